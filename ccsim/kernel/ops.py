@@ -1,0 +1,149 @@
+"""The table of operations of a congestion control and what its hooks receive (``include/net/tcp.h``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
+
+__all__ = [
+    "TCP_CA_NAME_MAX",
+    "TCP_CONG_NEEDS_ECN",
+    "TCP_CONG_NON_RESTRICTED",
+    "TCP_INFINITE_SSTHRESH",
+    "AckFlag",
+    "AckSample",
+    "CaEvent",
+    "CaState",
+    "RateSample",
+    "TcpCongestionOps",
+]
+
+TCP_CA_NAME_MAX = 16  # bytes, the closing NUL included
+TCP_CONG_NON_RESTRICTED = 0x1
+TCP_CONG_NEEDS_ECN = 0x2
+TCP_INFINITE_SSTHRESH = 0x7FFFFFFF  # packets
+
+
+class CaState(IntEnum):
+    """``enum tcp_ca_state``."""
+
+    OPEN = 0
+    DISORDER = 1
+    CWR = 2
+    RECOVERY = 3
+    LOSS = 4
+
+
+class CaEvent(IntEnum):
+    """``enum tcp_ca_event``."""
+
+    TX_START = 0
+    CWND_RESTART = 1
+    COMPLETE_CWR = 2
+    LOSS = 3
+    ECN_NO_CE = 4
+    ECN_IS_CE = 5
+
+
+class AckFlag(IntFlag):
+    """``enum tcp_ca_ack_event_flags``: what ``in_ack_event`` is told."""
+
+    SLOWPATH = 1
+    WIN_UPDATE = 2
+    ECE = 4
+
+
+class AckSample:
+    """``struct ack_sample``: what ``pkts_acked`` is told. One object a socket, overwritten by each ACK.
+
+    pkts_acked: packets cumulatively acknowledged by this ACK; rtt_us: microseconds, -1 for none;
+    in_flight: bytes in flight when the newest of them was sent.
+    """
+
+    __slots__ = ("in_flight", "pkts_acked", "rtt_us")
+
+    def __init__(self, pkts_acked: int = 0, rtt_us: int = -1, in_flight: int = 0) -> None:
+        self.pkts_acked = pkts_acked
+        self.rtt_us = rtt_us
+        self.in_flight = in_flight
+
+
+class RateSample:
+    """``struct rate_sample``: what ``cong_control`` is told. One object a socket, overwritten by each ACK.
+
+    Counts are packets, times microseconds; ``delivered`` and ``interval_us`` are -1 when the sample is invalid,
+    ``rtt_us`` is -1 without a sample (draft-cheng-iccrg-delivery-rate-estimation).
+    """
+
+    __slots__ = (
+        "acked_sacked",
+        "delivered",
+        "delivered_ce",
+        "interval_us",
+        "is_ack_delayed",
+        "is_app_limited",
+        "is_retrans",
+        "losses",
+        "prior_delivered",
+        "prior_delivered_ce",
+        "prior_in_flight",
+        "prior_mstamp",
+        "rtt_us",
+    )
+
+    def __init__(self) -> None:
+        self.prior_mstamp = 0
+        self.prior_delivered = 0
+        self.prior_delivered_ce = 0
+        self.delivered = -1
+        self.delivered_ce = 0
+        self.interval_us = -1
+        self.rtt_us = -1
+        self.losses = 0
+        self.acked_sacked = 0
+        self.prior_in_flight = 0
+        self.is_app_limited = False
+        self.is_retrans = False
+        self.is_ack_delayed = False
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class TcpCongestionOps:
+    """``struct tcp_congestion_ops``: the table with which an algorithm file declares one implementation.
+
+    Each module-level table of a file is one struct_ops map, named for its variable. An absent operation is None,
+    as the NULL member is in C. Hooks are plain functions of the socket; what an implementation remembers lives in
+    the socket's private area ``sk.ca``, which the kernel makes afresh with ``private()`` before ``init`` runs.
+
+    link: the map is of the kind ``SEC(".struct_ops.link")`` (BPF_F_LINK): it is registered by a link and can be
+    replaced; False is the older kind, registered by writing the element.
+    params: module parameters, a frozen dataclass; hooks read them as ``sk.ca_ops.params``.
+    train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain` at once and returns its length, leaving
+    everything exactly as the hooks would have, called ACK by ACK (see `ccsim.kernel.train`).
+    """
+
+    name: str
+    flags: int = 0
+    ssthresh: Callable[[Sock], int] | None = None
+    undo_cwnd: Callable[[Sock], int] | None = None
+    cong_avoid: Callable[[Sock, int, int], None] | None = None
+    cong_control: Callable[[Sock, int, int, RateSample], None] | None = None
+    set_state: Callable[[Sock, int], None] | None = None
+    cwnd_event: Callable[[Sock, int], None] | None = None
+    in_ack_event: Callable[[Sock, int], None] | None = None
+    pkts_acked: Callable[[Sock, AckSample], None] | None = None
+    min_tso_segs: Callable[[Sock], int] | None = None
+    sndbuf_expand: Callable[[Sock], int] | None = None
+    get_info: Callable[[Sock], dict[str, int]] | None = None
+    init: Callable[[Sock], None] | None = None
+    release: Callable[[Sock], None] | None = None
+    private: Callable[[], Any] | None = None
+    params: Any = None
+    link: bool = True
+    train: Callable[[Sock, AckTrain], int] | None = None

@@ -1,0 +1,107 @@
+"""What one simulated run hands over: columns and events, nothing computed from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CA_STATE_NAMES", "Event", "FlowTrace", "LinkTrace", "SimResult", "SwapRecord"]
+
+CA_STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FlowTrace:
+    """One flow, sampled every recording interval from its start on; all columns int64 of one length.
+
+    ``t_ns`` [ns]; ``snd_cwnd``, ``ssthresh`` (0x7fffffff: infinite), ``in_flight`` [packets]; ``srtt_us`` [us];
+    ``pacing_rate_bps`` [bit/s], -1 for unlimited; ``delivered_bytes`` payload acknowledged in order so far [bytes];
+    ``throughput_bps`` payload acknowledged since the previous sample, over the interval [bit/s];
+    ``retransmissions`` packets retransmitted so far; ``ca_state`` 0 to 4 (`CA_STATE_NAMES`); ``implementation`` index
+    into ``implementations``, the names of the struct_ops maps that served the flow.
+    """
+
+    name: str
+    congestion: str
+    start_ns: int
+    end_ns: int | None  # when the last byte was acknowledged or the application stopped; None: still running
+    mss_bytes: int
+    t_ns: Column
+    snd_cwnd: Column
+    ssthresh: Column
+    srtt_us: Column
+    in_flight: Column
+    pacing_rate_bps: Column
+    delivered_bytes: Column
+    throughput_bps: Column
+    retransmissions: Column
+    ca_state: Column
+    implementation: Column
+    implementations: tuple[str, ...]
+    counters: dict[str, int] = field(default_factory=dict)
+    """Totals at the end: packets_sent, packets_delivered, packets_dropped, packets_in_flight, retransmissions, rtos,
+    tlps, recoveries, undos."""
+
+
+@dataclass(frozen=True)
+class LinkTrace:
+    """One link, sampled every recording interval; int64 columns.
+
+    ``t_ns`` [ns]; ``queue_packets`` waiting and in service; ``drops`` packets dropped by the queue so far;
+    ``losses`` packets lost at random so far; ``departed_bytes`` bytes that have left so far; ``utilisation_ppm`` bits
+    that left since the previous sample over what the link could carry [parts per million].
+    """
+
+    name: str
+    rate_bps: int
+    buffer_packets: int
+    t_ns: Column
+    queue_packets: Column
+    drops: Column
+    losses: Column
+    departed_bytes: Column
+    utilisation_ppm: Column
+    drop_t_ns: Column  # every drop (queue overflow or random loss): its time,
+    drop_flow: Column  # the flow's index,
+    drop_random: Column  # and 1 for a random loss, 0 for an overflow
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened at one instant: ``kind`` is one of swap, ca_state, loss, rto, tlp, hystart, start, end,
+    undo; ``flow`` is empty for what concerns no single flow; ``detail`` holds plain JSON values."""
+
+    t_ns: int
+    kind: str
+    flow: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SwapRecord:
+    """One swap as it was carried out; ``flows`` are the running flows whose implementation it changed."""
+
+    index: int
+    t_ns: int
+    via: str
+    label: str  # "cubic → bbr, setsockopt"
+    old: str
+    new: str
+    flows: tuple[str, ...]
+    errno: int = 0
+
+
+@dataclass(frozen=True)
+class SimResult:
+    """Everything that a run measured."""
+
+    duration_ns: int
+    flows: tuple[FlowTrace, ...]
+    links: tuple[LinkTrace, ...]
+    events: tuple[Event, ...]
+    swaps: tuple[SwapRecord, ...]
+    failed: str = ""  # why the run ended early; empty: it did not
