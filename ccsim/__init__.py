@@ -1,3 +1,41 @@
 """ccsim: what it costs to hot-swap TCP congestion control while traffic runs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ccsim.api import Run, Scenario, load, load_run, run
+    from ccsim.errors import AlgorithmError, CcsimError, ResultsError, ScenarioError
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AlgorithmError",
+    "CcsimError",
+    "ResultsError",
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "__version__",
+    "load",
+    "load_run",
+    "run",
+]
+
+_ERRORS = ("AlgorithmError", "CcsimError", "ResultsError", "ScenarioError")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import ccsim` alone stays cheap."""
+    if name not in __all__:
+        raise AttributeError(f"module 'ccsim' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module("ccsim.errors" if name in _ERRORS else "ccsim.api"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

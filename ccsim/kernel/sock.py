@@ -100,7 +100,7 @@ class Sock:
         self.ca_initialized = False
         self.ca_setsockopt = False
         self.kernel_data: Any = None  # the kernel's own bookkeeping (implementation, namespace)
-        self.ca_state: int = CaState.OPEN
+        self.ca_state = int(CaState.OPEN)
         self.snd_cwnd = 10
         self.snd_cwnd_cnt = 0
         self.snd_cwnd_clamp = 0xFFFFFFFF

@@ -1,0 +1,33 @@
+"""Scenarios: YAML in, frozen and validated models out; all validation happens before a run."""
+
+from ccsim.scenario.load import load_scenario, parse_scenario
+from ccsim.scenario.models import (
+    Flow,
+    KernelSpec,
+    LinkSpec,
+    Path,
+    Record,
+    Scenario,
+    Swap,
+    Tcp,
+)
+from ccsim.scenario.schema import scenario_schema
+from ccsim.scenario.vocabulary import MECHANISMS, PROFILES, QDISCS, STATE_POLICIES
+
+__all__ = [
+    "MECHANISMS",
+    "PROFILES",
+    "QDISCS",
+    "STATE_POLICIES",
+    "Flow",
+    "KernelSpec",
+    "LinkSpec",
+    "Path",
+    "Record",
+    "Scenario",
+    "Swap",
+    "Tcp",
+    "load_scenario",
+    "parse_scenario",
+    "scenario_schema",
+]

@@ -1,0 +1,256 @@
+"""CUBIC: grow along a cubic curve of time around the window at which the last loss came.
+
+After a loss the window approaches the old maximum fast, dwells near it, then probes beyond it, on a
+curve of real time, so that flows of different RTTs grow alike. Where Reno would by now be faster,
+Reno's window is followed.
+
+    W(t) = C (t - K)**3 + W_max                                     (RFC 9438, equation 1)
+    K = cbrt((W_max - cwnd_epoch) / C)                              (RFC 9438, equation 2)
+    W_est: + alpha per window, alpha = 3 (1 - b) / (1 + b)          (RFC 9438, section 4.3)
+    W_max <- cwnd (1 + b) / 2 if the window fell short of W_max     (RFC 9438, section 4.7)
+
+In slow start HyStart looks for the end of free capacity.
+
+Reference: RFC 9438, in the form of Linux 6.18's tcp_cubic.c. Deviations from the RFC, all of them
+Linux's: C = 410/1024 and b = 717/1024; the curve is evaluated at t + RTT_min, at most once a tick and,
+while the window stands still, every HZ/32 ticks; RTT_min is rounded up to ticks, and takes no samples
+in an epoch's first second; growth is at most one packet for two, and until the first loss at least
+one for 20; W_est keeps its pace after reaching the old maximum; the cube root is an approximation
+in integers; an undo restores the window but not W_max; HyStart, not HyStart++ (RFC 9406).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ccsim.kernel.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
+from ccsim.kernel.hystart import (
+    HyStart,
+    HyStartParams,
+    ends_slow_start,
+    ends_slow_start_train,
+    is_regular_train,
+    start_round,
+)
+from ccsim.kernel.kfuncs import (
+    after,
+    tcp_cong_avoid_ai,
+    tcp_is_cwnd_limited,
+    tcp_reno_undo_cwnd,
+    tcp_slow_start,
+)
+from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.sock import Sock
+from ccsim.kernel.train import AckTrain
+from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
+
+__all__ = ["Cubic", "Params", "cubic"]
+
+BETA_SCALE = 1024  # unit of the multiplicative decrease
+TIME_SHIFT = 10  # the curve's time is in 1/1024 s
+CURVE_SHIFT = 10 + 3 * TIME_SHIFT  # C / 1024 * time**3 in packets
+
+
+@dataclass(frozen=True)
+class Params(HyStartParams):
+    """Module parameters, named and preset as in Linux.
+
+    beta: the window kept at a loss [1/1024]; bic_scale: C [10/1024]; initial_ssthresh: packets, 0 for
+    infinite, used without HyStart.
+    """
+
+    fast_convergence: int = 1
+    beta: int = 717
+    initial_ssthresh: int = 0
+    bic_scale: int = 41
+    tcp_friendliness: int = 1
+
+
+@dataclass(slots=True)
+class Cubic(HyStart):
+    """What CUBIC remembers beside HyStart: packets, ticks (epoch_start, last_time), 1/1024 s (k)."""
+
+    cnt: int = 0  # packets to be acknowledged for one packet of growth
+    last_max_cwnd: int = 0  # W_max
+    last_cwnd: int = 0  # the window at the last evaluation
+    last_time: int = 0  # the tick of the last evaluation
+    origin_point: int = 0  # the curve's plateau
+    k: int = 0  # time from the epoch's start to the plateau
+    epoch_start: int = 0  # 0 for none
+    ack_cnt: int = 0  # packets acknowledged, not yet counted in tcp_cwnd
+    tcp_cwnd: int = 0  # W_est
+    # constants of the parameters and the clock, computed by init
+    curve_scale: int = 0  # C in 1/1024
+    cube_factor: int = 0  # 1/C in (1/1024 s)**3 a packet
+    friendliness: int = 0  # 8 / alpha
+    idle_ticks: int = 0  # HZ / 32
+    hz: int = 0
+
+
+# --- the window ------------------------------------------------------------------------------------------------------
+
+
+def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
+    """Grow the window for ``acked`` packets: slow start up to ssthresh, the cubic curve from there on."""
+    if not tcp_is_cwnd_limited(sk):
+        return
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        acked = tcp_slow_start(sk, acked)
+        if not acked:
+            return
+    follow_curve(sk, sk.ca, sk.tcp_jiffies32, acked)
+
+
+def follow_curve(sk: Sock, ca: Cubic, now: int, acked: int) -> None:
+    """Grow the window by one packet for ``cnt`` packets acknowledged, at tick ``now``."""
+    ca.ack_cnt += acked
+    if ca.last_cwnd != sk.snd_cwnd or s32(now - ca.last_time) > ca.idle_ticks:
+        update(sk, ca, now, acked)
+    tcp_cong_avoid_ai(sk, ca.cnt, acked)
+
+
+def update(sk: Sock, ca: Cubic, now: int, acked: int) -> None:
+    """Set ``cnt``, how many packets must be acknowledged before the window grows by one."""
+    cwnd = sk.snd_cwnd
+    if not ca.epoch_start or now != ca.last_time:
+        ca.last_cwnd = cwnd
+        ca.last_time = now
+        if not ca.epoch_start:
+            start_epoch(ca, cwnd, now, acked)
+        ca.cnt = curve_cnt(ca, cwnd, now)
+    if sk.ca_ops.params.tcp_friendliness:
+        follow_reno(ca, cwnd)
+    ca.cnt = max(ca.cnt, 2)
+
+
+def start_epoch(ca: Cubic, cwnd: int, now: int, acked: int) -> None:
+    """Begin a curve at the present window: its plateau, and the time to reach it (equation 2)."""
+    ca.epoch_start = now
+    ca.ack_cnt = acked
+    ca.tcp_cwnd = cwnd
+    ca.k = 0
+    ca.origin_point = cwnd
+    if ca.last_max_cwnd > cwnd:
+        ca.k = cubic_root(ca.cube_factor * (ca.last_max_cwnd - cwnd) & U64_MAX)
+        ca.origin_point = ca.last_max_cwnd
+
+
+def curve_cnt(ca: Cubic, cwnd: int, now: int) -> int:
+    """Return the packets per packet of growth that lead from ``cwnd`` to the curve in one RTT."""
+    target = curve_target(ca, s32(now - ca.epoch_start))
+    cnt = cwnd // (target - cwnd) if target > cwnd else 100 * cwnd
+    return 20 if cnt > 20 and not ca.last_max_cwnd else cnt
+
+
+def curve_target(ca: Cubic, ticks: int) -> int:
+    """Return W(t + RTT_min), ``ticks`` after the epoch's start [packets] (equation 1)."""
+    t = ((ticks + usecs_to_jiffies(ca.delay_min, ca.hz)) << TIME_SHIFT) // ca.hz
+    distance = (ca.curve_scale * abs(t - ca.k) ** 3 & U64_MAX) >> CURVE_SHIFT
+    return (ca.origin_point + (distance if t >= ca.k else -distance)) & U32_MAX
+
+
+def follow_reno(ca: Cubic, cwnd: int) -> None:
+    """Grow faster where Reno's window, W_est, is ahead (RFC 9438, section 4.3)."""
+    per_packet = cwnd * ca.friendliness >> 3
+    if ca.ack_cnt > per_packet > 0:
+        grown = (ca.ack_cnt - 1) // per_packet
+        ca.ack_cnt -= grown * per_packet
+        ca.tcp_cwnd += grown
+    if ca.tcp_cwnd > cwnd:
+        ca.cnt = min(ca.cnt, cwnd // (ca.tcp_cwnd - cwnd))
+
+
+def ssthresh(sk: Sock) -> int:
+    """Return the window after a loss, and remember the window before it as W_max."""
+    ca, params, cwnd = sk.ca, sk.ca_ops.params, sk.snd_cwnd
+    ca.epoch_start = 0
+    if cwnd < ca.last_max_cwnd and params.fast_convergence:
+        ca.last_max_cwnd = cwnd * (BETA_SCALE + params.beta) // (2 * BETA_SCALE)
+    else:
+        ca.last_max_cwnd = cwnd
+    return max(cwnd * params.beta // BETA_SCALE, 2)
+
+
+def pkts_acked(sk: Sock, sample: AckSample) -> None:
+    """Take an RTT sample; in slow start, let HyStart look for its end."""
+    rtt_us = sample.rtt_us
+    if rtt_us < 0:
+        return
+    ca = sk.ca
+    if ca.epoch_start and s32(sk.tcp_jiffies32 - ca.epoch_start) < ca.hz:
+        return  # samples right after a recovery mislead
+    delay = rtt_us or 1
+    if delay < ca.delay_min or not ca.delay_min:
+        ca.delay_min = delay
+    if sk.snd_cwnd < sk.snd_ssthresh and not ca.found:
+        params = sk.ca_ops.params
+        if params.hystart and ends_slow_start(sk, ca, params, delay):
+            ca.found = True
+            sk.snd_ssthresh = sk.snd_cwnd
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take a train of ACKs, up to the one at which HyStart ends slow start."""
+    ca, taken = sk.ca, 0
+    if reaches_clamp(sk, acks) or tick(acks, int(acks.t_ns[-1])) >= 1 << 31:
+        return 0
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        taken = slow_start_train(sk, ca, acks)
+        if not taken or sk.snd_cwnd < sk.snd_ssthresh:
+            return taken
+    return taken if taken and ca.found and False else curve_train(sk, ca, acks, taken)
+
+
+def init(sk: Sock) -> None:
+    """Compute the constants and start HyStart's first round."""
+    ca, params = sk.ca, sk.ca_ops.params
+    ca.curve_scale = params.bic_scale * 10
+    ca.cube_factor = (1 << CURVE_SHIFT) // ca.curve_scale
+    ca.friendliness = 8 * (BETA_SCALE + params.beta) // 3 // (BETA_SCALE - params.beta)
+    ca.hz = sk.hz
+    ca.idle_ticks = sk.hz // 32
+    forget(ca)
+    if params.hystart:
+        start_round(sk, ca)
+    elif params.initial_ssthresh:
+        sk.snd_ssthresh = params.initial_ssthresh
+
+
+def forget(ca: Cubic) -> None:
+    """Forget all about the path."""
+    ca.cnt = ca.last_max_cwnd = ca.last_cwnd = ca.last_time = 0
+    ca.origin_point = ca.k = ca.delay_min = ca.epoch_start = ca.ack_cnt = ca.tcp_cwnd = 0
+    ca.found = False
+
+
+def set_state(sk: Sock, new_state: int) -> None:
+    """Start afresh after a timeout."""
+    if new_state == CaState.LOSS:
+        forget(sk.ca)
+        start_round(sk, sk.ca)
+
+
+def cwnd_event(sk: Sock, event: int) -> None:
+    """Shift the curve by the time the sender was idle, lest the window jump."""
+    if event != CaEvent.TX_START:
+        return
+    ca, now = sk.ca, sk.tcp_jiffies32
+    idle = s32(now - sk.lsndtime)
+    if ca.epoch_start and idle > 0:
+        ca.epoch_start = (ca.epoch_start + idle) & U32_MAX
+        if after(ca.epoch_start, now):
+            ca.epoch_start = now
+
+
+cubic = TcpCongestionOps(
+    name="cubic",
+    params=Params(),
+    private=Cubic,
+    init=init,
+    ssthresh=ssthresh,
+    cong_avoid=cong_avoid,
+    pkts_acked=pkts_acked,
+    set_state=set_state,
+    cwnd_event=cwnd_event,
+    undo_cwnd=tcp_reno_undo_cwnd,
+)

@@ -1,0 +1,141 @@
+"""TCP Hybla: on a long path, grow as fast as a short one would (Caini and Firrincieli, IJSCN 2004).
+
+Reno's window gains a packet per round trip, so a satellite link of 600 ms gains one where a terrestrial one gains 24.
+Hybla removes the RTT from the law. With rho = RTT / RTT0 (25 ms), at least 1, each ACK adds
+
+    2^rho - 1          in slow start                    (1)
+    rho^2 / cwnd       in congestion avoidance          (2)
+
+rho counts in units of 1/8, increments in units of 1/128.
+
+Deviations from the paper, as in Linux: growth counts ACKs, not packets; the initial window is rho; rho follows the
+smoothed RTT only downwards; an increment that rounds to nothing becomes one packet per window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC
+from ccsim.kernel.fixed_point_more import require_range
+from ccsim.kernel.kfuncs import (
+    tcp_is_cwnd_limited,
+    tcp_reno_cong_avoid,
+    tcp_reno_ssthresh,
+    tcp_reno_undo_cwnd,
+)
+from ccsim.kernel.ops import CaState, TcpCongestionOps
+
+if TYPE_CHECKING:
+    from ccsim.kernel.sock import Sock
+
+__all__ = ["Hybla", "Params", "hybla"]
+
+RHO_SHIFT = 3
+RHO_MIN = 1 << RHO_SHIFT  # rho = 1 [1/8]
+RHO_MAX_EXPONENT = 16  # larger whole parts of rho count as this one in (1)
+INCREMENT_SHIFT = 7
+PACKET = 1 << INCREMENT_SHIFT  # one packet [1/128]
+POWERS_OF_2 = (128, 139, 152, 165, 181, 197, 215, 234)  # 128 * 2^(i / 8)
+CWND_CLAMP = 65_535  # packets
+
+OPEN = int(CaState.OPEN)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Module parameter: ``rtt0`` is the RTT of the connection to be imitated [ms]."""
+
+    rtt0: int = 25
+
+    def __post_init__(self) -> None:
+        require_range("hybla: rtt0", self.rtt0, 1, (U32_MAX >> 1) // USEC_PER_MSEC)
+
+
+@dataclass(slots=True)
+class Hybla:
+    """What one connection remembers."""
+
+    hybla_en: bool = False  # False: growth is Reno's, while a loss is repaired
+    cents: int = 0  # fraction of a packet that the window has gained [1/128]
+    rho_3ls: int = 0  # rho [1/8]
+    rho2_7ls: int = 0  # rho^2 [1/128]
+    min_srtt_us: int = 0  # smallest smoothed RTT [1/8 us]
+
+
+def init(sk: Sock) -> None:
+    """Measure the path by the handshake; the initial window is rho."""
+    ca = sk.ca
+    ca.hybla_en = True
+    ca.cents = 0
+    sk.snd_cwnd_clamp = CWND_CLAMP
+    measure_rho(sk)
+    sk.snd_cwnd = ca.rho_3ls >> RHO_SHIFT
+
+
+def measure_rho(sk: Sock) -> None:
+    """Compute rho; the smoothed RTT comes in units of 1/8, as rho does."""
+    ca = sk.ca
+    ca.min_srtt_us = sk.srtt_us
+    ca.rho_3ls = max(sk.srtt_us // (sk.ca_ops.params.rtt0 * USEC_PER_MSEC), RHO_MIN)
+    ca.rho2_7ls = ca.rho_3ls * ca.rho_3ls << 1 & U32_MAX
+
+
+def set_state(sk: Sock, new_state: int) -> None:
+    """Be Hybla while nothing is lost."""
+    sk.ca.hybla_en = new_state == OPEN
+
+
+def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
+    """Grow by (1) or (2)."""
+    ca = sk.ca
+    if sk.srtt_us < ca.min_srtt_us:
+        measure_rho(sk)
+    if not tcp_is_cwnd_limited(sk):
+        return
+    if not ca.hybla_en:
+        tcp_reno_cong_avoid(sk, ack, acked)
+        return
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        add(sk, slow_start_increment(ca.rho_3ls))
+        sk.snd_cwnd = min(sk.snd_cwnd, sk.snd_ssthresh)
+    else:
+        increment = ca.rho2_7ls // sk.snd_cwnd
+        if increment < PACKET:
+            sk.snd_cwnd_cnt += 1
+        add(sk, increment)
+    sk.snd_cwnd = min(sk.snd_cwnd, sk.snd_cwnd_clamp)
+
+
+def slow_start_increment(rho_3ls: int) -> int:
+    """Return (1) [1/128 packet]: a power of 2 for the whole part of rho, times a tabulated one for the eighths."""
+    whole, eighths = rho_3ls >> RHO_SHIFT, rho_3ls & RHO_MIN - 1
+    return (POWERS_OF_2[eighths] << min(whole, RHO_MAX_EXPONENT)) - PACKET
+
+
+def add(sk: Sock, increment: int) -> None:
+    """Grow by ``increment`` [1/128 packet], keeping the fraction for later."""
+    ca = sk.ca
+    cwnd = sk.snd_cwnd + (increment >> INCREMENT_SHIFT)
+    ca.cents += increment & PACKET - 1
+    if ca.cents >= PACKET:
+        ca.cents -= PACKET
+        cwnd += 1
+        sk.snd_cwnd_cnt = 0
+    if increment == 0 and sk.snd_cwnd_cnt >= cwnd:
+        cwnd += 1
+        sk.snd_cwnd_cnt = 0
+    sk.snd_cwnd = cwnd
+
+
+hybla = TcpCongestionOps(
+    name="hybla",
+    init=init,
+    ssthresh=tcp_reno_ssthresh,
+    undo_cwnd=tcp_reno_undo_cwnd,
+    cong_avoid=cong_avoid,
+    set_state=set_state,
+    private=Hybla,
+    params=Params(),
+)

@@ -1,0 +1,214 @@
+"""TCP Illinois: loss decides when to back off, delay decides how fast to grow and how far to fall
+(Liu, Başar and Srikant, Performance Evaluation 2008).
+
+Once per round trip, the average queueing delay da is set against the largest one seen, dm. Far from congestion the
+window grows by 10 packets per RTT and a loss costs an eighth; near it, growth is 0.3 packets and a loss costs half:
+
+    alpha(da) = 10                          da <= d1
+    alpha(da) = k1 / (k2 + da)              da > d1             (1)
+
+    beta(da)  = 1/8                         da <= d2
+    beta(da)  = k3 + k4 da                  d2 < da < d3        (2)
+    beta(da)  = 1/2                         da >= d3
+
+with d1, d2, d3 = 1 %, 10 % and 80 % of dm, and k1 to k4 such that both are continuous and alpha(dm) = 0.3. After a
+queue was seen, alpha jumps back to 10 only when da was below d1 for ``theta`` round trips. Below ``win_thresh``
+packets, alpha = 1 and beta = 1/2, as in Reno.
+
+alpha counts in units of 1/128, beta in units of 1/64.
+
+Deviation from the paper, as in Linux: of an ACK between growth steps only the packets that ``pkts_acked`` reported
+last are counted, once; then each ACK counts as one packet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.kernel.fixed_point_more import require_range
+from ccsim.kernel.kfuncs import (
+    after,
+    tcp_is_cwnd_limited,
+    tcp_reno_undo_cwnd,
+    tcp_slow_start,
+)
+from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
+
+if TYPE_CHECKING:
+    from ccsim.kernel.sock import Sock
+
+__all__ = ["Illinois", "Params", "illinois"]
+
+ALPHA_SHIFT = 7
+ALPHA_BASE = 1 << ALPHA_SHIFT  # 1 packet per RTT [1/128]
+ALPHA_MIN = 3 * ALPHA_BASE // 10  # 0.3
+ALPHA_MAX = 10 * ALPHA_BASE  # 10
+BETA_SHIFT = 6
+BETA_MIN = (1 << BETA_SHIFT) // 8  # 1/8 [1/64]
+BETA_MAX = BETA_BASE = (1 << BETA_SHIFT) // 2  # 1/2
+RTT_MAX_US = U32_MAX // ALPHA_MAX  # 3.36 s: longer samples would overflow (1) in 32 bits
+NO_RTT_US = 0x7FFFFFFF
+MIN_CWND = 2  # packets
+
+LOSS = int(CaState.LOSS)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Module parameters: the window from which delay matters [packets]; round trips without queue before alpha jumps."""
+
+    win_thresh: int = 15
+    theta: int = 5
+
+    def __post_init__(self) -> None:
+        require_range("illinois: win_thresh", self.win_thresh, 0, U32_MAX >> 1)
+        require_range("illinois: theta", self.theta, 0, U32_MAX >> 1)
+
+
+@dataclass(slots=True)
+class Illinois:
+    """What one connection remembers; RTTs in microseconds."""
+
+    sum_rtt_us: int = 0  # of this round's samples
+    cnt_rtt: int = 0  # how many they are
+    base_rtt_us: int = 0  # smallest of the connection
+    max_rtt_us: int = 0  # largest of the connection
+    end_seq: int = 0  # the round ends when this byte is acknowledged
+    alpha: int = 0  # additive increase [1/128 packets per RTT]
+    beta: int = 0  # multiplicative decrease [1/64]
+    acked: int = 0  # packets of the last ACK
+    rtt_above: bool = False  # da was above d1
+    rtt_low: int = 0  # round trips below d1 since
+
+
+def init(sk: Sock) -> None:
+    """Start fast: alpha is 10 until delays say otherwise."""
+    sk.ca = Illinois(alpha=ALPHA_MAX, beta=BETA_BASE, base_rtt_us=NO_RTT_US, end_seq=sk.snd_nxt)
+
+
+def start_round(sk: Sock) -> None:
+    """Begin a round, which ends when all that is in flight now is acknowledged."""
+    ca = sk.ca
+    ca.end_seq = sk.snd_nxt
+    ca.cnt_rtt = ca.sum_rtt_us = 0
+
+
+def pkts_acked(sk: Sock, sample: AckSample) -> None:
+    """Take an RTT sample."""
+    ca = sk.ca
+    ca.acked = sample.pkts_acked & 0xFFFF
+    rtt_us = sample.rtt_us
+    if rtt_us < 0:
+        return
+    if rtt_us > RTT_MAX_US:
+        rtt_us = RTT_MAX_US
+    if rtt_us < ca.base_rtt_us:
+        ca.base_rtt_us = rtt_us
+    if rtt_us > ca.max_rtt_us:
+        ca.max_rtt_us = rtt_us
+    ca.cnt_rtt = ca.cnt_rtt + 1 & 0xFFFF
+    ca.sum_rtt_us += rtt_us
+
+
+def choose_alpha(ca: Illinois, da: int, dm: int, theta: int) -> int:
+    """Return alpha by (1) from average and largest queueing delay [us]."""
+    d1 = dm // 100
+    if da <= d1:
+        if ca.rtt_above:
+            ca.rtt_low = ca.rtt_low + 1 & 0xFF
+            if ca.rtt_low < theta:
+                return ca.alpha
+            ca.rtt_low = 0
+            ca.rtt_above = False
+        return ALPHA_MAX
+    ca.rtt_above = True
+    dm -= d1
+    da -= d1
+    return dm * ALPHA_MAX // (dm + (da * (ALPHA_MAX - ALPHA_MIN) & U32_MAX) // ALPHA_MIN)
+
+
+def choose_beta(da: int, dm: int) -> int:
+    """Return beta by (2) from average and largest queueing delay [us]."""
+    d2 = dm // 10
+    if da <= d2:
+        return BETA_MIN
+    d3 = 8 * dm // 10
+    if da >= d3 or d3 <= d2:
+        return BETA_MAX
+    return (BETA_MIN * d3 - BETA_MAX * d2 + (BETA_MAX - BETA_MIN) * da) // (d3 - d2)
+
+
+def end_round(sk: Sock) -> None:
+    """Set alpha and beta from the round's delays."""
+    ca, params = sk.ca, sk.ca_ops.params
+    if sk.snd_cwnd < params.win_thresh:
+        ca.alpha = ALPHA_BASE
+        ca.beta = BETA_BASE
+    elif ca.cnt_rtt:
+        da = ca.sum_rtt_us // ca.cnt_rtt - ca.base_rtt_us
+        dm = ca.max_rtt_us - ca.base_rtt_us
+        ca.alpha = choose_alpha(ca, da, dm, params.theta)
+        ca.beta = choose_beta(da, dm)
+    start_round(sk)
+
+
+def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
+    """Slow start, then alpha packets per window."""
+    ca = sk.ca
+    if after(ack, ca.end_seq):
+        end_round(sk)
+    if not tcp_is_cwnd_limited(sk):
+        return
+    cwnd = sk.snd_cwnd
+    if cwnd < sk.snd_ssthresh:
+        tcp_slow_start(sk, acked)
+        return
+    sk.snd_cwnd_cnt += ca.acked
+    ca.acked = 1
+    growth = sk.snd_cwnd_cnt * ca.alpha >> ALPHA_SHIFT
+    if growth >= cwnd:
+        sk.snd_cwnd = min(cwnd + growth // cwnd, sk.snd_cwnd_clamp)
+        sk.snd_cwnd_cnt = 0
+
+
+def ssthresh(sk: Sock) -> int:
+    """Take beta of the window away."""
+    cwnd = sk.snd_cwnd
+    return max(cwnd - (cwnd * sk.ca.beta >> BETA_SHIFT), MIN_CWND)
+
+
+def set_state(sk: Sock, new_state: int) -> None:
+    """After a timeout, be Reno until a round has shown the delays."""
+    if new_state == LOSS:
+        ca = sk.ca
+        ca.alpha = ALPHA_BASE
+        ca.beta = BETA_BASE
+        ca.rtt_low = 0
+        ca.rtt_above = False
+        start_round(sk)
+
+
+def get_info(sk: Sock) -> dict[str, int]:
+    """Return ``struct tcpvegas_info``: the round's average and the connection's smallest RTT [us]."""
+    ca = sk.ca
+    return {
+        "rttcnt": ca.cnt_rtt,
+        "rtt": ca.sum_rtt_us // ca.cnt_rtt if ca.cnt_rtt else 0,
+        "minrtt": ca.base_rtt_us,
+    }
+
+
+illinois = TcpCongestionOps(
+    name="illinois",
+    init=init,
+    ssthresh=ssthresh,
+    undo_cwnd=tcp_reno_undo_cwnd,
+    cong_avoid=cong_avoid,
+    set_state=set_state,
+    pkts_acked=pkts_acked,
+    get_info=get_info,
+    private=Illinois,
+    params=Params(),
+)

@@ -1,0 +1,215 @@
+"""YeAH-TCP: Scalable TCP while the queue is short, Reno while it is long (Baiocchi, Castellani and Vacirca, PFLDnet 2007).
+
+Once per round trip the smallest RTT tells how many packets of the window are queued, and how full the path is:
+
+    Q = (RTTmin - RTTbase) cwnd / RTTmin            (1)
+    L = (RTTmin - RTTbase) / RTTbase                (2)
+
+Fast mode (Q <= 80 and L <= 1/8) grows as Scalable TCP does. Otherwise the flow is in slow mode, where it grows as Reno
+does, and it decongests, which means that it drains the queue before it overflows:
+
+    cwnd <- cwnd - min(Q, cwnd / 2)   if Q > 80, and only down to the window that a Reno flow would have      (3)
+
+Because Reno flows never drain, ``reno_count`` estimates the window of one that competes. A loss takes Q packets, or an
+eighth of the window if that is more, half of it at most; half if the flow has been in slow mode for 16 round trips:
+
+    ssthresh = cwnd - min(max(Q, cwnd / 8), cwnd / 2)                                                         (4)
+
+Deviation from the paper, as in Linux: ``reno_count`` is forgotten after 50 round trips of fast mode without a loss, which
+need not follow each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.kernel.kfuncs import (
+    after,
+    tcp_cong_avoid_ai,
+    tcp_is_cwnd_limited,
+    tcp_reno_undo_cwnd,
+    tcp_slow_start,
+)
+from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
+
+if TYPE_CHECKING:
+    from ccsim.kernel.sock import Sock
+
+__all__ = ["Yeah", "yeah"]
+
+ALPHA = 80  # queued packets that fast mode tolerates
+PHY = 8  # queueing delay that fast mode tolerates [1/PHY of the base RTT]
+EPSILON = 1  # decongestion takes 2^-1 of the window at most
+DELTA = 3  # a loss takes 2^-3 of the window at least
+RHO = 16  # round trips of slow mode after which a loss takes half
+ZETA = 50  # round trips of fast mode after which the Reno flow is forgotten
+SCALABLE_PACKETS_PER_INCREASE = 100
+MAX_SLOW_ROUNDS = 0xFFFFFF
+CWND_CLAMP = U32_MAX // 128  # packets
+MIN_SAMPLES = 2  # a round with no more RTT samples than this says nothing
+NO_RTT_US = 0x7FFFFFFF
+MIN_CWND = 2  # packets
+
+OPEN = int(CaState.OPEN)
+RESTARTS = (int(CaEvent.CWND_RESTART), int(CaEvent.TX_START))
+
+
+@dataclass(slots=True)
+class Yeah:
+    """What one connection remembers. RTTs are 1 us too long, so that none is zero."""
+
+    beg_snd_nxt: int = 0  # the round ends when this byte is acknowledged
+    rtt_valid: bool = False  # reported only: losses are not being repaired
+    cnt_rtt: int = 0  # RTT samples of this round
+    min_rtt_us: int = 0  # smallest of this round
+    base_rtt_us: int = 0  # smallest of the connection
+    last_q: int = 0  # Q of the last round [packets]
+    slow_rounds: int = 0  # round trips of slow mode in a row; 0: fast mode (doing_reno_now)
+    fast_rounds: int = 0  # round trips of fast mode since the last loss (fast_count)
+    reno_count: int = 0  # window of a competing Reno flow [packets]
+
+
+def init(sk: Sock) -> None:
+    """Start in fast mode."""
+    measure_anew(sk)
+    ca = sk.ca
+    ca.slow_rounds = ca.last_q = 0
+    ca.reno_count = MIN_CWND
+    sk.snd_cwnd_clamp = min(sk.snd_cwnd_clamp, CWND_CLAMP)
+
+
+def measure_anew(sk: Sock) -> None:
+    """Forget the path's RTT, but not the mode."""
+    sk.ca.base_rtt_us = NO_RTT_US
+    enable(sk)
+
+
+def enable(sk: Sock) -> None:
+    """Begin a round with what is sent from now on."""
+    sk.ca.rtt_valid = True
+    start_round(sk)
+
+
+def start_round(sk: Sock) -> None:
+    """Let the round end when all that is in flight now is acknowledged, and drop the RTT samples of the last one."""
+    ca = sk.ca
+    ca.beg_snd_nxt = sk.snd_nxt
+    ca.cnt_rtt = 0
+    ca.min_rtt_us = NO_RTT_US
+
+
+def pkts_acked(sk: Sock, sample: AckSample) -> None:
+    """Take an RTT sample."""
+    rtt_us = sample.rtt_us
+    if rtt_us < 0:
+        return
+    ca = sk.ca
+    rtt_us += 1
+    if rtt_us < ca.base_rtt_us:
+        ca.base_rtt_us = rtt_us
+    if rtt_us < ca.min_rtt_us:
+        ca.min_rtt_us = rtt_us
+    ca.cnt_rtt = ca.cnt_rtt + 1 & 0xFFFF
+
+
+def set_state(sk: Sock, new_state: int) -> None:
+    """Begin a round where the repair of losses ends."""
+    if new_state == OPEN:
+        enable(sk)
+    else:
+        sk.ca.rtt_valid = False
+
+
+def cwnd_event(sk: Sock, event: int) -> None:
+    """After an idle time the path may be another."""
+    if event in RESTARTS:
+        measure_anew(sk)
+
+
+def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
+    """Slow start, and what it leaves over into the growth of the mode; once per round trip, look at the queue."""
+    if not tcp_is_cwnd_limited(sk):
+        return
+    ca = sk.ca
+    in_slow_start = sk.snd_cwnd < sk.snd_ssthresh
+    if in_slow_start:
+        acked = tcp_slow_start(sk, acked)
+    if acked or not in_slow_start:
+        cwnd = sk.snd_cwnd
+        w = cwnd if ca.slow_rounds else min(cwnd, SCALABLE_PACKETS_PER_INCREASE)
+        tcp_cong_avoid_ai(sk, w, acked)
+    if after(ack, ca.beg_snd_nxt):
+        if ca.cnt_rtt > MIN_SAMPLES:
+            end_round(sk, ca)
+        start_round(sk)
+
+
+def end_round(sk: Sock, ca: Yeah) -> None:
+    """Choose the mode by (1) and (2)."""
+    queueing_us = ca.min_rtt_us - ca.base_rtt_us
+    queue = sk.snd_cwnd * queueing_us // ca.min_rtt_us & U32_MAX
+    if queue > ALPHA or queueing_us > ca.base_rtt_us // PHY:
+        slow_round(sk, ca, queue)
+    else:
+        fast_round(ca)
+    ca.last_q = queue
+
+
+def slow_round(sk: Sock, ca: Yeah, queue: int) -> None:
+    """Decongest by (3) and let the imagined Reno flow grow by a packet."""
+    cwnd = sk.snd_cwnd
+    if queue > ALPHA and cwnd > ca.reno_count:
+        cwnd = max(cwnd - min(queue, cwnd >> EPSILON), ca.reno_count)
+        sk.snd_cwnd = sk.snd_ssthresh = cwnd
+    if ca.reno_count <= MIN_CWND:
+        ca.reno_count = max(cwnd >> 1, MIN_CWND)
+    else:
+        ca.reno_count += 1
+    ca.slow_rounds = min(ca.slow_rounds + 1, MAX_SLOW_ROUNDS)
+
+
+def fast_round(ca: Yeah) -> None:
+    """Go over to fast mode, and forget the Reno flow after many round trips of it."""
+    ca.fast_rounds += 1
+    if ca.fast_rounds > ZETA:
+        ca.reno_count = MIN_CWND
+        ca.fast_rounds = 0
+    ca.slow_rounds = 0
+
+
+def ssthresh(sk: Sock) -> int:
+    """Reduce by (4)."""
+    ca, cwnd = sk.ca, sk.snd_cwnd
+    reduction = max(cwnd >> 1, MIN_CWND)
+    if ca.slow_rounds < RHO:
+        reduction = max(min(ca.last_q, reduction), cwnd >> DELTA)
+    ca.fast_rounds = 0
+    ca.reno_count = max(ca.reno_count >> 1, MIN_CWND)
+    return max(cwnd - reduction, MIN_CWND)
+
+
+def get_info(sk: Sock) -> dict[str, int]:
+    """Return ``struct tcpvegas_info``: RTTs in microseconds."""
+    ca = sk.ca
+    return {
+        "enabled": int(ca.rtt_valid),
+        "rttcnt": ca.cnt_rtt,
+        "rtt": ca.base_rtt_us,
+        "minrtt": ca.min_rtt_us,
+    }
+
+
+yeah = TcpCongestionOps(
+    name="yeah",
+    init=init,
+    ssthresh=ssthresh,
+    undo_cwnd=tcp_reno_undo_cwnd,
+    cong_avoid=cong_avoid,
+    set_state=set_state,
+    cwnd_event=cwnd_event,
+    pkts_acked=pkts_acked,
+    get_info=get_info,
+    private=Yeah,
+)

@@ -1,0 +1,190 @@
+"""Where the shipped algorithm and scenario files are and what they declare, without running any."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccsim.errors import Problem, ScenarioError
+
+__all__ = [
+    "Table",
+    "Tables",
+    "algorithm_files",
+    "algorithms_dir",
+    "find_scenario",
+    "read_tables",
+    "scenario_files",
+    "scenarios_dir",
+    "summary",
+    "tables_in",
+]
+
+_PACKAGE = Path(__file__).resolve().parent
+_TABLE = "TcpCongestionOps"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A module-level table of operations: the map bears the variable's name, sockets use ``name``.
+
+    ``name`` is None when only running the file would tell it.
+    """
+
+    map: str
+    name: str | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of one algorithm file; not ``complete`` if running it may show more names."""
+
+    found: tuple[Table, ...]
+    complete: bool
+
+
+def algorithms_dir() -> Path:
+    """Return the folder of shipped algorithm files: in the package, or beside it in a checkout."""
+    return _shipped("algorithms")
+
+
+def scenarios_dir() -> Path:
+    """Return the folder of shipped scenarios: in the package, or beside it in a checkout."""
+    return _shipped("scenarios")
+
+
+def algorithm_files() -> dict[str, Path]:
+    """Return the shipped algorithm files by the names that they register, sorted by name.
+
+    Tables whose variable begins with an underscore are a file's own affair.
+    """
+    found: dict[str, Path] = {}
+    for path in _files(algorithms_dir(), ".py"):
+        tables = tables_in(path).found
+        names = [table.name for table in tables if table.name and table.map[0] != "_"]
+        found.update(dict.fromkeys(names or [path.stem], path))
+    return dict(sorted(found.items()))
+
+
+def scenario_files() -> dict[str, Path]:
+    """Return the shipped scenarios by name (the file's, without its ending), sorted."""
+    return {path.stem: path for path in _files(scenarios_dir(), ".yaml")}
+
+
+def summary(path: Path) -> str:
+    """Return the first line of a Python file's docstring or of a YAML file's leading comment."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return next(iter((ast.get_docstring(ast.parse(text)) or "").splitlines()), "")
+    comment = (line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#"))
+    return next((line for line in comment if line), "")
+
+
+def find_scenario(arg: str) -> Path:
+    """Return the scenario file that ``arg`` means: a path, or the bare name of a shipped scenario.
+
+    ScenarioError names the nearest shipped scenario when there is none.
+    """
+    path, is_dir = Path(arg), os.path.isdir(arg)  # os.path: False, not OSError, for odd names
+    if os.path.exists(arg) and not is_dir:
+        return path
+    shipped = scenario_files()
+    if arg in shipped:
+        return shipped[arg]
+    if is_dir:
+        message = "expected a scenario file, got a folder"
+    elif path.suffix or path.name != arg:
+        message = "no such file" + _hint(path.stem, shipped)
+    else:
+        message = f"no file and no shipped scenario of this name{_hint(arg, shipped)}"
+    raise ScenarioError(Problem(arg, 0, 0, "", message))
+
+
+def tables_in(path: Path) -> Tables:
+    """Return the tables of operations in an algorithm file, without running it.
+
+    OSError and UnicodeDecodeError when it cannot be read, SyntaxError when it is not Python.
+    """
+    return read_tables(path.read_text(encoding="utf-8"))
+
+
+def read_tables(source: str) -> Tables:
+    """Return the tables of operations that a Python source declares at module level."""
+    try:
+        module = ast.parse(source)
+    except ValueError as error:  # a NUL character: ast reports it with another class
+        raise SyntaxError(str(error)) from error
+    texts = dict(_module_texts(module))
+    found: list[Table] = []
+    read: set[ast.Call] = set()
+    for target, value in _assignments(module):
+        if isinstance(value, ast.Call) and _called(value) == _TABLE:
+            found.append(Table(target, _name_argument(value, texts), value.lineno))
+            read.add(value)
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    elsewhere = any(_called(call) in (_TABLE, "replace") and call not in read for call in calls)
+    named = all(table.name is not None for table in found)
+    return Tables(tuple(found), bool(found) and named and not elsewhere)
+
+
+def _shipped(folder: str) -> Path:
+    inside = _PACKAGE / folder
+    return inside if inside.is_dir() else _PACKAGE.parent / folder
+
+
+def _files(folder: Path, ending: str) -> list[Path]:
+    """Return the files of a shipped folder, sorted; private and hidden ones are not listed."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.glob(f"*{ending}") if path.name[0] not in "._")
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word.replace("-", "_"), names, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; shipped are {', '.join(names)}" if names else ""
+
+
+def _assignments(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the plain assignments at module level: variable and value."""
+    for statement in module.body:
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets, value = [statement.target], statement.value
+        else:
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name):
+                yield target.id, value
+
+
+def _module_texts(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the module's string constants: ``NAME = "my_cc"``."""
+    for target, value in _assignments(module):
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield target, value.value
+
+
+def _called(call: ast.Call) -> str:
+    """Return the last part of what is called: TcpCongestionOps for ``ops.TcpCongestionOps(…)``."""
+    func = call.func
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+
+
+def _name_argument(call: ast.Call, texts: dict[str, str]) -> str | None:
+    """Return a table's ``name=``, a literal or a constant of the module; None for anything else."""
+    for keyword in call.keywords:
+        if keyword.arg == "name":
+            if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
+                return keyword.value.value
+            if isinstance(keyword.value, ast.Name):
+                return texts.get(keyword.value.id)
+    return None

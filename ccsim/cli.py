@@ -1,0 +1,204 @@
+"""The command line ``ccsim``: verbs, exit statuses, signals.
+
+Exit status 0: fine; 1: a run failed or a difference was found; 2: wrong input; 130: Ctrl-C; 141:
+nobody reads the output any more; 143: terminated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+from ccsim import __version__
+from ccsim.errors import CcsimError
+
+__all__ = ["build_parser", "main"]
+
+WRONG_INPUT = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+TERMINATED = 143
+Verbs = Any  # argparse's sub-parsers, whose class is private
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; results go to stdout, trouble to stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with _terminable():
+            args = _parse(arguments)
+            args.argv = ["ccsim", *arguments]
+            status = int(args.func(args) or 0)
+            sys.stdout.flush()
+            return status
+    except KeyboardInterrupt:
+        print("ccsim: interrupted; nothing half-written was kept", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return BROKEN_PIPE
+    except Exception as error:
+        if not isinstance(error, CcsimError) and not _from_kernel(error):
+            raise
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+
+
+def _from_kernel(error: Exception) -> bool:
+    """Tell whether the emulated kernel refused something, without importing it."""
+    kernel = sys.modules.get("ccsim.kernel.errors")
+    return kernel is not None and isinstance(error, kernel.KernelError)
+
+
+class _terminable:
+    """Turns SIGTERM into an orderly exit, so that what is half-written goes."""
+
+    def __enter__(self) -> None:
+        try:
+            self.before = signal.signal(signal.SIGTERM, _terminate)
+        except ValueError:  # not on the main thread: signals belong to somebody else
+            self.before = None
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGTERM, self.before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """Parse; overrides may stand after options too, which argparse alone does not allow."""
+    parser = build_parser()
+    args, rest = parser.parse_known_args(arguments)
+    late = [text for text in rest if "=" in text and not text.startswith("-")]
+    if rest and (late != rest or not hasattr(args, "overrides")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.overrides = [*args.overrides, *rest]
+    return args
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs; each sets ``func``, which takes the arguments."""
+    parser = argparse.ArgumentParser(
+        prog="ccsim",
+        description="What it costs to hot-swap TCP congestion control while traffic runs.",
+        epilog="exit status: 0 fine, 1 a run failed or a difference was found, 2 wrong input",
+    )
+    parser.add_argument("--version", action="version", version=f"ccsim {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_run(verbs)
+    _add_scenario_verbs(verbs)
+    _add_result_verbs(verbs)
+    _add_other_verbs(verbs)
+    return parser
+
+
+def _verb(verbs: Verbs, name: str, text: str, **more: Any) -> argparse.ArgumentParser:
+    """Add a verb that the function of its name in `ccsim.cli_verbs` carries out."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", **more
+    )
+    parser.set_defaults(func=_lazily(name))
+    return parser
+
+
+def _lazily(name: str) -> Callable[[argparse.Namespace], int]:
+    """Return a function that imports the verb's own when it is called: help stays quick."""
+
+    def func(args: argparse.Namespace) -> int:
+        status: int = getattr(import_module("ccsim.cli_verbs"), f"{name}_verb")(args)
+        return status
+
+    return func
+
+
+def _add_run(verbs: Verbs) -> None:
+    run = _verb(verbs, "run", "run a scenario and its twins, print what the swaps cost, draw it")
+    run.add_argument("scenario", metavar="SCENARIO", help="a YAML file or a shipped one's name")
+    run.add_argument(
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        help="such as duration='10 s' path.rate=1Gbit/s",
+    )
+    run.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
+    run.add_argument("--out", default="results", metavar="DIR", help="default: results")
+    run.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
+    run.add_argument("--no-twins", action="store_true", help="run without the twins")
+    run.add_argument("--no-plot", action="store_true", help="draw no picture")
+    run.add_argument(
+        "--jobs", type=_positive, metavar="N", help="simulations at once; default: cores"
+    )
+
+
+def _add_scenario_verbs(verbs: Verbs) -> None:
+    check = _verb(verbs, "check", "validate scenarios without running them")
+    check.add_argument("files", metavar="FILE", nargs="+")
+    _verb(verbs, "schema", "print the JSON schema of scenarios, for editors")
+    what = _verb(verbs, "list", "list what there is")
+    what.add_argument("what", choices=["scenarios", "algorithms", "qdiscs", "mechanisms"])
+
+
+def _add_result_verbs(verbs: Verbs) -> None:
+    show = _verb(verbs, "show", "print the tables of a stored run again")
+    show.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
+    plot = _verb(verbs, "plot", "draw a stored run again")
+    compare = _verb(verbs, "compare", "overlay stored runs in one picture")
+    export = _verb(verbs, "export", "write the traces of a stored run in another format")
+    for parser in (show, plot, export):
+        parser.add_argument("run", metavar="RUN", help="a folder, a run id or a scenario's name")
+    compare.add_argument(
+        "runs", metavar="RUN", nargs="+", help="folders, run ids, scenarios' names"
+    )
+    for parser in (plot, compare):
+        parser.add_argument(
+            "--format",
+            type=_formats,
+            default=("png", "pdf"),
+            help="one or more of png, pdf, svg with commas between; default: png,pdf",
+        )
+    export.add_argument("--format", default="csv", choices=["csv"], help="default: csv")
+    for parser in (plot, compare, export):
+        parser.add_argument("--out", metavar="DIR", help="the folder to write into")
+    for parser in (show, plot, compare, export):
+        parser.add_argument(
+            "--results", default="results", metavar="DIR", help="where runs are; default: results"
+        )
+
+
+def _add_other_verbs(verbs: Verbs) -> None:
+    """Add the verbs of the emulated kernel and of the benchmarks."""
+    verify = verbs.add_parser("verify", help="compare with recordings of a real Linux kernel")
+    subjects = verify.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    for module, function, target in (
+        ("ccsim.cli_kernel", "add_parsers", verbs),
+        ("ccsim.cli_kernel", "add_verify_kernel", subjects),
+        ("ccsim.cli_vectors", "add_verify_algorithm", subjects),
+        ("ccsim.cli_bench", "add_parsers", verbs),
+    ):
+        if find_spec(module):
+            getattr(import_module(module), function)(target)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    """Return the formats in a list with commas."""
+    formats = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in formats:
+        if name not in ("png", "pdf", "svg"):
+            raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
+    return formats
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)

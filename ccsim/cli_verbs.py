@@ -1,0 +1,172 @@
+"""What the verbs do: each takes the parsed arguments and returns the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ccsim.cli_output import comparison_text, run_text, table
+from ccsim.cli_progress import ProgressBar
+from ccsim.errors import ScenarioError
+
+__all__ = [
+    "check_verb",
+    "compare_verb",
+    "export_verb",
+    "list_verb",
+    "plot_verb",
+    "run_verb",
+    "schema_verb",
+    "show_verb",
+]
+
+
+def run_verb(args: argparse.Namespace) -> int:
+    """Run a scenario; 1 if its algorithm raised."""
+    from ccsim.experiment.run import run_scenario
+    from ccsim.scenario import load_scenario
+
+    scenario = load_scenario(args.scenario, args.overrides, args.seed)
+    # what an algorithm prints must not get into the tables or the JSON
+    with contextlib.redirect_stdout(sys.stderr), ProgressBar(scenario.name) as bar:
+        run = run_scenario(
+            scenario,
+            twins=not args.no_twins,
+            out=args.out,
+            jobs=args.jobs,
+            progress=bar.update,
+            argv=args.argv,
+            formats=() if args.no_plot else ("png", "pdf"),
+        )
+    if args.json:
+        _print_json(run.metrics)
+    else:
+        print(run_text(run.name, run.metrics))
+        print(f"run folder  {run.path}")
+        figure = run.path / "plots" / "run.png"
+        if figure.exists():
+            print(f"figure      {figure}")
+    if run.failed:
+        print(f"run failed: {run.failed}; its traces up to then: {run.path}", file=sys.stderr)
+    return int(bool(run.failed))
+
+
+def check_verb(args: argparse.Namespace) -> int:
+    """Validate scenarios; 2 if one is wrong."""
+    from ccsim.scenario import load_scenario
+
+    wrong = 0
+    for file in args.files:
+        try:
+            load_scenario(file)
+        except ScenarioError as error:
+            print(error, file=sys.stderr)
+            wrong += 1
+        else:
+            print(f"{file}: ok")
+    return 2 if wrong else 0
+
+
+def schema_verb(args: argparse.Namespace) -> int:
+    """Print the schema of scenarios."""
+    from ccsim.scenario import scenario_schema
+
+    _print_json(scenario_schema())
+    return 0
+
+
+def list_verb(args: argparse.Namespace) -> int:
+    """List what scenarios may name."""
+    print(table(["name", "what it is"], _listed(args.what)))
+    return 0
+
+
+def _listed(what: str) -> list[list[str]]:
+    if what in ("scenarios", "algorithms"):
+        from ccsim.catalog import algorithm_files, scenario_files, summary
+
+        files = scenario_files() if what == "scenarios" else algorithm_files()
+        return [[name, summary(path)] for name, path in files.items()]
+    from ccsim.scenario.vocabulary import MECHANISMS, QDISCS
+
+    return [[name, text] for name, text in (QDISCS if what == "qdiscs" else MECHANISMS).items()]
+
+
+def show_verb(args: argparse.Namespace) -> int:
+    """Print a stored run."""
+    run = _load(args.run, args.results)
+    if args.json:
+        _print_json(run.metrics)
+    else:
+        print(run_text(run.name, run.metrics))
+        print(f"run folder  {run.path}")
+    return 0
+
+
+def plot_verb(args: argparse.Namespace) -> int:
+    """Draw a stored run."""
+    from ccsim.experiment.store import explained
+    from ccsim.plot import draw_run
+
+    run = _load(args.run, args.results)
+    out = Path(args.out) if args.out else run.path / "plots"
+    with explained(out):
+        _print_paths(draw_run(run, out, args.format))
+    return 0
+
+
+def compare_verb(args: argparse.Namespace) -> int:
+    """Overlay stored runs and print their flows one below the other."""
+    from ccsim.experiment.store import explained
+    from ccsim.plot import draw_comparison
+
+    runs = [_load(text, args.results) for text in args.runs]
+    labels = _labels(runs)
+    content = "\n".join(f"{run.name}/{run.path.name}" for run in runs)
+    name = hashlib.sha256(content.encode()).hexdigest()[:12]
+    out = Path(args.out) if args.out else Path(args.results) / "comparisons" / name
+    print(comparison_text(labels, [run.metrics for run in runs]))
+    with explained(out):
+        _print_paths(draw_comparison(runs, labels, out, args.format))
+    return 0
+
+
+def export_verb(args: argparse.Namespace) -> int:
+    """Write a stored run's traces as CSV."""
+    from ccsim.experiment.stored import export
+
+    _print_paths(export(_load(args.run, args.results), args.format, args.out))
+    return 0
+
+
+def _load(text: str, results: str) -> Any:
+    from ccsim.experiment.stored import find_run, load_run
+
+    return load_run(find_run(text, Path(results)))
+
+
+def _labels(runs: list[Any]) -> list[str]:
+    """Return a name for each run: the scenario's, with the run id where that is not enough."""
+    names = [run.name for run in runs]
+    labels = [
+        name if names.count(name) == 1 else f"{name} {run.run_id[:6]}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({number})"
+        for number, label in enumerate(labels, start=1)
+    ]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_paths(paths: list[Path]) -> None:
+    for path in paths:
+        print(path)

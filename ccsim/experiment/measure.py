@@ -1,0 +1,202 @@
+"""The metrics document of a run: all of `ccsim.experiment.metrics`, per flow, phase and swap.
+
+Plain JSON values. Units are in the names; a number that does not exist (a mean of nothing) is
+None; what had not happened by the end is ``{"censored": true, "at_least_s": …}``.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ccsim.experiment.metrics import (
+    SECOND_NS,
+    Censored,
+    drops_between,
+    goodput_bps,
+    jain_index,
+    retransmissions_between,
+    rtt_ms,
+    utilisation,
+)
+from ccsim.experiment.swap_cost import measure_swap, took_effect
+from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
+
+__all__ = ["measure", "observed_until", "phases"]
+
+Span = tuple[int, int]
+"""(t0, t1] in nanoseconds."""
+
+
+def measure(
+    result: SimResult, twin_a: SimResult | None = None, twin_b: SimResult | None = None
+) -> dict[str, Any]:
+    """Return the metrics of a run; those of its swaps need the A-twin, and the B-twin for some.
+
+    A twin that failed counts as missing. A run that failed is measured up to its last sample.
+    """
+    spans = phases(result)
+    until = observed_until(result)
+    twins = [twin if twin and not twin.failed else None for twin in (twin_a, twin_b)]
+    return plain(
+        {
+            "duration_s": until / SECOND_NS,
+            "failed": result.failed or None,
+            "twins": {
+                name: None if twin is None else twin.failed or "complete"
+                for name, twin in (("a", twin_a), ("b", twin_b))
+            },
+            "phases": [_span(number, span) for number, span in enumerate(spans)],
+            "flows": _flow_rows(result, spans),
+            "links": _link_rows(result, spans),
+            "fairness": [
+                {**_span(number, span), "jain_index": _jain(result, span)}
+                for number, span in enumerate(spans)
+            ],
+            "fairness_over_time": _fairness_over_time(result, until),
+            "totals": [_totals(flow) for flow in result.flows],
+            "swaps": [measure_swap(result, swap, until, *twins) for swap in result.swaps],
+        }
+    )
+
+
+def observed_until(result: SimResult) -> int:
+    """Return the run's duration or, if it failed, the time of its last sample [ns]."""
+    if not result.failed:
+        return result.duration_ns
+    columns = [flow.t_ns for flow in result.flows] + [link.t_ns for link in result.links]
+    last = max((int(column[-1]) for column in columns if len(column)), default=0)
+    return min(last, result.duration_ns)
+
+
+def phases(result: SimResult) -> list[Span]:
+    """Return the spans between the instants of successful swaps, the run's ends included."""
+    until = observed_until(result)
+    inside = {swap.t_ns for swap in result.swaps if took_effect(swap) and 0 < swap.t_ns < until}
+    return list(pairwise(sorted({0, until} | inside)))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: NaN as None, rounded numbers, spelled-out censoring."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Censored):
+        return {"censored": True, "at_least_s": value.at_least_s}
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def _span(number: int, span: Span) -> dict[str, Any]:
+    return {"phase": number, "from_s": span[0] / SECOND_NS, "to_s": span[1] / SECOND_NS}
+
+
+def _active(flow: FlowTrace, span: Span) -> Span | None:
+    """Return the part of a span in which a flow lived, or None."""
+    end = span[1] if flow.end_ns is None else min(flow.end_ns, span[1])
+    start = max(flow.start_ns, span[0])
+    return (start, end) if start < end else None
+
+
+def _flow_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
+    """Return a row for each flow and each phase in which it lived."""
+    return [
+        _flow_row(result, index, number, lived)
+        for index, flow in enumerate(result.flows)
+        for number, span in enumerate(spans)
+        if (lived := _active(flow, span))
+    ]
+
+
+def _flow_row(result: SimResult, index: int, phase: int, span: Span) -> dict[str, Any]:
+    flow = result.flows[index]
+    rtt = rtt_ms(flow, *span)
+    p50, p99 = np.percentile(rtt, [50, 99]) if len(rtt) else (math.nan, math.nan)
+    return {
+        "flow": flow.name,
+        **_span(phase, span),
+        "implementation": _implementation(flow, span),
+        "goodput_bps": goodput_bps(flow, *span),
+        "rtt_mean_ms": float(rtt.mean()) if len(rtt) else math.nan,
+        "rtt_p50_ms": float(p50),
+        "rtt_p99_ms": float(p99),
+        "losses": drops_between(result, index, *span),
+        "retransmissions": retransmissions_between(flow, *span),
+    }
+
+
+def _implementation(flow: FlowTrace, span: Span) -> str:
+    """Return the map that served the flow at the span's end, just before the swap that ends it.
+
+    The sample at a swap's instant already shows the new one.
+    """
+    row = int(np.searchsorted(flow.t_ns, span[1], side="left")) - 1
+    if not len(flow.t_ns):
+        return flow.implementations[0] if flow.implementations else ""
+    return flow.implementations[int(flow.implementation[max(row, 0)])]
+
+
+def _link_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
+    return [
+        _link_row(link, number, span) for link in result.links for number, span in enumerate(spans)
+    ]
+
+
+def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
+    low, high = np.searchsorted(link.t_ns, span, side="right")
+    queue = link.queue_packets[low:high]
+    first, last = np.searchsorted(link.drop_t_ns, span, side="right")
+    random = int(np.count_nonzero(link.drop_random[first:last]))
+    return {
+        "link": link.name,
+        **_span(phase, span),
+        "utilisation": utilisation(link, *span),
+        "queue_mean_packets": float(queue.mean()) if len(queue) else math.nan,
+        "queue_max_packets": int(queue.max()) if len(queue) else None,
+        "drops": int(last - first) - random,
+        "random_losses": random,
+    }
+
+
+def _jain(result: SimResult, span: Span) -> float:
+    """Return Jain's index of the goodputs of the flows in the span, each while it lived."""
+    lived = [(flow, _active(flow, span)) for flow in result.flows]
+    return jain_index([goodput_bps(flow, *part) for flow, part in lived if part])
+
+
+def _fairness_over_time(result: SimResult, until: int) -> dict[str, Any] | None:
+    """Return Jain's index for each whole second, of the flows that lived all through it.
+
+    None for a run of one flow; a second with fewer than two flows has none.
+    """
+    if len(result.flows) < 2:
+        return None
+    seconds = range(0, until - SECOND_NS + 1, SECOND_NS)
+    return {
+        "t_s": [t // SECOND_NS for t in seconds],
+        "jain_index": [_jain_of_second(result, t) for t in seconds],
+    }
+
+
+def _jain_of_second(result: SimResult, t_ns: int) -> float | None:
+    span = (t_ns, t_ns + SECOND_NS)
+    rates = [goodput_bps(flow, *span) for flow in result.flows if _active(flow, span) == span]
+    return jain_index(rates) if len(rates) > 1 else None
+
+
+def _totals(flow: FlowTrace) -> dict[str, Any]:
+    """Return a flow's counters and its completion time, None while it runs."""
+    done = None if flow.end_ns is None else (flow.end_ns - flow.start_ns) / SECOND_NS
+    delivered = int(flow.delivered_bytes[-1]) if len(flow.delivered_bytes) else 0
+    return {
+        "flow": flow.name,
+        "congestion": flow.congestion,
+        "completion_time_s": done,
+        "delivered_bytes": delivered,
+        **flow.counters,
+    }

@@ -1,0 +1,135 @@
+"""Several simulations at once: the caller's process takes part, workers take the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ccsim.experiment.worker import Worker, WorkerDied
+from ccsim.sim.traces import SimResult
+
+__all__ = ["default_jobs", "simulate_all"]
+
+Resolved = Mapping[str, Any]
+Progress = Callable[[float], None]
+
+
+def default_jobs() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def simulate_all(
+    scenarios: Sequence[Resolved], jobs: int | None = None, progress: Progress | None = None
+) -> list[SimResult | None]:
+    """Return the results of resolved scenarios, in order; None for those not reached.
+
+    The first runs in this process; if it fails, the others are given up and are None. ``jobs`` is
+    how many run at once (None: one a core); results do not depend on it. ``progress`` receives the
+    share done, 0 to 1, on this thread.
+    """
+    jobs = default_jobs() if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"jobs: expected 1 or more, got {jobs}")
+    workers = min(jobs, len(scenarios)) - 1 if sys.executable else 0
+    return _Batch(scenarios, progress or (lambda share: None)).run(workers)
+
+
+class _Batch:
+    """The scenarios still to do, shared by the caller's thread and one thread a worker process."""
+
+    def __init__(self, scenarios: Sequence[Resolved], progress: Progress) -> None:
+        self.scenarios = scenarios
+        self.progress = progress
+        self.waiting = deque(range(1, len(scenarios)))
+        self.given_back: deque[int] = deque()
+        self.results: list[SimResult | None] = [None] * len(scenarios)
+        self.done = [0.0] * len(scenarios)
+        self.workers: list[Worker] = []
+
+    def run(self, workers: int) -> list[SimResult | None]:
+        """Simulate all, with that many workers beside this process."""
+        threads = self._start(workers)
+        try:
+            first = self._simulate_here(0)
+            if first.failed:
+                return [first] + [None] * (len(self.scenarios) - 1)
+            self._take_here(self.waiting)
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.05)
+                    self.progress(sum(self.done) / len(self.done))
+            self._take_here(self.given_back)
+            return self.results
+        finally:
+            self.waiting.clear()
+            for worker in self.workers:
+                worker.kill()
+            for thread in threads:
+                thread.join()
+            for worker in self.workers:
+                worker.close()
+
+    def _start(self, workers: int) -> list[threading.Thread]:
+        """Start workers, and a thread for each that talks to it; fewer if no more can be had."""
+        with suppress(OSError):
+            for _ in range(workers):
+                self.workers.append(Worker())
+        threads = [
+            threading.Thread(target=self._work, args=(worker,), daemon=True)
+            for worker in self.workers
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _work(self, worker: Worker) -> None:
+        """Give one worker what waits; what it does not survive is given back."""
+        while self.waiting:
+            with suppress(IndexError):  # another thread was faster
+                index = self.waiting.popleft()
+                try:
+                    result = worker.simulate(self.scenarios[index], self._noting(index))
+                except WorkerDied:
+                    self.given_back.append(index)
+                    return
+                self._keep(index, result)
+
+    def _take_here(self, queue: deque[int]) -> None:
+        """Simulate in this process until a queue is empty."""
+        while queue:
+            with suppress(IndexError):
+                self._simulate_here(queue.popleft())
+
+    def _simulate_here(self, index: int) -> SimResult:
+        from ccsim.sim import simulate
+
+        note = self._noting(index)
+
+        def progress(t_ns: int) -> None:
+            note(t_ns)
+            self.progress(sum(self.done) / len(self.done))
+
+        result: SimResult = simulate(self.scenarios[index], progress=progress)
+        self._keep(index, result)
+        return result
+
+    def _keep(self, index: int, result: SimResult) -> None:
+        self.results[index] = result
+        self.done[index] = 1.0
+
+    def _noting(self, index: int) -> Callable[[int], None]:
+        """Return a function that notes how far one simulation has come."""
+        duration_ns = max(int(self.scenarios[index]["duration_ns"]), 1)
+
+        def note(t_ns: int) -> None:
+            self.done[index] = min(t_ns / duration_ns, 1.0)
+
+        return note

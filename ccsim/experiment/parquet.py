@@ -1,0 +1,169 @@
+"""Traces as Parquet and CSV files through duckdb: the same arrays give the same bytes.
+
+File names and all other names travel as bound parameters, never inside SQL text; one thread, the
+given row order and one fixed compression make the files reproducible.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.experiment.tables import describe, from_tables, to_json, to_tables
+from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["DESCRIPTION", "TABLES", "connect", "copy_to_csv", "read_result", "write_result"]
+
+TABLES = ("flows", "links", "drops", "events")
+DESCRIPTION = "trace.json"
+
+_WRITE = {
+    "flows": """
+        SELECT $flows[flow + 1] AS flow, t_ns, snd_cwnd, ssthresh, srtt_us, in_flight,
+            pacing_rate_bps, delivered_bytes, throughput_bps, retransmissions,
+            $states[ca_state + 1] AS ca_state, $served[implementation + 1] AS implementation
+        FROM columns""",
+    "links": """
+        SELECT $links[link + 1] AS link, t_ns, queue_packets, drops, losses, departed_bytes,
+            utilisation_ppm
+        FROM columns""",
+    "drops": """
+        SELECT $links[link + 1] AS link, t_ns, $flows[flow + 1] AS flow,
+            random = 1 AS random_loss
+        FROM columns""",
+    "events": "SELECT t_ns, kind, flow, detail FROM columns",
+}
+_READ = {
+    "flows": """
+        SELECT t_ns, snd_cwnd, ssthresh, srtt_us, in_flight, pacing_rate_bps, delivered_bytes,
+            throughput_bps, retransmissions,
+            CAST(list_position($states, ca_state) - 1 AS BIGINT) AS ca_state,
+            CAST(list_position($served, implementation) - 1 AS BIGINT) AS implementation
+        FROM read_parquet($file)""",
+    "links": """
+        SELECT t_ns, queue_packets, drops, losses, departed_bytes, utilisation_ppm
+        FROM read_parquet($file)""",
+    "drops": """
+        SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow,
+            CAST(random_loss AS BIGINT) AS random
+        FROM read_parquet($file)""",
+    "events": "SELECT t_ns, kind, flow, detail FROM read_parquet($file)",
+}
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return an in-memory database that works on one thread and so in one order."""
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
+def write_result(db: duckdb.DuckDBPyConnection, result: SimResult, folder: Path) -> None:
+    """Write one result as ``flows.parquet``, … and ``trace.json`` into an existing folder."""
+    description = describe(result)
+    names = _names(description)
+    tables: dict[str, Mapping[str, Any]] = {**to_tables(result), "events": _columns(result.events)}
+    flows = dict(tables["flows"])
+    common = _common_numbers(description, names["served"])
+    flows["implementation"] = common[flows["flow"], flows["implementation"]]
+    tables["flows"] = flows
+    for table in TABLES:
+        db.register("columns", dict(tables[table]))
+        target = folder / f"{table}.parquet"
+        copy = f"COPY ({_WRITE[table]}) TO $file (FORMAT parquet, COMPRESSION zstd)"
+        _execute(db, copy, names, target)
+        db.unregister("columns")
+    text = to_json(description, indent=1)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def read_result(db: duckdb.DuckDBPyConnection, folder: Path) -> SimResult:
+    """Return the result that `write_result` wrote.
+
+    OSError or duckdb.Error if a file cannot be read; KeyError, TypeError, ValueError or IndexError
+    if what it holds is not of that form.
+    """
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    names = _names(description)
+    tables: dict[str, Any] = {}
+    for table in TABLES:
+        _execute(db, _READ[table], names, folder / f"{table}.parquet")
+        tables[table] = db.fetchnumpy()
+    flow = np.repeat(np.arange(len(names["flows"])), [f["samples"] for f in description["flows"]])
+    flows = tables["flows"]
+    if len(flow) != len(flows["t_ns"]):
+        raise ValueError(f"expected {len(flow)} samples of flows, got {len(flows['t_ns'])}")
+    own = _own_numbers(description, names["served"])
+    flows["implementation"] = own[flow, flows["implementation"]]
+    return from_tables(description, tables, _events(tables.pop("events")))
+
+
+def copy_to_csv(db: duckdb.DuckDBPyConnection, source: Path, target: Path) -> None:
+    """Write one Parquet file as CSV with a header line."""
+    copy = "COPY (SELECT * FROM read_parquet($source)) TO $file (FORMAT csv, HEADER)"
+    _execute(db, copy, {"source": str(source.resolve())}, target)
+
+
+def _execute(db: duckdb.DuckDBPyConnection, sql: str, names: Mapping[str, Any], file: Path) -> None:
+    """Run a statement with those parameters that it mentions; OSError if the file is in the way."""
+    import duckdb
+
+    values = {**names, "file": str(file.resolve())}
+    try:
+        db.execute(sql, {name: values[name] for name in sorted(set(re.findall(r"\$(\w+)", sql)))})
+    except duckdb.IOException as error:
+        raise OSError(str(error)) from error
+
+
+def _names(description: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the lists of names into which the tables' indices point; ``served``: of all maps."""
+    served = (name for flow in description["flows"] for name in flow["implementations"])
+    return {
+        "flows": [flow["name"] for flow in description["flows"]],
+        "links": [link["name"] for link in description["links"]],
+        "states": list(CA_STATE_NAMES),
+        "served": list(dict.fromkeys(served)),
+    }
+
+
+def _common_numbers(description: Mapping[str, Any], served: Sequence[str]) -> NDArray[np.int64]:
+    """Return [flow, index among its own implementations] -> index into ``served``."""
+    flows = [flow["implementations"] for flow in description["flows"]]
+    table = np.zeros((len(flows) or 1, max(map(len, flows), default=0) or 1), dtype=np.int64)
+    for row, own in zip(table, flows, strict=False):
+        row[: len(own)] = [served.index(name) for name in own]
+    return table
+
+
+def _own_numbers(description: Mapping[str, Any], served: Sequence[str]) -> NDArray[np.int64]:
+    """Return [flow, index into ``served``] -> index among its own implementations."""
+    flows = [flow["implementations"] for flow in description["flows"]]
+    table = np.zeros((len(flows) or 1, len(served) or 1), dtype=np.int64)
+    for row, own in zip(table, flows, strict=False):
+        row[[served.index(name) for name in own]] = np.arange(len(own))
+    return table
+
+
+def _columns(events: Sequence[Event]) -> dict[str, NDArray[Any]]:
+    """Return events as columns; ``detail`` as JSON text with sorted keys."""
+    details = [to_json(event.detail, sort_keys=True) for event in events]
+    return {
+        "t_ns": np.array([event.t_ns for event in events], dtype=np.int64),
+        "kind": np.array([event.kind for event in events], dtype=object),
+        "flow": np.array([event.flow for event in events], dtype=object),
+        "detail": np.array(details, dtype=object),
+    }
+
+
+def _events(columns: Mapping[str, NDArray[Any]]) -> Iterator[Event]:
+    rows = zip(*(columns[name] for name in ("t_ns", "kind", "flow", "detail")), strict=True)
+    return (Event(int(t), kind, flow, json.loads(detail)) for t, kind, flow, detail in rows)

@@ -1,0 +1,130 @@
+"""One experiment: a scenario, its twins, their metrics and pictures, in one folder of the store."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ccsim.experiment.measure import measure
+from ccsim.experiment.parallel import simulate_all
+from ccsim.experiment.store import (
+    FAILED_SUFFIX,
+    explained,
+    finish,
+    folder_for,
+    run_id,
+    unfinished_folder,
+    write_manifest,
+    write_run,
+)
+from ccsim.experiment.stored import StoredRun
+from ccsim.scenario import Scenario
+from ccsim.sim.traces import SimResult
+
+__all__ = ["run_scenario"]
+
+Results = dict[str, SimResult | None]
+
+
+def run_scenario(
+    scenario: Scenario,
+    *,
+    twins: bool = True,
+    out: str | Path = "results",
+    jobs: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    argv: Sequence[str] = (),
+    formats: Sequence[str] = (),
+) -> StoredRun:
+    """Run a scenario and, if it swaps, its twins; store and return all of it.
+
+    ``jobs`` simulations run at once (None: one a core), which changes no result. ``progress`` is
+    called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
+    drawn into the folder's ``plots``. A run whose algorithm raised is stored, without twins, in a
+    folder that ends in ``.failed``: see `StoredRun.failed`.
+
+    ResultsError if ``out`` cannot be written; nothing half-written stays, whatever is raised.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    name = run_id(scenario.identity(), scenario.seed)
+    final = folder_for(Path(out), scenario.name, name)
+    with unfinished_folder(final) as folder:
+        results, failed = _simulate(scenario, twins, jobs, progress)
+        if failed:
+            final = final.with_name(name + FAILED_SUFFIX)
+        metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
+        resolved = scenario.resolved()
+        with explained(final):
+            write_run(
+                folder,
+                scenario_text=_text(scenario),
+                resolved=resolved,
+                metrics=metrics,
+                results=results,
+            )
+            run = StoredRun(folder, resolved, {"failed": failed}, metrics, **_known(results))
+            _draw(run, formats)
+            manifest = write_manifest(
+                folder,
+                scenario=scenario.name,
+                run_id=name,
+                status="failed" if failed else "complete",
+                failed=failed or None,
+                seed=scenario.seed,
+                argv=list(argv),
+                started=started.isoformat(timespec="seconds"),
+                wall_s=round(time.perf_counter() - clock, 3),
+            )
+            finish(folder, final)
+    if not failed:
+        shutil.rmtree(final.with_name(name + FAILED_SUFFIX), ignore_errors=True)
+    return StoredRun(final, resolved, manifest, metrics, **_known(results))
+
+
+def _simulate(
+    scenario: Scenario,
+    twins: bool,
+    jobs: int | None,
+    progress: Callable[[float], None] | None,
+) -> tuple[Results, str]:
+    """Return the results of the run and its twins, and why it failed (empty: it did not)."""
+    variants = {"result": scenario}
+    if twins and scenario.twins and scenario.swaps:
+        variants |= {"twin_a": scenario.without_swaps(), "twin_b": scenario.with_b_twin()}
+    found = simulate_all([one.resolved() for one in variants.values()], jobs, progress)
+    results: Results = dict(zip(variants, found, strict=True))
+    names = {"result": "", "twin_a": "A-twin: ", "twin_b": "B-twin: "}
+    failures = [names[key] + one.failed for key, one in results.items() if one and one.failed]
+    return results, failures[0] if failures else ""
+
+
+def _needed(results: Results) -> SimResult:
+    result = results["result"]
+    if result is None:
+        raise RuntimeError("run_scenario: expected a result of the run itself, got none")
+    return result
+
+
+def _known(results: Results) -> dict[str, Any]:
+    """Return the results that there are, as `StoredRun` takes them."""
+    return {key: result for key, result in results.items() if result is not None}
+
+
+def _text(scenario: Scenario) -> str:
+    """Return the scenario as it was given; empty if it came from no file, or the file has gone."""
+    try:
+        return Path(scenario.source).read_text(encoding="utf-8") if scenario.source else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _draw(run: StoredRun, formats: Sequence[str]) -> None:
+    """Draw the picture of a run with samples; one that failed at once has nothing to show."""
+    if formats and any(len(flow.t_ns) for flow in run.result.flows):
+        from ccsim.plot import draw_run
+
+        draw_run(run, run.path / "plots", formats=tuple(formats))

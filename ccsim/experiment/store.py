@@ -1,0 +1,204 @@
+"""The result store: ``results/<scenario>/<run_id>/``, written aside and renamed when it is whole.
+
+The same scenario, seed and version give the same bytes in every file but ``manifest.json``, which
+alone holds what differs between repeats: when, how long, with which command and which versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ccsim
+from ccsim.errors import ResultsError
+from ccsim.experiment.parquet import connect, write_result
+from ccsim.experiment.tables import to_json
+from ccsim.sim.traces import SimResult
+
+__all__ = [
+    "FAILED_SUFFIX",
+    "MANIFEST",
+    "METRICS",
+    "RESOLVED",
+    "SCENARIO",
+    "TWIN_FOLDERS",
+    "explained",
+    "finish",
+    "folder_for",
+    "run_id",
+    "unfinished_folder",
+    "write_manifest",
+    "write_run",
+]
+
+MANIFEST = "manifest.json"
+METRICS = "metrics.json"
+RESOLVED = "resolved.json"
+SCENARIO = "scenario.yaml"
+TWIN_FOLDERS = {"twin_a": "twin-a", "twin_b": "twin-b"}
+FAILED_SUFFIX = ".failed"
+_UNFINISHED = ".tmp-"
+_REPLACED = ".old-"
+
+
+def run_id(identity: Mapping[str, Any], seed: int) -> str:
+    """Return 12 hex digits of the SHA-256 of a scenario's identity, seed and ccsim's version."""
+    content = {"scenario": identity, "seed": seed, "ccsim": ccsim.__version__}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def folder_for(out: Path, scenario: str, name: str) -> Path:
+    """Return ``out/<scenario>/<name>``; whatever could leave ``out`` becomes ``_``."""
+    return out / _harmless(scenario) / _harmless(name)
+
+
+@contextmanager
+def unfinished_folder(final: Path) -> Iterator[Path]:
+    """Give a folder beside ``final`` to fill; what is not renamed by `finish` goes at the end.
+
+    So nothing half-written stays when anything is raised, Ctrl-C too. What killed processes of this
+    machine left is removed first. ResultsError if the place cannot be written.
+    """
+    with explained(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(final.parent)
+        folder = _make_folder(final)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def finish(folder: Path, final: Path) -> None:
+    """Rename ``folder`` to ``final``; a run that is there is replaced, or comes back on failure."""
+    old = final.with_name(folder.name.replace(_UNFINISHED, _REPLACED, 1))
+    try:
+        with suppress(FileNotFoundError):
+            final.rename(old)
+        folder.rename(final)
+    except BaseException:
+        if old.exists() and not final.exists():
+            old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def explained(final: Path) -> Iterator[None]:
+    """Turn an OSError about a result folder into a ResultsError that says how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        hint = "choose another folder with --out DIR, or make this one writable"
+        reason = f"cannot write results: {error.strerror or error}; {hint}"
+        raise ResultsError(str(final), reason) from error
+
+
+def write_run(
+    folder: Path,
+    *,
+    scenario_text: str,
+    resolved: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    results: Mapping[str, SimResult | None],
+) -> None:
+    """Write all of a run but its plots and its manifest into an existing folder.
+
+    ``results`` has the key ``result`` and, if they were run, ``twin_a`` and ``twin_b``.
+    """
+    if scenario_text:
+        (folder / SCENARIO).write_text(scenario_text, encoding="utf-8")
+    write_json(folder / RESOLVED, resolved)
+    write_json(folder / METRICS, metrics)
+    with connect() as db:
+        for key, result in results.items():
+            if result is not None:
+                place = folder / TWIN_FOLDERS.get(key, "")
+                place.mkdir(exist_ok=True)
+                write_result(db, result, place)
+
+
+def write_manifest(folder: Path, **facts: Any) -> dict[str, Any]:
+    """Write and return the manifest: the given facts, versions, and the SHA-256 of every file."""
+    manifest = {**facts, "versions": _versions(), "sha256": _hashes(folder)}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document, the same for the same value."""
+    text = to_json(value, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _harmless(name: str) -> str:
+    """Return a name as one path component that no shell or glob minds and that is not hidden."""
+    return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:100].lstrip(".") or "_"
+
+
+def _make_folder(final: Path) -> Path:
+    """Make an unfinished folder whose name tells the run, this machine and this process."""
+    owner = f"{_harmless(socket.gethostname())}-{os.getpid()}"
+    for number in itertools.count():
+        folder = final.with_name(f"{_UNFINISHED}{final.name}-{owner}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            break
+    return folder
+
+
+def _remove_stale(parent: Path) -> None:
+    """Remove what dead processes of this machine left; put back a run that one was replacing."""
+    host = re.escape(_harmless(socket.gethostname()))
+    left = re.compile(rf"\.(tmp|old)-(?P<run>[^-]+)-{host}-(?P<pid>\d+)-\d+")
+    for path in sorted(parent.iterdir()):
+        found = left.fullmatch(path.name)
+        if not found or _alive(int(found["pid"])):
+            continue
+        final = parent / found["run"]
+        if path.name.startswith(_REPLACED) and not final.exists():
+            path.rename(final)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":  # where signal 0 would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"ccsim": ccsim.__version__, "python": platform.python_version()}
+    for package in ("numpy", "simpy", "duckdb", "matplotlib"):
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder but the manifest, by relative name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }

@@ -1,0 +1,153 @@
+"""A stored run, as `ccsim run` hands it over and as it is read back: scenario, metrics, traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ccsim.errors import ResultsError
+from ccsim.experiment.parquet import DESCRIPTION, TABLES, connect, copy_to_csv, read_result
+from ccsim.experiment.store import FAILED_SUFFIX, MANIFEST, METRICS, RESOLVED, TWIN_FOLDERS
+from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+
+__all__ = ["EXPORT_FORMATS", "StoredRun", "export", "find_run", "load_run"]
+
+EXPORT_FORMATS = ("csv",)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """One run in its folder ``path``: resolved scenario, metrics, traces and the twins' traces.
+
+    ``result``, ``twin_a`` (never swapped) and ``twin_b`` (the new implementation from the start)
+    hold NumPy columns; a twin that was not run is None.
+    """
+
+    path: Path
+    scenario: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    metrics: dict[str, Any]
+    result: SimResult
+    twin_a: SimResult | None = None
+    twin_b: SimResult | None = None
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return str(self.scenario["name"])
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name: a hash of scenario, seed and version."""
+        return self.path.name.removesuffix(FAILED_SUFFIX)
+
+    @property
+    def failed(self) -> str:
+        """Why the run ended early; empty: it did not."""
+        return str(self.manifest.get("failed") or "")
+
+    @cached_property
+    def flows(self) -> dict[str, FlowTrace]:
+        """The flows by name."""
+        return {flow.name: flow for flow in self.result.flows}
+
+    @cached_property
+    def links(self) -> dict[str, LinkTrace]:
+        """The links by name."""
+        return {link.name: link for link in self.result.links}
+
+    @property
+    def swaps(self) -> tuple[SwapRecord, ...]:
+        """The swaps as they were carried out."""
+        return self.result.swaps
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, in order of time."""
+        return self.result.events
+
+    def plot(self, out: str | Path) -> Path:
+        """Draw the run into the file ``out``; its ending is the format (png, pdf or svg).
+
+        ValueError for another ending, ResultsError if the file cannot be written.
+        """
+        from ccsim.plot import draw_run
+
+        out = Path(out)
+        try:
+            return draw_run(self, out.parent, (out.suffix.removeprefix("."),), stem=out.stem)[0]
+        except OSError as error:
+            raise _unwritable(out, error) from error
+
+
+def load_run(path: str | Path) -> StoredRun:
+    """Return the run in a folder; ResultsError if there is none or it cannot be read."""
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        raise ResultsError(str(folder), f"expected the folder of a run, got no {MANIFEST} in it")
+    try:
+        scenario, manifest, metrics = (
+            json.loads((folder / name).read_text(encoding="utf-8"))
+            for name in (RESOLVED, MANIFEST, METRICS)
+        )
+        with connect() as db:
+            traces = {
+                key: read_result(db, folder / sub)
+                for key, sub in {"result": "", **TWIN_FOLDERS}.items()
+                if (folder / sub / DESCRIPTION).is_file()
+            }
+        return StoredRun(folder, scenario, manifest, metrics, **traces)
+    except Exception as error:  # whatever a damaged file makes json, duckdb or numpy raise
+        raise ResultsError(
+            str(folder), f"cannot read the run: {error}; run the scenario again"
+        ) from error
+
+
+def find_run(text: str, results: Path) -> Path:
+    """Return the folder of a run named by its path, its run id (or how it begins) or its scenario.
+
+    Of a scenario's runs the newest. ResultsError if none or several fit.
+    """
+    if (Path(text) / MANIFEST).is_file():
+        return Path(text)
+    runs = [path.parent for path in results.glob(f"*/*/{MANIFEST}") if path.parent.name[0] != "."]
+    of_scenario = [run for run in runs if text in (run.parent.name, str(run.parent))]
+    if of_scenario:
+        return max(of_scenario, key=lambda run: (run / MANIFEST).stat().st_mtime_ns)
+    fitting = sorted(run for run in runs if text and run.name.startswith(text))
+    if len(fitting) == 1:
+        return fitting[0]
+    got = f"{len(fitting)} that fit" if fitting else f"nothing of that name below {results}"
+    raise ResultsError(text, f"expected a run's folder, its run id or its scenario, got {got}")
+
+
+def export(run: StoredRun, format: str = "csv", out: str | Path | None = None) -> list[Path]:
+    """Write the traces of a run and its twins as CSV files; return them.
+
+    ``out`` is the folder (default: ``csv`` below the run's own); a twin's go to ``twin-a``,
+    ``twin-b``. ValueError for an unknown format, ResultsError if the folder cannot be written.
+    """
+    if format not in EXPORT_FORMATS:
+        raise ValueError(f"export: format: expected one of {EXPORT_FORMATS}, got {format!r}")
+    folder = run.path / "csv" if out is None else Path(out)
+    written: list[Path] = []
+    try:
+        with connect() as db:
+            for sub in ("", *TWIN_FOLDERS.values()):
+                if (run.path / sub / DESCRIPTION).is_file():
+                    (folder / sub).mkdir(parents=True, exist_ok=True)
+                    for table in TABLES:
+                        target = folder / sub / f"{table}.csv"
+                        copy_to_csv(db, run.path / sub / f"{table}.parquet", target)
+                        written.append(target)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return written
+
+
+def _unwritable(path: Path, error: OSError) -> ResultsError:
+    return ResultsError(str(path), f"cannot write: {error.strerror or error}; choose another --out")

@@ -1,0 +1,272 @@
+"""What one swap cost: the disruption of each flow that it reached, its neighbours and its link."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ccsim.experiment.metrics import (
+    MEAN_NS,
+    SECOND_NS,
+    WINDOW_NS,
+    Censored,
+    cwnd_jump,
+    deficit_bytes,
+    deficit_peak_bytes,
+    deficit_seconds,
+    dip_recovery_s,
+    dip_worst_ratio,
+    drops_between,
+    goodput_bps,
+    harm,
+    longest_stall_s,
+    queue_excess_ms,
+    rtos_between,
+    rtt_ms,
+    time_to_twin_s,
+)
+from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
+
+__all__ = ["measure_swap", "took_effect"]
+
+
+def measure_swap(
+    result: SimResult,
+    swap: SwapRecord,
+    until_ns: int,
+    twin_a: SimResult | None,
+    twin_b: SimResult | None,
+) -> dict[str, Any]:
+    """Return the metrics of one swap, not yet plain; only its description if it failed.
+
+    ``until_ns`` is how far the run was observed. What compares with a missing twin is None.
+    """
+    row: dict[str, Any] = {
+        "index": swap.index,
+        "t_s": swap.t_ns / SECOND_NS,
+        "via": swap.via,
+        "label": swap.label,
+        "old": swap.old,
+        "new": swap.new,
+        "errno": swap.errno,
+        "flows": [],
+    }
+    if not took_effect(swap):
+        return row
+    for index, flow in enumerate(result.flows):
+        if flow.name in swap.flows:
+            span = (_instant(result, swap, flow), _end(result, swap, flow, until_ns))
+            row["flows"].append(_Disruption(result, index, *span, twin_a, twin_b).row())
+    row["neighbours"] = _neighbours(result, swap, until_ns, twin_a)
+    if swap.via == "link_update":
+        row["connections"] = _connections(result, swap, until_ns)
+    return row
+
+
+def took_effect(swap: SwapRecord) -> bool:
+    """Tell whether a swap changed something: one that failed for some flows may for others."""
+    return not swap.errno or bool(swap.flows)
+
+
+def _instant(result: SimResult, swap: SwapRecord, flow: FlowTrace) -> int:
+    """Return when a swap reached a flow: a staggered sweep comes to each at its own time."""
+    reached = (
+        event.t_ns
+        for event in result.events
+        if event.kind == "swap" and event.flow == flow.name and event.t_ns >= swap.t_ns
+    )
+    return next(reached, swap.t_ns)
+
+
+def _end(result: SimResult, swap: SwapRecord, flow: FlowTrace, until_ns: int) -> int:
+    """Return when a swap's effect on a flow stops being observed: next swap, end of flow or run."""
+    following = [
+        _instant(result, other, flow)
+        for other in result.swaps
+        if other.t_ns > swap.t_ns and flow.name in other.flows
+    ]
+    return min([until_ns, *following, *_ends(flow)])
+
+
+def _ends(*flows: FlowTrace) -> list[int]:
+    return [flow.end_ns for flow in flows if flow.end_ns is not None]
+
+
+def _same(twin: SimResult | None, index: int) -> FlowTrace | None:
+    """Return the same flow in a twin."""
+    return twin.flows[index] if twin and index < len(twin.flows) else None
+
+
+class _Disruption:
+    """One swap's effect on one flow.
+
+    ``end`` is when the observation ends, ``window`` that or 10 s after the swap, whichever is
+    first; comparisons with a twin end when the twin's flow does, if that is earlier.
+    """
+
+    def __init__(
+        self,
+        result: SimResult,
+        index: int,
+        swap_ns: int,
+        end_ns: int,
+        twin_a: SimResult | None,
+        twin_b: SimResult | None,
+    ) -> None:
+        self.result = result
+        self.index = index
+        self.flow = result.flows[index]
+        self.swap_ns = swap_ns
+        self.end_ns = end_ns
+        self.window_ns = min(end_ns, swap_ns + WINDOW_NS)
+        self.twin_a = twin_a
+        self.a = _same(twin_a, index)
+        self.b = _same(twin_b, index)
+
+    def row(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "flow": self.flow.name,
+            "at_s": self.swap_ns / SECOND_NS,
+            "window_s": (self.window_ns - self.swap_ns) / SECOND_NS,
+            **self._alone(),
+            **self._deficit(),
+            **self._against_a(),
+            "time_to_b_twin_s": self._time_to_b(),
+        }
+
+    def _alone(self) -> dict[str, Any]:
+        """Return what needs no twin."""
+        jump = cwnd_jump(self.flow, self.swap_ns)
+        worst = dip_worst_ratio(self.flow, self.swap_ns, self.end_ns)
+        rtt = rtt_ms(self.flow, self.swap_ns, self.window_ns)
+        return {
+            "cwnd_before_packets": jump[0] if jump else None,
+            "cwnd_after_packets": jump[1] if jump else None,
+            "cwnd_jump_packets": jump[1] - jump[0] if jump else None,
+            "dip_worst_ratio": worst,
+            "dip_depth": 1 - worst,
+            "drops_in_second_after": self._drops(self.result),
+            "rtos": rtos_between(self.result, self.flow.name, self.swap_ns, self.window_ns),
+            "rtt_p99_ms": float(np.percentile(rtt, 99)) if len(rtt) else math.nan,
+            "longest_stall_s": longest_stall_s(self.flow, self.swap_ns, self.window_ns),
+        }
+
+    def _deficit(self) -> dict[str, Any]:
+        """Return the goodput that the flow fell behind the A-twin."""
+        end = min([self.window_ns, *(_ends(self.a) if self.a else [])])
+        if self.a is None or end <= self.swap_ns:
+            return dict.fromkeys(("deficit_bytes", "deficit_s", "deficit_peak_bytes"))
+        span = (self.swap_ns, end)
+        deficit = deficit_bytes(self.flow, self.a, *span)
+        return {
+            "deficit_bytes": deficit,
+            "deficit_s": deficit_seconds(deficit, self.a, *span),
+            "deficit_peak_bytes": deficit_peak_bytes(self.flow, self.a, *span),
+        }
+
+    def _against_a(self) -> dict[str, Any]:
+        """Return the other differences to the A-twin."""
+        names = ("dip_recovery_s", "queue_excess_ms", "extra_drops", "extra_rtos", "extra_stall_s")
+        if self.a is None or self.twin_a is None:
+            return dict.fromkeys(names)
+        soon = min(self.end_ns, self.swap_ns + MEAN_NS)
+        span = (self.swap_ns, self.window_ns)
+        end = min([self.window_ns, *_ends(self.a)])
+        values = (
+            dip_recovery_s(self.flow, self.a, self.swap_ns, end) if end > self.swap_ns else None,
+            queue_excess_ms(self.flow, self.a, self.swap_ns, soon),
+            self._drops(self.result) - self._drops(self.twin_a),
+            rtos_between(self.result, self.flow.name, *span)
+            - rtos_between(self.twin_a, self.flow.name, *span),
+            longest_stall_s(self.flow, *span) - longest_stall_s(self.a, *span),
+        )
+        return dict(zip(names, values, strict=True))
+
+    def _drops(self, result: SimResult) -> int:
+        """Return the flow's drops in the second after the swap."""
+        end = min(self.end_ns, self.swap_ns + SECOND_NS)
+        return drops_between(result, self.index, self.swap_ns, end)
+
+    def _time_to_b(self) -> float | Censored | None:
+        """Return when the flow runs as in the B-twin, looked for until the observation's end."""
+        if self.b is None:
+            return None
+        end = min([self.end_ns, *_ends(self.b)])
+        return time_to_twin_s(self.flow, self.b, self.swap_ns, end) if end > self.swap_ns else None
+
+
+def _neighbours(
+    result: SimResult, swap: SwapRecord, until_ns: int, twin_a: SimResult | None
+) -> dict[str, Any] | None:
+    """Return the harm done to flows beside the swapped ones in the 10 s after; None if none is.
+
+    Counted are flows that live through the whole window in both runs.
+    """
+    span = (swap.t_ns, min(until_ns, swap.t_ns + WINDOW_NS))
+    if twin_a is None or not swap.flows:
+        return None
+    pairs = [
+        (ours.name, goodput_bps(theirs, *span), goodput_bps(ours, *span))
+        for ours, theirs in zip(result.flows, twin_a.flows, strict=False)
+        if ours.name not in swap.flows and _through(ours, span) and _through(theirs, span)
+    ]
+    if not pairs:
+        return None
+    harms = {name: harm(alone, beside) for name, alone, beside in pairs}
+    worst = max(harms, key=lambda name: -math.inf if math.isnan(harms[name]) else harms[name])
+    return {
+        "flows": len(pairs),
+        "harm": harm(sum(alone for _, alone, _ in pairs), sum(beside for *_, beside in pairs)),
+        "worst_flow": worst,
+        "worst_harm": harms[worst],
+    }
+
+
+def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
+    """Tell whether a flow lives through a whole span."""
+    return flow.start_ns <= span[0] and min([span[1], *_ends(flow)]) == span[1]
+
+
+def _connections(result: SimResult, swap: SwapRecord, until_ns: int) -> dict[str, Any]:
+    """Return who ran what after a link update, and when the last connection on the old map closed.
+
+    ``old_at_update``: connections on the old map at the instant; ``new_since``: connections that
+    started on the new map afterwards; ``last_old_closed_s``: time from the update until none was
+    left on the old map, closed or swapped away; censored if one still was at the end.
+    """
+    before = [flow for flow in result.flows if flow.start_ns < swap.t_ns]
+    left = [_left(flow, swap.old, swap.t_ns, until_ns) for flow in before]
+    times = [time for time in left if time is not None]
+    after = [flow for flow in result.flows if flow not in before and len(flow.t_ns)]
+    return {
+        "old_at_update": len(times),
+        "new_since": sum(_served_first(flow) == swap.new for flow in after),
+        "last_old_closed_s": _last_closed(times, swap.t_ns, until_ns),
+    }
+
+
+def _last_closed(times: list[float], swap_ns: int, until_ns: int) -> float | Censored:
+    last = max(times, default=float(swap_ns))
+    if math.isinf(last):
+        return Censored((until_ns - swap_ns) / SECOND_NS)
+    return (last - swap_ns) / SECOND_NS
+
+
+def _served_first(flow: FlowTrace) -> str:
+    return flow.implementations[int(flow.implementation[0])]
+
+
+def _left(flow: FlowTrace, old: str, swap_ns: int, until_ns: int) -> float | None:
+    """Return when a flow that ran ``old`` at the swap left it [ns]; inf: not yet; None: did not."""
+    row = int(np.searchsorted(flow.t_ns, swap_ns, side="right")) - 1
+    closed = flow.end_ns is not None and flow.end_ns <= swap_ns
+    if row < 0 or closed or flow.implementations[int(flow.implementation[row])] != old:
+        return None
+    own = flow.implementation[row:]
+    moved = np.flatnonzero(own != own[0])
+    if len(moved):
+        return float(flow.t_ns[row + int(moved[0])])
+    return float(flow.end_ns) if flow.end_ns is not None and flow.end_ns <= until_ns else math.inf

@@ -1,0 +1,225 @@
+"""A `SimResult` as plain tables and one JSON description, and back: for Parquet, CSV and pipes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+
+__all__ = [
+    "DROP_COLUMNS",
+    "FLOW_COLUMNS",
+    "LINK_COLUMNS",
+    "Tables",
+    "describe",
+    "from_tables",
+    "pack",
+    "to_json",
+    "to_tables",
+    "unpack",
+]
+
+FLOW_COLUMNS = (
+    "t_ns",
+    "snd_cwnd",
+    "ssthresh",
+    "srtt_us",
+    "in_flight",
+    "pacing_rate_bps",
+    "delivered_bytes",
+    "throughput_bps",
+    "retransmissions",
+    "ca_state",
+    "implementation",
+)
+LINK_COLUMNS = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes", "utilisation_ppm")
+DROP_COLUMNS = ("drop_t_ns", "drop_flow", "drop_random")
+Column = NDArray[np.int64]
+Table = dict[str, Column]
+Tables = dict[str, Table]
+
+
+def describe(result: SimResult) -> dict[str, Any]:
+    """Return all that is no column as JSON values: `from_tables` needs it to cut the tables."""
+    return {
+        "duration_ns": result.duration_ns,
+        "failed": result.failed,
+        "flows": [_describe_flow(flow) for flow in result.flows],
+        "links": [_describe_link(link) for link in result.links],
+        "swaps": [_describe_swap(swap) for swap in result.swaps],
+    }
+
+
+def to_tables(result: SimResult) -> Tables:
+    """Return the tables ``flows``, ``links`` and ``drops`` in long form: one int64 array a column.
+
+    ``flow`` and ``link`` are indices into the description's lists, ``implementation`` one into the
+    flow's own names. Rows are in the order of flows (links), then of time.
+    """
+    drops = _stack(result.links, "link", DROP_COLUMNS, "drop_t_ns")
+    return {
+        "flows": _stack(result.flows, "flow", FLOW_COLUMNS, "t_ns"),
+        "links": _stack(result.links, "link", LINK_COLUMNS, "t_ns"),
+        "drops": {name.removeprefix("drop_"): column for name, column in drops.items()},
+    }
+
+
+def from_tables(
+    description: Mapping[str, Any], tables: Mapping[str, Table], events: Iterable[Event]
+) -> SimResult:
+    """Return the `SimResult` of which these are the parts; the inverse of the two functions above.
+
+    KeyError, TypeError or ValueError if they are not of that form.
+    """
+    flows, links, drops = (_Cutter(tables[name]) for name in ("flows", "links", "drops"))
+    return SimResult(
+        duration_ns=int(description["duration_ns"]),
+        flows=tuple(_flow(plain, flows(plain["samples"])) for plain in description["flows"]),
+        links=tuple(
+            _link(plain, links(plain["samples"]), drops(plain["dropped"]))
+            for plain in description["links"]
+        ),
+        events=tuple(events),
+        swaps=tuple(_swap(plain) for plain in description["swaps"]),
+        failed=str(description["failed"]),
+    )
+
+
+def pack(result: SimResult) -> bytes:
+    """Return a result as the bytes that a worker process hands over; `unpack` reads them."""
+    plain = {
+        "description": describe(result),
+        "events": [[e.t_ns, e.kind, e.flow, e.detail] for e in result.events],
+    }
+    arrays = {
+        f"{table}.{name}": column
+        for table, columns in to_tables(result).items()
+        for name, column in columns.items()
+    }
+    head = np.frombuffer(to_json(plain).encode(), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, head=head, **arrays)
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> SimResult:
+    """Return the result that `pack` wrote; ValueError for other bytes. Nothing is unpickled."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        plain = json.loads(archive["head"].tobytes())
+        tables: Tables = {"flows": {}, "links": {}, "drops": {}}
+        for key in archive.files:
+            table, _, name = key.partition(".")
+            if name:
+                tables[table][name] = archive[key]
+    return from_tables(plain["description"], tables, (Event(*event) for event in plain["events"]))
+
+
+def to_json(value: Any, **layout: Any) -> str:
+    """Return JSON text, the same for the same value; NumPy's numbers count as Python's."""
+    return json.dumps(
+        value,
+        ensure_ascii=False,
+        allow_nan=False,
+        default=lambda number: number.item() if isinstance(number, np.generic) else str(number),
+        **layout,
+    )
+
+
+def _describe_flow(flow: FlowTrace) -> dict[str, Any]:
+    return {
+        "name": flow.name,
+        "congestion": flow.congestion,
+        "start_ns": flow.start_ns,
+        "end_ns": flow.end_ns,
+        "mss_bytes": flow.mss_bytes,
+        "implementations": list(flow.implementations),
+        "counters": dict(flow.counters),
+        "samples": len(flow.t_ns),
+    }
+
+
+def _describe_link(link: LinkTrace) -> dict[str, Any]:
+    return {
+        "name": link.name,
+        "rate_bps": link.rate_bps,
+        "buffer_packets": link.buffer_packets,
+        "samples": len(link.t_ns),
+        "dropped": len(link.drop_t_ns),
+    }
+
+
+def _describe_swap(swap: SwapRecord) -> dict[str, Any]:
+    return {
+        "index": swap.index,
+        "t_ns": swap.t_ns,
+        "via": swap.via,
+        "label": swap.label,
+        "old": swap.old,
+        "new": swap.new,
+        "flows": list(swap.flows),
+        "errno": swap.errno,
+    }
+
+
+def _stack(
+    traces: tuple[FlowTrace, ...] | tuple[LinkTrace, ...],
+    index: str,
+    names: tuple[str, ...],
+    length: str,
+) -> Table:
+    """Return the traces' columns below one another, beside a column of their indices."""
+    lengths = [len(getattr(trace, length)) for trace in traces]
+    table: Table = {index: np.repeat(np.arange(len(traces), dtype=np.int64), lengths)}
+    for name in names:
+        empty = np.empty(0, dtype=np.int64)
+        parts = [np.asarray(getattr(trace, name), dtype=np.int64) for trace in traces]
+        table[name] = np.concatenate([empty, *parts])
+    return table
+
+
+class _Cutter:
+    """Takes a table apart from the top: each call returns the next ``n`` rows."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.taken = 0
+        self.length = min(map(len, table.values()))
+
+    def __call__(self, n: int) -> Table:
+        first, self.taken = self.taken, self.taken + n
+        if n < 0 or self.taken > self.length:
+            raise ValueError(f"traces: expected {self.taken} rows or more, got {self.length}")
+        return {name: column[first : self.taken] for name, column in self.table.items()}
+
+
+def _flow(plain: Mapping[str, Any], columns: Table) -> FlowTrace:
+    return FlowTrace(
+        name=plain["name"],
+        congestion=plain["congestion"],
+        start_ns=plain["start_ns"],
+        end_ns=plain["end_ns"],
+        mss_bytes=plain["mss_bytes"],
+        implementations=tuple(plain["implementations"]),
+        counters=dict(plain["counters"]),
+        **{name: columns[name] for name in FLOW_COLUMNS},
+    )
+
+
+def _link(plain: Mapping[str, Any], columns: Table, drops: Table) -> LinkTrace:
+    return LinkTrace(
+        name=plain["name"],
+        rate_bps=plain["rate_bps"],
+        buffer_packets=plain["buffer_packets"],
+        **{name: columns[name] for name in LINK_COLUMNS},
+        **{name: drops[name.removeprefix("drop_")] for name in DROP_COLUMNS},
+    )
+
+
+def _swap(plain: Mapping[str, Any]) -> SwapRecord:
+    return SwapRecord(**{**plain, "flows": tuple(plain["flows"])})

@@ -1,0 +1,107 @@
+"""Simulations in other processes: one JSON line in, one packed result out, nothing unpickled.
+
+A worker is a plain Python process that imports the simulator and no more. It is not made by
+multiprocessing, which would run the caller's script again in each worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import IO, Any
+
+from ccsim.experiment.tables import pack, unpack
+from ccsim.sim.traces import SimResult
+
+__all__ = ["Worker", "WorkerDied", "main"]
+
+_CODE = "from ccsim.experiment.worker import main; main()"
+_HEAD = struct.Struct("<cQ")  # kind, then the simulated time [ns] or the length of what follows
+_PROGRESS = b"p"
+_RESULT = b"r"
+Progress = Callable[[int], None]
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended without a result: killed, or its simulation raised."""
+
+
+class Worker:
+    """A process that simulates resolved scenarios, one after the other.
+
+    OSError if none can be started. It has its own process group, so that Ctrl-C reaches only the
+    caller, who then ends it with `kill`.
+    """
+
+    def __init__(self) -> None:
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _CODE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": paths},
+            process_group=0,
+        )
+
+    def simulate(self, resolved: Mapping[str, Any], progress: Progress) -> SimResult:
+        """Return the result of one simulation; WorkerDied if the process ends before."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(json.dumps(resolved).encode() + b"\n")
+            stdin.flush()
+            while True:
+                kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
+                if kind == _RESULT:
+                    return unpack(_exactly(stdout, number))
+                progress(number)
+        except (OSError, ValueError, EOFError) as error:
+            raise WorkerDied(f"worker {self._process.pid}: {error or 'ended'}") from error
+
+    def kill(self) -> None:
+        """End the process, whatever it does; whoever waits in `simulate` gets WorkerDied."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Wait for the end of a killed process and free what it held."""
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if stream:
+                    stream.close()
+
+
+def main() -> None:
+    """Simulate what standard input asks for until it ends or the parent does."""
+    from ccsim.sim import simulate
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+    sys.excepthook = lambda *_: None  # the caller simulates again what failed and reports it
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what an algorithm prints must not get between the replies
+
+    def progress(t_ns: int) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+        replies.write(_HEAD.pack(_PROGRESS, t_ns))
+        replies.flush()
+
+    for line in sys.stdin.buffer:
+        data = pack(simulate(json.loads(line), progress=progress))
+        replies.write(_HEAD.pack(_RESULT, len(data)) + data)
+        replies.flush()
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

@@ -1,0 +1,232 @@
+"""HyStart, which ends slow start before it loses packets: one ACK at a time, and a train at once.
+
+Reference: S. Ha, I. Rhee: "Taming the elephants: New TCP slow start", Computer Networks 55 (2011), in
+the form of Linux 6.14 and later. A round lasts until all that was sent at its start is acknowledged.
+Two tests, from a window of 16 packets on: ACKs have come closely, one after the other, for as long as
+the least one-way delay; or the least of nine and more RTTs of a round lies clearly above the least RTT.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, s32
+from ccsim.kernel.kfuncs import after
+from ccsim.kernel.sock import PACING_NONE, Sock
+from ccsim.kernel.train import AckTrain
+
+__all__ = [
+    "HyStart",
+    "HyStartParams",
+    "ends_slow_start",
+    "ends_slow_start_train",
+    "is_regular_train",
+    "start_round",
+]
+
+ACK_TRAIN = 0x1
+DELAY = 0x2
+MIN_SAMPLES = 8
+DELAY_MIN_US = 4_000
+DELAY_MAX_US = 16_000
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HyStartParams:
+    """Module parameters, named and preset as in Linux.
+
+    hystart_detect: 1 ACK trains, 2 delays, 3 both; hystart_low_window: packets;
+    hystart_ack_delta_us: a longer gap between two ACKs ends a train.
+    """
+
+    hystart: int = 1
+    hystart_detect: int = 3
+    hystart_low_window: int = 16
+    hystart_ack_delta_us: int = 2000
+
+
+@dataclass(slots=True)
+class HyStart:
+    """What HyStart remembers; all times in microseconds."""
+
+    found: bool = False  # the end of slow start
+    delay_min: int = 0  # least RTT, 0 for none yet
+    sample_cnt: int = 0  # RTT samples of this round, up to 8
+    round_start: int = 0
+    last_ack: int = 0  # the last ACK of the train
+    end_seq: int = 0  # the round ends beyond it
+    curr_rtt: int = 0  # least RTT of the round
+
+
+def start_round(sk: Sock, ca: HyStart) -> None:
+    """Begin a round, which lasts until all that is sent by now is acknowledged."""
+    ca.round_start = ca.last_ack = sk.tcp_mstamp
+    ca.end_seq = sk.snd_nxt
+    ca.curr_rtt = U32_MAX
+    ca.sample_cnt = 0
+
+
+def ends_slow_start(sk: Sock, ca: HyStart, params: HyStartParams, delay: int) -> bool:
+    """Take the RTT sample ``delay`` [us] of an ACK in slow start; tell whether slow start should end."""
+    if after(sk.snd_una, ca.end_seq):
+        start_round(sk, ca)
+    if sk.snd_cwnd < params.hystart_low_window:
+        return False
+    full = params.hystart_detect & ACK_TRAIN and _train_is_long(sk, ca, params)
+    slow = params.hystart_detect & DELAY and _delay_has_grown(ca, delay)
+    return bool(full or slow)
+
+
+def _train_is_long(sk: Sock, ca: HyStart, params: HyStartParams) -> bool:
+    now = sk.tcp_mstamp
+    if s32(now - ca.last_ack) > params.hystart_ack_delta_us:
+        return False
+    ca.last_ack = now
+    limit = ca.delay_min
+    if sk.pacing_rate:  # the time that the segments of a few bursts take to leave
+        limit += min(USEC_PER_MSEC, sk.gso_max_size * 4 * USEC_PER_SEC // sk.pacing_rate)
+    if sk.pacing_status == PACING_NONE:  # pacing may spread a window over the whole RTT
+        limit >>= 1
+    return (now - ca.round_start) & U32_MAX > limit
+
+
+def _delay_has_grown(ca: HyStart, delay: int) -> bool:
+    ca.curr_rtt = min(ca.curr_rtt, delay)
+    if ca.sample_cnt < MIN_SAMPLES:
+        ca.sample_cnt += 1
+        return False
+    margin = min(max(ca.delay_min >> 3, DELAY_MIN_US), DELAY_MAX_US)
+    return ca.curr_rtt > ca.delay_min + margin
+
+
+# --- trains ---
+
+
+def is_regular_train(sk: Sock, acks: AckTrain) -> bool:
+    """Tell whether `ends_slow_start_train` may be asked.
+
+    Each ACK needs an RTT sample, and the ACK-delay term must stay at its maximum, 1 ms: the pacing
+    rate, which changes with each ACK, must stay below what brings it down, 262 MB/s.
+    """
+    least_rtt = min(int(acks.rtt_us.min()), sk.srtt_us >> 3)
+    acked = int(acks.una[-1]) - int(acks.una[0]) + int(acks.acked[0])
+    if least_rtt < 1 or acked * acks.mss >= 1 << 30:
+        return False
+    window = max(sk.snd_cwnd + acked, sk.packets_out)
+    fastest = 2 * window * acks.mss * USEC_PER_SEC // least_rtt  # 200 % of a window per RTT
+    limit = sk.gso_max_size * 4 * USEC_PER_SEC // USEC_PER_MSEC
+    return 0 < sk.pacing_rate <= limit and fastest <= limit
+
+
+def ends_slow_start_train(
+    sk: Sock, ca: HyStart, params: HyStartParams, acks: AckTrain, cwnd: int, count: int
+) -> int:
+    """Return the first of ``count`` ACKs at which slow start should end, ``count`` for none.
+
+    As `ends_slow_start` and the tracking of ``delay_min`` ACK by ACK: ``cwnd`` is the window before
+    the train, and ``acks.cwnd`` must hold its slow start.
+    """
+    delay = np.maximum(acks.rtt_us[:count], 1)
+    floor = np.minimum.accumulate(delay)
+    if ca.delay_min:
+        np.minimum(floor, ca.delay_min, out=floor)
+    tests = _Tests(sk, ca, params, acks.t_us[:count], delay, floor)
+    row = 0
+    found = end = _round_end(sk, ca, acks, 0, count)
+    tested = int(acks.cwnd[:count].searchsorted(params.hystart_low_window)) + 1
+    if cwnd >= params.hystart_low_window:
+        tested = 0
+    while True:
+        found = tests.first_end(max(row, tested), end)
+        if found < end or end == count:
+            break
+        _start_round_at(sk, ca, acks, end)
+        row, end = end, _round_end(sk, ca, acks, end, count)
+    found = found if found < end else count
+    ca.delay_min = int(floor[min(found, count - 1)])
+    return found
+
+
+def _round_end(sk: Sock, ca: HyStart, acks: AckTrain, row: int, count: int) -> int:
+    """Return the first ACK from ``row`` on that begins a round, ``count`` for none."""
+    una = memoryview(acks.una)
+    offset = sk.snd_nxt - acks.snd_nxt * acks.mss  # bytes before packet 0
+    left = s32(ca.end_seq - offset - una[row] * acks.mss)
+    return bisect_right(una, una[row] + left // acks.mss, row, count)
+
+
+def _start_round_at(sk: Sock, ca: HyStart, acks: AckTrain, row: int) -> None:
+    ca.round_start = ca.last_ack = int(acks.t_us[row])
+    ca.end_seq = sk.snd_nxt + (acks.snd_nxt_before(row) - acks.snd_nxt) * acks.mss
+    ca.curr_rtt = U32_MAX
+    ca.sample_cnt = 0
+
+
+class _Tests:
+    """Both tests over a train's rows, round by round."""
+
+    def __init__(
+        self,
+        sk: Sock,
+        ca: HyStart,
+        params: HyStartParams,
+        t_us: Column,
+        delay: Column,
+        floor: Column,
+    ) -> None:
+        self.ca, self.params = ca, params
+        self.t_us, self.delay, self.floor = t_us, delay, floor
+        self.halved = int(sk.pacing_status == PACING_NONE)
+
+    def first_end(self, start: int, stop: int) -> int:
+        """Test the rows from ``start`` up to ``stop``, of one round; return the first to end slow start."""
+        if start >= stop:
+            return stop
+        alive = self.alive(start, stop)
+        found = stop
+        if self.params.hystart_detect & ACK_TRAIN:
+            found = self.long_train(start, start + alive, stop)
+        if self.params.hystart_detect & DELAY:
+            found = min(found, self.grown_delay(start, stop))
+        self.advance(start, min(found + 1, stop), alive)
+        return found
+
+    def alive(self, start: int, stop: int) -> int:
+        """Return how many rows belong to the round's train."""
+        t, delta = self.t_us[start:stop], self.params.hystart_ack_delta_us
+        if s32(int(t[0]) - self.ca.last_ack) > delta:
+            return 0
+        gap = t[1:] - t[:-1] > delta
+        broken = int(gap.argmax()) if len(gap) else 0
+        return broken + 1 if len(gap) and gap[broken] else stop - start
+
+    def long_train(self, start: int, alive: int, none: int) -> int:
+        """Return the first row at which the train is as long as the one-way delay."""
+        limit = (self.floor[start:alive] + USEC_PER_MSEC) >> self.halved
+        full = (self.t_us[start:alive] - self.ca.round_start) & U32_MAX > limit
+        return start + int(full.argmax()) if full.any() else none
+
+    def grown_delay(self, start: int, stop: int) -> int:
+        """Return the first row, from the ninth of a round on, whose least RTT has grown."""
+        ninth = start + MIN_SAMPLES - self.ca.sample_cnt
+        if ninth >= stop:
+            return stop
+        least = np.minimum.accumulate(self.delay[start:stop])[ninth - start :]
+        floor = self.floor[ninth:stop]
+        margin = np.clip(floor >> 3, DELAY_MIN_US, DELAY_MAX_US)
+        slow = np.minimum(least, self.ca.curr_rtt) > floor + margin
+        return ninth + int(slow.argmax()) if slow.any() else stop
+
+    def advance(self, start: int, stop: int, alive: int) -> None:
+        """Leave the round's state as after row ``stop - 1``."""
+        ca = self.ca
+        if self.params.hystart_detect & ACK_TRAIN and alive:
+            ca.last_ack = int(self.t_us[min(start + alive, stop) - 1])
+        if self.params.hystart_detect & DELAY:
+            ca.curr_rtt = min(ca.curr_rtt, int(self.delay[start:stop].min()))
+            ca.sample_cnt = min(ca.sample_cnt + stop - start, MIN_SAMPLES)

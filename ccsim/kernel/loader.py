@@ -1,0 +1,85 @@
+"""Algorithm files: Python files whose module-level tables are congestion controls."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+
+from ccsim.errors import CcsimError
+from ccsim.kernel.ops import TcpCongestionOps
+
+__all__ = ["ObjectFileError", "load_tables"]
+
+_serial = count(1)
+
+
+class ObjectFileError(CcsimError, ValueError):
+    """A file that cannot be loaded as an object; the message begins with file and line."""
+
+
+def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
+    """Execute an algorithm file and return its tables by the names of their variables, in the
+    file's order.
+
+    Loading runs the file's code with all the rights of this process: load only files you trust.
+    Each call executes the file anew, in a module of its own under a private name; nothing is
+    written beside the file.
+
+    Raises ObjectFileError: the file cannot be read, has a syntax error, raises while it is
+    executed, or holds no module-level TcpCongestionOps.
+    """
+    path = Path(path)
+    module = _execute(path, _compile(path))
+    tables = {
+        name: value for name, value in vars(module).items() if isinstance(value, TcpCongestionOps)
+    }
+    if not tables:
+        raise ObjectFileError(
+            f"{path}:1: expected at least one module-level TcpCongestionOps, got none; "
+            'hint: end the file with a table such as my_cc = TcpCongestionOps(name="my_cc", …)'
+        )
+    return tables
+
+
+def _compile(path: Path) -> object:
+    """Read and compile the file, whose errors are those of the source text."""
+    try:
+        return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    except OSError as error:
+        raise ObjectFileError(f"{path}:0: cannot be read: {error.strerror}") from error
+    except SyntaxError as error:
+        raise ObjectFileError(f"{path}:{error.lineno or 0}: syntax error: {error.msg}") from error
+    except ValueError as error:  # a NUL byte
+        raise ObjectFileError(f"{path}:1: not Python source text: {error}") from error
+
+
+def _execute(path: Path, code: object) -> ModuleType:
+    """Run the code in a fresh module, which is in ``sys.modules`` because dataclasses look
+    there.
+    """
+    name = f"_ccsim_object_{next(_serial)}"
+    spec = spec_from_file_location(name, path)
+    assert isinstance(spec, ModuleSpec)
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        exec(code, vars(module))  # type: ignore[arg-type]
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        place = f"{path}:{_line(path, error)}"
+        raise ObjectFileError(
+            f"{place}: executing the file raised {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _line(path: Path, error: BaseException) -> int:
+    """Return the line of the file that was being executed when the error was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno or 0 for frame in frames if frame.filename == str(path)]
+    return lines[-1] if lines else 0

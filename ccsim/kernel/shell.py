@@ -1,0 +1,348 @@
+"""A small shell on the emulated kernel: one command a line, on things that have names."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ccsim.errors import CcsimError
+from ccsim.kernel import shell_views as views
+from ccsim.kernel.bpf import BPF_F_LINK
+from ccsim.kernel.errors import EBADF, EEXIST, ENOENT, ENOTCONN, KernelError
+from ccsim.kernel.kernel import Kernel
+from ccsim.kernel.kfuncs import TCP_CONGESTION
+from ccsim.kernel.libbpf import Link, Map, Object
+from ccsim.kernel.shell_socket import ShellSock
+from ccsim.kernel.tcp_cong import NetNamespace
+
+__all__ = ["Shell", "ShellError"]
+
+
+class ShellError(CcsimError, ValueError):
+    """A line that is no command: unknown, wrong arguments, or a name of nothing."""
+
+
+class Shell:
+    """A kernel with names for what a session makes. Nothing prints: `execute` returns text.
+
+    find_file: turns what stands after ``open`` into the path of an algorithm file.
+    """
+
+    def __init__(self, kernel: Kernel, find_file: Callable[[str], Path] = Path) -> None:
+        self.kernel = kernel
+        self.find_file = find_file
+        self.objects: dict[str, Object] = {}
+        self.links: dict[str, Link] = {}
+        self.sockets: dict[str, ShellSock] = {}
+        self.done = False
+
+    def execute(self, line: str) -> str:
+        """Carry out one line; return what it says. Empty lines and ``# comments`` say nothing.
+
+        Raises ShellError for a line that is no command, KernelError for one that failed,
+        ObjectFileError for a file. A line that begins with ``!`` must fail, and says how.
+        """
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise ShellError(f"{line.strip()}: {error}") from error
+        if words and words[0].startswith("!"):
+            return self._must_fail([w for w in (words[0][1:], *words[1:]) if w])
+        return self._run(words) if words else ""
+
+    def _must_fail(self, words: list[str]) -> str:
+        try:
+            self._run(words)
+        except KernelError as error:
+            return str(error)
+        raise ShellError(f"{' '.join(words)}: expected to fail, but succeeded")
+
+    def _run(self, words: list[str]) -> str:
+        name, *args = words or [""]
+        if name not in COMMANDS:
+            raise ShellError(f"{name}: there is no such command; hint: help")
+        function, usage = COMMANDS[name]
+        required = sum(word[0] != "[" for word in usage.split())
+        if not required <= len(args) or (len(args) > len(usage.split()) and "…" not in usage):
+            raise ShellError(f"{name}: expected {name} {usage}, got {len(args)} arguments")
+        return function(self, *args) or ""
+
+    # --- names ---
+
+    def map(self, name: str) -> Map:
+        """Return a map by its name, or ``OBJECT.MAP`` where several objects have it."""
+        of, _, which = name.rpartition(".")
+        found = [
+            obj.maps[which]
+            for stem, obj in self.objects.items()
+            if which in obj.maps and of in ("", stem)
+        ]
+        if len(found) != 1:
+            raise ShellError(f"{name}: expected the name of one map, got {len(found)} of them")
+        return found[0]
+
+    def link(self, name: str) -> Link:
+        """Return a link by its name."""
+        if name not in self.links:
+            raise ShellError(f"{name}: there is no link of this name")
+        return self.links[name]
+
+    def sock(self, name: str) -> ShellSock:
+        """Return an open socket by its name."""
+        if name not in self.sockets:
+            raise KernelError(EBADF, f"{name}: there is no socket of this name")
+        return self.sockets[name]
+
+    def netns_named(self, name: str) -> NetNamespace:
+        """Return a network namespace by its name."""
+        if name not in self.kernel.namespaces:
+            raise KernelError(ENOENT, f"no network namespace {name!r}")
+        return self.kernel.namespaces[name]
+
+    # --- objects, maps, links ---
+
+    def open(self, file: str, *names: str) -> str:
+        """open an algorithm file (its code runs); MAP=NAME renames, OBJECT: names the object"""
+        path = self.find_file(file)
+        stem = path.stem
+        renamed = {}
+        for word in names:
+            variable, equals, name = word.partition("=")
+            if equals:
+                renamed[variable] = name
+            else:
+                stem = variable.rstrip(":")
+        if stem in self.objects:
+            raise KernelError(EEXIST, f"an object {stem!r} is open already; hint: open FILE OTHER:")
+        obj = Object.open(path, renamed, strip_get_info=True)
+        self.objects[stem] = obj
+        maps = ", ".join(f"{name} ({map.ops.name})" for name, map in obj.maps.items())
+        return f"object {stem}: maps {maps}"
+
+    def flags(self, map: str, flags: str) -> None:
+        """choose before loading whether a map takes a link: flags MAP link|none"""
+        values = {"link": BPF_F_LINK, "none": 0}
+        if flags not in values:
+            raise ShellError(f"flags: expected link or none, got {flags!r}")
+        self.map(map).set_map_flags(values[flags])
+
+    def load(self, obj: str) -> str:
+        """load an object: its programs are checked, its maps created"""
+        if obj not in self.objects:
+            raise ShellError(f"{obj}: there is no object of this name")
+        self.objects[obj].load(self.kernel)
+        return f"loaded {', '.join(self.objects[obj].maps)}"
+
+    def attach(self, map: str, link: str = "") -> str:
+        """write a map's element and link it; the link is named for the map if not otherwise"""
+        name = link or map
+        if name in self.links and not self.links[name].dead:
+            raise KernelError(EEXIST, f"there is a link {name!r} already; hint: attach MAP OTHER")
+        self.links[name] = self.map(map).attach_struct_ops()
+        return f"link {name} to {map}"
+
+    def update(self, link: str, map: str) -> None:
+        """put another map behind a link, under the same name"""
+        self.link(link).update_map(self.map(map))
+
+    def detach(self, link: str) -> None:
+        """detach a link in the kernel, for good"""
+        self.link(link).detach()
+
+    def destroy(self, link: str) -> None:
+        """free a link as the library does; its name goes with the last descriptor and pin"""
+        self.link(link).destroy()
+
+    def pin(self, link: str, path: str) -> None:
+        """pin a link in the BPF file system, where it outlives its descriptor"""
+        self.link(link).pin(path)
+
+    def unpin(self, path: str) -> None:
+        """remove a pin"""
+        self.kernel.unlink(path)
+        for link in self.links.values():
+            if link.pin_path == path:
+                link.pin_path = None
+
+    def get(self, path: str, link: str) -> None:
+        """open a pinned link anew"""
+        self.links[link] = Link.open(self.kernel, path)
+
+    def register(self, map: str) -> None:
+        """write a map's element; without BPF_F_LINK that registers its name"""
+        self.map(map).update_elem()
+
+    def unregister(self, map: str) -> None:
+        """delete a map's element; without BPF_F_LINK that unregisters its name"""
+        self.map(map).delete_elem()
+
+    def reregister(self, old: str, new: str) -> str:
+        """the way before links: unregister the old map, register the new one; shows the gap"""
+        self.map(old).delete_elem()
+        gap = " ".join(self.kernel.available())
+        self.map(new).update_elem()
+        return f"in the gap: {gap}\nafterwards: {' '.join(self.kernel.available())}"
+
+    def close(self, name: str) -> None:
+        """close a socket, or an object's descriptors"""
+        if name in self.objects:
+            self.objects.pop(name).close()
+        else:
+            self.kernel.close(self.sock(name))
+            del self.sockets[name]
+
+    # --- sockets ---
+
+    def socket(self, name: str, netns: str = "init") -> None:
+        """open a socket: it binds its namespace's default"""
+        if name in self.sockets:
+            raise KernelError(EEXIST, f"there is a socket {name!r} already")
+        sk = ShellSock(name)
+        self.kernel.socket(sk, self.netns_named(netns))
+        self.sockets[name] = sk
+
+    def setsockopt(self, name: str, congestion: str) -> None:
+        """choose what is registered under a name now: setsockopt(TCP_CONGESTION)"""
+        self.kernel.setsockopt(self.sock(name), TCP_CONGESTION, congestion)
+
+    def connect(self, name: str, congestion: str = "") -> None:
+        """connect a socket, opened if need be, after choosing its congestion control"""
+        self._prepared(name, congestion)
+        self.kernel.connect(self.sock(name))
+
+    def listen(self, name: str, congestion: str = "") -> None:
+        """let a socket, opened if need be, listen"""
+        self._prepared(name, congestion)
+        self.kernel.listen(self.sock(name))
+
+    def _prepared(self, name: str, congestion: str) -> None:
+        opened = name not in self.sockets
+        if opened:
+            self.socket(name)
+        try:
+            if congestion:
+                self.setsockopt(name, congestion)
+        except KernelError:
+            if opened:
+                self.close(name)
+            raise
+
+    def accept(self, listener: str, name: str) -> None:
+        """accept a connection: it inherits what the listener chose, else the default"""
+        if name in self.sockets:
+            raise KernelError(EEXIST, f"there is a socket {name!r} already")
+        sk = ShellSock(name)
+        self.kernel.accept(self.sock(listener), sk)
+        self.sockets[name] = sk
+
+    def send(self, name: str, acks: str = "10") -> str:
+        """let acknowledgements arrive, so that the hooks run"""
+        if not acks.isdecimal():
+            raise ShellError(f"send: expected a number of acknowledgements, got {acks!r}")
+        sk = self.sock(name)
+        if sk.ca_initialized is False:
+            raise KernelError(ENOTCONN, f"{name} is not connected")
+        sk.acknowledge(int(acks))
+        served = self.kernel.implementation_of(sk).map_name
+        return f"{acks} ACKs served by {served}, cwnd {sk.snd_cwnd}"
+
+    def sysctl(self, setting: str, netns: str = "init") -> str:
+        """read or set net.ipv4.tcp_congestion_control[=NAME], or read …tcp_available_…"""
+        where = self.netns_named(netns)
+        key, equals, value = setting.partition("=")
+        if key == "net.ipv4.tcp_available_congestion_control" and not equals:
+            return f"{key} = {' '.join(self.kernel.available())}"
+        if key != "net.ipv4.tcp_congestion_control":
+            raise KernelError(ENOENT, f"sysctl: there is no setting {setting!r} to read or write")
+        if equals:
+            self.kernel.set_default(value, where)
+        return f"{key} = {self.kernel.get_default(where)}"
+
+    def netns(self, verb: str, name: str) -> None:
+        """add or delete a network namespace: netns add|del NAME"""
+        if verb not in ("add", "del"):
+            raise ShellError(f"netns: expected add or del, got {verb!r}")
+        if verb == "add":
+            self.kernel.netns_add(name)
+        else:
+            self.kernel.netns_delete(name)
+
+    def rcu(self) -> None:
+        """let a grace period pass (it matters in the v2 profile)"""
+        self.kernel.synchronize_rcu()
+
+    # --- views ---
+
+    def ss(self) -> str:
+        """the sockets, what they run, and which map it came from"""
+        return views.sockets(self.kernel, self.sockets)
+
+    def maps(self) -> str:
+        """the struct_ops maps: state and references"""
+        return views.maps(self.kernel)
+
+    def links_view(self) -> str:
+        """the links and their maps"""
+        return views.links(self.kernel, self.links)
+
+    def fds(self) -> str:
+        """the open descriptors and the pins"""
+        return views.fds(self.kernel)
+
+    def bpftool(self, subject: str, verb: str) -> str:
+        """bpftool struct_ops|map|link|prog list"""
+        if subject not in views.BPFTOOL or verb not in ("list", "show"):
+            subjects = "|".join(views.BPFTOOL)
+            raise ShellError(f"bpftool: expected {subjects} list, got {subject} {verb}")
+        return views.BPFTOOL[subject](self.kernel)
+
+    def help(self, name: str = "") -> str:
+        """this list, or one command of it"""
+        if name and name not in COMMANDS:
+            raise ShellError(f"{name}: there is no such command")
+        return "\n".join(_help_lines([name] if name else list(COMMANDS)))
+
+    def quit(self) -> None:
+        """leave the shell"""
+        self.done = True
+
+
+COMMANDS: dict[str, tuple[Callable[..., str | None], str]] = {
+    "open": (Shell.open, "FILE [MAP=NAME…]"),
+    "flags": (Shell.flags, "MAP link|none"),
+    "load": (Shell.load, "OBJECT"),
+    "attach": (Shell.attach, "MAP [LINK]"),
+    "update": (Shell.update, "LINK MAP"),
+    "detach": (Shell.detach, "LINK"),
+    "destroy": (Shell.destroy, "LINK"),
+    "pin": (Shell.pin, "LINK PATH"),
+    "unpin": (Shell.unpin, "PATH"),
+    "get": (Shell.get, "PATH LINK"),
+    "register": (Shell.register, "MAP"),
+    "unregister": (Shell.unregister, "MAP"),
+    "reregister": (Shell.reregister, "OLD NEW"),
+    "socket": (Shell.socket, "SOCKET [NETNS]"),
+    "setsockopt": (Shell.setsockopt, "SOCKET NAME"),
+    "connect": (Shell.connect, "SOCKET [NAME]"),
+    "listen": (Shell.listen, "SOCKET [NAME]"),
+    "accept": (Shell.accept, "LISTENER SOCKET"),
+    "send": (Shell.send, "SOCKET [ACKS]"),
+    "close": (Shell.close, "SOCKET|OBJECT"),
+    "sysctl": (Shell.sysctl, "KEY[=VALUE] [NETNS]"),
+    "netns": (Shell.netns, "add|del NAME"),
+    "rcu": (Shell.rcu, ""),
+    "ss": (Shell.ss, ""),
+    "maps": (Shell.maps, ""),
+    "links": (Shell.links_view, ""),
+    "fds": (Shell.fds, ""),
+    "bpftool": (Shell.bpftool, "struct_ops|map|link|prog list"),
+    "help": (Shell.help, "[COMMAND]"),
+    "quit": (Shell.quit, ""),
+}
+
+
+def _help_lines(names: list[str]) -> Iterator[str]:
+    for name in names:
+        function, usage = COMMANDS[name]
+        yield f"{name} {usage}".ljust(34) + (function.__doc__ or "")

@@ -1,0 +1,132 @@
+"""What can be refused before a function runs: names, members, arguments, helpers
+(``net/ipv4/bpf_tcp_ca.c``).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from ccsim.kernel.errors import EINVAL, ENOTSUPP, KernelError
+from ccsim.kernel.kfuncs import bpf_getsockopt, bpf_setsockopt
+from ccsim.kernel.ops import TCP_CA_NAME_MAX
+
+__all__ = ["MEMBERS", "UNSUPPORTED", "check_obj_name", "check_prog"]
+
+MEMBERS: dict[str, tuple[str, ...]] = {
+    "ssthresh": ("sk",),
+    "undo_cwnd": ("sk",),
+    "cong_avoid": ("sk", "ack", "acked"),
+    "cong_control": ("sk", "ack", "flag", "rs"),
+    "set_state": ("sk", "new_state"),
+    "cwnd_event": ("sk", "ev"),
+    "in_ack_event": ("sk", "flags"),
+    "pkts_acked": ("sk", "sample"),
+    "min_tso_segs": ("sk",),
+    "sndbuf_expand": ("sk",),
+    "get_info": ("sk",),
+    "init": ("sk",),
+    "release": ("sk",),
+}
+"""The operations that are programs, with the arguments the kernel calls them with."""
+
+UNSUPPORTED = ("get_info",)  # for BPF; a module may have it
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
+
+
+def check_obj_name(name: str, what: str) -> None:
+    """Check a name as ``bpf_obj_name_cpy`` does; the empty name passes here.
+
+    Raises KernelError EINVAL for a name of more than 15 bytes or other characters than letters,
+    digits, _ and dot.
+    """
+    if len(name) >= TCP_CA_NAME_MAX:
+        raise KernelError(
+            EINVAL, f"{what}: name {name!r}: expected at most 15 characters, got {len(name)}"
+        )
+    strange = sorted(set(name) - _NAME_CHARACTERS)
+    if strange:
+        raise KernelError(
+            EINVAL, f"{what}: name {name!r}: expected letters, digits, '_', '.', got {strange[0]!r}"
+        )
+
+
+def check_prog(member: str, func: Callable[..., Any]) -> None:
+    """Check one function for the member it is meant for (``bpf_tcp_ca_check_member`` and the
+    verifier).
+
+    Raises KernelError: ENOTSUPP for a member that BPF may not implement; EINVAL for an unknown
+    member, something that cannot be called with the member's arguments, or a ``release`` that sets
+    or reads socket options (``bpf_tcp_ca_get_func_proto``: what is going away must not allocate
+    anew).
+    """
+    if member not in MEMBERS:
+        raise KernelError(EINVAL, f"tcp_congestion_ops has no member {member!r}")
+    if member in UNSUPPORTED:
+        raise KernelError(
+            ENOTSUPP, f"{member}: only modules may implement it, not struct_ops objects"
+        )
+    if not callable(func):
+        raise KernelError(EINVAL, f"{member}: expected a function, got {func!r}")
+    _check_arguments(member, func)
+    if member == "release":
+        _check_release(func)
+
+
+def _check_arguments(member: str, func: Callable[..., Any]) -> None:
+    """EINVAL unless the function takes the member's arguments by position."""
+    try:
+        inspect.signature(func).bind(*MEMBERS[member])
+    except TypeError as error:
+        wanted = ", ".join(MEMBERS[member])
+        raise KernelError(EINVAL, f"{member}: expected a function of ({wanted}): {error}") from None
+    except ValueError:
+        return  # a function of C that does not tell its arguments
+
+
+def _check_release(func: Callable[..., Any]) -> None:
+    """EINVAL when the function or one that it calls uses a socket option helper."""
+    for helper in (bpf_setsockopt, bpf_getsockopt):
+        if helper in _reached(func):
+            raise KernelError(
+                EINVAL, f"release: program of this type cannot use helper {helper.__name__}"
+            )
+
+
+def _reached(func: Callable[..., Any]) -> set[Any]:
+    """Return the functions that a function can reach through global names and attributes of
+    modules.
+    """
+    found: set[Any] = set()
+    todo: list[Any] = [func]
+    while todo:
+        here = todo.pop()
+        if not isinstance(here, FunctionType) or here in found:
+            continue
+        found.add(here)
+        todo.extend(_named(here))
+    return found
+
+
+def _named(func: FunctionType) -> Iterator[Any]:
+    """Yield what the names in a function's code stand for."""
+    modules = [
+        v for n in _names(func.__code__) if isinstance(v := func.__globals__.get(n), ModuleType)
+    ]
+    for name in _names(func.__code__):
+        yield func.__globals__.get(name)
+        yield from (getattr(module, name, None) for module in modules)
+    for cell in func.__closure__ or ():
+        with suppress(ValueError):  # a variable that is not bound yet
+            yield cell.cell_contents
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Yield the global and attribute names of a code object and of those nested in it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

@@ -1,0 +1,142 @@
+"""A drop-tail FIFO behind a serial line: departures and drops, packet by packet and in closed form.
+
+Service times carry the remainder of bits·10⁹/rate from packet to packet, so that no rounding accumulates and the
+departures do not depend on how the arrivals are cut.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.net.loss import BernoulliLoss
+
+__all__ = ["DROPPED", "LOST", "Fifo"]
+
+Column = NDArray[np.int64]
+NS_PER_S = 1_000_000_000
+DROPPED = -1  # in place of a departure time: the queue was full
+LOST = -2  # lost at random before the queue
+DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
+
+
+class Fifo:
+    """One queue and its line: ``rate_bps`` [bit/s], room for ``limit`` packets with the one in service.
+
+    ``last_ns`` is the last departure decided so far; ``backlog`` the departures of packets that may still be inside.
+    """
+
+    def __init__(self, rate_bps: int, limit: int, loss: BernoulliLoss | None = None) -> None:
+        self.rate_bps = rate_bps
+        self.limit = limit
+        self.loss = loss
+        self.last_ns = 0
+        self.remainder = 0  # of bits * 10**9 / rate, in 1/rate ns
+        self.backlog: deque[int] = deque()
+        self.drops = 0
+        self.losses = 0
+        self.accepted = 0
+        self.accepted_bytes = 0
+
+    def service_ns(self, size_bytes: int) -> int:
+        """Return the shortest service time of a packet of that size [ns]."""
+        return size_bytes * 8 * NS_PER_S // self.rate_bps
+
+    def serve(self, arrivals: Sequence[int], sizes: Sequence[int]) -> list[int]:
+        """Take packets at ``arrivals`` [ns], ascending; return each one's departure [ns], `DROPPED` or `LOST`.
+
+        A packet that leaves at the instant another arrives has left. This is the definition of the queue.
+        """
+        rate, limit, backlog, loss = self.rate_bps, self.limit, self.backlog, self.loss
+        last, rem = self.last_ns, self.remainder
+        out = []
+        for a, size in zip(arrivals, sizes, strict=True):
+            if loss is not None and size > DATA_BYTES_MIN and loss.draw():
+                self.losses += 1
+                out.append(LOST)
+                continue
+            while backlog and backlog[0] <= a:
+                backlog.popleft()
+            if len(backlog) >= limit:
+                self.drops += 1
+                out.append(DROPPED)
+                continue
+            service, rem = divmod(rem + size * (8 * NS_PER_S), rate)
+            last = (a if a > last else last) + service
+            backlog.append(last)
+            out.append(last)
+            self.accepted += 1
+            self.accepted_bytes += size
+        self.last_ns, self.remainder = last, rem
+        return out
+
+    def serve_train(self, arrivals: Column, size: int) -> Column:
+        """Do as `serve` for packets of one size, at once.
+
+        Departures are a running maximum, d_k = S_k + max(last, max_{i<=k}(a_i - S_{i-1})) with S the cumulative
+        service times. Packet k finds the queue full exactly if the one ``limit`` before it, counting accepted ones,
+        leaves after a_k. Where that happens, packets go one by one until the overflow has passed.
+        """
+        if self.loss is not None:
+            return self._serve_lossy(arrivals, size)
+        out = np.empty(len(arrivals), dtype=np.int64)
+        done = 0
+        while done < len(arrivals):
+            done += self._serve_until_full(arrivals[done:], size, out[done:])
+            if done < len(arrivals):
+                stop = min(len(arrivals), done + OVERFLOW_ROWS)
+                rest = arrivals[done:stop].tolist()
+                out[done:stop] = self.serve(rest, [size] * len(rest))
+                done = stop
+        return out
+
+    def _serve_lossy(self, arrivals: Column, size: int) -> Column:
+        assert self.loss is not None
+        lost = self.loss.draw_many(len(arrivals))
+        out = np.full(len(arrivals), LOST, dtype=np.int64)
+        self.losses += int(lost.sum())
+        loss, self.loss = self.loss, None
+        out[~lost] = self.serve_train(arrivals[~lost], size)
+        self.loss = loss
+        return out
+
+    def _serve_until_full(self, arrivals: Column, size: int, out: Column) -> int:
+        """Serve up to the first packet that finds the queue full; return how many were served."""
+        n = len(arrivals)
+        bits_ns = size * 8 * NS_PER_S
+        total = np.arange(1, n + 1, dtype=np.int64) * bits_ns + self.remainder
+        service = total // self.rate_bps
+        start = arrivals.copy()
+        start[1:] -= service[:-1]
+        if start[0] < self.last_ns:
+            start[0] = self.last_ns
+        departures = service + np.maximum.accumulate(start)
+        served = n
+        self._forget(int(arrivals[0]))
+        inside = np.concatenate((np.fromiter(self.backlog, np.int64, len(self.backlog)), departures))
+        skip = self.limit - len(self.backlog)  # the first packet that can find `limit` others before it
+        if skip < n:
+            first = max(skip, 0)
+            full = inside[first - skip : n - skip] > arrivals[first:]
+            if full.any():
+                served = first + int(full.argmax())
+        if served:
+            out[:served] = departures[:served]
+            self.last_ns = int(departures[served - 1])
+            self.remainder = int(total[served - 1] - service[served - 1] * self.rate_bps)
+            keep = inside[: len(self.backlog) + served][-self.limit :]
+            self.backlog = deque(keep.tolist())
+            self.accepted += served
+            self.accepted_bytes += served * size
+        return served
+
+    def _forget(self, now_ns: int) -> None:
+        backlog = self.backlog
+        while backlog and backlog[0] <= now_ns:
+            backlog.popleft()
+
+
+OVERFLOW_ROWS = 64  # how many packets go one by one before the closed form is tried again

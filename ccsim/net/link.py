@@ -1,0 +1,187 @@
+"""A link that flows share: it merges what they send, queues it, and keeps its own trace."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.net.fifo import LOST, Fifo
+
+__all__ = ["ACK_BYTES", "ACK_SEQ", "HEADER_BYTES", "SYN_BYTES", "SYN_SEQ", "Batch", "Link"]
+
+Column = NDArray[np.int64]
+Values = Column | list[int]
+
+HEADER_BYTES = 52  # IPv4 20, TCP 20, timestamps 12
+SYN_BYTES = 60
+ACK_BYTES = 52
+SYN_SEQ = -1  # stands for a packet number
+ACK_SEQ = -2  # a pure ACK of the sender
+ROWS_KEPT = 8192  # departures kept before those that have left are forgotten
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one flow sends in one window: times at the queue [ns], ascending, and packet numbers.
+
+    ``departures`` is the link's answer, one for each packet: when it has left [ns], `DROPPED` or `LOST`. ``odd`` holds
+    sizes by packet number of those that are not full-sized.
+    """
+
+    flow: int
+    arrivals: Values
+    seqs: Values
+    odd: dict[int, int]
+    departures: Values
+
+
+class Link:
+    """A FIFO with its line, and what is recorded of it.
+
+    ``mss_bytes`` plus headers is the size of a full packet; ``vector`` allows the closed forms from
+    ``vector_rows`` packets a window on.
+    """
+
+    def __init__(self, fifo: Fifo, mss_bytes: int, interval_ns: int, *, vector: bool, vector_rows: int = 48) -> None:
+        self.fifo = fifo
+        self.full_bytes = mss_bytes + HEADER_BYTES
+        self.vector = vector
+        self.vector_rows = vector_rows
+        self.interval_ns = interval_ns
+        self.samples: list[tuple[int, int, int, int, int]] = []  # t, queue, drops, losses, departed bytes
+        self.drop_log: list[tuple[int, int, int]] = []  # t, flow, 1 if random; in order of time, then flow
+        self._next_sample_ns = 0
+        self._accepted = 0  # before the present window
+        self._departures: list[int] = []  # of accepted packets, from `_head` on not yet left at the last sample
+        self._head = 0
+        self._departed = 0  # forgotten from `_departures`
+        self._odd: list[tuple[int, int]] = []  # (departure, size less a full one)
+        self._logged = [0, 0, 0]  # how much of drop_log has been counted, and in it drops and losses
+
+    def transmit(self, batches: list[Batch], until_ns: int) -> None:
+        """Serve all packets of a window, in order of arrival, then flow, then sending; sample up to ``until_ns``.
+
+        Every packet of the batches arrives before ``until_ns``, and none that arrives before it comes later.
+        """
+        n = sum(len(batch.seqs) for batch in batches)
+        drops = self.fifo.drops + self.fifo.losses
+        arrivals: Values = []
+        departures: Values = []
+        if n:
+            train = self.vector and n >= self.vector_rows and not any(batch.odd for batch in batches)
+            arrivals, departures = self._serve_train(batches) if train else self._serve(batches)
+        lossy = self.fifo.drops + self.fifo.losses > drops
+        if lossy:
+            self._log_drops(batches)
+        self._record(arrivals, departures, lossy, until_ns)
+
+    def _serve(self, batches: list[Batch]) -> tuple[list[int], list[int]]:
+        arrivals: list[int] = []
+        sizes: list[int] = []
+        full = self.full_bytes
+        for batch in batches:
+            arrivals.extend(_as_list(batch.arrivals))
+            odd = batch.odd
+            seqs = _as_list(batch.seqs)
+            sizes.extend([odd.get(seq, full) for seq in seqs] if odd else [full] * len(seqs))
+        if len(batches) > 1:
+            order = sorted(range(len(arrivals)), key=arrivals.__getitem__)
+            arrivals = [arrivals[k] for k in order]
+            sizes = [sizes[k] for k in order]
+        departures = self.fifo.serve(arrivals, sizes)
+        for size, departure in zip(sizes, departures, strict=True):
+            if size != full and departure >= 0:
+                self._odd.append((departure, size - full))
+        if len(batches) == 1:
+            batches[0].departures = departures
+        else:
+            self._hand_out(batches, order, departures)
+        return arrivals, departures
+
+    def _hand_out(self, batches: list[Batch], order: list[int], departures: list[int]) -> None:
+        mixed = [0] * len(departures)
+        for k, departure in zip(order, departures, strict=True):
+            mixed[k] = departure
+        start = 0
+        for batch in batches:
+            stop = start + len(batch.seqs)
+            batch.departures = mixed[start:stop]
+            start = stop
+
+    def _serve_train(self, batches: list[Batch]) -> tuple[Column, Column]:
+        columns = [np.asarray(batch.arrivals, dtype=np.int64) for batch in batches]
+        if len(columns) == 1:
+            departures = self.fifo.serve_train(columns[0], self.full_bytes)
+            batches[0].departures = departures
+            return columns[0], departures
+        arrivals = np.concatenate(columns)
+        order = np.argsort(arrivals, kind="stable")
+        arrivals = arrivals[order]
+        departures = self.fifo.serve_train(arrivals, self.full_bytes)
+        mixed = np.empty_like(departures)
+        mixed[order] = departures
+        start = 0
+        for batch, column in zip(batches, columns, strict=True):
+            batch.departures = mixed[start : start + len(column)]
+            start += len(column)
+        return arrivals, departures
+
+    def _log_drops(self, batches: list[Batch]) -> None:
+        new = []
+        for batch in batches:
+            arrivals, departures = _as_list(batch.arrivals), _as_list(batch.departures)
+            for t, departure in zip(arrivals, departures, strict=True):
+                if departure < 0:
+                    new.append((t, batch.flow, int(departure == LOST)))
+        new.sort(key=lambda drop: drop[:2])
+        self.drop_log.extend(new)
+
+    def _record(self, arrivals: Values, departures: Values, lossy: bool, until_ns: int) -> None:
+        """Keep what samples need; sample at every instant before ``until_ns``: all that arrives by then is known."""
+        if lossy:
+            arrivals, departures = _accepted(arrivals, departures)
+        self._departures.extend(_as_list(departures))
+        while self._next_sample_ns < until_ns:
+            self._sample(self._next_sample_ns, arrivals)
+            self._next_sample_ns += self.interval_ns
+        self._accepted += len(arrivals)
+
+    def _sample(self, t: int, arrivals: Values) -> None:
+        inside = self._accepted + _count_until(arrivals, t)
+        head = bisect_right(self._departures, t, lo=self._head)
+        departed = self._departed + head
+        odd_bytes = sum(size for departure, size in self._odd if departure <= t)
+        logged, drops, losses = self._logged
+        log = self.drop_log
+        while logged < len(log) and log[logged][0] <= t:
+            drops, losses = drops + 1 - log[logged][2], losses + log[logged][2]
+            logged += 1
+        self._logged = [logged, drops, losses]
+        self.samples.append((t, inside - departed, drops, losses, departed * self.full_bytes + odd_bytes))
+        if head > ROWS_KEPT:
+            del self._departures[:head]
+            self._departed += head
+            head = 0
+        self._head = head
+
+
+def _as_list(values: Values) -> list[int]:
+    return values if isinstance(values, list) else values.tolist()
+
+
+def _accepted(arrivals: Values, departures: Values) -> tuple[Values, Values]:
+    """Return the arrivals and departures of the packets that were not dropped."""
+    if isinstance(arrivals, list) or isinstance(departures, list):
+        kept = [(a, d) for a, d in zip(arrivals, departures, strict=True) if d >= 0]
+        return [a for a, _ in kept], [d for _, d in kept]
+    keep = departures >= 0
+    return arrivals[keep], departures[keep]
+
+
+def _count_until(times: Values, t: int) -> int:
+    if isinstance(times, list):
+        return bisect_right(times, t)
+    return int(np.searchsorted(times, t, side="right"))

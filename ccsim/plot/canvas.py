@@ -1,0 +1,78 @@
+"""The matplotlib side of style: settings, a figure that keeps them, measured text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from ccsim.plot.style import STYLE, drawable
+
+__all__ = ["RunFigure", "fitted", "shown", "styled", "text_width"]
+
+# The settings that a picture depends on; the others (backend, toolbar, ...) stay the user's.
+OURS = (
+    *("agg.", "axes.", "figure.", "font.", "grid.", "lines.", "mathtext.", "patch.", "path."),
+    *("pdf.", "ps.", "savefig.", "svg.", "text.", "xaxis.", "xtick.", "yaxis.", "ytick."),
+)
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Set matplotlib's defaults and `STYLE` on top for a while, whatever a matplotlibrc says."""
+    settings: dict[Any, Any] = dict(matplotlib.rcParamsDefault.items())
+    settings = {k: v for k, v in settings.items() if k.startswith(OURS)} | STYLE
+    with matplotlib.rc_context(settings):
+        yield
+
+
+class RunFigure(Figure):
+    """A figure that is saved in its own style and that notebooks show without pyplot."""
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """Write the figure as `Figure.savefig` does, fonts embedded as TrueType."""
+        with styled():
+            super().savefig(*args, **kwargs)
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.savefig(out, format="png", dpi=200)
+        return out.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _font() -> tuple[RendererAgg, FontProperties, Any]:
+    properties = FontProperties(family=STYLE["font.family"])
+    return RendererAgg(16, 16, 72.0), properties, get_font(findfont(properties))
+
+
+@lru_cache(maxsize=1024)
+def text_width(text: str, size: float) -> float:
+    """Return how wide a text is drawn [pt]."""
+    renderer, properties, _ = _font()
+    sized = properties.copy()
+    sized.set_size(size * 16)  # large, so that hinting does not round the width
+    return renderer.get_text_width_height_descent(text, sized, ismath=False)[0] / 16
+
+
+def shown(text: str) -> str:
+    """Return ``text`` with whatever the font cannot draw written as its code point."""
+    font = _font()[2]
+    return drawable(text, lambda c: font.get_char_index(ord(c)) != 0)
+
+
+def fitted(text: str, size: float, width: float) -> str:
+    """Return ``text``, drawable and cut with an ellipsis to ``width`` [pt]."""
+    text = shown(text)
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width(text + "…", size) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

@@ -1,0 +1,92 @@
+"""The ways to a picture: files of one run or of several overlaid, a figure for notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ccsim.plot.view import PlottableRun
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "PlottableRun", "draw_comparison", "draw_run", "figure_for"]
+
+FORMATS = ("png", "pdf", "svg")
+DPI = 300
+# What would put the date or the version of a library into the bytes is left out.
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    "svg": {"Creator": None, "Date": None},
+}
+
+
+def draw_run(
+    run: PlottableRun,
+    out_dir: Path,
+    formats: Sequence[str] = ("png", "pdf"),
+    stem: str = "run",
+) -> list[Path]:
+    """Write the picture of ``run`` as ``out_dir/stem.<format>`` and return the paths.
+
+    Each file appears whole or not at all, and the same run gives the same bytes. Raises ValueError
+    for a format that is not in `FORMATS` and for a stem that is not a plain file name.
+    """
+    paths = _paths(out_dir, formats, stem)
+    return _write(figure_for(run), paths)
+
+
+def draw_comparison(
+    runs: Sequence[PlottableRun],
+    labels: Sequence[str],
+    out_dir: Path,
+    formats: Sequence[str] = ("png", "pdf"),
+    stem: str = "compare",
+) -> list[Path]:
+    """Write the same panels with all ``runs`` overlaid, one colour a run, named by ``labels``.
+
+    Raises ValueError when there are no runs, when the labels are not one for each run, and as
+    `draw_run` does.
+    """
+    from ccsim.plot.compare import comparison_picture
+    from ccsim.plot.render import render
+
+    paths = _paths(out_dir, formats, stem)
+    return _write(render(comparison_picture(runs, labels)), paths)
+
+
+def figure_for(run: PlottableRun) -> Figure:
+    """Return the picture of ``run`` as a matplotlib figure, which notebooks display."""
+    from ccsim.plot.render import render
+    from ccsim.plot.run import run_picture
+
+    return render(run_picture(run))
+
+
+def _paths(out_dir: Path, formats: Sequence[str], stem: str) -> list[Path]:
+    wanted = list(dict.fromkeys([formats] if isinstance(formats, str) else formats))
+    if not wanted:
+        raise ValueError(f"plot: formats: expected at least one of {', '.join(FORMATS)}, got none")
+    for name in wanted:
+        if name not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ValueError(f"plot: formats: expected {known}, got {name!r}")
+    if not stem or stem in (".", "..") or any(c in stem for c in "/\\\0"):
+        raise ValueError(f"plot: stem: expected a file name without a folder, got {stem!r}")
+    return [Path(out_dir) / f"{stem}.{name}" for name in wanted]
+
+
+def _write(figure: Figure, paths: Sequence[Path]) -> list[Path]:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kind = path.suffix[1:]
+        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            figure.savefig(partial, format=kind, dpi=DPI, metadata=METADATA[kind])
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return list(paths)

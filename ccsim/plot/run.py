@@ -1,0 +1,176 @@
+"""The picture of one run: its flows one by one, or grouped by implementation when they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ccsim.plot.curves import (
+    PIXELS,
+    Group,
+    cwnd_curve,
+    served_by,
+    spread_curve,
+    srtt_curve,
+    ssthresh_curve,
+    sum_curve,
+    throughput_curve,
+    trace_curve,
+)
+from ccsim.plot.picture import Curve, LegendEntry, Panel, Picture, Rug
+from ccsim.plot.reduce import occupied_bins
+from ccsim.plot.style import (
+    DROP,
+    LIMIT,
+    RANDOM_LOSS,
+    SSTHRESH,
+    TWIN_A,
+    TWIN_B,
+    Look,
+    flow_look,
+    shorten,
+)
+from ccsim.plot.units import time_text
+from ccsim.plot.view import PlottableRun, View, run_name, swap_marks, view_of
+from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
+
+__all__ = ["MANY_FLOWS", "group_panels", "limit_entry", "link_panel", "run_picture"]
+
+MANY_FLOWS = 8  # above it, lines and legend entries of single flows cannot be told apart
+RUG_BINS = PIXELS // 3
+
+
+def run_picture(run: PlottableRun) -> Picture:
+    """Return the four panels of one run: throughput, cwnd with ssthresh, RTT, queue with drops."""
+    view = view_of([run])
+    result = run.result
+    draw = _grouped if len(result.flows) > MANY_FLOWS else _one_by_one
+    panels, legend = draw(run, view)
+    queue, drop_entries = link_panel(result, view)
+    return Picture(
+        title=run_name(run),
+        duration_s=view.duration_ns / 1e9,
+        panels=(*panels, queue),
+        legend=(*legend, *limit_entry(view), *drop_entries),
+        marks=swap_marks(result.swaps),
+    )
+
+
+def _one_by_one(run: PlottableRun, view: View) -> tuple[list[Panel], list[LegendEntry]]:
+    flows = run.result.flows
+    looks = [flow_look(i) for i in range(len(flows))]
+    drawn = list(zip(flows, looks, strict=True))
+    twins = _twin_curves(run, view)
+    rates = [throughput_curve(f, look, view.bin_ns, view.rate.size) for f, look in drawn]
+    windows = [cwnd_curve(f, look, view.packets.size) for f, look in drawn]
+    rtts = [srtt_curve(f, look, view.rtt.size) for f, look in drawn]
+    thresholds = [
+        ssthresh_curve(f, SSTHRESH.but(colour=look.colour), view.packets.size) for f, look in drawn
+    ]
+    thresholds = [curve for curve in thresholds if len(curve.extremes())]
+    panels = [
+        view.throughput([*(curve for curve, _ in twins), *rates]),
+        view.cwnd(windows, thresholds),
+        view.rtt_panel(rtts),
+    ]
+    legend = [(look, _flow_label(flow)) for flow, look in drawn]
+    if thresholds:
+        legend.append((SSTHRESH if len(thresholds) > 1 else thresholds[0].look, "ssthresh"))
+    legend += [(curve.look, label) for curve, label in twins]
+    return panels, legend
+
+
+def _flow_label(flow: FlowTrace) -> str:
+    """Return ``bulk (cubic → bbr)``: the flow's name and what served it, first and last if many."""
+    story = [shorten(name) for name in served_by(flow)]
+    if len(story) > 3:
+        story = [story[0], "…", story[-1]]
+    return f"{shorten(flow.name)} ({' → '.join(story)})"
+
+
+def _twin_curves(run: PlottableRun, view: View) -> list[tuple[Curve, str]]:
+    """Return the twins' throughput when exactly one flow was swapped; for more there is no room."""
+    swapped = {name for swap in run.result.swaps if not swap.errno for name in swap.flows}
+    if len(swapped) != 1:
+        return []
+    name = swapped.pop()
+    found = []
+    for twin, look, label in (
+        (run.twin_a, TWIN_A, "A: never swapped"),
+        (run.twin_b, TWIN_B, "B: {} from the start"),
+    ):
+        for flow in (f for f in (twin.flows if twin else ()) if f.name == name):
+            curve = throughput_curve(flow, look, view.bin_ns, view.rate.size)
+            found.append((curve, label.format(shorten(flow.congestion))))
+    return found
+
+
+def _grouped(run: PlottableRun, view: View) -> tuple[list[Panel], list[LegendEntry]]:
+    groups = _implementation_groups(run.result.flows)
+    return group_panels(groups, view), [(group.look, group.label) for group in groups]
+
+
+def group_panels(groups: Sequence[Group], view: View) -> list[Panel]:
+    """Return throughput, cwnd and RTT, a line a group: the sum of rates, the spread of the rest."""
+    grid_ns = np.linspace(0, view.duration_ns, PIXELS // 2).astype(np.int64)
+    rate, packets, rtt = view.rate.size, view.packets.size, view.rtt.size
+    spread = "median, 10–90 %"
+    return [
+        view.throughput(
+            [sum_curve(g, view.bin_ns, view.duration_ns, rate) for g in groups],
+            f"sum, {time_text(view.bin_ns)} bins",
+        ),
+        view.cwnd([spread_curve(g, "snd_cwnd", grid_ns, packets) for g in groups], note=spread),
+        view.rtt_panel([spread_curve(g, "srtt_us", grid_ns, rtt) for g in groups], spread),
+    ]
+
+
+def _implementation_groups(flows: Sequence[FlowTrace]) -> list[Group]:
+    """Return a group for each implementation; a swept flow belongs to one after another."""
+    users: dict[str, list[FlowTrace]] = {}
+    for flow in flows:
+        for name in dict.fromkeys(served_by(flow)):
+            users.setdefault(name, []).append(flow)
+    return [
+        Group(f"{shorten(name)} ({len(members)} flows)", flow_look(i), tuple(members), name)
+        for i, (name, members) in enumerate(users.items())
+    ]
+
+
+def limit_entry(view: View) -> list[LegendEntry]:
+    """Return the legend entry of the limit lines, which one look stands for in all panels."""
+    names = []
+    if view.capacities_bps:
+        names.append("capacity")
+    if view.base_rtts_ns:
+        names.append("base RTT")
+    if view.buffers_packets:
+        names.append("buffer")
+    return [(LIMIT, ", ".join(names))] if names else []
+
+
+def link_panel(result: SimResult, view: View) -> tuple[Panel, list[LegendEntry]]:
+    """Return the queue panel, and legend entries for links (if several), drops, random losses."""
+    unit = view.queue_unit.size
+    links = [(link, _link_look(i)) for i, link in enumerate(result.links)]
+    curves = [trace_curve(link.t_ns, link.queue_packets / unit, look) for link, look in links]
+    several = len(links) > 1
+    legend = [(look, f"queue of {shorten(link.name)}") for link, look in links if several]
+    rugs = []
+    for random, look, label in ((0, DROP, "drop"), (1, RANDOM_LOSS, "random loss")):
+        lost = _drop_times(result.links, random)
+        if len(lost):
+            rugs.append(Rug(occupied_bins(lost, view.duration_ns, RUG_BINS), look))
+            legend.append((look, label))
+    return view.queue(curves, rugs), legend
+
+
+def _link_look(index: int) -> Look:
+    return flow_look(0, index).but(colour=("#333333", "#8A8A8A")[index % 2], width=0.7)
+
+
+def _drop_times(links: Sequence[LinkTrace], random: int) -> np.ndarray:
+    return np.concatenate(
+        [np.zeros(0, np.int64), *(k.drop_t_ns[k.drop_random == random] for k in links)]
+    )

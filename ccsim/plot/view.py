@@ -1,0 +1,165 @@
+"""What every picture of a run shares: time span, bins, units, limits, swap marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ccsim.kernel.errors import errno_name
+from ccsim.plot.picture import Curve, Limit, Mark, Panel, Rug, y_range
+from ccsim.plot.reduce import bin_width_ns
+from ccsim.plot.style import FAILED_SWAP, SWAP, shorten
+from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
+from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
+
+__all__ = ["PlottableRun", "View", "base_rtts_ns", "limits", "run_name", "swap_marks", "view_of"]
+
+SWAP_LABEL_MAX = 48  # two names of 15 characters, an arrow and a mechanism
+
+
+class PlottableRun(Protocol):
+    """A run as pictures need it: the resolved scenario, what was measured, twins if any."""
+
+    @property
+    def scenario(self) -> Mapping[str, Any]:
+        """The resolved scenario (`name`, `path.rtt_ns`, ...)."""
+
+    @property
+    def result(self) -> SimResult:
+        """The run itself."""
+
+    @property
+    def twin_a(self) -> SimResult | None:
+        """The same run, never swapped."""
+
+    @property
+    def twin_b(self) -> SimResult | None:
+        """The same run with the new implementation from the start."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Scales shared by the panels of a figure; limits are distinct values, ascending."""
+
+    duration_ns: int
+    bin_ns: int
+    rate: Unit
+    packets: Unit
+    rtt: Unit
+    capacities_bps: tuple[int, ...]
+    base_rtts_ns: tuple[int, ...]
+    buffers_packets: tuple[int, ...]
+
+    @property
+    def queue_unit(self) -> Unit:
+        """The unit of the queue panel."""
+        return packets_unit(max(self.buffers_packets, default=0))
+
+    def throughput(self, curves: Sequence[Curve], note: str = "") -> Panel:
+        """Return the throughput panel."""
+        capacity = limits(self.capacities_bps, self.rate.size, f"capacity {{:g}} {self.rate.name}")
+        note = note or f"in bins of {time_text(self.bin_ns)}"
+        y = y_range(curves, capacity, headroom=1.08, least_share=0.2)
+        return Panel(f"Throughput ({self.rate.name})", note, tuple(curves), capacity, y)
+
+    def cwnd(
+        self, curves: Sequence[Curve], ssthresh: Sequence[Curve] = (), note: str = ""
+    ) -> Panel:
+        """Return the cwnd panel; an ssthresh far above every cwnd does not stretch the scale."""
+        highest = y_range(curves, (), headroom=1.0)[1]
+        near = [s for s in ssthresh if y_range([s], (), headroom=1.0)[1] <= 1.5 * highest]
+        y = y_range([*curves, *near], (), headroom=1.08)
+        label = f"cwnd ({self.packets.name})"
+        return Panel(label, note, (*ssthresh, *curves), (), y, integer=True)
+
+    def rtt_panel(self, curves: Sequence[Curve], note: str = "smoothed") -> Panel:
+        """Return the RTT panel; it starts just below the base RTT, to show the queueing delay."""
+        base = limits(self.base_rtts_ns, self.rtt.size * 1e3, f"base RTT {{:g}} {self.rtt.name}")
+        _, top = y_range(curves, base, headroom=1.0)
+        found = [v.min() for v in (c.extremes() for c in curves) if len(v)]
+        lowest = float(min([*found, *(limit.y for limit in base)], default=0.0))
+        span = max(top - lowest, 0.1 * top)
+        bottom = 0.0 if lowest < 0.3 * top else lowest - 0.12 * span
+        return Panel(
+            f"RTT ({self.rtt.name})", note, tuple(curves), base, (bottom, lowest + 1.08 * span)
+        )
+
+    def queue(self, curves: Sequence[Curve], rugs: Sequence[Rug] = ()) -> Panel:
+        """Return the queue panel, its head free for the ticks of drops if there are any."""
+        unit = self.queue_unit
+        buffer = limits(self.buffers_packets, unit.size, f"buffer {{:g}} {unit.name}")
+        y = y_range(curves, buffer, headroom=1.25 if rugs else 1.08, least_share=0.3)
+        return Panel(
+            f"Queue ({unit.name})", "", tuple(curves), buffer, y, tuple(rugs), integer=True
+        )
+
+
+def view_of(runs: Sequence[PlottableRun]) -> View:
+    """Return the scales that hold every one of the runs."""
+    results = [run.result for run in runs]
+    flows = [flow for result in results for flow in result.flows]
+    links = [link for result in results for link in result.links]
+    duration_ns = max((result.duration_ns for result in results), default=0)
+    base = sorted({rtt for run in runs for rtt in base_rtts_ns(run.scenario)})
+    return View(
+        duration_ns=duration_ns,
+        bin_ns=bin_width_ns(duration_ns, max(base, default=0), _interval_ns(flows)),
+        rate=rate_unit(max((link.rate_bps for link in links), default=1_000_000)),
+        packets=packets_unit(_highest(flow.snd_cwnd for flow in flows)),
+        rtt=rtt_unit(_highest(flow.srtt_us for flow in flows) or max(base, default=0) / 1e3),
+        capacities_bps=_bottlenecks(results),
+        base_rtts_ns=tuple(base),
+        buffers_packets=tuple(sorted({link.buffer_packets for link in links})),
+    )
+
+
+def _highest(columns: Iterable[Any]) -> int:
+    return max((int(column.max()) for column in columns if len(column)), default=0)
+
+
+def _bottlenecks(results: Sequence[SimResult]) -> tuple[int, ...]:
+    slowest = {min(link.rate_bps for link in result.links) for result in results if result.links}
+    return tuple(sorted(slowest))
+
+
+def _interval_ns(flows: Sequence[FlowTrace]) -> int:
+    steps = [int(np.median(np.diff(flow.t_ns))) for flow in flows if len(flow.t_ns) > 1]
+    return max(steps, default=1)
+
+
+def base_rtts_ns(scenario: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the distinct RTTs [ns] without queueing: the path's, or the flows' own."""
+    path = scenario.get("path") or {}
+    own = [flow.get("rtt_ns") or path.get("rtt_ns") for flow in scenario.get("flows") or ()]
+    return tuple(sorted({rtt for rtt in (own or [path.get("rtt_ns")]) if rtt}))
+
+
+def run_name(run: PlottableRun) -> str:
+    """Return the scenario's name, shortened; what ended the run early goes with it."""
+    name = shorten(str(run.scenario.get("name") or "run"))
+    return f"{name} (failed: {shorten(run.result.failed, 40)})" if run.result.failed else name
+
+
+def limits(values: Sequence[int], unit: float, text: str) -> tuple[Limit, ...]:
+    """Return one limit for each value, in the panel's unit; ``text`` holds one number."""
+    return tuple(Limit(value / unit, text.format(value / unit)) for value in values)
+
+
+def swap_marks(swaps: Iterable[SwapRecord]) -> tuple[Mark, ...]:
+    """Return a mark for each instant and label, in order of time; a refused swap says its errno."""
+    marks = {(s.t_ns, _swap_label(s)): FAILED_SWAP if s.errno else SWAP for s in swaps}
+    return tuple(
+        Mark(t_ns / 1e9, label, look)
+        for (t_ns, label), look in sorted(marks.items(), key=lambda item: item[0])
+    )
+
+
+def _swap_label(swap: SwapRecord) -> str:
+    label = swap.label or f"{swap.old} → {swap.new}, {swap.via}"
+    if swap.errno:
+        name = errno_name(swap.errno)
+        label = label if name in label else f"{label}: {name}"
+    return shorten(label, SWAP_LABEL_MAX)

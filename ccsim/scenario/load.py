@@ -1,0 +1,74 @@
+"""Reading scenarios: text, overrides, names, values, and how they agree, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ccsim.catalog import find_scenario
+from ccsim.errors import Problem, ScenarioError
+from ccsim.scenario.document import MAX_DOCUMENT_BYTES, Document, parse_document
+from ccsim.scenario.models import Scenario
+from ccsim.scenario.objects import known_names, read_objects
+from ccsim.scenario.overrides import apply_overrides
+from ccsim.scenario.problems import problems_of
+from ccsim.scenario.resolve import resolve
+from ccsim.scenario.spec import ScenarioSpec
+from ccsim.scenario.vocabulary import is_harmless
+
+__all__ = ["load_scenario", "parse_scenario"]
+
+
+def load_scenario(
+    path: str | Path, overrides: Sequence[str] = (), seed: int | None = None
+) -> Scenario:
+    """Read and validate a scenario file, or a shipped scenario by its bare name.
+
+    ``overrides`` are ``key=value`` with dotted keys, such as ``path.rate=1 Gbit/s``; ``seed``
+    replaces the scenario's. Raises ScenarioError with every problem found; runs no code.
+    """
+    file = find_scenario(str(path))
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise ScenarioError(Problem(str(path), 0, 0, "", message)) from error
+    all_overrides = [*overrides, *([] if seed is None else [f"seed={seed}"])]
+    return _scenario(text, str(file), file.parent, all_overrides, str(file.resolve()))
+
+
+def parse_scenario(text: str, name: str, folder: str | Path = ".") -> Scenario:
+    """Validate a scenario given as text; ``name`` stands for its file in errors.
+
+    Object files are looked up in ``folder``. Raises ScenarioError with every problem found.
+    """
+    return _scenario(text, name, Path(folder), (), "")
+
+
+def _scenario(
+    text: str | bytes, file: str, folder: Path, overrides: Sequence[str], source: str
+) -> Scenario:
+    document = parse_document(text, file)
+    problems = apply_overrides(document, overrides)
+    _name_after_file(document)
+    files, missing = read_objects(document, folder)
+    known = known_names(document, files)
+    problems += missing
+    try:
+        written = ScenarioSpec.model_validate(document.data, context=known)
+    except ValidationError as error:
+        problems += problems_of(error, document)
+        raise ScenarioError(*problems) from None
+    if problems:
+        raise ScenarioError(*problems)
+    return resolve(written, document, files, source)
+
+
+def _name_after_file(document: Document) -> None:
+    """Let the file's name stand for a name that is not given."""
+    stem = Path(document.file).stem
+    if "name" not in document.data and is_harmless(stem):
+        document.data["name"] = stem

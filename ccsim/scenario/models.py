@@ -1,0 +1,219 @@
+"""The scenario as the simulator reads it: frozen, every default filled in, every unit resolved.
+
+Times are nanoseconds, rates bit/s, sizes bytes or packets, all ``int``; the unit is in the name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from ccsim.errors import Problem, ScenarioError
+from ccsim.scenario.vocabulary import is_harmless
+from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_SIZE_BYTES, MAX_TIME_NS, show
+
+__all__ = [
+    "Flow",
+    "KernelSpec",
+    "LinkSpec",
+    "Parameter",
+    "Path",
+    "Record",
+    "Scenario",
+    "Swap",
+    "Tcp",
+]
+
+NonNegativeNs = Annotated[int, Field(ge=0, le=MAX_TIME_NS)]
+PositiveNs = Annotated[int, Field(ge=1, le=MAX_TIME_NS)]
+Packets = Annotated[int, Field(ge=1, le=MAX_PACKETS)]
+Parameter = bool | int | float | str
+MAX_SEED = 2**63 - 1
+HEADER_BYTES = 52  # IPv4 (20), TCP (20) and its timestamps (12): 1448 bytes of payload make 1500
+MAX_MSS_BYTES = 65_535 - HEADER_BYTES
+
+
+def _harmless(name: str) -> str:
+    """Refuse a name that could leave the results folder."""
+    if not is_harmless(name):
+        raise ValueError(f"expected 1 to 64 of A-Z a-z 0-9 _ . -, got {name!r}")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_harmless)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Path(_Frozen):
+    """The bottleneck that all flows share.
+
+    ``rtt_ns`` is the base RTT without queueing; ``buffer_packets`` counts packets of ``mss_bytes``
+    plus 52 bytes of headers; ``loss_probability`` is per packet, before the queue.
+    """
+
+    rate_bps: int = Field(ge=1, le=MAX_RATE_BPS)
+    rtt_ns: NonNegativeNs
+    buffer_packets: Packets
+    qdisc: Literal["fifo"] = "fifo"
+    loss_probability: float = Field(default=0.0, ge=0, le=1)
+
+
+class Flow(_Frozen):
+    """One connection: who serves it, when, and how much it sends.
+
+    ``congestion`` is a registered name; ``stop_ns`` is when the application stops writing (None:
+    never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the flow's own base
+    RTT, of which ``access_delay_ns`` lies between sender and queue.
+    """
+
+    name: Name
+    congestion: str
+    congestion_params: dict[str, Parameter] = Field(default_factory=dict)
+    start_ns: NonNegativeNs = 0
+    stop_ns: PositiveNs | None = None
+    size_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
+    rtt_ns: NonNegativeNs
+    access_delay_ns: NonNegativeNs = 0
+
+
+class LinkSpec(_Frozen):
+    """A bpf_link made before the run: the struct_ops map ``map`` is registered as ``name``."""
+
+    name: str
+    map: str
+
+
+class Swap(_Frozen):
+    """One replacement. ``flows`` is empty for ``link_update``, ``link`` for the others.
+
+    ``to`` is a registered name for ``setsockopt`` and ``sweep``, and a map for ``link_update``.
+    ``over_ns`` is the time over which a sweep is staggered (0: at once).
+    """
+
+    at_ns: NonNegativeNs
+    via: Literal["setsockopt", "link_update", "sweep"]
+    to: str
+    flows: tuple[Name, ...] = ()
+    link: str = ""
+    over_ns: NonNegativeNs = 0
+    state: Literal["linux"] = "linux"
+
+
+class Record(_Frozen):
+    """How often traces are sampled."""
+
+    interval_ns: PositiveNs = 10_000_000
+
+
+class KernelSpec(_Frozen):
+    """The emulated kernel: its profile, ``net.ipv4.tcp_congestion_control``, and CONFIG_HZ."""
+
+    profile: Literal["linux", "v2"] = "linux"
+    default: str = "cubic"
+    hz: Literal[100, 250, 300, 1000] = 250
+
+
+class Tcp(_Frozen):
+    """The hosts' TCP: ``quickack_packets`` are acknowledged one by one before ACKs are delayed."""
+
+    initial_window: Packets = 10
+    mss_bytes: int = Field(default=1448, ge=1, le=MAX_MSS_BYTES)
+    quickack_packets: int = Field(default=1465, ge=0, le=MAX_PACKETS)
+    min_rto_ns: PositiveNs = 200_000_000
+    delayed_ack: bool = True
+
+
+class Scenario(_Frozen):
+    """One run, complete: the same scenario and version of ccsim give the same bytes of output.
+
+    ``objects`` are absolute paths of algorithm files and ``objects_sha256`` what they held when the
+    scenario was loaded. ``source`` is the file that it was read from, or empty.
+    """
+
+    name: Name
+    description: str = ""
+    duration_ns: PositiveNs
+    seed: int = Field(default=1, ge=0, le=MAX_SEED)
+    path: Path
+    flows: tuple[Flow, ...] = Field(min_length=1)
+    objects: tuple[str, ...] = ()
+    objects_sha256: tuple[str, ...] = ()
+    links: tuple[LinkSpec, ...] = ()
+    swaps: tuple[Swap, ...] = ()
+    record: Record = Record()
+    kernel: KernelSpec = KernelSpec()
+    tcp: Tcp = Tcp()
+    twins: bool = True
+    source: str = Field(default="", exclude=True)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return all of it as plain JSON values; `from_resolved` reads it back."""
+        return self.model_dump(mode="json")
+
+    def identity(self) -> dict[str, Any]:
+        """Return `resolved` without what cannot change a result: for hashing.
+
+        Left out are the description and the folders of the object files, whose contents count by
+        their SHA-256.
+        """
+        plain = self.resolved()
+        del plain["description"]
+        plain["objects"] = [PurePath(file).name for file in self.objects]
+        return plain
+
+    @classmethod
+    def from_resolved(cls, plain: dict[str, Any]) -> Scenario:
+        """Return the scenario that `resolved` gave; ScenarioError for anything else."""
+        try:
+            # as JSON, since there a list may stand for a tuple while all else stays strict
+            return cls.model_validate_json(json.dumps(plain))
+        except ValidationError as error:
+            raise ScenarioError(*map(_problem, error.errors())) from error
+
+    def replace_swaps(self, swaps: Sequence[Swap]) -> Scenario:
+        """Return the scenario with other swaps."""
+        return self.model_copy(update={"swaps": tuple(swaps)})
+
+    def without_swaps(self) -> Scenario:
+        """Return twin A: the same run, never swapped."""
+        return self.replace_swaps(())
+
+    def with_b_twin(self) -> Scenario:
+        """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
+
+        A flow that a setsockopt or sweep reaches starts on the last such swap's ``to``, with that
+        implementation's own parameters; a link that is updated starts on the last update's map.
+        """
+        flow_to: dict[str, str] = {}
+        link_to: dict[str, str] = {}
+        for swap in sorted(self.swaps, key=lambda swap: swap.at_ns):
+            flow_to.update(dict.fromkeys(swap.flows, swap.to))
+            if swap.link:
+                link_to[swap.link] = swap.to
+        flows = tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows)
+        links = tuple(
+            link.model_copy(update={"map": link_to.get(link.name, link.map)}) for link in self.links
+        )
+        return self.model_copy(update={"swaps": (), "flows": flows, "links": links})
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    """Return one finding about a resolved scenario, which has no lines to point at."""
+    path = ".".join(map(str, details["loc"]))
+    message = f"{details['msg']}, got {show(details['input'])}"
+    return Problem("resolved scenario", 0, 0, path, message)
+
+
+def _started_on(flow: Flow, congestion: str | None) -> Flow:
+    """Return the flow with another implementation; its parameters belonged to the old one."""
+    if congestion is None:
+        return flow
+    return flow.model_copy(update={"congestion": congestion, "congestion_params": {}})

@@ -1,0 +1,136 @@
+"""The algorithm names that a scenario may use: shipped files, its own object files, its links."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ccsim import catalog
+from ccsim.errors import Problem
+from ccsim.scenario.document import Document
+
+__all__ = ["MAX_COUNT", "Known", "ObjectFile", "flow_names", "known_names", "read_objects"]
+
+MAX_OBJECT_BYTES = 1024 * 1024
+MAX_COUNT = 100_000  # flows that one entry may stand for
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFile:
+    """A user's algorithm file: absolute path, SHA-256 of its content, and its tables."""
+
+    path: str
+    sha256: str
+    tables: catalog.Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a scenario may refer to: ``maps`` in links and link updates, ``names`` by sockets.
+
+    ``flows`` holds the flows behind each name that a swap may use: a flow, or all those that a
+    ``count`` makes. Not ``complete`` if an object file must run before all its names are known.
+    """
+
+    maps: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    complete: bool = False
+
+
+def read_objects(document: Document, folder: Path) -> tuple[list[ObjectFile], list[Problem]]:
+    """Read the object files of a scenario, relative to its folder, without running them."""
+    files: list[ObjectFile] = []
+    problems: list[Problem] = []
+    defined: dict[str, str] = {}
+    objects = document.get("objects")
+    for i, name in enumerate(objects if isinstance(objects, list) else []):
+        if not isinstance(name, str):
+            continue  # the model reports it
+        try:
+            file = _read_object(folder / name)
+            _define(file, name, defined)
+            files.append(file)
+        except (OSError, ValueError, SyntaxError) as error:
+            problems.append(document.problem(("objects", i), _why(name, error)))
+    return files, problems
+
+
+def _read_object(path: Path) -> ObjectFile:
+    with path.open("rb") as stream:
+        content = stream.read(MAX_OBJECT_BYTES + 1)
+    if len(content) > MAX_OBJECT_BYTES:
+        raise ValueError(f"expected at most {MAX_OBJECT_BYTES // 1024} KiB, got more")
+    tables = catalog.read_tables(content.decode("utf-8"))
+    return ObjectFile(str(path.resolve()), hashlib.sha256(content).hexdigest(), tables)
+
+
+def _define(file: ObjectFile, name: str, defined: dict[str, str]) -> None:
+    """Note the names of a file; ValueError for one that an earlier file has."""
+    for table in file.tables.found:
+        first = defined.setdefault(table.name, name) if table.name else name
+        if first != name:
+            raise ValueError(f"{table.name!r}, on line {table.line}, is defined in {first} too")
+
+
+def _why(name: str, error: Exception) -> str:
+    """Say why an object file cannot be used, with the place in it if it has one."""
+    if isinstance(error, FileNotFoundError):
+        return f"no such file {name!r}; object files are looked up beside the scenario"
+    if isinstance(error, SyntaxError):
+        place = f"{name}:{error.lineno}:{error.offset}" if error.lineno else name
+        return f"{place}: not valid Python: {error.msg}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{name}: expected UTF-8 text, got byte 0x{error.object[error.start]:02x}"
+    if isinstance(error, OSError):
+        return f"{name}: cannot be read: {error.strerror}"
+    return f"{name}: {error}"
+
+
+def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
+    """Collect what a scenario may refer to; reads it before it is validated, so asks for little.
+
+    A map of an object file that is put behind a link is registered by the link's name alone.
+    """
+    tables = [t for file in files for t in file.tables.found if not t.map.startswith("_")]
+    shipped = catalog.algorithm_files()
+    links, linked = _links(document)
+    own = {table.name for table in tables if table.name and table.map not in linked}
+    return Known(
+        maps=frozenset({*shipped, *(table.map for table in tables)}),
+        names=frozenset({*shipped, *own, *links}),
+        links=frozenset(links),
+        flows=_flow_names(document.get("flows")),
+        complete=all(file.tables.complete for file in files),
+    )
+
+
+def _links(document: Document) -> tuple[set[str], set[str]]:
+    """Return the links' names, and the maps that they or a link update put behind them."""
+    links, swaps = document.get("links"), document.get("swaps")
+    maps = dict(links) if isinstance(links, dict) else {}
+    linked = {name for name in maps.values() if isinstance(name, str)}
+    for swap in swaps if isinstance(swaps, list) else []:
+        if isinstance(swap, dict) and swap.get("via") == "link_update":
+            linked.add(str(swap.get("to")))
+    return set(maps), linked
+
+
+def flow_names(name: str, count: int | None) -> tuple[str, ...]:
+    """Return the flows that one entry stands for: itself, or with a count name-1, name-2, …."""
+    return (name,) if count is None else tuple(f"{name}-{i + 1}" for i in range(count))
+
+
+def _flow_names(flows: object) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for i, flow in enumerate(flows if isinstance(flows, list) else []):
+        plain = flow if isinstance(flow, dict) else {}
+        name, count = plain.get("name", f"flow-{i + 1}"), plain.get("count")
+        if isinstance(name, str):
+            several = isinstance(count, int) and 1 <= count <= MAX_COUNT
+            members = flow_names(name, count if several else None)
+            found |= {member: (member,) for member in members} | {name: members}
+    return found

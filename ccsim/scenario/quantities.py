@@ -1,0 +1,230 @@
+"""The types of a scenario's fields: how each is parsed, and how an editor is told to spell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+
+from ccsim.scenario.models import MAX_MSS_BYTES
+from ccsim.scenario.objects import Known
+from ccsim.scenario.vocabulary import (
+    FLOW_NAME,
+    LINK_NAME_BYTES,
+    PROFILES,
+    QDISCS,
+    STATE_POLICIES,
+    did_you_mean,
+    is_harmless,
+    listed,
+)
+from ccsim.units import (
+    RATE_UNITS,
+    SIZE_UNITS,
+    TIME_UNITS,
+    Buffer,
+    parse_buffer,
+    parse_packets,
+    parse_probability,
+    parse_rate_bps,
+    parse_size_bytes,
+    parse_time_ns,
+    show,
+)
+
+__all__ = [
+    "BufferSize",
+    "FlowRefs",
+    "LinkName",
+    "LinkRef",
+    "MapName",
+    "Name",
+    "PacketCount",
+    "PositivePackets",
+    "PositiveSize",
+    "PositiveTime",
+    "Probability",
+    "Profile",
+    "Qdisc",
+    "Rate",
+    "Registered",
+    "SegmentSize",
+    "State",
+    "Time",
+]
+
+_NUMBER = r"[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?"
+
+
+def _text(units: Iterable[str], *examples: str) -> dict[str, Any]:
+    """Return the JSON schema of a number with a unit."""
+    pattern = f"^ *{_NUMBER} *({'|'.join(units)}) *$"
+    return {"type": "string", "pattern": pattern, "examples": list(examples)}
+
+
+def _packets(minimum: int) -> dict[str, Any]:
+    counted = {"type": "string", "pattern": "^ *[0-9]+ *packets? *$", "examples": ["10 packets"]}
+    return {"anyOf": [{"type": "integer", "minimum": minimum}, counted]}
+
+
+def _positive(parse: Callable[..., int]) -> Callable[[object], int]:
+    return lambda value: parse(value, minimum=1)
+
+
+def _parse_segment(value: object) -> int:
+    """Return a segment's payload in bytes; headers and payload fit into an IPv4 packet."""
+    size_bytes = parse_size_bytes(value, minimum=1)
+    if size_bytes > MAX_MSS_BYTES:
+        raise ValueError(f"expected at most {MAX_MSS_BYTES} B, got {show(value)}")
+    return size_bytes
+
+
+_TIME = _text(TIME_UNITS, "40 ms", "1.5 s", "200 us")
+_SIZE = _text(SIZE_UNITS, "10 MB", "64 KiB", "1500 B")
+_PERCENT = {"type": "string", "pattern": f"^ *{_NUMBER} *% *$", "examples": ["0.1 %"]}
+
+# parse_… take keyword arguments too; pydantic must see a function of one value
+Time = Annotated[int, PlainValidator(lambda v: parse_time_ns(v)), WithJsonSchema(_TIME)]
+PositiveTime = Annotated[int, PlainValidator(_positive(parse_time_ns)), WithJsonSchema(_TIME)]
+Rate = Annotated[
+    int,
+    PlainValidator(lambda v: parse_rate_bps(v)),
+    WithJsonSchema(
+        _text(("[kKmMgGtT]?bit(/s)?", *RATE_UNITS), "100 Mbit/s", "2.5 Gbps", "10 MB/s")
+    ),
+]
+PositiveSize = Annotated[int, PlainValidator(_positive(parse_size_bytes)), WithJsonSchema(_SIZE)]
+SegmentSize = Annotated[int, PlainValidator(_parse_segment), WithJsonSchema(_SIZE)]
+BufferSize = Annotated[
+    Buffer,
+    PlainValidator(parse_buffer),
+    WithJsonSchema(
+        _text(("BDP", "bdp", "packets?", *SIZE_UNITS), "1.5 BDP", "100 packets", "256 KiB")
+    ),
+]
+PacketCount = Annotated[
+    int, PlainValidator(lambda v: parse_packets(v)), WithJsonSchema(_packets(0))
+]
+PositivePackets = Annotated[
+    int, PlainValidator(_positive(parse_packets)), WithJsonSchema(_packets(1))
+]
+Probability = Annotated[
+    float,
+    PlainValidator(parse_probability),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _PERCENT]}),
+]
+
+
+def _word(what: str, known: Mapping[str, str]) -> tuple[PlainValidator, WithJsonSchema]:
+    """Return the annotations of a field that takes one word of a table."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        return unknown(what, value, known)
+
+    return PlainValidator(check), WithJsonSchema({"type": "string", "enum": list(known)})
+
+
+def unknown(what: str, value: object, known: Iterable[str], *, none: str = "there is none") -> str:
+    """Raise the ValueError for a word that is not in a table, with the nearest or all that are."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected the name of a {what}, got {show(value)}")
+    words = sorted(known)
+    some = f"; expected {listed(words)}" if words else f"; {none}"
+    raise ValueError(f"no {what} {value!r}{did_you_mean(value, words) or some}")
+
+
+Qdisc = Annotated[str, *_word("qdisc", QDISCS)]
+State = Annotated[str, *_word("state policy", STATE_POLICIES)]
+Profile = Annotated[str, *_word("kernel profile", PROFILES)]
+
+
+def _check_name(value: object) -> str:
+    """Accept what is harmless as a file name, a column and a legend."""
+    if isinstance(value, str) and is_harmless(value):
+        return value
+    raise ValueError(f"expected a name of 1 to 64 of A-Z a-z 0-9 _ . -, got {show(value)}")
+
+
+def _check_link_name(value: object) -> str:
+    """Accept what the kernel accepts as a name (``bpf_obj_name_cpy``): at most 15 bytes."""
+    text = value if isinstance(value, str) else ""
+    if len(text.encode()) > LINK_NAME_BYTES:
+        limit = f"at most {LINK_NAME_BYTES} bytes (the kernel's TCP_CA_NAME_MAX; EINVAL)"
+        raise ValueError(f"expected a registered name of {limit}, got {len(text.encode())} bytes")
+    if not FLOW_NAME.fullmatch(text) or "-" in text:
+        allowed = "A-Z a-z 0-9 _ . (the kernel refuses others; EINVAL)"
+        raise ValueError(f"expected a registered name of {allowed}, got {show(value)}")
+    return text
+
+
+def _known(info: ValidationInfo) -> Known:
+    return info.context if isinstance(info.context, Known) else Known()
+
+
+def _check_registered(value: object, info: ValidationInfo) -> str:
+    known = _known(info)
+    if isinstance(value, str) and value and (value in known.names or not known.complete):
+        return value
+    return unknown("algorithm", value, known.names)
+
+
+def _check_map(value: object, info: ValidationInfo) -> str:
+    known = _known(info)
+    if isinstance(value, str) and value and (value in known.maps or not known.complete):
+        return value
+    return unknown("algorithm", value, known.maps)
+
+
+def _check_link(value: object, info: ValidationInfo) -> str:
+    known = _known(info)
+    if isinstance(value, str) and value in known.links:
+        return value
+    return unknown("link", value, known.links, none="the scenario has no links")
+
+
+def _check_flows(value: object, info: ValidationInfo) -> tuple[str, ...]:
+    """Accept "all" (here the empty tuple) or a list; a name with a count means all its flows."""
+    if value == "all":
+        return ()
+    if not isinstance(value, list) or not value:
+        raise ValueError(f'expected "all" or a list of flows such as [bulk], got {show(value)}')
+    known = _known(info).flows
+    chosen: list[str] = []
+    for name in value:
+        if not isinstance(name, str) or name not in known:
+            unknown("flow", name, known)
+        chosen += known[name]
+    return tuple(dict.fromkeys(chosen))
+
+
+_WORD = WithJsonSchema({"type": "string", "minLength": 1})
+_NAME_PATTERN = "^[A-Za-z0-9_.-]{1,64}$"
+Name = Annotated[
+    str,
+    PlainValidator(_check_name),
+    WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN, "examples": ["bulk"]}),
+]
+LinkName = Annotated[
+    str,
+    PlainValidator(_check_link_name),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_.]{1,15}$"}),
+]
+LinkRef = Annotated[str, PlainValidator(_check_link), _WORD]
+MapName = Annotated[str, PlainValidator(_check_map), _WORD]
+Registered = Annotated[str, PlainValidator(_check_registered), _WORD]
+FlowRefs = Annotated[
+    tuple[str, ...],
+    PlainValidator(_check_flows),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "all"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ],
+            "examples": [["bulk"], "all"],
+        }
+    ),
+]

@@ -1,0 +1,180 @@
+"""From the scenario as written to the one that runs: defaults, and how values must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ccsim.errors import Problem, ScenarioError
+from ccsim.scenario import models, spec
+from ccsim.scenario.document import Document, Location
+from ccsim.scenario.objects import ObjectFile, flow_names
+from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
+
+__all__ = ["resolve"]
+
+MAX_SAMPLES = 10_000_000
+
+
+class _Resolver:
+    """One scenario on its way; collects what does not fit together."""
+
+    def __init__(self, written: spec.ScenarioSpec, document: Document) -> None:
+        self.written = written
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def complain(self, location: Location, message: str) -> None:
+        self.problems.append(self.document.problem(location, message))
+
+    def path(self) -> models.Path:
+        path = self.written.path
+        packet_bytes = self.written.tcp.mss + models.HEADER_BYTES
+        packets = path.buffer.packets(path.rate, path.rtt, packet_bytes)
+        if not 1 <= packets <= MAX_PACKETS:
+            written = self.document.get("path", "buffer") or "1 BDP"
+            expected = f"expected a buffer of 1 to {MAX_PACKETS} packets of {packet_bytes} bytes"
+            self.complain(("path", "buffer"), f'{expected}, got "{written}", which is {packets}')
+            packets = 1
+        return models.Path(
+            rate_bps=path.rate,
+            rtt_ns=path.rtt,
+            buffer_packets=packets,
+            qdisc="fifo",
+            loss_probability=path.loss,
+        )
+
+    def flows(self) -> tuple[models.Flow, ...]:
+        flows: list[models.Flow] = []
+        names: set[str] = set()
+        for i, entry in enumerate(self.written.flows):
+            self.check_flow(i, entry)
+            made = list(self.flows_of(i, entry))
+            twice = [flow.name for flow in made if flow.name in names]
+            if twice:
+                self.complain(("flows", i, "name"), f"another flow is named {twice[0]!r} already")
+            names.update(flow.name for flow in made)
+            flows += made
+        return tuple(flows)
+
+    def flows_of(self, i: int, entry: spec.FlowSpec) -> Iterator[models.Flow]:
+        """Make the flows that one entry stands for."""
+        apart_ns = entry.start_every or 0
+        names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
+        for k, name in enumerate(names):
+            yield models.Flow(
+                name=name,
+                congestion=entry.congestion.name,
+                congestion_params=entry.congestion.params,
+                start_ns=min(entry.start + k * apart_ns, MAX_TIME_NS),
+                stop_ns=entry.stop,
+                size_bytes=entry.size,
+                rtt_ns=self.written.path.rtt if entry.rtt is None else entry.rtt,
+                access_delay_ns=entry.access_delay,
+            )
+
+    def check_flow(self, i: int, entry: spec.FlowSpec) -> None:
+        """Check that a flow starts within the run and ends after it starts."""
+        if entry.start_every is not None and entry.count is None:
+            self.complain(("flows", i, "start_every"), "expected with a count, got no count")
+        last_start_ns = entry.start + (entry.start_every or 0) * ((entry.count or 1) - 1)
+        if last_start_ns >= self.written.duration:
+            key = "start" if entry.start >= self.written.duration else "start_every"
+            message = f"{self.before_end()}, got a start at {format_time(last_start_ns)}"
+            self.complain(("flows", i, key), message)
+        if entry.stop is not None and entry.stop <= last_start_ns:
+            start = format_time(last_start_ns)
+            message = f"expected a stop after the start at {start}, got {format_time(entry.stop)}"
+            self.complain(("flows", i, "stop"), message)
+        rtt_ns = self.written.path.rtt if entry.rtt is None else entry.rtt
+        if entry.access_delay > rtt_ns:
+            message = f"expected a part of the RTT, {format_time(rtt_ns)}, got "
+            self.complain(("flows", i, "access_delay"), message + format_time(entry.access_delay))
+
+    def before_end(self) -> str:
+        return f"expected a time before the end of the run at {format_time(self.written.duration)}"
+
+    def swap(self, i: int, entry: spec.SwapSpec, flows: Sequence[models.Flow]) -> models.Swap:
+        """Resolve one swap; ``flows`` are all of the scenario's."""
+        if entry.at >= self.written.duration:
+            self.complain(("swaps", i, "at"), f"{self.before_end()}, got {format_time(entry.at)}")
+        if isinstance(entry, spec.LinkUpdateSpec):
+            return models.Swap(at_ns=entry.at, via=entry.via, link=entry.link, to=entry.to)
+        over_ns = entry.over if isinstance(entry, spec.SweepSpec) else 0
+        if entry.at < self.written.duration <= entry.at + over_ns:
+            message = f"{self.before_end()}, got a sweep until {format_time(entry.at + over_ns)}"
+            self.complain(("swaps", i, "over"), message)
+        return models.Swap(
+            at_ns=entry.at,
+            via=entry.via,
+            flows=self.reached(i, entry, flows),
+            to=entry.to,
+            over_ns=over_ns,
+            state="linux",
+        )
+
+    def reached(
+        self, i: int, entry: spec.SetsockoptSpec | spec.SweepSpec, flows: Sequence[models.Flow]
+    ) -> tuple[str, ...]:
+        """Return the flows that a swap reaches; "all" means those that run, so far as is known."""
+        at, where = format_time(entry.at), ("swaps", i, "flows")
+        idle = {flow.name: _idle(flow, entry.at) for flow in flows}
+        if entry.flows:
+            for name in entry.flows:
+                if idle.get(name):
+                    self.complain(where, f"flow {name!r} {idle[name]}; the swap is at {at}")
+            return entry.flows
+        running = tuple(name for name, reason in idle.items() if not reason)
+        if not running:
+            self.complain(where, f"no flow runs at {at}, when the swap is due")
+        return running
+
+
+def _idle(flow: models.Flow, at_ns: int) -> str:
+    """Say why a flow cannot be swapped at a time; empty if it can."""
+    if flow.start_ns > at_ns:
+        return f"has not started; it starts at {format_time(flow.start_ns)}"
+    if flow.stop_ns is not None and flow.stop_ns <= at_ns:
+        return f"has ended; it stops at {format_time(flow.stop_ns)}"
+    return ""
+
+
+def resolve(
+    written: spec.ScenarioSpec, document: Document, files: Sequence[ObjectFile], source: str
+) -> models.Scenario:
+    """Return the scenario with every unit resolved; ScenarioError lists what does not agree."""
+    resolver = _Resolver(written, document)
+    path, flows = resolver.path(), resolver.flows()
+    swaps = tuple(resolver.swap(i, entry, flows) for i, entry in enumerate(written.swaps))
+    interval_ns = written.record.interval
+    if written.duration // interval_ns > MAX_SAMPLES:
+        message = f"expected at most {MAX_SAMPLES} samples, got {written.duration // interval_ns}"
+        resolver.complain(("record", "interval"), message)
+    if resolver.problems:
+        raise ScenarioError(*resolver.problems)
+    return models.Scenario(
+        name=written.name,
+        description=written.description,
+        duration_ns=written.duration,
+        seed=written.seed,
+        path=path,
+        flows=flows,
+        objects=tuple(file.path for file in files),
+        objects_sha256=tuple(file.sha256 for file in files),
+        links=tuple(models.LinkSpec(name=n, map=m) for n, m in written.links.items()),
+        swaps=swaps,
+        record=models.Record(interval_ns=interval_ns),
+        kernel=models.KernelSpec(**written.kernel.model_dump()),
+        tcp=_tcp(written.tcp),
+        twins=written.twins,
+        source=source,
+    )
+
+
+def _tcp(tcp: spec.TcpSpec) -> models.Tcp:
+    return models.Tcp(
+        initial_window=tcp.initial_window,
+        mss_bytes=tcp.mss,
+        quickack_packets=tcp.quickacks,
+        min_rto_ns=tcp.min_rto,
+        delayed_ack=tcp.delayed_ack,
+    )

@@ -1,0 +1,224 @@
+"""The scenario as people write it: every key, its type, its default and one line about it.
+
+These models check each value by itself and each name against what exists; how values must agree
+with one another is `ccsim.scenario.resolve`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from ccsim.scenario import quantities as q
+from ccsim.scenario.models import MAX_SEED, Parameter
+from ccsim.scenario.objects import MAX_COUNT, flow_names
+from ccsim.scenario.vocabulary import is_harmless
+from ccsim.units import show
+
+__all__ = [
+    "CongestionSpec",
+    "FlowSpec",
+    "KernelSection",
+    "LinkUpdateSpec",
+    "PathSpec",
+    "RecordSpec",
+    "ScenarioSpec",
+    "SetsockoptSpec",
+    "SweepSpec",
+    "TcpSpec",
+]
+
+
+class _Spec(BaseModel):
+    # defaults are written with their units, so they are parsed like everything else
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _key(description: str, default: Any = ..., **limits: Any) -> Any:
+    """Describe one key; its default is written as people write it."""
+    return Field(default, description=description, **limits)
+
+
+class PathSpec(_Spec):
+    """The bottleneck that all flows share."""
+
+    rate: q.Rate = _key('Rate of the bottleneck link, such as "100 Mbit/s".')
+    rtt: q.Time = _key('Base RTT without queueing, such as "40 ms".')
+    buffer: q.BufferSize = _key("Queue limit in BDP, packets or bytes.", "1 BDP")
+    qdisc: q.Qdisc = _key("Queueing discipline.", "fifo")
+    loss: q.Probability = _key("Random loss per packet, before the queue.", 0)
+
+
+class CongestionSpec(BaseModel):
+    """A registered name, and parameters of that implementation beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: q.Registered = _key("Registered name of the implementation.")
+
+    @property
+    def params(self) -> dict[str, Parameter]:
+        """The parameters by name."""
+        return dict(self.model_extra or {})
+
+
+def _named(value: object) -> object:
+    """Let a bare name stand for a mapping; each parameter must be one number, word or truth."""
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError(f'expected a name such as "cubic", got {show(value)}')
+    for key, parameter in value.items():
+        if not isinstance(parameter, Parameter) or not _is_finite(parameter):
+            raise ValueError(f"parameter {key!r}: expected a number, got {show(parameter)}")
+    return value
+
+
+def _is_finite(parameter: Parameter) -> bool:
+    """Refuse what JSON, and so a stored scenario, has no word for."""
+    return not isinstance(parameter, float) or math.isfinite(parameter)
+
+
+_CONGESTION: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "object",
+            "properties": {"name": {"type": "string", "minLength": 1}},
+            "required": ["name"],
+            "additionalProperties": {"type": ["number", "string", "boolean"]},
+        },
+    ],
+    "examples": ["cubic", {"name": "cubic", "beta": 717}],
+}
+
+
+class FlowSpec(_Spec):
+    """One connection, or with a count several alike."""
+
+    name: q.Name | None = _key("Name; flow-1, flow-2, … without one.", None)
+    congestion: Annotated[CongestionSpec, BeforeValidator(_named), WithJsonSchema(_CONGESTION)] = (
+        _key('Registered name of its congestion control, such as "cubic".')
+    )
+    start: q.Time = _key("When it connects.", "0 s")
+    stop: q.PositiveTime | None = _key("When it stops writing.", None)
+    size: q.PositiveSize | None = _key("How much it writes in all.", None)
+    rtt: q.Time | None = _key("Its own base RTT; else the path's.", None)
+    access_delay: q.Time = _key("The part of its RTT between sender and queue.", "0 s")
+    count: StrictInt | None = _key("Make so many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
+    start_every: q.Time | None = _key("With a count: the time between starts.", None)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> FlowSpec:
+        longest = flow_names(self.name or "flow", self.count)[-1]
+        if not is_harmless(longest):
+            message = f"expected names of at most 64 characters, got {len(longest)}: {longest}"
+            raise ValueError(message)
+        return self
+
+
+class SetsockoptSpec(_Spec):
+    """TCP_CONGESTION on the sockets of the named flows."""
+
+    at: q.Time = _key('When, such as "20 s".')
+    via: Literal["setsockopt"] = _key("The mechanism.")
+    flows: q.FlowRefs = _key("The flows to swap.")
+    to: q.Registered = _key("The registered name to swap to.")
+    state: q.State = _key("What the new implementation starts from.", "linux")
+
+
+class LinkUpdateSpec(_Spec):
+    """BPF_LINK_UPDATE: from now on the link's name means another map."""
+
+    at: q.Time = _key('When, such as "20 s".')
+    via: Literal["link_update"] = _key("The mechanism.")
+    link: q.LinkRef = _key("The link, one of those under links.")
+    to: q.MapName = _key("The map to put behind the link's name.")
+
+
+class SweepSpec(_Spec):
+    """TCP_CONGESTION on every matching running socket, staggered or at once."""
+
+    at: q.Time = _key('When, such as "20 s".')
+    via: Literal["sweep"] = _key("The mechanism.")
+    flows: q.FlowRefs = _key("The flows to sweep.", "all")
+    to: q.Registered = _key("The registered name to swap to.")
+    over: q.Time = _key("The time over which it is staggered.", "0 s")
+    state: q.State = _key("What the new implementation starts from.", "linux")
+
+
+SwapSpec = Annotated[SetsockoptSpec | LinkUpdateSpec | SweepSpec, Field(discriminator="via")]
+
+
+class RecordSpec(_Spec):
+    """How often traces are sampled."""
+
+    interval: q.PositiveTime = _key("The time between samples.", "10 ms")
+
+
+class KernelSection(_Spec):
+    """The emulated kernel."""
+
+    profile: q.Profile = _key("Whose rules it follows.", "linux")
+    default: q.Registered = _key(
+        "net.ipv4.tcp_congestion_control: what a missing name means.", "cubic"
+    )
+    hz: Literal[100, 250, 300, 1000] = _key("CONFIG_HZ: ticks a second.", 250)
+
+
+class TcpSpec(_Spec):
+    """The hosts' TCP."""
+
+    initial_window: q.PositivePackets = _key("Initial cwnd in packets.", 10)
+    mss: q.SegmentSize = _key("Payload of a packet.", "1448 B")
+    quickacks: q.PacketCount = _key("Packets acknowledged one by one before delayed ACKs.", 1465)
+    min_rto: q.PositiveTime = _key("The shortest RTO.", "200 ms")
+    delayed_ack: StrictBool = _key("Acknowledge every other packet.", True)
+
+
+def _not_empty(value: object) -> object:
+    """Refuse an empty list here: a minimum length would also count out the flows in error."""
+    if value == []:
+        raise ValueError("expected at least one flow, got an empty list")
+    return value
+
+
+class ScenarioSpec(_Spec):
+    """One simulated run."""
+
+    name: q.Name = _key("Name of the scenario: its folder under results.")
+    description: StrictStr = _key("What it is for.", "")
+    duration: q.PositiveTime = _key('How long it runs, such as "60 s".')
+    seed: StrictInt = _key("Seed of all randomness.", 1, ge=0, le=MAX_SEED)
+    path: PathSpec = _key("The bottleneck, such as {rate: 100 Mbit/s, rtt: 40 ms}.")
+    flows: Annotated[tuple[FlowSpec, ...], BeforeValidator(_not_empty)] = _key(
+        "The connections.", json_schema_extra={"minItems": 1}
+    )
+    objects: tuple[StrictStr, ...] = _key("Algorithm files, relative to the scenario's folder.", ())
+    links: dict[q.LinkName, q.MapName] = _key("Registered name: map, for each bpf_link.", {})
+    swaps: tuple[SwapSpec, ...] = _key("The replacements.", ())
+    record: RecordSpec = _key("Sampling of traces.", {})
+    kernel: KernelSection = _key("The emulated kernel.", {})
+    tcp: TcpSpec = _key("The hosts' TCP.", {})
+    twins: StrictBool = _key("Run both twins too, to measure against.", True)
+
+    @field_validator("objects")
+    @classmethod
+    def _no_file_twice(cls, objects: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for i, name in enumerate(objects) if name in objects[:i]]
+        if twice:
+            raise ValueError(f"file {twice[0]!r} is given twice")
+        return objects

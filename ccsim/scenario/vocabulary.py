@@ -1,0 +1,67 @@
+"""The words that a scenario may use, each with one line of description; near misses of them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "FLOW_NAME",
+    "LINK_NAME_BYTES",
+    "MECHANISMS",
+    "PROFILES",
+    "QDISCS",
+    "STATE_POLICIES",
+    "did_you_mean",
+    "is_harmless",
+    "listed",
+]
+
+MECHANISMS: Mapping[str, str] = {
+    "setsockopt": "TCP_CONGESTION on each named flow's socket: release, private area zeroed, init",
+    "link_update": "BPF_LINK_UPDATE: another map behind a name; running flows keep the old one",
+    "sweep": "setsockopt on every matching running flow, at once or staggered over a time",
+}
+"""How an implementation can be replaced (``swaps.*.via``)."""
+
+STATE_POLICIES: Mapping[str, str] = {
+    "linux": "cwnd, ssthresh, RTT and scoreboard stay on the socket; private state is lost",
+}
+"""What a new implementation starts from (``swaps.*.state``)."""
+
+QDISCS: Mapping[str, str] = {
+    "fifo": "drop-tail first in, first out, limited in packets (pfifo)",
+}
+"""Queueing disciplines of the bottleneck (``path.qdisc``)."""
+
+PROFILES: Mapping[str, str] = {
+    "linux": "struct_ops links as merged and running today",
+    "v2": "struct_ops links as the second version of the patch series had them",
+}
+"""Behaviours of the emulated kernel (``kernel.profile``)."""
+
+FLOW_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+"""Names of scenarios and flows: harmless in a path, a column and a legend."""
+
+
+def is_harmless(name: str) -> bool:
+    """Say whether a name fits `FLOW_NAME` and is no way out of a folder ("." and "..")."""
+    return bool(FLOW_NAME.fullmatch(name)) and bool(name.strip("."))
+
+
+LINK_NAME_BYTES = 15
+"""The longest registered name: TCP_CA_NAME_MAX less the closing NUL."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'bbr'?" for the nearest known word, or nothing when none is near."""
+    choices = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    return f"; did you mean {choices[near[0]]!r}?" if near else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words as "'a', 'b' or 'c'"."""
+    quoted = [repr(word) for word in words]
+    return " or ".join(", ".join(part) for part in (quoted[:-1], quoted[-1:]) if part)

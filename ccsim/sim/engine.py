@@ -1,0 +1,131 @@
+"""The engine: it owns the horizon and announces windows of time in which everything is already decided.
+
+A packet that is not yet known at T reaches the queue at Q = T + (shortest delay before the queue) at the earliest,
+leaves it after everything that is queued, and its ACK comes back no sooner than
+
+    H = max(Q, last departure) + shortest service + shortest delay after the queue and back.
+
+So each flow can compute all of [T, H) on its own; then the link takes what was sent, and the window is over. Whatever
+nobody announces — a swap, a flow's start or end — is an *instant*: the horizon never passes one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator
+from typing import Any
+
+import simpy
+
+from ccsim.net.link import ACK_BYTES, Batch, Link
+from ccsim.sim.flow import Flow
+
+__all__ = ["Engine"]
+
+PROGRESS_WINDOWS = 64  # how often progress is told
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class Engine:
+    """Runs flows over one link until ``end_ns``.
+
+    ``lookahead_ns`` cuts windows shorter than the horizon would allow, which changes nothing but the time it takes;
+    ``check`` is called after every window (invariants).
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        link: Link,
+        end_ns: int,
+        *,
+        lookahead_ns: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> None:
+        self.env = env
+        self.link = link
+        self.end_ns = end_ns
+        self.flows: list[Flow] = []
+        self.windows = 0
+        self._lookahead_ns = lookahead_ns
+        self._progress = progress
+        self._check = check
+        self._instants: list[int] = []
+        self._window: simpy.Event = env.event()
+        self._sent: simpy.Event = env.event()
+        self._batches: list[Batch] = []
+        self._access_ns = 0
+        self._return_ns = 0
+
+    def add(self, flow: Flow) -> None:
+        """Let a flow take part from its process's first window on; to be called before `start`."""
+        self.flows.append(flow)
+
+    def start(self) -> None:
+        """Start the engine's and the link's processes; instants that are known must have been announced before."""
+        paths = [flow.path for flow in self.flows]
+        self._access_ns = min(path.access_ns for path in paths)
+        self._return_ns = min(path.out_ns + path.back_ns for path in paths)
+        self.env.process(self._carry())
+        self.env.process(self._run())
+
+    def instant(self, t_ns: int) -> simpy.Event:
+        """Announce that something happens at ``t_ns``, and return the event of its coming.
+
+        When it comes, everything before it has been computed and nothing at or after it has.
+        """
+        heapq.heappush(self._instants, t_ns)
+        return self.env.timeout(t_ns - self.env.now)
+
+    def window(self) -> simpy.Event:
+        """Return the event of the next window; its value is the horizon [ns]."""
+        return self._window
+
+    def horizon(self, t_ns: int) -> int:
+        """Return the end of the window that begins at ``t_ns`` [ns]."""
+        fifo = self.link.fifo
+        queue = max(t_ns + self._access_ns, fifo.last_ns)
+        horizon = queue + fifo.service_ns(ACK_BYTES) + self._return_ns
+        if self._lookahead_ns is not None:
+            horizon = min(horizon, t_ns + self._lookahead_ns)
+        while self._instants and self._instants[0] <= t_ns:
+            heapq.heappop(self._instants)
+        if self._instants:
+            horizon = min(horizon, self._instants[0])
+        return min(max(horizon, t_ns + 1), self.end_ns)
+
+    def _run(self) -> Process:
+        env = self.env
+        while env.now < self.end_ns:
+            now = int(env.now)
+            horizon = self.horizon(now)
+            for flow in self.flows:
+                flow.flush_receiver(horizon)
+            yield from self._announce(horizon)
+            self.windows += 1
+            if self._check is not None:
+                self._check()
+            if self._progress is not None and self.windows % PROGRESS_WINDOWS == 0:
+                self._progress(now)
+            yield env.timeout(horizon - now)
+
+    def _announce(self, horizon_ns: int) -> Process:
+        """Let the flows compute the window, then the link: each waits for its event, and the engine last."""
+        window, self._window = self._window, self.env.event()
+        window.succeed(horizon_ns)
+        yield window
+        sent, self._sent = self._sent, self.env.event()
+        sent.succeed(horizon_ns)
+        yield sent
+
+    def _carry(self) -> Process:
+        """The link's process: take what all flows have sent in the window, and let the receivers have it."""
+        while True:
+            horizon = yield self._sent
+            until = horizon + self._access_ns
+            batches = [batch for flow in self.flows if (batch := flow.collect(until)) is not None]
+            self.link.transmit(batches, until)
+            for batch in batches:
+                self.flows[batch.flow].deliver(batch)

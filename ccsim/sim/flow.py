@@ -1,0 +1,379 @@
+"""One flow: its sender and receiver, the ACKs under way between them, and its share of each window."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.sim.recorder import FlowRecorder
+from ccsim.tcp.host import NEVER, Host
+from ccsim.tcp.input import on_ack
+from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.sender import Sender
+from ccsim.tcp.train import ack_train, may_take_train
+
+__all__ = ["Flow", "FlowPath"]
+
+Column = NDArray[np.int64]
+Values = Column | list[int]
+
+TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
+RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPath:
+    """Delays of a flow [ns]: sender to queue, line to receiver, receiver to sender."""
+
+    access_ns: int
+    out_ns: int
+    back_ns: int
+
+
+class AckTrainRows:
+    """Plain ACKs as columns: arrival at the sender [ns], packets acknowledged, echoed send time [us]."""
+
+    __slots__ = ("_rows", "at", "echo_us", "retry", "t", "una")
+
+    def __init__(self, t: Column, una: Column, echo_us: Column) -> None:
+        self.t = t
+        self.una = una
+        self.echo_us = echo_us
+        self.at = 0
+        self.retry = 0
+        self._rows: list[AckRow] | None = None
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def row(self, k: int) -> AckRow:
+        """Return ACK ``k`` as the scalar path takes it."""
+        if self._rows is None:
+            self._rows = [
+                (t, una, echo, None)
+                for t, una, echo in zip(self.t.tolist(), self.una.tolist(), self.echo_us.tolist(), strict=True)
+            ]
+        return self._rows[k]
+
+
+class AckRows:
+    """ACKs one by one, as `AckRow` tuples whose time is that of arrival at the sender."""
+
+    __slots__ = ("at", "rows")
+
+    def __init__(self, rows: list[AckRow]) -> None:
+        self.rows = rows
+        self.at = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, k: int) -> AckRow:
+        """Return ACK ``k``."""
+        return self.rows[k]
+
+
+class Flow:
+    """A connection from SYN to the last ACK.
+
+    The engine alternates `advance`, which lets the sender do all it does before the horizon, and `deliver`, which
+    hands it what the link made of its packets. ``vector`` allows the closed forms.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        sk: Sender,
+        receiver: Receiver,
+        path: FlowPath,
+        recorder: FlowRecorder,
+        *,
+        vector: bool,
+        odd_last: dict[int, int],
+        end_ns: int,
+    ) -> None:
+        self.index = index
+        self.sk = sk
+        self.receiver = receiver
+        self.path = path
+        self.recorder = recorder
+        self.vector = vector
+        self.odd_last = odd_last  # the size of a finite flow's last packet, if it is short [bytes]
+        self.run_end_ns = end_ns
+        self.host: Host = sk.host
+        self.syn_ns = NEVER  # when the latest SYN left
+        self.syn_timer_ns = NEVER
+        self.syn_tries = 0
+        self.connected = False
+        self._handshake = True  # its packets have not all been handed to the link
+        self.closed_ns: int | None = None
+        self.acks: deque[AckTrainRows | AckRows] = deque()
+        self.chunks: list[tuple[Values, Values]] = []  # sent in this window: times, packet numbers
+        self.waiting: tuple[list[int], list[int]] = ([], [])  # sent, but not yet at the queue
+        self.sent = 0
+        self.delivered = 0
+        self.arriving = 0  # on the way to the receiver when the run ends
+        self.dropped = 0
+
+    # --- the sender's side of a window ---
+
+    def connect(self, t_ns: int) -> None:
+        """Send the SYN."""
+        self.syn_ns = t_ns
+        rto = self.host.rto_initial_ns // self.host.jiffy_ns << self.syn_tries
+        self.syn_timer_ns = self.host.expiry_ns(t_ns, rto)
+        self.syn_tries += 1
+        self.sk.out_t.append(t_ns)
+        self.sk.out_seq.append(SYN_SEQ)
+
+    def on_connected(self, t_ns: int) -> None:
+        """Act on the handshake's end; the world sets what the kernel does then."""
+
+    def on_closed(self, t_ns: int) -> None:
+        """Act on the last ACK of a flow that has nothing more to send."""
+
+    def advance(self, horizon_ns: int) -> None:
+        """Let everything happen at the sender that happens before the horizon, in order: ACKs before the
+        retransmission timer, that before the pacing timer; then samples."""
+        sk, recorder = self.sk, self.recorder
+        while True:
+            rows = self._next_rows()
+            t_ack = rows.row(rows.at)[0] if rows is not None else NEVER
+            t_timer, t_pace = sk.timer_ns, sk.pacing_ns
+            t = min(t_ack, t_timer, t_pace, self.syn_timer_ns)
+            if t >= horizon_ns:
+                break
+            if recorder.next_ns < t:
+                recorder.catch_up(sk, t)
+            if t == t_ack:
+                assert rows is not None
+                self._take_acks(rows, horizon_ns)
+            elif t == t_timer:
+                sk.fire_timer(t)
+            elif t == t_pace:
+                sk.fire_pacing(t)
+            else:
+                self.connect(t)
+        recorder.catch_up(sk, horizon_ns)
+
+    def _next_rows(self) -> AckTrainRows | AckRows | None:
+        acks = self.acks
+        while acks:
+            rows = acks[0]
+            if rows.at < len(rows):
+                return rows
+            acks.popleft()
+        return None
+
+    def _take_acks(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
+        """Process ACKs until something else comes first: as a train if that may be, else one by one."""
+        if not self.connected:
+            t, _, echo_us, _ = rows.row(rows.at)
+            rows.at += 1
+            self._established(t, echo_us)
+            return
+        if isinstance(rows, AckTrainRows) and rows.at >= rows.retry and may_take_train(self.sk):
+            if self._take_train(rows, horizon_ns):
+                return
+            rows.retry = rows.at + RETRY_ROWS
+        self._take_rows(rows, horizon_ns)
+
+    def _take_rows(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
+        sk, recorder = self.sk, self.recorder
+        stop = min(len(rows), rows.retry) if isinstance(rows, AckTrainRows) and rows.retry > rows.at else len(rows)
+        k = rows.at
+        while k < stop:
+            t, una, echo_us, blocks = rows.row(k)
+            if t >= horizon_ns or sk.timer_ns < t or sk.pacing_ns < t:
+                break
+            if recorder.next_ns < t:
+                recorder.catch_up(sk, t)
+            on_ack(sk, t, una, echo_us, blocks)
+            k += 1
+            if sk.una >= sk.write_limit and self.closed_ns is None:
+                rows.at = k
+                self._close(t)
+                return
+        rows.at = k
+
+    def _take_train(self, rows: AckTrainRows, horizon_ns: int) -> bool:
+        start = rows.at
+        stop = int(np.searchsorted(rows.t, horizon_ns))
+        if stop - start < TRAIN_ROWS:
+            return False
+        sk = self.sk
+        t, una = rows.t[start:stop], rows.una[start:stop]
+        instants = self.recorder.instants(int(t[0]), int(t[-1]))
+        self._flush()
+        outcome = ack_train(sk, t, una, instants)
+        if outcome is None:
+            return False
+        self.recorder.take(sk, outcome.samples)
+        if len(outcome.sent_ns):
+            first = sk.nxt - len(outcome.sent_ns)
+            self.chunks.append((outcome.sent_ns, np.arange(first, sk.nxt)))
+        rows.at = start + outcome.taken
+        return True
+
+    def _established(self, t_ns: int, echo_us: int) -> None:
+        sk = self.sk
+        self.connected = True
+        self.syn_timer_ns = NEVER
+        sk.handshake_done(t_ns, self.syn_ns, syn_retransmitted=self.syn_tries > 1)
+        sk.out_t.append(t_ns)
+        sk.out_seq.append(ACK_SEQ)
+        self.on_connected(t_ns)
+        sk.begin()
+
+    def stop_writing(self, t_ns: int) -> None:
+        """Let the application write no more; the connection closes when all is acknowledged."""
+        sk = self.sk
+        sk.write_limit = min(sk.write_limit, sk.nxt)
+        if self.closed_ns is None and (sk.una >= sk.write_limit or not self.connected):
+            self._close(t_ns)
+
+    def _close(self, t_ns: int) -> None:
+        self.closed_ns = t_ns
+        sk = self.sk
+        sk.timer_ns = sk.pacing_ns = self.syn_timer_ns = NEVER
+        self.acks.clear()
+        self.recorder.catch_up(sk, t_ns + 1)
+        self.recorder.stop()
+        self.on_closed(t_ns)
+
+    # --- to the link and back ---
+
+    def _flush(self) -> None:
+        sk = self.sk
+        if sk.out_t:
+            self.chunks.append((sk.out_t, sk.out_seq))
+            sk.out_t, sk.out_seq = [], []
+
+    def collect(self, until_ns: int) -> Batch | None:
+        """Return what reaches the queue before ``until_ns``, in order; the rest waits."""
+        self._flush()
+        times, seqs = _join(self.chunks)
+        self.chunks = []
+        self.sent += len(times)
+        access = self.path.access_ns
+        if access:
+            times, seqs = self._after_access(times, seqs, until_ns)
+        if not len(times):
+            return None
+        return Batch(self.index, times, seqs, self._odd_sizes(seqs), [])
+
+    def _after_access(self, times: Values, seqs: Values, until_ns: int) -> tuple[Values, Values]:
+        all_times = self.waiting[0] + [t + self.path.access_ns for t in _as_list(times)]
+        all_seqs = self.waiting[1] + _as_list(seqs)
+        ready = sum(t < until_ns for t in all_times)
+        self.waiting = all_times[ready:], all_seqs[ready:]
+        return all_times[:ready], all_seqs[:ready]
+
+    def _odd_sizes(self, seqs: Values) -> dict[int, int]:
+        """Return the sizes of packets that are not full-sized, if there may be any among these."""
+        if self._handshake:
+            self._handshake = ACK_SEQ not in _as_list(seqs)
+            return {SYN_SEQ: SYN_BYTES, ACK_SEQ: ACK_BYTES, **self.odd_last}
+        if self.odd_last and next(iter(self.odd_last)) in seqs:
+            return self.odd_last
+        return {}
+
+    def deliver(self, batch: Batch) -> None:
+        """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs set out."""
+        departures = batch.departures
+        n = len(departures)
+        if isinstance(departures, list):
+            self._deliver_rows(batch)
+            return
+        arrivals = departures + self.path.out_ns
+        sent = np.asarray(batch.arrivals) - self.path.access_ns
+        seqs = np.asarray(batch.seqs)
+        kept = departures >= 0
+        if not kept.all():
+            arrivals, sent, seqs = arrivals[kept], sent[kept], seqs[kept]
+            self.dropped += n - len(arrivals)
+        late = len(arrivals) - int(np.searchsorted(arrivals, self.run_end_ns))
+        self.arriving += late
+        self.delivered += len(arrivals) - late
+        self._receive(arrivals, seqs, sent // 1000)
+
+    def _deliver_rows(self, batch: Batch) -> None:
+        out, access = self.path.out_ns, self.path.access_ns
+        times, seqs, sent_us = [], [], []
+        for departure, seq, arrival in zip(batch.departures, _as_list(batch.seqs), _as_list(batch.arrivals), strict=True):
+            if departure < 0:
+                self.dropped += 1
+                continue
+            t = departure + out
+            if t >= self.run_end_ns:
+                self.arriving += 1
+            else:
+                self.delivered += 1
+            if seq >= 0:
+                times.append(t)
+                seqs.append(seq)
+                sent_us.append((arrival - access) // 1000)
+            elif seq == SYN_SEQ and not self.connected:
+                self._send_acks([(t, 0, (arrival - access) // 1000, None)])
+        if not times:
+            return
+        if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
+            self._receive(np.array(times), np.array(seqs), np.array(sent_us))
+            return
+        acks: list[AckRow] = []
+        self.receiver.receive(times, seqs, sent_us, acks)
+        self._send_acks(acks)
+
+    def _receive(self, times: Column, seqs: Column, sent_us: Column) -> None:
+        """Give packets to the receiver: as trains where they come in plain order, else one by one."""
+        receiver = self.receiver
+        done, n = 0, len(times)
+        while done < n:
+            acks: list[AckRow] = []
+            receiver.flush(int(times[done]) + 1, acks)
+            self._send_acks(acks)
+            count = receiver.plain_prefix(times[done:], seqs[done:]) if self.vector else 0
+            if count >= TRAIN_ROWS:
+                stop = done + count
+                at, numbers, echoes = receiver.receive_train(times[done:stop], sent_us[done:stop])
+                if len(at) and self.closed_ns is None:
+                    self.acks.append(AckTrainRows(at + self.path.back_ns, numbers, echoes))
+            else:
+                stop = min(n, done + max(count, 4 * TRAIN_ROWS))
+                acks = []
+                receiver.receive(
+                    times[done:stop].tolist(), seqs[done:stop].tolist(), sent_us[done:stop].tolist(), acks
+                )
+                self._send_acks(acks)
+            done = stop
+
+    def flush_receiver(self, horizon_ns: int) -> None:
+        """Send the delayed ACK if it reaches the sender before the horizon: no packet can come before it is due."""
+        if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
+            acks: list[AckRow] = []
+            self.receiver.flush(horizon_ns - self.path.back_ns, acks)
+            self._send_acks(acks)
+
+    def _send_acks(self, acks: list[AckRow]) -> None:
+        if acks and self.closed_ns is None:
+            back = self.path.back_ns
+            self.acks.append(AckRows([(t + back, una, echo, blocks) for t, una, echo, blocks in acks]))
+
+
+def _as_list(values: Values) -> list[int]:
+    return values if isinstance(values, list) else values.tolist()
+
+
+def _join(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
+    if not chunks:
+        return [], []
+    if len(chunks) == 1:
+        return chunks[0]
+    if all(isinstance(times, list) for times, _ in chunks):
+        return [t for times, _ in chunks for t in times], [seq for _, seqs in chunks for seq in seqs]
+    times, seqs = zip(*chunks, strict=True)
+    return np.concatenate(times), np.concatenate(seqs)

@@ -1,0 +1,141 @@
+"""What is written down while a run goes: samples of a flow on the recording grid, and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ccsim.kernel.sock import UNLIMITED_RATE
+from ccsim.net.link import Link
+from ccsim.sim.traces import Event, FlowTrace, LinkTrace
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.sock import TcpSock
+from ccsim.tcp.train import SenderSample
+
+__all__ = ["EventLog", "FlowRecorder", "link_trace"]
+
+COLUMNS = (
+    "t_ns",
+    "snd_cwnd",
+    "ssthresh",
+    "srtt_us",
+    "in_flight",
+    "pacing_rate_bps",
+    "delivered_packets",
+    "retransmissions",
+    "ca_state",
+    "implementation",
+)
+
+
+class EventLog:
+    """Events of a run; `sorted_events` puts them in order of time, then flow, then occurrence."""
+
+    def __init__(self) -> None:
+        self._events: list[tuple[int, int, int, Event]] = []
+
+    def add(self, t_ns: int, flow: int, event: Event) -> None:
+        """Add an event of flow number ``flow`` (-1: of none)."""
+        self._events.append((t_ns, flow, len(self._events), event))
+
+    def sorted_events(self) -> tuple[Event, ...]:
+        """Return all events so far in their order, which does not depend on how the run was cut."""
+        return tuple(event for *_, event in sorted(self._events, key=lambda row: row[:3]))
+
+
+class FlowRecorder:
+    """Samples one sender at every multiple of the interval; a sample at t sees all that happened up to t."""
+
+    def __init__(self, interval_ns: int, implementation: Callable[[], str]) -> None:
+        self.interval_ns = interval_ns
+        self.next_ns = NEVER
+        self.rows: list[tuple[int, ...]] = []
+        self.implementations: list[str] = []
+        self._implementation = implementation
+        self._index = 0
+
+    def start(self, t_ns: int) -> None:
+        """Begin at the first grid instant from ``t_ns`` on."""
+        self.next_ns = -(-t_ns // self.interval_ns) * self.interval_ns
+
+    def stop(self) -> None:
+        """Sample no more."""
+        self.next_ns = NEVER
+
+    def implementation_changed(self) -> None:
+        """Note what serves the flow from now on."""
+        name = self._implementation()
+        if name not in self.implementations:
+            self.implementations.append(name)
+        self._index = self.implementations.index(name)
+
+    def catch_up(self, sk: TcpSock, before_ns: int) -> None:
+        """Sample the sender, which does not change until ``before_ns``, at every instant before that."""
+        while self.next_ns < before_ns:
+            flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
+            window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate, sk.una)
+            self._add(sk, (self.next_ns, *window))
+            self.next_ns += self.interval_ns
+
+    def instants(self, after_ns: int, until_ns: int) -> list[int]:
+        """Return the recording instants from ``after_ns`` on and before ``until_ns``."""
+        if self.next_ns >= until_ns:
+            return []
+        return list(range(max(self.next_ns, after_ns), until_ns, self.interval_ns))
+
+    def take(self, sk: TcpSock, samples: list[SenderSample]) -> None:
+        """Write down the samples of a train."""
+        for sample in samples:
+            self._add(sk, sample)
+        if samples:
+            self.next_ns = samples[-1][0] + self.interval_ns
+
+    def _add(self, sk: TcpSock, sample: SenderSample) -> None:
+        t, cwnd, ssthresh, srtt, flight, rate, una = sample
+        rate_bps = -1 if rate >= UNLIMITED_RATE else rate * 8
+        state = (sk.total_retrans, int(sk.ca_state), self._index)
+        self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, *state))
+
+    def trace(self, sk: TcpSock, size_bytes: int | None, **known: Any) -> FlowTrace:
+        """Return the samples as columns; ``size_bytes`` is what a finite flow carries."""
+        table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS))
+        columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)}
+        delivered = columns.pop("delivered_packets") * sk.mss_cache
+        if size_bytes is not None:
+            delivered = np.minimum(delivered, size_bytes)
+        gained = np.diff(delivered, prepend=0)
+        return FlowTrace(
+            mss_bytes=sk.mss_cache,
+            delivered_bytes=delivered,
+            throughput_bps=gained * 8 * 1_000_000_000 // self.interval_ns,
+            implementations=tuple(self.implementations),
+            **columns,
+            **known,
+        )
+
+
+def link_trace(name: str, link: Link, end_ns: int) -> LinkTrace:
+    """Return what a link recorded up to and including ``end_ns`` as columns."""
+    samples = [row for row in link.samples if row[0] <= end_ns]
+    table = np.array(samples, dtype=np.int64).reshape(-1, 5)
+    t, queue, drops, losses, departed = (np.ascontiguousarray(column) for column in table.T)
+    drop_rows = [row for row in link.drop_log if row[0] <= end_ns]
+    drop_t, drop_flow, drop_random = np.array(drop_rows, dtype=np.int64).reshape(-1, 3).T.copy()
+    carried = np.diff(departed, prepend=0) * 8
+    capacity = link.fifo.rate_bps * link.interval_ns // 1_000_000_000
+    return LinkTrace(
+        name=name,
+        rate_bps=link.fifo.rate_bps,
+        buffer_packets=link.fifo.limit,
+        t_ns=t,
+        queue_packets=queue,
+        drops=drops,
+        losses=losses,
+        departed_bytes=departed,
+        utilisation_ppm=carried * 1_000_000 // max(capacity, 1),
+        drop_t_ns=drop_t,
+        drop_flow=drop_flow,
+        drop_random=drop_random,
+    )

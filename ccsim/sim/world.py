@@ -1,0 +1,244 @@
+"""A scenario as a running world: kernel, link, flows and their SimPy processes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import simpy
+
+from ccsim.errors import AlgorithmError
+from ccsim.kernel import TCP_CONGESTION
+from ccsim.net.fifo import Fifo
+from ccsim.net.link import HEADER_BYTES, Link
+from ccsim.net.loss import BernoulliLoss
+from ccsim.sim.engine import Engine
+from ccsim.sim.flow import Flow, FlowPath
+from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
+from ccsim.sim.registry import Registry
+from ccsim.sim.streams import FlowRandom, stream_seed
+from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
+from ccsim.tcp.host import Host
+from ccsim.tcp.receiver import Receiver
+from ccsim.tcp.sender import Sender
+from ccsim.tcp.sock import TcpSock
+
+__all__ = ["LiveFlow", "World"]
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class LiveFlow(Flow):
+    """A flow in a world: its process, its place in the kernel, its events."""
+
+    world: World
+    spec: Mapping[str, Any]
+
+    def open(self) -> None:
+        """Open the socket and choose its congestion control, as the application does before ``connect``."""
+        kernel = self.world.registry.kernel
+        name = self.spec["congestion"]
+        kernel.socket(self.sk)
+        if self.spec["congestion_params"]:
+            name = self.world.registry.with_params(name, self.spec["congestion_params"])
+        if kernel.getsockopt(self.sk, TCP_CONGESTION) != name:
+            kernel.setsockopt(self.sk, TCP_CONGESTION, name)
+        self.recorder.implementation_changed()
+
+    @property
+    def running(self) -> bool:
+        """Whether the flow has a socket that is not closed."""
+        return self.sk.kernel_data is not None
+
+    def on_connected(self, t_ns: int) -> None:
+        """Let the kernel establish the connection: the implementation's ``init`` runs."""
+        self.world.registry.kernel.connect(self.sk)
+        self.recorder.implementation_changed()
+
+    def on_closed(self, t_ns: int) -> None:
+        """Close the socket: the implementation is released and loses a reference."""
+        self.world.registry.kernel.close(self.sk)
+        self.world.log("end", self, t_ns, {})
+
+    def live(self) -> Process:
+        """The connection's life: start, windows, end."""
+        engine = self.world.engine
+        start = self.spec["start_ns"]
+        if start:
+            yield engine.instant(start)
+        self.sk.set_clock(start)
+        self._guarded(self.open)
+        self.recorder.start(start)
+        self.world.log("start", self, start, {"congestion": self.spec["congestion"]})
+        self.connect(start)
+        while self.closed_ns is None:
+            horizon = yield engine.window()
+            self._guarded(lambda end=horizon: self.advance(end))
+
+    def stop_at(self, t_ns: int) -> Process:
+        """Let the application stop writing at ``t_ns``."""
+        yield self.world.engine.instant(t_ns)
+        if self.running and self.closed_ns is None:
+            self.stop_writing(t_ns)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:
+            raise self.world.blame(error) from error
+
+
+class World:
+    """Everything that a run consists of, built from a resolved scenario (plain JSON values)."""
+
+    def __init__(
+        self,
+        scenario: Mapping[str, Any],
+        *,
+        lookahead_ns: int | None = None,
+        vector: bool = True,
+        progress: Callable[[int], None] | None = None,
+        paranoid: bool = False,
+    ) -> None:
+        self.scenario = scenario
+        self.vector = vector
+        self.end_ns = int(scenario["duration_ns"])
+        self.events = EventLog()
+        self.swaps: list[SwapRecord] = []
+        self.registry = Registry(scenario)
+        self.env = simpy.Environment(initial_time=0)
+        self.link = self._make_link()
+        check = self.check_conservation if paranoid else None
+        self.engine = Engine(
+            self.env, self.link, self.end_ns, lookahead_ns=lookahead_ns, progress=progress, check=check
+        )
+        tcp = scenario["tcp"]
+        self.host = Host(
+            hz=scenario["kernel"]["hz"],
+            initial_window=tcp["initial_window"],
+            mss_bytes=tcp["mss_bytes"],
+            rto_min_us=tcp["min_rto_ns"] // 1000,
+        )
+        self.flows = [self._make_flow(k, spec) for k, spec in enumerate(scenario["flows"])]
+
+    def _make_link(self) -> Link:
+        path = self.scenario["path"]
+        loss = None
+        if path["loss_probability"] > 0:
+            loss = BernoulliLoss(path["loss_probability"], stream_seed(self.scenario["seed"], "loss"))
+        fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
+        mss = self.scenario["tcp"]["mss_bytes"]
+        return Link(fifo, mss, self.scenario["record"]["interval_ns"], vector=self.vector)
+
+    def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
+        tcp = self.scenario["tcp"]
+        sk = Sender(self.host)
+        sk.random = FlowRandom(stream_seed(self.scenario["seed"], "flow", index))
+        access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
+        out = max(rtt // 2 - access, 0)
+        path = FlowPath(access, out, rtt - access - out)
+        receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
+        recorder = FlowRecorder(self.scenario["record"]["interval_ns"], lambda: self.implementation(flow))
+        odd_last = self._write_limit(sk, spec["size_bytes"])
+        flow = LiveFlow(
+            index, sk, receiver, path, recorder, vector=self.vector, odd_last=odd_last, end_ns=self.end_ns
+        )
+        flow.world, flow.spec = self, spec
+        sk.on_event = self._listener(flow)
+        self.engine.add(flow)
+        return flow
+
+    def _write_limit(self, sk: Sender, size_bytes: int | None) -> dict[int, int]:
+        if size_bytes is None:
+            return {}
+        sk.write_limit = -(-size_bytes // sk.mss_cache)
+        short = size_bytes - (sk.write_limit - 1) * sk.mss_cache
+        return {sk.write_limit - 1: short + HEADER_BYTES} if short < sk.mss_cache else {}
+
+    def _listener(self, flow: LiveFlow) -> Callable[[TcpSock, str, dict[str, int]], None]:
+        def hear(sk: TcpSock, kind: str, detail: dict[str, int]) -> None:
+            self.log(kind, flow, sk.tcp_clock_cache, dict(detail))
+
+        return hear
+
+    def implementation(self, flow: LiveFlow) -> str:
+        """Return the name of the struct_ops map (or module) that serves a flow now."""
+        if not flow.running:
+            return flow.recorder.implementations[-1]
+        return self.registry.kernel.implementation_of(flow.sk).map_name
+
+    def flow(self, name: str) -> LiveFlow:
+        """Return the flow of that name."""
+        return next(flow for flow in self.flows if flow.spec["name"] == name)
+
+    def log(self, kind: str, flow: LiveFlow | None, t_ns: int, detail: dict[str, Any]) -> None:
+        """Write an event down."""
+        index = -1 if flow is None else flow.index
+        name = "" if flow is None else flow.spec["name"]
+        self.events.add(t_ns, index, Event(t_ns, kind, name, detail))
+
+    def blame(self, error: Exception) -> Exception:
+        """Return an AlgorithmError if the error arose in a loaded algorithm file, else the error itself."""
+        frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        for filename in reversed(frames):
+            if filename in self.registry.files:
+                return AlgorithmError.from_exception(error, filename)
+        return error
+
+    def run(self) -> None:
+        """Start all processes and let the world run to its end."""
+        from ccsim.sim.swaps import swap_processes
+
+        for process in swap_processes(self):
+            self.env.process(process)
+        for flow in self.flows:
+            if flow.spec["start_ns"] < self.end_ns:
+                self.env.process(flow.live())
+            if flow.spec["stop_ns"] is not None and flow.spec["stop_ns"] < self.end_ns:
+                self.env.process(flow.stop_at(flow.spec["stop_ns"]))
+        self.engine.start()
+        self.env.run(until=self.end_ns + 1)
+
+    def check_conservation(self) -> None:
+        """Raise AssertionError unless every packet sent is delivered, dropped or under way."""
+        for flow in self.flows:
+            waiting = len(flow.waiting[0])
+            accounted = flow.delivered + flow.arriving + flow.dropped + waiting
+            if accounted != flow.sent:
+                raise AssertionError(f"{flow.spec['name']}: sent {flow.sent} packets, {accounted} accounted for")
+
+    def result(self, failed: str = "") -> SimResult:
+        """Return what was recorded, up to the end or to where the run failed."""
+        end = self.end_ns if not failed else int(self.env.now)
+        for flow in self.flows:
+            flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
+        self.link.transmit([], end + 1)
+        return SimResult(
+            duration_ns=end,
+            flows=tuple(self._flow_trace(flow) for flow in self.flows),
+            links=(link_trace("bottleneck", self.link, end),),
+            events=self.events.sorted_events(),
+            swaps=tuple(self.swaps),
+            failed=failed,
+        )
+
+    def _flow_trace(self, flow: LiveFlow) -> FlowTrace:
+        sk = flow.sk
+        counters = {
+            "packets_sent": flow.sent,
+            "packets_delivered": flow.delivered,
+            "packets_dropped": flow.dropped,
+            "packets_in_flight": flow.arriving + len(flow.waiting[0]),
+            "retransmissions": sk.total_retrans,
+            **sk.counters,
+        }
+        return flow.recorder.trace(
+            sk,
+            flow.spec["size_bytes"],
+            name=flow.spec["name"],
+            congestion=flow.spec["congestion"],
+            start_ns=flow.spec["start_ns"],
+            end_ns=flow.closed_ns,
+            counters=counters,
+        )

@@ -1,0 +1,291 @@
+"""ACK processing, row by row: the definition that the vector path is proved equal to (``tcp_ack``)."""
+
+from __future__ import annotations
+
+from ccsim.kernel.ops import CaState
+from ccsim.tcp.alert import ACKED, NOT_DUP, SET_TIMER, UNA_ADVANCED, AckState, fastretrans_alert, process_tlp_ack
+from ccsim.tcp.cwnd import cwnd_reduction, in_flight
+from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
+from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
+from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
+from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
+from ccsim.tcp.rtt import rtt_estimator, set_rto, update_rtt
+from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
+from ccsim.tcp.sock import TcpSock
+
+__all__ = ["on_ack", "pacing_rate", "update_pacing_rate"]
+
+OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
+US_PER_S = 1_000_000
+MARKED = SACKED | RETRANS | LOST | EVER_RETRANS
+
+
+def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None = None) -> None:
+    """Process an ACK that arrives at ``t_ns``: ``ack`` packets received in order, ``echo_us`` the send time of the
+    packet whose timestamp it echoes [us], ``blocks`` its SACK blocks in the receiver's order; then send what may be
+    sent."""
+    sk.tcp_clock_cache = t_ns
+    sk.tcp_mstamp = t_ns // 1000
+    if (
+        blocks is None
+        and sk.ca_state == OPEN
+        and ack > sk.una
+        and not sk.sacked_out
+        and sk.tlp_high_seq < 0
+        and _plain_ack(sk, ack)
+    ):
+        return
+    _full_ack(sk, ack, echo_us, blocks)
+
+
+def _plain_ack(sk: TcpSock, ack: int) -> bool:
+    """Process an ACK in plain order: Open, nothing SACKed, lost or retransmitted; False if the latter does not hold.
+
+    It does what `_full_ack` does, less what such an ACK cannot bring about. Of the packets it acknowledges only the
+    first (RTT), the last (minimum RTT, RACK, rate sample) and their number matter.
+    """
+    packets = sk.packets
+    una = sk.una
+    first = una - packets.base
+    last = ack - 1 - packets.base
+    flags = packets.flags
+    for i in range(first, last + 1):
+        if flags[i] & MARKED:
+            return False
+    now_us = sk.tcp_mstamp
+    rs = sk.rate_sample
+    tx_us = packets.tx_us[last]
+    acked = ack - una
+    rs.prior_in_flight = sk.nxt - una
+    sk.una = ack
+    sk.icsk_retransmits = 0
+    sk.delivered = delivered = sk.delivered + acked
+    # RACK and the rate sample: the last packet is the latest sent.
+    sk.rack_advanced = True
+    sk.rack_rtt_us = ca_rtt_us = now_us - tx_us
+    sk.rack_mstamp_us = tx_us
+    sk.rack_end = ack
+    sk.first_tx_us = tx_us
+    sk.sample_end = ack - 1
+    rs.prior_delivered = prior_delivered = packets.delivered[last]
+    rs.rtt_us = ca_rtt_us
+    if ca_rtt_us < sk.rtt_min_us:
+        sk.rtt_min_us = ca_rtt_us or sk.host.jiffy_ns // 1000
+    rtt_estimator(sk, now_us - packets.tx_us[first])
+    set_rto(sk)
+    sk.backoff = 0
+    ops = sk.ca_ops
+    hook = ops.pkts_acked
+    if hook is not None:
+        sample = sk.ack_sample
+        sample.pkts_acked = acked
+        sample.rtt_us = ca_rtt_us
+        sample.in_flight = sk.mss_cache * (delivered - prior_delivered)
+        hook(sk, sample)
+    if sk.reord_seen or sk.rack_reo_wnd_steps > 1:
+        rack_update_reo_wnd(sk)
+    if ops.in_ack_event is not None:
+        ops.in_ack_event(sk, 0)
+    set_xmit_timer(sk)
+    _plain_rate_sample(sk, last, delivered, now_us, acked)
+    if ops.cong_control is not None:
+        ops.cong_control(sk, ack * sk.mss_cache, 0, rs)
+    else:
+        assert ops.cong_avoid is not None
+        ops.cong_avoid(sk, ack * sk.mss_cache, acked)
+        update_pacing_rate(sk)
+    write_xmit(sk)
+    return True
+
+
+def _plain_rate_sample(sk: TcpSock, last: int, delivered: int, now_us: int, acked: int) -> None:
+    """Complete the rate sample of a plain ACK whose last packet stands in row ``last`` (``tcp_rate_gen``)."""
+    packets = sk.packets
+    rs = sk.rate_sample
+    if sk.app_limited and delivered > sk.app_limited:
+        sk.app_limited = 0
+    sk.delivered_mstamp = now_us
+    rs.acked_sacked = acked
+    rs.losses = 0
+    rs.delivered = delivered - rs.prior_delivered
+    rs.prior_mstamp = prior_us = packets.delivered_us[last]
+    rs.is_app_limited = bool(packets.flags[last] & APP_LIMITED)
+    rs.is_retrans = False
+    interval = packets.tx_us[last] - packets.first_tx_us[last]
+    if now_us - prior_us > interval:
+        interval = now_us - prior_us
+    rs.interval_us = interval if interval >= sk.rtt_min_us else -1
+
+
+def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> None:
+    prior_una = sk.una
+    if ack < prior_una and not blocks:
+        return
+    rs = begin_sample(sk)
+    state = AckState(echo_ms=sk.host.timestamp_ms(echo_us))
+    delivered, lost = sk.delivered, sk.lost
+    prior_fack = sk.sack_high if sk.sacked_out else prior_una
+    rs.prior_in_flight = in_flight(sk)
+    if ack > prior_una:
+        state.flags |= UNA_ADVANCED | NOT_DUP
+        sk.icsk_retransmits = 0
+    state.sack = tag_blocks(sk, ack, blocks, prior_una) if blocks else None
+    if not blocks:
+        sk.last_blocks = ()
+    if ack < prior_una:
+        fastretrans_alert(sk, prior_una, 0, state)
+        _xmit_recovery(sk, state)
+        write_xmit(sk)
+        return
+    had_packets = sk.nxt > prior_una
+    sk.una = ack
+    if had_packets:
+        _clean_rtx_queue(sk, prior_una, ack, prior_fack, state)
+        rack_update_reo_wnd(sk)
+        if sk.ca_ops.in_ack_event is not None:
+            sk.ca_ops.in_ack_event(sk, 1 if blocks else 0)
+        if sk.tlp_high_seq >= 0:
+            process_tlp_ack(sk, ack, state)
+        _judge(sk, prior_una, state)
+        if state.flags & SET_TIMER:
+            set_xmit_timer(sk)
+        delivered = sk.delivered - delivered
+        take_sample(sk, rs, delivered, sk.lost - lost)
+        _cong_control(sk, ack, delivered, state)
+        _xmit_recovery(sk, state)
+    elif state.sack is not None and state.sack.dsack:
+        fastretrans_alert(sk, prior_una, 0, state)
+    write_xmit(sk)
+
+
+def _judge(sk: TcpSock, prior_una: int, state: AckState) -> None:
+    """Run the state machine if the ACK is dubious (``tcp_ack_is_dubious``)."""
+    sack = state.sack
+    alert = sack is not None and (sack.data_sacked or sack.dsack)
+    if state.flags & NOT_DUP and not alert and sk.ca_state == OPEN:
+        return
+    duplicate = not state.flags & (UNA_ADVANCED | NOT_DUP) and not (sack is not None and sack.dsack)
+    fastretrans_alert(sk, prior_una, int(duplicate), state)
+
+
+def _clean_rtx_queue(sk: TcpSock, prior_una: int, ack: int, prior_fack: int, state: AckState) -> None:
+    """Take acknowledged packets off, with their accounts and RTT (``tcp_clean_rtx_queue``)."""
+    packets = sk.packets
+    tx, flags, base = packets.tx_us, packets.flags, packets.base
+    first_us = last_us = -1
+    reord = sk.nxt
+    retransmitted = False
+    rs = sk.rate_sample
+    for seq in range(prior_una, ack):
+        i = seq - base
+        mark = flags[i]
+        if mark & (RETRANS | EVER_RETRANS):
+            if mark & RETRANS:
+                sk.retrans_out -= 1
+            retransmitted = True
+        elif not mark & SACKED:
+            last_us = tx[i]
+            if first_us < 0:
+                first_us = last_us
+            reord = min(reord, seq)
+            if seq < sk.high_seq:
+                state.orig_acked = True
+        if mark & SACKED:
+            sk.sacked_out -= 1
+        else:
+            sk.delivered += 1
+            if not _spurious_retransmission(sk, mark, tx[i], state):
+                rack_advance(sk, mark, seq + 1, tx[i])
+        if mark & LOST:
+            sk.lost_out -= 1
+        skb_delivered(sk, i, rs)
+    if first_us >= 0 and not retransmitted:
+        now_us = sk.tcp_mstamp
+        seq_rtt_us, ca_rtt_us = now_us - first_us, now_us - last_us
+    else:
+        seq_rtt_us = ca_rtt_us = -1
+    _take_rtt(sk, seq_rtt_us, ca_rtt_us, ack > prior_una, state)
+    if ack > prior_una:
+        state.flags |= ACKED | SET_TIMER
+        if reord < prior_fack:
+            check_sack_reordering(sk, reord)
+    _tell_pkts_acked(sk, ack - prior_una)
+
+
+def _spurious_retransmission(sk: TcpSock, mark: int, tx_us: int, state: AckState) -> bool:
+    """Report whether the original of a retransmitted packet is what was acknowledged (``tcp_skb_spurious_retrans``)."""
+    return bool(mark & (RETRANS | EVER_RETRANS)) and state.echo_ms < sk.host.timestamp_ms(tx_us)
+
+
+def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: AckState) -> None:
+    """Choose the RTT sample: from the ACK, else from SACKs, else from the echoed timestamp (``tcp_ack_update_rtt``)."""
+    sack = state.sack
+    sack_rtt_us = -1
+    now_us = sk.tcp_mstamp
+    if sack is not None and sack.first_us >= 0:
+        sack_rtt_us = now_us - sack.first_us
+        ca_rtt_us = now_us - sack.last_us
+    if seq_rtt_us < 0:
+        seq_rtt_us = sack_rtt_us
+    if seq_rtt_us < 0 and acked:
+        # The timestamp clock counts whole milliseconds at both ends.
+        seq_rtt_us = ca_rtt_us = max(sk.host.timestamp_ms(now_us) - state.echo_ms, 1) * 1000
+    sk.rate_sample.rtt_us = ca_rtt_us
+    if seq_rtt_us < 0:
+        return
+    update_rtt(sk, seq_rtt_us, ca_rtt_us)
+    if not acked and sack_rtt_us >= 0 and sk.nxt > sk.una:
+        head_us = sk.packets.tx_us[sk.una - sk.packets.base]
+        if sack_rtt_us > now_us - head_us:
+            state.flags |= SET_TIMER
+
+
+def _tell_pkts_acked(sk: TcpSock, acked: int) -> None:
+    hook = sk.ca_ops.pkts_acked
+    if hook is not None:
+        sample = sk.ack_sample
+        sample.pkts_acked = acked
+        sample.rtt_us = sk.rate_sample.rtt_us
+        sample.in_flight = sk.mss_cache * (sk.delivered - sk.rate_sample.prior_delivered)
+        hook(sk, sample)
+
+
+def _cong_control(sk: TcpSock, ack: int, delivered: int, state: AckState) -> None:
+    """Let the algorithm, or PRR, set the window (``tcp_cong_control``)."""
+    ops = sk.ca_ops
+    if ops.cong_control is not None:
+        ops.cong_control(sk, ack * sk.mss_cache, state.flags, sk.rate_sample)
+        return
+    if sk.ca_state in (CWR, RECOVERY):
+        cwnd_reduction(sk, delivered, sk.rate_sample.losses, bool(state.flags & UNA_ADVANCED))
+    elif state.flags & ACKED or (
+        sk.reordering > sk.host.reordering and state.sack is not None and state.sack.data_sacked
+    ):
+        assert ops.cong_avoid is not None
+        ops.cong_avoid(sk, ack * sk.mss_cache, delivered)
+    update_pacing_rate(sk)
+
+
+def _xmit_recovery(sk: TcpSock, state: AckState) -> None:
+    """Send what recovery calls for: new data after step 2.b of F-RTO, else retransmissions (``tcp_xmit_recovery``)."""
+    if not state.rexmit:
+        return
+    if state.new_data_first:
+        write_xmit(sk)
+        if sk.nxt > sk.high_seq:
+            return
+        sk.frto = False
+    if sk.nxt > sk.una:
+        xmit_retransmit_queue(sk)
+
+
+def pacing_rate(sk: TcpSock, cwnd: int, packets_out: int, srtt_us: int) -> int:
+    """Return max(cwnd, packets_out)·MSS/srtt, doubled in slow start, ×1.2 else [bytes/s] (``tcp_update_pacing_rate``)."""
+    ratio = sk.host.pacing_ss_ratio if cwnd < sk.snd_ssthresh >> 1 else sk.host.pacing_ca_ratio
+    rate = sk.mss_cache * (US_PER_S // 100 << 3) * ratio * max(cwnd, packets_out)
+    return min(rate // srtt_us if srtt_us else rate, sk.max_pacing_rate)
+
+
+def update_pacing_rate(sk: TcpSock) -> None:
+    """Set the pacing rate of a sender whose algorithm does not; it is enforced only while pacing is needed."""
+    sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - sk.una, sk.srtt_us)

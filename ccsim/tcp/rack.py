@@ -1,0 +1,150 @@
+"""RACK loss detection: a packet is lost when one sent sufficiently later was delivered (RFC 8985, ``tcp_recovery.c``)."""
+
+from __future__ import annotations
+
+from ccsim.kernel.ops import CaState
+from ccsim.tcp.host import TIMEOUT_MIN_US
+from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
+from ccsim.tcp.sock import TIMER_REO, TcpSock
+
+__all__ = ["mark_lost", "mark_skb_lost", "rack_advance", "rack_mark_lost", "rack_reo_wnd", "rack_update_reo_wnd"]
+
+RECOVERY = int(CaState.RECOVERY)
+REO_WND_PERSIST = 16  # recoveries for which a widened window stays (TCP_RACK_RECOVERY_THRESH)
+REO_WND_STEPS_MAX = 255
+
+
+def rack_advance(sk: TcpSock, flags: int, end: int, tx_us: int) -> None:
+    """Note a delivered packet that ends before ``end`` and was sent at ``tx_us`` (``tcp_rack_advance``)."""
+    rtt_us = sk.tcp_mstamp - tx_us
+    if rtt_us < sk.rtt_min_us and flags & (RETRANS | EVER_RETRANS):
+        return  # too early to be an answer to the retransmission
+    sk.rack_advanced = True
+    sk.rack_rtt_us = rtt_us
+    if tx_us > sk.rack_mstamp_us or (tx_us == sk.rack_mstamp_us and end > sk.rack_end):
+        sk.rack_mstamp_us = tx_us
+        sk.rack_end = end
+
+
+def rack_reo_wnd(sk: TcpSock) -> int:
+    """Return how much later than a delivered packet another may still come [us] (RFC 8985 section 6.2, step 4)."""
+    if not sk.reord_seen and (sk.ca_state >= RECOVERY or sk.sacked_out >= sk.reordering):
+        return 0
+    return min((sk.rtt_min_us >> 2) * sk.rack_reo_wnd_steps, sk.srtt_us >> 3)
+
+
+def rack_update_reo_wnd(sk: TcpSock) -> None:
+    """Widen the window by min_rtt/4 for each round with a DSACK (``tcp_rack_update_reo_wnd``)."""
+    prior_delivered = sk.rate_sample.prior_delivered
+    if not prior_delivered:
+        return
+    if prior_delivered < sk.rack_last_delivered:
+        sk.rack_dsack_seen = False
+    if sk.rack_dsack_seen:
+        sk.rack_reo_wnd_steps = min(REO_WND_STEPS_MAX, sk.rack_reo_wnd_steps + 1)
+        sk.rack_dsack_seen = False
+        sk.rack_last_delivered = sk.delivered
+        sk.rack_reo_wnd_persist = REO_WND_PERSIST
+    elif not sk.rack_reo_wnd_persist:
+        sk.rack_reo_wnd_steps = 1
+
+
+def mark_skb_lost(sk: TcpSock, seq: int) -> None:
+    """Mark a packet lost; a retransmission of it that was in flight is lost too (``tcp_mark_skb_lost``)."""
+    flags = sk.packets.flags
+    i = seq - sk.packets.base
+    state = flags[i]
+    if state & SACKED:
+        return
+    if seq < sk.rtx_hint:
+        sk.rtx_hint = seq
+    if not state & LOST:
+        flags[i] = state | LOST
+        sk.lost_out += 1
+        sk.lost += 1
+    elif state & RETRANS:
+        flags[i] = state & ~RETRANS
+        sk.retrans_out -= 1
+        sk.lost += 1
+        sk.counters["lost_retransmits"] += 1
+
+
+def rack_mark_lost(sk: TcpSock) -> bool:
+    """Judge what was sent before the latest delivered packet; True if the reordering timer was set
+    (``tcp_rack_mark_lost``)."""
+    if not sk.rack_advanced:
+        return False
+    sk.rack_advanced = False
+    timeout_us = mark_lost(sk)
+    if timeout_us:
+        delay = sk.host.us_to_jiffies(timeout_us + TIMEOUT_MIN_US)
+        sk.timer_kind = TIMER_REO
+        sk.timer_ns = sk.host.expiry_ns(sk.tcp_clock_cache, min(delay, sk.rto_jiffies))
+    return bool(timeout_us)
+
+
+def mark_lost(sk: TcpSock) -> int:
+    """Mark lost what is overdue; return how long the rest may still take [us], 0 for none
+    (``tcp_rack_detect_loss``).
+
+    First transmissions are in order of time when in order of number, so a cursor passes each of them once;
+    retransmissions stand in a list of their own, in their order of time.
+    """
+    deadline = sk.rack_rtt_us + rack_reo_wnd(sk) - sk.tcp_mstamp  # overdue: tx_us + deadline <= 0
+    originals = _judge_originals(sk, deadline)
+    return max(originals, _judge_retransmits(sk, deadline)) if sk.rack_retransmits else originals
+
+
+def _judge_originals(sk: TcpSock, deadline: int) -> int:
+    packets = sk.packets
+    base, tx, flags = packets.base, packets.tx_us, packets.flags
+    mstamp, end, nxt = sk.rack_mstamp_us, sk.rack_end, sk.nxt
+    seq = max(sk.rack_cursor, sk.una)
+    timeout = 0
+    settled = True  # everything below seq is marked, delivered or was retransmitted
+    while seq < nxt:
+        i = seq - base
+        if flags[i] & (SACKED | LOST | EVER_RETRANS):
+            seq += 1
+            if settled:
+                sk.rack_cursor = seq
+            continue
+        tx_us = tx[i]
+        if not (mstamp > tx_us or (mstamp == tx_us and end > seq + 1)):
+            break
+        remaining = tx_us + deadline
+        if remaining <= 0:
+            mark_skb_lost(sk, seq)
+            if settled:
+                sk.rack_cursor = seq + 1
+        else:
+            settled = False
+            timeout = max(timeout, remaining)
+        seq += 1
+    return timeout
+
+
+def _judge_retransmits(sk: TcpSock, deadline: int) -> int:
+    packets = sk.packets
+    base, tx, flags = packets.base, packets.tx_us, packets.flags
+    mstamp, end, una = sk.rack_mstamp_us, sk.rack_end, sk.una
+    pending = sk.rack_retransmits
+    keep: list[tuple[int, int]] = []
+    timeout = 0
+    for k, (tx_us, seq) in enumerate(pending):
+        if not (mstamp > tx_us or (mstamp == tx_us and end > seq + 1)):
+            keep.extend(pending[k:])
+            break
+        i = seq - base
+        if seq < una or tx[i] != tx_us or flags[i] & SACKED:
+            continue
+        if flags[i] & LOST and not flags[i] & RETRANS:
+            continue
+        remaining = tx_us + deadline
+        if remaining <= 0:
+            mark_skb_lost(sk, seq)
+        else:
+            timeout = max(timeout, remaining)
+            keep.append((tx_us, seq))
+    sk.rack_retransmits = keep
+    return timeout

@@ -1,0 +1,210 @@
+"""The receiver: in-order delivery, delayed and quick ACKs, SACK and DSACK blocks (``tcp_input.c``, RFC 5681 4.2).
+
+Packets and ACKs cross in order of time; every packet carries the time it was sent, which the ACK echoes as TCP
+timestamps do: the echo is that of the packet that last moved the left edge (RFC 7323 section 4.3).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.tcp.host import NEVER, Host
+
+__all__ = ["AckRow", "Receiver"]
+
+AckRow = tuple[int, int, int, tuple[tuple[int, int], ...] | None]
+"""(time it is sent [ns], packets received in order, echoed send time [us], SACK blocks or None)."""
+
+Column = NDArray[np.int64]
+
+DELACK_MIN_NS = 40_000_000  # TCP_DELACK_MIN
+MAX_QUICKACKS = 16  # TCP_MAX_QUICKACKS
+BLOCKS_WITH_TIMESTAMPS = 3  # what fits beside the timestamps option (RFC 2018 section 3)
+BLOCKS_KEPT = 4  # TCP_NUM_SACKS
+
+
+class Receiver:
+    """One connection's receiver.
+
+    ``quick``: so many ACKs are still sent at once, one a packet. Linux starts with 16 and adds one for each packet
+    while the advertised window grows, which with a 32 MiB buffer is 1449 packets long. ``delack_ns`` is when the
+    delayed ACK is due. Simpler than Linux: the application reads at once and asks for nothing, so that only the
+    second packet, the timer or disorder elicit an ACK.
+    """
+
+    __slots__ = (
+        "delack_ns",
+        "delayed",
+        "echo_us",
+        "ends",
+        "host",
+        "quick",
+        "rcv_nxt",
+        "sacks",
+        "starts",
+        "unacked",
+    )
+
+    def __init__(self, host: Host, quickacks: int, *, delayed: bool = True) -> None:
+        self.host = host
+        self.quick = quickacks
+        self.delayed = delayed
+        self.rcv_nxt = 0
+        self.unacked = 0  # packets received in order since the last ACK
+        self.echo_us = 0
+        self.delack_ns = NEVER
+        self.starts: list[int] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
+        self.ends: list[int] = []
+        self.sacks: list[tuple[int, int]] = []  # what is reported of it, the latest changed first
+
+    def flush(self, before_ns: int, acks: list[AckRow]) -> None:
+        """Send the delayed ACK if it is due before ``before_ns``."""
+        if self.delack_ns < before_ns:
+            self._ack(self.delack_ns, acks)
+
+    def receive(self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: list[AckRow]) -> None:
+        """Take packets ``seqs`` that arrive at ``times`` [ns] and were sent at ``tx_us`` [us]; append ACKs."""
+        for t, seq, tx in zip(times, seqs, tx_us, strict=True):
+            if self.delack_ns <= t:
+                self._ack(self.delack_ns, acks)
+            if seq == self.rcv_nxt and not self.starts:
+                if not self.unacked:
+                    self.echo_us = tx
+                self.rcv_nxt = seq + 1
+                self.unacked += 1
+                if self.unacked > 1 or self.quick or not self.delayed:
+                    self._ack(t, acks)
+                else:
+                    self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
+            elif seq == self.rcv_nxt:
+                self._fill_gap(t, seq, tx, acks)
+            elif seq < self.rcv_nxt or self._holds(seq):
+                self._duplicate(t, seq, tx, acks)
+            else:
+                self._out_of_order(t, seq, acks)
+
+    def plain_prefix(self, times: Column, seqs: Column) -> int:
+        """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK timer fires."""
+        n = len(times)
+        if self.starts or not n or self.delack_ns <= times[0]:
+            return 0
+        shift = seqs - np.arange(self.rcv_nxt, self.rcv_nxt + n)
+        if shift.any():
+            n = int(np.flatnonzero(shift)[0])
+        gaps = times[1:n] - times[: max(n - 1, 0)]
+        if len(gaps) and int(gaps.max()) >= DELACK_MIN_NS:
+            n = int(np.flatnonzero(gaps >= DELACK_MIN_NS)[0]) + 1
+        return n
+
+    def receive_train(self, times: Column, tx_us: Column) -> tuple[Column, Column, Column]:
+        """Take consecutive packets at once (see `plain_prefix`); return the ACKs' times, numbers and echoes.
+
+        While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from the last ACK.
+        """
+        n = len(times)
+        pending = self.unacked
+        if not self.delayed:
+            at = np.arange(n)
+        else:
+            quick = min(self.quick, n)
+            # A packet that waited when the quick phase begins is covered by its first ACK.
+            left = pending if quick == 0 else 0
+            paired = np.arange(quick + 1 - left, n, 2)
+            at = np.concatenate((np.arange(quick), paired)) if quick else paired
+        sent = len(at)
+        numbers = at + (self.rcv_nxt + 1)
+        first = np.empty(sent, dtype=np.int64)  # the packet that each ACK echoes
+        if sent:
+            first[0] = 0
+            first[1:] = at[:-1] + 1
+        echoes = tx_us[first]
+        if sent and pending:
+            echoes[0] = self.echo_us
+        self._after_train(times, tx_us, at)
+        return times[at], numbers, echoes
+
+    def _after_train(self, times: Column, tx_us: Column, at: Column) -> None:
+        n = len(times)
+        self.rcv_nxt += n
+        self.quick = max(0, self.quick - len(at))
+        if len(at):
+            self.unacked = n - 1 - int(at[-1])
+            self.delack_ns = NEVER
+            waiting = int(at[-1]) + 1
+        else:
+            waiting = 0 if not self.unacked else -1
+            self.unacked += n
+        if self.unacked and waiting >= 0 and n > waiting:
+            self.echo_us = int(tx_us[waiting])
+            self.delack_ns = self.host.expiry_ns(int(times[waiting]), DELACK_MIN_NS // self.host.jiffy_ns)
+
+    def _ack(self, t: int, acks: list[AckRow], duplicate: tuple[int, int] | None = None) -> None:
+        blocks: tuple[tuple[int, int], ...] | None = None
+        if duplicate is not None:
+            blocks = (duplicate, *self.sacks[: BLOCKS_WITH_TIMESTAMPS - 1])
+        elif self.sacks:
+            blocks = tuple(self.sacks[:BLOCKS_WITH_TIMESTAMPS])
+        acks.append((t, self.rcv_nxt, self.echo_us, blocks))
+        if self.quick:
+            self.quick -= 1
+        self.unacked = 0
+        self.delack_ns = NEVER
+
+    def _holds(self, seq: int) -> bool:
+        """Report whether the out-of-order queue has packet ``seq``."""
+        k = bisect_right(self.starts, seq) - 1
+        return k >= 0 and seq < self.ends[k]
+
+    def _fill_gap(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
+        """Take the packet at the left edge; what it joins is delivered with it, and it is acknowledged at once."""
+        if not self.unacked:
+            self.echo_us = tx_us
+        self.rcv_nxt = seq + 1
+        if self.starts[0] == self.rcv_nxt:
+            self.rcv_nxt = self.ends[0]
+            del self.starts[0], self.ends[0]
+        # Blocks that lie below the edge now are no longer reported (``tcp_sack_remove``).
+        self.sacks = [block for block in self.sacks if block[0] > self.rcv_nxt]
+        self._ack(t, acks)
+
+    def _out_of_order(self, t: int, seq: int, acks: list[AckRow]) -> None:
+        """Queue a packet beyond a gap and report it first (``tcp_data_queue_ofo``, ``tcp_sack_new_ofo_skb``)."""
+        starts, ends = self.starts, self.ends
+        k = bisect_right(starts, seq)
+        joins_left = k > 0 and ends[k - 1] == seq
+        joins_right = k < len(starts) and starts[k] == seq + 1
+        if joins_left and joins_right:
+            ends[k - 1] = ends[k]
+            del starts[k], ends[k]
+        elif joins_left:
+            ends[k - 1] = seq + 1
+        elif joins_right:
+            starts[k] = seq
+        else:
+            starts.insert(k, seq)
+            ends.insert(k, seq + 1)
+        self._report(seq)
+        self._ack(t, acks)
+
+    def _report(self, seq: int) -> None:
+        start, end = seq, seq + 1
+        rest = []
+        for block in self.sacks:
+            if block[1] == start:
+                start = block[0]
+            elif block[0] == end:
+                end = block[1]
+            else:
+                rest.append(block)
+        self.sacks = [(start, end), *rest[: BLOCKS_KEPT - 1]]
+
+    def _duplicate(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
+        """Report a packet that was there already, at once, and go quick for a while (RFC 2883)."""
+        self.quick = max(self.quick, MAX_QUICKACKS)
+        if seq < self.rcv_nxt - self.unacked:
+            self.echo_us = max(self.echo_us, tx_us)
+        self._ack(t, acks, (seq, seq + 1))

@@ -1,0 +1,222 @@
+"""The vector path of a sender: a train of plain ACKs at once, exactly as `ccsim.tcp.input.on_ack` row by row.
+
+What the closed forms cover: state Open, nothing SACKed, lost or retransmitted, a bulk source limited by the window
+alone, no pacing, no timer that fires. Everything else runs row by row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.kernel.sock import PACING_NONE
+from ccsim.kernel.train import AckTrain
+from ccsim.tcp.host import TIMEOUT_MIN_US
+from ccsim.tcp.input import MARKED, pacing_rate
+from ccsim.tcp.output import rearm_rto, schedule_loss_probe, set_xmit_timer
+from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
+from ccsim.tcp.sock import TIMER_LOSS_PROBE, TcpSock
+
+__all__ = ["SenderSample", "TrainOutcome", "ack_train", "may_take_train"]
+
+Column = NDArray[np.int64]
+SenderSample = tuple[int, int, int, int, int, int, int]
+"""(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets acknowledged)."""
+
+
+class TrainOutcome:
+    """What a train did: how many ACKs it took, the packets it sent, and the samples that fell between its ACKs."""
+
+    __slots__ = ("samples", "sent_ns", "taken")
+
+    def __init__(self, taken: int, sent_ns: Column, samples: list[SenderSample]) -> None:
+        self.taken = taken
+        self.sent_ns = sent_ns
+        self.samples = samples
+
+
+def may_take_train(sk: TcpSock) -> bool:
+    """Report whether the connection is in plain order, so that `ack_train` may be tried."""
+    ops = sk.ca_ops
+    return (
+        sk.ca_state == 0
+        and not sk.sacked_out
+        and not sk.lost_out
+        and not sk.retrans_out
+        and ops.train is not None
+        and ops.in_ack_event is None
+        and sk.pacing_status == PACING_NONE
+        and bool(sk.is_cwnd_limited)
+        and not sk.app_limited
+        and sk.tlp_high_seq < 0
+        and not sk.reord_seen
+        and sk.rack_reo_wnd_steps == 1
+        and sk.srtt_us > 0
+    )
+
+
+def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> TrainOutcome | None:
+    """Take a prefix of plain ACKs that arrive at ``t`` [ns] and acknowledge ``una`` packets; None if it takes none.
+
+    ``sample_times`` are the recording instants [ns] after ``t[0]``; those before the last ACK taken are answered in
+    the outcome, with the state that held then.
+    """
+    una0, nxt0 = sk.una, sk.nxt
+    last_una = int(una[-1])
+    if last_una + 2 > nxt0 or int(una[0]) <= una0 or last_una + sk.snd_cwnd + (last_una - una0) > sk.write_limit:
+        return None
+    packets = sk.packets
+    row0 = una0 - packets.base
+    if (packets.flags_np[row0 : last_una - packets.base] & MARKED).any():
+        return None
+    t_us = t // 1000
+    last_rows = una - (packets.base + 1)
+    last_tx = packets.tx_us_np[last_rows]
+    first_tx = np.empty_like(last_tx)
+    first_tx[0] = packets.tx_us_np[row0]
+    first_tx[1:] = packets.tx_us_np[last_rows[:-1] + 1]
+    rtt = t_us - first_tx
+    ca_rtt = t_us - last_tx
+    acked = una.copy()
+    acked[0] -= una0
+    acked[1:] -= una[:-1]
+    if not _timers_keep_still(sk, t, rtt) or int(acked.min()) < 1 or int(ca_rtt.min()) < 1:
+        return None
+    host = sk.host
+    sk.set_clock(int(t[0]))
+    acks = AckTrain(
+        t, una, acked, ca_rtt, snd_nxt=nxt0, mss=sk.mss_cache, jiffies0_ns=host.jiffies0_ns, jiffy_ns=host.jiffy_ns
+    )
+    train = sk.ca_ops.train
+    assert train is not None
+    ssthresh = sk.snd_ssthresh
+    k = train(sk, acks)
+    if not k:
+        return None
+    nxt = np.maximum.accumulate(una[:k] + acks.cwnd[:k])
+    if int(nxt[0]) < nxt0:
+        np.maximum(nxt, nxt0, out=nxt)
+    samples = _rtt_and_samples(sk, t[:k], una[:k], rtt[:k], acks.cwnd, nxt, ssthresh, sample_times)
+    sk.rtt_min_us = min(sk.rtt_min_us, int(ca_rtt[:k].min()))
+    sent_ns = _send(sk, t[:k], t_us, una, last_tx, nxt)
+    _settle(sk, t, t_us, una, last_tx, nxt, k)
+    return TrainOutcome(k, sent_ns, samples)
+
+
+def _timers_keep_still(sk: TcpSock, t: Column, rtt: Column) -> bool:
+    """Report whether no timer can fire between these ACKs, from bounds that hold whatever the smoothed RTT becomes."""
+    if sk.timer_ns < int(t[0]):
+        return False
+    gap_us = (int((t[1:] - t[:-1]).max()) if len(t) > 1 else 0) // 1000 + 1
+    rtt_low = min(sk.srtt_us >> 3, int(rtt.min()))
+    if gap_us > 2 * rtt_low + TIMEOUT_MIN_US:
+        return False
+    return gap_us < rtt_low + sk.host.rto_min_us - int(rtt.max()) - gap_us
+
+
+def _rtt_and_samples(
+    sk: TcpSock,
+    t: Column,
+    una: Column,
+    rtt: Column,
+    cwnd: Column,
+    nxt: Column,
+    ssthresh: int,
+    sample_times: list[int],
+) -> list[SenderSample]:
+    """Fold the RTT samples, round by round, stopping where a recording instant wants the smoothed RTT."""
+    k = len(t)
+    last_t = int(t[-1])
+    wanted = [s for s in sample_times if s < last_t]
+    stops = (np.searchsorted(t, wanted, side="right") - 1).tolist() if wanted else []
+    values = rtt.tolist()
+    taken: list[SenderSample] = []
+    nxt0 = sk.nxt
+    final_ssthresh, sk.snd_ssthresh = sk.snd_ssthresh, ssthresh
+    done = 0
+    round_end = int(np.searchsorted(una, sk.rtt_nxt, side="right"))  # the first ACK beyond the round
+    for i, stop in enumerate([*stops, k - 1]):
+        while round_end <= stop:
+            _fold(sk, values, done, round_end + 1)
+            done = round_end + 1
+            end_of_round(sk, int(nxt[round_end - 1]) if round_end else nxt0)
+            round_end = int(np.searchsorted(una, sk.rtt_nxt, side="right"))
+        _fold(sk, values, done, stop + 1)
+        done = stop + 1
+        if i < len(stops):
+            out = (int(nxt[stop - 1]) if stop else nxt0) - int(una[stop])
+            window = int(cwnd[stop])
+            rate = pacing_rate(sk, window, out, sk.srtt_us)
+            flight = int(nxt[stop] - una[stop])
+            taken.append((wanted[i], window, ssthresh, sk.srtt_us, flight, rate, int(una[stop])))
+    sk.snd_ssthresh = final_ssthresh
+    return taken
+
+
+def _fold(sk: TcpSock, values: list[int], start: int, stop: int) -> None:
+    if start < stop:
+        rtt_train(sk, values, start, stop)
+
+
+def _send(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column) -> Column:
+    """Stamp the packets that each ACK lets out; return when each leaves [ns]."""
+    packets = sk.packets
+    una0, nxt0 = sk.una, sk.nxt
+    count = int(nxt[-1]) - nxt0
+    if not count:
+        return np.empty(0, dtype=np.int64)
+    if int(nxt[-1]) - packets.base > packets.capacity:
+        packets.make_room(una0, nxt0, count)
+    new = nxt.copy()
+    new[0] -= nxt0
+    new[1:] -= nxt[:-1]
+    rows = np.repeat(np.arange(len(t)), new)
+    a = nxt0 - packets.base
+    sent_us = t_us[rows]
+    packets.tx_us_np[a : a + count] = sent_us
+    packets.delivered_us_np[a : a + count] = sent_us
+    packets.delivered_np[a : a + count] = una[rows] + (sk.delivered - una0)
+    packets.first_tx_us_np[a : a + count] = last_tx[rows]
+    packets.flags_np[a : a + count] = 0
+    return t[rows]
+
+
+def _settle(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column, k: int) -> None:
+    """Leave the socket as the last ACK taken leaves it."""
+    last_ns = int(t[k - 1])
+    now_us = int(t_us[k - 1])
+    ack = int(una[k - 1])
+    nxt_before = int(nxt[k - 2]) if k > 1 else sk.nxt
+    nxt_after = int(nxt[k - 1])
+    sent = nxt_after - sk.nxt
+    sk.delivered += ack - sk.una
+    sk.delivered_mstamp = now_us
+    sk.una = ack
+    sk.icsk_retransmits = 0
+    sk.rack_advanced = True
+    sk.rack_mstamp_us = sk.first_tx_us = int(last_tx[k - 1])
+    sk.rack_rtt_us = now_us - sk.first_tx_us
+    sk.rack_end = ack
+    sk.sample_end = ack - 1
+    set_rto(sk)
+    sk.backoff = 0
+    if sent:
+        row = int(np.searchsorted(nxt[:k], nxt_after))  # the last ACK that let something out
+        sk.set_clock(int(t[row]))
+        sk.lsndtime = sk.tcp_jiffies32
+        sk.tcp_wstamp_ns = int(t[row])
+        sk.data_segs_out += sent
+    sk.set_clock(last_ns)
+    sk.nxt = nxt_before
+    set_xmit_timer(sk)
+    sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, nxt_before - ack, sk.srtt_us)
+    sk.nxt = nxt_after
+    if nxt_after > nxt_before:
+        if sk.timer_kind == TIMER_LOSS_PROBE:
+            rearm_rto(sk)
+        schedule_loss_probe(sk, advancing_rto=False)
+    sk.is_cwnd_limited = True
+    sk.max_packets_out = nxt_after - ack
+    sk.cwnd_usage_nxt = nxt_after
+    sk.snd_cwnd_used = 0
+    sk.snd_cwnd_stamp = sk.tcp_jiffies32

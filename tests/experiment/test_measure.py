@@ -1,0 +1,199 @@
+"""The metrics document: rows, what is left out, and what is censored."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ccsim.experiment.measure import measure, observed_until, phases
+from tests.experiment.synthetic import S, event, flow, link, result, swap
+
+SWAPPED = flow(
+    mbit=((20, 100), (21, 50), (60, 100)),
+    cwnd=((19.99, 300), (60, 80)),
+    implementations=("cubic", "bbr"),
+    implementation=((19.99, 0), (60, 1)),
+)
+
+
+def test_phases_are_the_spans_between_successful_swaps() -> None:
+    swaps = [swap(20), swap(30, index=1, errno=2), swap(40, index=2), swap(40, index=3)]
+    assert phases(result(swaps=swaps)) == [(0, 20 * S), (20 * S, 40 * S), (40 * S, 60 * S)]
+
+
+def test_a_swap_at_the_very_start_makes_no_empty_phase() -> None:
+    assert phases(result(swaps=[swap(0), swap(60)])) == [(0, 60 * S)]
+
+
+def test_each_flow_has_a_row_for_each_phase_in_which_it_lived() -> None:
+    metrics = measure(result(SWAPPED, flow("late", start_s=25), swaps=[swap()]))
+    rows = [(r["flow"], r["phase"], r["from_s"], r["to_s"]) for r in metrics["flows"]]
+    assert rows == [("bulk", 0, 0, 20), ("bulk", 1, 20, 60), ("late", 1, 25, 60)]
+
+
+def test_a_row_names_who_served_the_flow_before_the_swap_and_after() -> None:
+    metrics = measure(result(SWAPPED, swaps=[swap()]))
+    assert [row["implementation"] for row in metrics["flows"]] == ["cubic", "bbr"]
+
+
+def test_rates_losses_and_rtts_of_a_phase() -> None:
+    metrics = measure(result(SWAPPED, links=[link(drops=[(5, 0), (25, 0)])], swaps=[swap()]))
+    after = metrics["flows"][1]
+    assert after["goodput_bps"] == pytest.approx(98.75e6)  # 39 s at 100 and 1 s at 50, over 40
+    assert (after["losses"], after["rtt_mean_ms"], after["rtt_p99_ms"]) == (1, 40, 40)
+
+
+def test_the_disruption_of_a_swap_against_both_twins() -> None:
+    run = result(
+        SWAPPED,
+        links=[link(drops=[(20.5, 0), (20.6, 0)])],
+        events=[event(23, "rto")],
+        swaps=[swap()],
+    )
+    (cost,) = measure(run, result(), result())["swaps"][0]["flows"]
+    assert cost["window_s"] == 10
+    assert cost["deficit_bytes"] == pytest.approx(6_250_000)
+    assert cost["deficit_s"] == pytest.approx(0.5)
+    assert cost["dip_worst_ratio"] == pytest.approx(0.5)
+    assert cost["dip_recovery_s"] == pytest.approx(1.0)
+    assert (cost["cwnd_before_packets"], cost["cwnd_after_packets"]) == (300, 80)
+    assert cost["cwnd_jump_packets"] == -220
+    assert (cost["drops_in_second_after"], cost["extra_drops"]) == (2, 2)
+    assert (cost["rtos"], cost["extra_rtos"]) == (1, 1)
+
+
+def test_without_twins_what_compares_with_them_is_missing_and_the_rest_is_not() -> None:
+    metrics = measure(result(SWAPPED, swaps=[swap()]))
+    (cost,) = metrics["swaps"][0]["flows"]
+    assert metrics["twins"] == {"a": None, "b": None}
+    assert cost["deficit_bytes"] is None
+    assert cost["time_to_b_twin_s"] is None
+    assert cost["dip_worst_ratio"] == pytest.approx(0.5)
+
+
+def test_a_twin_that_failed_counts_as_missing_and_is_named() -> None:
+    metrics = measure(result(SWAPPED, swaps=[swap()]), result(failed="bbr.py:7: boom"), result())
+    assert metrics["twins"] == {"a": "bbr.py:7: boom", "b": "complete"}
+    assert metrics["swaps"][0]["flows"][0]["deficit_bytes"] is None
+
+
+def test_what_never_happened_is_censored_and_no_number() -> None:
+    slower = flow(mbit=((20, 100), (60, 50)))
+    (cost,) = measure(result(slower, swaps=[swap()]), result(), result())["swaps"][0]["flows"]
+    assert cost["dip_recovery_s"] == {"censored": True, "at_least_s": 10.0}
+    assert cost["time_to_b_twin_s"] == {"censored": True, "at_least_s": 40.0}
+
+
+def test_a_flow_that_ends_inside_the_window_is_measured_until_then() -> None:
+    short = flow(mbit=((20, 100), (60, 50)), end_s=24)
+    (cost,) = measure(result(short, swaps=[swap()]), result(), result())["swaps"][0]["flows"]
+    assert cost["window_s"] == 4
+    assert cost["deficit_bytes"] == pytest.approx(25_000_000)  # 50 Mbit/s for 4 s
+    assert cost["time_to_b_twin_s"] == {"censored": True, "at_least_s": 4.0}
+
+
+def test_a_twin_whose_flow_ends_first_bounds_the_comparison() -> None:
+    twin = result(flow(end_s=22))
+    slower = flow(mbit=((20, 100), (60, 50)))
+    (cost,) = measure(result(slower, swaps=[swap()]), twin, twin)["swaps"][0]["flows"]
+    assert cost["deficit_bytes"] == pytest.approx(12_500_000)  # 50 Mbit/s for 2 s
+
+
+def test_a_twin_whose_flow_ended_before_the_swap_says_nothing() -> None:
+    twin = result(flow(end_s=15))
+    (cost,) = measure(result(SWAPPED, swaps=[swap()]), twin, twin)["swaps"][0]["flows"]
+    assert cost["deficit_bytes"] is None
+    assert cost["time_to_b_twin_s"] is None
+    assert cost["dip_recovery_s"] is None
+
+
+def test_the_next_swap_of_the_same_flow_ends_the_observation() -> None:
+    run = result(flow(mbit=((20, 100), (60, 50))), swaps=[swap(20), swap(23, index=1)])
+    first, second = measure(run, result(), result())["swaps"]
+    assert first["flows"][0]["window_s"] == 3
+    assert second["flows"][0]["window_s"] == 10
+
+
+def test_a_swap_that_failed_has_its_errno_and_no_numbers() -> None:
+    metrics = measure(result(swaps=[swap(errno=2)]), result(), result())
+    assert metrics["swaps"][0]["errno"] == 2
+    assert metrics["swaps"][0]["flows"] == []
+
+
+def test_neighbours_that_lose_a_fifth_are_harmed_by_a_fifth() -> None:
+    run = result(
+        SWAPPED,
+        flow("poor", mbit=((20, 50), (60, 40))),
+        flow("same", mbit=((60, 50),)),
+        flow("short", end_s=22),
+        swaps=[swap()],
+    )
+    twin = result(
+        flow(), flow("poor", mbit=((60, 50),)), flow("same", mbit=((60, 50),)), flow("short")
+    )
+    beside = measure(run, twin, twin)["swaps"][0]["neighbours"]
+    # 90 of 100 Mbit/s are left to both; the one that ends in the window is not counted
+    assert beside["flows"] == 2
+    assert beside["harm"] == pytest.approx(0.1)
+    assert (beside["worst_flow"], beside["worst_harm"]) == ("poor", pytest.approx(0.2))
+
+
+def test_a_link_update_leaves_old_connections_alone_and_reaches_new_ones() -> None:
+    update = swap(flows=(), via="link_update", old="T1", new="T2", label="T1 → T2, link_update")
+    run = result(
+        flow("short", end_s=25, implementations=["T1"]),
+        flow("gone", end_s=10, implementations=["T1"]),
+        flow("other", implementations=["reno"]),
+        flow("new", start_s=30, implementations=["T2"]),
+        swaps=[update],
+    )
+    assert measure(run, run, run)["swaps"][0]["connections"] == {
+        "old_at_update": 1,
+        "new_since": 1,
+        "last_old_closed_s": 5.0,
+    }
+
+
+def test_a_connection_that_still_runs_the_old_map_censors_the_last_close() -> None:
+    update = swap(flows=(), via="link_update", old="T1", new="T2", label="T1 → T2, link_update")
+    run = result(flow(implementations=["T1"]), swaps=[update])
+    connections = measure(run)["swaps"][0]["connections"]
+    assert connections["last_old_closed_s"] == {"censored": True, "at_least_s": 40.0}
+
+
+def test_a_connection_swept_away_from_the_old_map_has_left_it() -> None:
+    update = swap(flows=(), via="link_update", old="T1", new="T2", label="T1 → T2, link_update")
+    swept = flow(implementations=["T1", "T2"], implementation=((26.99, 0), (60, 1)))
+    connections = measure(result(swept, swaps=[update]))["swaps"][0]["connections"]
+    assert connections["last_old_closed_s"] == pytest.approx(7.0)
+
+
+def test_a_failed_run_is_measured_to_its_last_sample() -> None:
+    broken = result(flow(end_s=12), links=[link(duration_s=12)], failed="my_cc.py:3: boom")
+    assert observed_until(broken) == 12 * S
+    metrics = measure(broken)
+    assert metrics["failed"] == "my_cc.py:3: boom"
+    assert metrics["flows"][0]["to_s"] == 12
+
+
+def test_a_run_that_failed_before_its_first_sample_has_no_rows() -> None:
+    nothing = result(flow(start_s=1, end_s=0), links=[link(duration_s=-1)], failed="boom")
+    metrics = measure(nothing)
+    assert (metrics["flows"], metrics["phases"]) == ([], [])
+
+
+def test_fairness_over_time_counts_flows_that_lived_through_the_second() -> None:
+    pair = result(flow("a", mbit=((60, 75),)), flow("b", start_s=1.5, mbit=((60, 25),)))
+    over_time = measure(pair)["fairness_over_time"]
+    assert over_time["t_s"][:3] == [0, 1, 2]
+    # 100² / (2 · (75² + 25²)) = 0.8
+    assert over_time["jain_index"][:3] == [None, None, pytest.approx(0.8)]
+    assert measure(result())["fairness_over_time"] is None
+
+
+def test_the_document_is_json_without_nan() -> None:
+    run = result(SWAPPED, flow("idle", mbit=((60, 0),), rtt_ms=((60, 0),)), swaps=[swap()])
+    text = json.dumps(measure(run, run, run), allow_nan=False)
+    idle = [row for row in json.loads(text)["flows"] if row["flow"] == "idle"]
+    assert idle[0]["rtt_mean_ms"] is None

@@ -1,0 +1,138 @@
+"""Imports run one way, from the command line down to units and errors, and never in a circle.
+
+Read from the source, so that an import inside a function counts too; only what stands under
+``if TYPE_CHECKING`` does not, since it never runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ORDER = ["cli", "experiment", "plot", "scenario", "sim", "net", "tcp", "kernel", "base"]
+TOP = {"cli", "api", "__main__", "__init__"}
+BASE = {"units", "errors", "catalog"}
+
+
+def module_name(path: Path, root: Path = ROOT) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted((ROOT / "ccsim").rglob("*.py"))}
+ALGORITHMS = sorted((ROOT / "algorithms").glob("*.py"))
+
+
+def imports(source: str) -> set[str]:
+    """Return what a module imports, wherever that stands.
+
+    ``from a.b import c`` gives ``a.b`` and ``a.b.c``, but ``a.b.c`` alone where that is a module.
+    """
+    return set(_imported(ast.parse(source)))
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        for other in node.orelse:
+            yield from _imported(other)
+        return
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: expected an absolute import"
+        assert node.module
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        if not all(name in MODULES for name in names):
+            yield node.module
+        yield from names
+    for child in ast.iter_child_nodes(node):
+        yield from _imported(child)
+
+
+def layer(module: str) -> str:
+    """Return the layer to which a module of ccsim belongs."""
+    part = [*module.split("."), "__init__"][1]
+    if part in TOP or part.startswith("cli_"):
+        return "cli"
+    return "base" if part in BASE else part
+
+
+def inner_imports(module: str) -> set[str]:
+    """Return the modules of ccsim that one of them imports; the package itself, which holds the
+    version and imports on demand, does not count.
+    """
+    found = imports(MODULES[module].read_text(encoding="utf-8"))
+    return {name for name in found if name in MODULES} - {"ccsim", module}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_every_module_belongs_to_a_layer(module: str) -> None:
+    assert layer(module) in ORDER
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_no_import_points_upwards(module: str) -> None:
+    above = ORDER[: ORDER.index(layer(module))]
+    assert [name for name in inner_imports(module) if layer(name) in above] == []
+
+
+def test_no_imports_form_a_circle() -> None:
+    graph = {module: inner_imports(module) for module in MODULES}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("path", ALGORITHMS, ids=lambda path: path.stem)
+def test_an_algorithm_imports_of_ccsim_only_the_kernel(path: Path) -> None:
+    inside = [name for name in imports(path.read_text("utf-8")) if name.split(".")[0] == "ccsim"]
+    assert [name for name in inside if name.split(".")[1:2] != ["kernel"]] == []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_nothing_in_the_package_imports_an_algorithm(module: str) -> None:
+    found = imports(MODULES[module].read_text(encoding="utf-8"))
+    assert [n for n in found if n.split(".")[0] == "algorithms" or "ccsim.algorithms" in n] == []
+
+
+@pytest.mark.parametrize(
+    ("heavy", "home"),
+    [("matplotlib", "plot"), ("duckdb", "experiment"), ("ruamel", "scenario"), ("simpy", "sim")],
+)
+def test_heavy_packages_have_one_home(heavy: str, home: str) -> None:
+    users = {
+        layer(module)
+        for module, path in MODULES.items()
+        if any(name.split(".")[0] == heavy for name in imports(path.read_text(encoding="utf-8")))
+    }
+    assert users <= {home}
+
+
+def test_every_module_opens_with_a_docstring() -> None:
+    bare = [
+        name
+        for name, path in MODULES.items()
+        if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    ]
+    assert bare == []
+
+
+def test_the_reader_of_imports_sees_those_in_functions_and_not_those_for_types() -> None:
+    source = """
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import ccsim.plot
+else:
+    import ccsim.net
+def late():
+    from ccsim.sim import traces
+"""
+    assert {n for n in imports(source) if n.startswith("ccsim")} == {
+        "ccsim.net",
+        "ccsim.sim.traces",
+    }
+    with pytest.raises(AssertionError, match="absolute"):
+        imports("from . import sibling")
