@@ -21,6 +21,7 @@ in integers; an undo restores the window but not W_max; HyStart, not HyStart++ (
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from ccsim.kernel.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
@@ -85,9 +86,6 @@ class Cubic(HyStart):
     friendliness: int = 0  # 8 / alpha
     idle_ticks: int = 0  # HZ / 32
     hz: int = 0
-
-
-# --- the window ------------------------------------------------------------------------------------------------------
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
@@ -191,14 +189,110 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
 
 def train(sk: Sock, acks: AckTrain) -> int:
     """Take a train of ACKs, up to the one at which HyStart ends slow start."""
-    ca, taken = sk.ca, 0
     if reaches_clamp(sk, acks) or tick(acks, int(acks.t_ns[-1])) >= 1 << 31:
         return 0
+    taken = 0
     if sk.snd_cwnd < sk.snd_ssthresh:
-        taken = slow_start_train(sk, ca, acks)
-        if not taken or sk.snd_cwnd < sk.snd_ssthresh:
+        if not is_regular_start(sk, acks):
+            return 0
+        taken, found = slow_start_train(sk, acks)
+        if found or taken == acks.n:
             return taken
-    return taken if taken and ca.found and False else curve_train(sk, ca, acks, taken)
+    follow_curve_train(sk, acks, taken)
+    return acks.n
+
+
+def tick(acks: AckTrain, t_ns: int) -> int:
+    """Return ``tcp_jiffies32`` at ``t_ns``."""
+    return (t_ns + acks.jiffies0_ns) // acks.jiffy_ns
+
+
+def is_regular_start(sk: Sock, acks: AckTrain) -> bool:
+    """Tell whether `slow_start_train` covers the train: each ACK has an RTT sample that counts."""
+    epoch_start = sk.ca.epoch_start
+    if epoch_start and tick(acks, int(acks.t_ns[0])) - epoch_start < sk.ca.hz:
+        return False
+    return is_regular_train(sk, acks)
+
+
+def slow_start_train(sk: Sock, acks: AckTrain) -> tuple[int, bool]:
+    """Take the ACKs of slow start; return their number, and whether HyStart ended it at the last."""
+    ca, params, cwnd = sk.ca, sk.ca_ops.params, sk.snd_cwnd
+    taken, left = slow_start(sk, acks)
+    end = taken
+    if params.hystart and not ca.found:
+        end = ends_slow_start_train(sk, ca, params, acks, cwnd, taken)
+    else:
+        take_samples(ca, acks, 0, taken)
+    found = end < taken
+    if found:
+        taken, left = end + 1, int(acks.acked[end])
+        sk.snd_cwnd = sk.snd_ssthresh = int(acks.cwnd[end - 1]) if end else cwnd
+        ca.found = True
+    if left:
+        follow_curve(sk, ca, tick(acks, int(acks.t_ns[taken - 1])), left)
+        acks.cwnd[taken - 1] = sk.snd_cwnd
+    return taken, found
+
+
+def take_samples(ca: Cubic, acks: AckTrain, start: int, stop: int) -> None:
+    """Take the RTT samples of some ACKs, as `pkts_acked` does outside HyStart."""
+    if ca.epoch_start:
+        first_ns = (ca.epoch_start + ca.hz) * acks.jiffy_ns - acks.jiffies0_ns
+        start = max(start, int(acks.t_ns.searchsorted(first_ns)))
+    rtts = acks.rtt_us[start:stop]
+    rtts = rtts[rtts >= 0]
+    if len(rtts):
+        least = max(int(rtts.min()), 1)
+        ca.delay_min = min(ca.delay_min or least, least)
+
+
+def follow_curve_train(sk: Sock, acks: AckTrain, i: int) -> None:
+    """Take the ACKs from ``i`` on in congestion avoidance, from event to event.
+
+    An event is an ACK at which the window grows, or ``cnt`` is computed anew and may change; the
+    others only count. Whatever happens at an event is `follow_curve`'s.
+    """
+    ca, n = sk.ca, acks.n
+    t_ns, una = memoryview(acks.t_ns), memoryview(acks.una)
+    sampled = i  # the RTT samples before this ACK are taken
+    if i < n and ca.delay_min and int(acks.rtt_us[i:].min()) >= ca.delay_min:
+        sampled = n
+    acked_before = una[i - 1] if i else acknowledged_before(acks)
+    while i < n:
+        if sampled <= i:
+            take_samples(ca, acks, sampled, i + 1)
+            sampled = i + 1
+        now = tick(acks, t_ns[i])
+        cwnd = sk.snd_cwnd
+        follow_curve(sk, ca, now, una[i] - acked_before)
+        event = i + 1
+        if sk.snd_cwnd == cwnd:
+            event = next_event(sk, ca, acks, una, t_ns, i, now)
+        acks.cwnd[i:event] = sk.snd_cwnd
+        acked_before = una[event - 1]
+        counted = acked_before - una[i]
+        ca.ack_cnt += counted
+        sk.snd_cwnd_cnt += counted
+        i = event
+    if sampled < n:
+        take_samples(ca, acks, sampled, n)
+
+
+def next_event(
+    sk: Sock, ca: Cubic, acks: AckTrain, una: memoryview, t_ns: memoryview, i: int, now: int
+) -> int:
+    """Return the next ACK after ``i`` at which something happens."""
+    credit = ca.cnt - sk.snd_cwnd_cnt  # packets to the window's growth
+    ticks = ca.last_time + 1
+    if ca.last_cwnd == sk.snd_cwnd:
+        ticks += ca.idle_ticks
+    elif now != ca.last_time:
+        return i + 1
+    elif sk.ca_ops.params.tcp_friendliness:  # W_est may grow within the tick
+        credit = min(credit, (sk.snd_cwnd * ca.friendliness >> 3) - ca.ack_cnt + 1)
+    event = bisect_left(una, una[i] + credit, i + 1, acks.n)
+    return bisect_left(t_ns, ticks * acks.jiffy_ns - acks.jiffies0_ns, i + 1, event)
 
 
 def init(sk: Sock) -> None:
@@ -253,4 +347,5 @@ cubic = TcpCongestionOps(
     set_state=set_state,
     cwnd_event=cwnd_event,
     undo_cwnd=tcp_reno_undo_cwnd,
+    train=train,
 )

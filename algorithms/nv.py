@@ -88,7 +88,7 @@ class Nv:
     """What one connection remembers; RTTs in microseconds, windows in packets."""
 
     min_rtt_reset: int = 0  # when the smallest RTT expires [ticks]
-    growth_factor: int = 0  # growth is 2^growth_factor of Reno's
+    growth_factor: int = 0  # growth is 2^growth_factor of Reno's; 0 or less
     allow_growth: bool = False
     reset: bool = False  # a loss is being repaired; start over afterwards
     eval_count: int = 0  # measurements since the last decision
@@ -138,7 +138,7 @@ def set_state(sk: Sock, new_state: int) -> None:
         ca.reset = True
         ca.allow_growth = False
         if new_state == LOSS:
-            ca.growth_factor = max(min(ca.growth_factor, 0) - 1, MIN_GROWTH_FACTOR)
+            ca.growth_factor = max(ca.growth_factor - 1, MIN_GROWTH_FACTOR)
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
@@ -255,7 +255,6 @@ def decrease(sk: Sock, max_win: int) -> bool:
     sk.snd_ssthresh = (SSTHRESH_FACTOR * max_win & U32_MAX) >> 3
     excess = sk.snd_cwnd - max_win
     sk.snd_cwnd -= max(excess * REDUCTION >> 7, 2) if excess > 2 else excess
-    ca.growth_factor = min(ca.growth_factor, 0)
     ca.no_cong_count = 0
     return True
 

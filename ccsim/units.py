@@ -199,7 +199,8 @@ def parse_buffer(value: object) -> Buffer:
 
 def format_time(t_ns: int) -> str:
     """Return a time in the largest of s, ms, us, ns that it fills, exactly: "1.5 s"."""
-    return _format(t_ns, (("s", NS_PER_S), ("ms", NS_PER_MS), ("us", NS_PER_US), ("ns", 1)))
+    units = (("s", NS_PER_S), ("ms", NS_PER_MS), ("us", NS_PER_US), ("ns", 1))
+    return _format(t_ns, units) if t_ns else "0 s"
 
 
 def format_rate(rate_bps: int) -> str:

@@ -327,7 +327,7 @@ def test_censored_and_missing_numbers_are_shown_as_such() -> None:
 
 
 def test_a_swap_that_failed_is_one_line() -> None:
-    text = run_text("x", measure(result(swaps=[swap(errno=2)])))
+    text = run_text("x", measure(result(swaps=[swap(flows=(), errno=2)])))
     assert text.endswith("swap 0 at 20 s: cubic → bbr, setsockopt: failed (errno 2)\n")
 
 

@@ -226,7 +226,7 @@ def test_packets_need_no_unit_but_may_have_one() -> None:
 @pytest.mark.parametrize(
     ("t_ns", "text"),
     [
-        (0, "0 ns"),
+        (0, "0 s"),
         (1, "1 ns"),
         (100_000, "100 us"),
         (40_000_000, "40 ms"),

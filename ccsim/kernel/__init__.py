@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ccsim.kernel.bpf import BPF_F_LINK, BPF_STRUCT_OPS, BpfCmd, MapType, ProgType
 from ccsim.kernel.errors import ENOTSUPP, KernelError, errno_name
-from ccsim.kernel.kernel import TCP_RENO, Kernel
+from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
 from ccsim.kernel.libbpf import Link, Map, Object
 from ccsim.kernel.loader import ObjectFileError, load_tables
@@ -15,6 +15,7 @@ from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.profiles import BPF_F_REPLACE
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.tcp_cong import (
+    TCP_RENO,
     Implementation,
     NetNamespace,
     SockData,

@@ -20,31 +20,24 @@ from ccsim.kernel.errors import (
     EPERM,
     KernelError,
 )
-from ccsim.kernel.kfuncs import (
-    TCP_CONGESTION,
-    tcp_reno_cong_avoid,
-    tcp_reno_ssthresh,
-    tcp_reno_undo_cwnd,
-)
+from ccsim.kernel.kfuncs import TCP_CONGESTION
 from ccsim.kernel.maps import StructOpsMap
 from ccsim.kernel.objects import BpfFs, FdTable, IdTable, TcpOwner
 from ccsim.kernel.ops import TCP_CA_NAME_MAX, TCP_CONG_NON_RESTRICTED, TcpCongestionOps
 from ccsim.kernel.profiles import PROFILES, Profile
 from ccsim.kernel.sock import TCP_CLOSE, TCP_ESTABLISHED, Sock
-from ccsim.kernel.tcp_cong import TCP_LISTEN, Implementation, NetNamespace, SockData, TcpCong
+from ccsim.kernel.tcp_cong import (
+    TCP_LISTEN,
+    TCP_RENO,
+    Implementation,
+    NetNamespace,
+    SockData,
+    TcpCong,
+)
 
-__all__ = ["TCP_RENO", "Kernel"]
+__all__ = ["Kernel"]
 
 TICK_NS = 4_000_000  # one scheduler tick at HZ=250
-
-TCP_RENO = TcpCongestionOps(
-    name="reno",
-    flags=TCP_CONG_NON_RESTRICTED,
-    ssthresh=tcp_reno_ssthresh,
-    cong_avoid=tcp_reno_cong_avoid,
-    undo_cwnd=tcp_reno_undo_cwnd,
-)
-"""What every kernel has (``tcp_reno`` in ``net/ipv4/tcp_cong.c``)."""
 
 
 class Kernel:
@@ -205,8 +198,9 @@ class Kernel:
 
     def socket(self, sk: Sock, netns: NetNamespace | None = None) -> None:
         """Open a socket with its namespace's default (``tcp_init_sock``)."""
+        data = self._new(sk, netns or self.init_net)
         sk.sk_state = TCP_CLOSE
-        self.tcp_cong.assign(sk, self._new(sk, netns or self.init_net))
+        self.tcp_cong.assign(sk, data)
 
     def connect(self, sk: Sock) -> None:
         """Establish a connection: the implementation begins (``tcp_finish_connect``,

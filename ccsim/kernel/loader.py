@@ -12,6 +12,7 @@ from types import ModuleType
 
 from ccsim.errors import CcsimError
 from ccsim.kernel.ops import TcpCongestionOps
+from ccsim.kernel.tcp_cong import TCP_RENO
 
 __all__ = ["ObjectFileError", "load_tables"]
 
@@ -24,7 +25,7 @@ class ObjectFileError(CcsimError, ValueError):
 
 def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
     """Execute an algorithm file and return its tables by the names of their variables, in the
-    file's order.
+    file's order; variables that begin with an underscore are the file's own affair.
 
     Loading runs the file's code with all the rights of this process: load only files you trust.
     Each call executes the file anew, in a module of its own under a private name; nothing is
@@ -35,15 +36,19 @@ def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
     """
     path = Path(path)
     module = _execute(path, _compile(path))
-    tables = {
-        name: value for name, value in vars(module).items() if isinstance(value, TcpCongestionOps)
-    }
+    tables = {name: value for name, value in vars(module).items() if _declares(name, value)}
     if not tables:
+        del sys.modules[module.__name__]
         raise ObjectFileError(
             f"{path}:1: expected at least one module-level TcpCongestionOps, got none; "
             'hint: end the file with a table such as my_cc = TcpCongestionOps(name="my_cc", …)'
         )
     return tables
+
+
+def _declares(name: str, value: object) -> bool:
+    """Tell whether a variable is a table of the file: not private, and not the kernel's own reno."""
+    return isinstance(value, TcpCongestionOps) and name[0] != "_" and value is not TCP_RENO
 
 
 def _compile(path: Path) -> object:

@@ -15,12 +15,13 @@ from typing import Any
 from ccsim.errors import CcsimError
 from ccsim.kernel.bpf import BpfCmd, MapType
 from ccsim.kernel.errors import EBADF, EISCONN, ENOTCONN, KernelError, errno_name
-from ccsim.kernel.kernel import TCP_RENO, Kernel
+from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
 from ccsim.kernel.libbpf import Object
 from ccsim.kernel.maps import StructOpsMap
 from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, AckSample, RateSample, TcpCongestionOps
 from ccsim.kernel.sock import TCP_ESTABLISHED, Sock
+from ccsim.kernel.tcp_cong import TCP_RENO
 
 __all__ = ["RecordingError", "ReplayResult", "replay_file", "replay_paths", "replay_steps"]
 

@@ -8,17 +8,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.errors import EEXIST, EINVAL, ENOENT, EPERM, KernelError
+from ccsim.kernel.kfuncs import (
+    tcp_reno_cong_avoid,
+    tcp_reno_ssthresh,
+    tcp_reno_undo_cwnd,
+)
 from ccsim.kernel.objects import TcpOwner
-from ccsim.kernel.ops import TCP_CA_NAME_MAX, TCP_CONG_NEEDS_ECN, TCP_CONG_NON_RESTRICTED
+from ccsim.kernel.ops import (
+    TCP_CA_NAME_MAX,
+    TCP_CONG_NEEDS_ECN,
+    TCP_CONG_NON_RESTRICTED,
+    TcpCongestionOps,
+)
 from ccsim.kernel.sock import TCP_CLOSE
 
 if TYPE_CHECKING:
     from ccsim.kernel.kernel import Kernel
-    from ccsim.kernel.ops import TcpCongestionOps
     from ccsim.kernel.sock import Sock
 
 __all__ = [
     "TCP_LISTEN",
+    "TCP_RENO",
     "Implementation",
     "NetNamespace",
     "SockData",
@@ -27,6 +37,14 @@ __all__ = [
 ]
 
 TCP_LISTEN = 10
+TCP_RENO = TcpCongestionOps(
+    name="reno",
+    flags=TCP_CONG_NON_RESTRICTED,
+    ssthresh=tcp_reno_ssthresh,
+    cong_avoid=tcp_reno_cong_avoid,
+    undo_cwnd=tcp_reno_undo_cwnd,
+)
+"""What every kernel has (``tcp_reno`` in ``net/ipv4/tcp_cong.c``)."""
 
 
 def tcp_validate_congestion_control(ops: TcpCongestionOps) -> None:

@@ -22,7 +22,8 @@ class AckTrain:
 
     The hook sees the socket as it is before the first ACK. It takes the first k ACKs, writes ``cwnd[:k]``, leaves
     ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh`` and ``ca`` as ``pkts_acked`` then ``cong_avoid``, called ACK by
-    ACK, would have left them, and returns k (0 to n). ``snd_ssthresh`` may change at the last taken ACK only.
+    ACK, would have left them, and returns k (0 to n). ``snd_ssthresh`` may change at the last taken ACK only, and ``cwnd`` never falls below the
+    window that the train began with.
     """
 
     def __init__(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -113,20 +114,24 @@ def _reached(func: Callable[..., Any]) -> set[Any]:
 
 def _named(func: FunctionType) -> Iterator[Any]:
     """Yield what the names in a function's code stand for."""
-    modules = [
-        v for n in _names(func.__code__) if isinstance(v := func.__globals__.get(n), ModuleType)
-    ]
-    for name in _names(func.__code__):
-        yield func.__globals__.get(name)
-        yield from (getattr(module, name, None) for module in modules)
+    names = set(_names(func.__code__))
+    values = [func.__globals__.get(name) for kind, name in names if kind == "LOAD_GLOBAL"]
+    yield from values
+    for module in values:
+        if isinstance(module, ModuleType):
+            yield from (
+                getattr(module, name, None) for kind, name in names if kind != "LOAD_GLOBAL"
+            )
     for cell in func.__closure__ or ():
         with suppress(ValueError):  # a variable that is not bound yet
             yield cell.cell_contents
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    """Yield the global and attribute names of a code object and of those nested in it."""
-    yield from code.co_names
+def _names(code: CodeType) -> Iterator[tuple[str, str]]:
+    """Yield the kind and name of each global and attribute that a code object reads."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD"):
+            yield instruction.opname, instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)

@@ -90,6 +90,8 @@ def reno_train(sk: Sock, acks: AckTrain) -> int:
         if taken == acks.n:
             return taken
         acked = acked or int(acks.acked[taken])
-    tcp_cong_avoid_ai(sk, sk.snd_cwnd, acked)  # by the definition: the counter may exceed the window
+    tcp_cong_avoid_ai(
+        sk, sk.snd_cwnd, acked
+    )  # by the definition: the counter may exceed the window
     acks.cwnd[taken] = sk.snd_cwnd
     return additive_increase(sk, acks, taken + 1)

@@ -157,6 +157,8 @@ def _check_link_name(value: object) -> str:
     if not FLOW_NAME.fullmatch(text) or "-" in text:
         allowed = "A-Z a-z 0-9 _ . (the kernel refuses others; EINVAL)"
         raise ValueError(f"expected a registered name of {allowed}, got {show(value)}")
+    if text == "reno":
+        raise ValueError("expected a name that is free, got 'reno', which is built in (EEXIST)")
     return text
 
 

@@ -130,8 +130,11 @@ class _Resolver:
 
 
 def _idle(flow: models.Flow, at_ns: int) -> str:
-    """Say why a flow cannot be swapped at a time; empty if it can."""
-    if flow.start_ns > at_ns:
+    """Say why a flow cannot be swapped at a time; empty if it can.
+
+    A flow that starts at that very time has no socket yet when the swap comes.
+    """
+    if flow.start_ns >= at_ns:
         return f"has not started; it starts at {format_time(flow.start_ns)}"
     if flow.stop_ns is not None and flow.stop_ns <= at_ns:
         return f"has ended; it stops at {format_time(flow.stop_ns)}"

@@ -63,7 +63,7 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     """
     una0, nxt0 = sk.una, sk.nxt
     last_una = int(una[-1])
-    if last_una + 2 > nxt0 or int(una[0]) <= una0 or last_una + sk.snd_cwnd + (last_una - una0) > sk.write_limit:
+    if last_una > nxt0 or int(una[0]) + 2 > nxt0 or 2 * last_una + sk.snd_cwnd - una0 > sk.write_limit:
         return None
     packets = sk.packets
     row0 = una0 - packets.base
@@ -80,7 +80,10 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     acked = una.copy()
     acked[0] -= una0
     acked[1:] -= una[:-1]
-    if not _timers_keep_still(sk, t, rtt) or int(acked.min()) < 1 or int(ca_rtt.min()) < 1:
+    # Something stays in flight at every ACK, as the window never falls within a train.
+    if int(acked.min()) < 1 or int(acked.max()) + 2 > sk.snd_cwnd:
+        return None
+    if int(ca_rtt.min()) < 1 or not _timers_keep_still(sk, t, rtt):
         return None
     host = sk.host
     sk.set_clock(int(t[0]))

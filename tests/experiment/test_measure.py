@@ -18,7 +18,7 @@ SWAPPED = flow(
 
 
 def test_phases_are_the_spans_between_successful_swaps() -> None:
-    swaps = [swap(20), swap(30, index=1, errno=2), swap(40, index=2), swap(40, index=3)]
+    swaps = [swap(20), swap(30, (), index=1, errno=2), swap(40, index=2), swap(40, index=3)]
     assert phases(result(swaps=swaps)) == [(0, 20 * S), (20 * S, 40 * S), (40 * S, 60 * S)]
 
 
@@ -116,9 +116,31 @@ def test_the_next_swap_of_the_same_flow_ends_the_observation() -> None:
 
 
 def test_a_swap_that_failed_has_its_errno_and_no_numbers() -> None:
-    metrics = measure(result(swaps=[swap(errno=2)]), result(), result())
+    metrics = measure(result(swaps=[swap(flows=(), errno=2)]), result(), result())
     assert metrics["swaps"][0]["errno"] == 2
     assert metrics["swaps"][0]["flows"] == []
+
+
+def test_a_swap_that_failed_for_one_flow_is_measured_for_the_others() -> None:
+    metrics = measure(result(SWAPPED, swaps=[swap(errno=9)]), result(), result())
+    assert metrics["swaps"][0]["errno"] == 9
+    assert len(metrics["swaps"][0]["flows"]) == 1
+    assert len(metrics["phases"]) == 2
+
+
+def test_a_staggered_sweep_reaches_each_flow_at_its_own_time() -> None:
+    run = result(
+        flow("a", mbit=((20, 100), (21, 50), (60, 100))),
+        flow("b", mbit=((25, 100), (26, 50), (60, 100))),
+        events=[event(10, "swap", "b"), event(20, "swap", "a"), event(25, "swap", "b")],
+        swaps=[swap(20, ("a", "b"), via="sweep"), swap(40, ("b",), index=1)],
+    )
+    twin = result(flow("a"), flow("b"))
+    costs = measure(run, twin, twin)["swaps"][0]["flows"]
+    assert [cost["at_s"] for cost in costs] == [20, 25]
+    # each dips to half in the second after its own swap
+    assert [cost["dip_worst_ratio"] for cost in costs] == pytest.approx([0.5, 0.5])
+    assert [cost["deficit_bytes"] for cost in costs] == pytest.approx([6_250_000, 6_250_000])
 
 
 def test_neighbours_that_lose_a_fifth_are_harmed_by_a_fifth() -> None:

@@ -224,7 +224,7 @@ TestV2 = V2Machine.TestCase
 TestV2.settings = SETTINGS
 
 
-class Watched(list):  # type: ignore[type-arg]
+class Watched(list):
     """A list of implementations that notes the names in it after each change."""
 
     def __init__(self, items: Any) -> None:

@@ -1,4 +1,4 @@
-"""Sockets, listeners, namespaces: what binds when, what is inherited, and the bugs real swaps had."""
+"""Sockets, listeners, namespaces: what binds when, what is inherited, and bugs real swaps had."""
 
 from __future__ import annotations
 
@@ -245,6 +245,7 @@ def test_sockets_cannot_be_connected_opened_or_closed_twice():
         rig.kernel.socket(sk)
     with raises("EINVAL", "connected"):
         rig.kernel.listen(sk)
+    assert sk.sk_state == 1  # none of this has touched it
     with raises("EINVAL", "does not listen"):
         rig.kernel.accept(sk, Sock())
     rig.kernel.close(sk)
