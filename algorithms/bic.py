@@ -1,8 +1,10 @@
-"""BIC: search for the window that the path holds by bisection (Xu, Harfoush and Rhee, INFOCOM 2004).
+"""BIC: search for the window that the path holds by bisection (Xu, Harfoush and Rhee, INFOCOM
+2004).
 
-The window Wmax at the last loss is too large, the one after it too small, so the target is between them. Far below
-Wmax the window grows linearly by ``max_increment`` packets per RTT, near it by a part of the distance, and close by
-only slowly; above Wmax it searches for a new maximum the other way round:
+The window Wmax at the last loss is too large, the one after it too small, so the target is between
+them. Far below Wmax the window grows linearly by ``max_increment`` packets per RTT, near it by a
+part of the distance, and close by only slowly; above Wmax it searches for a new maximum the other
+way round:
 
     distance = Wmax - cwnd
     growth   = max_increment                    distance / B > max_increment        (1)
@@ -11,11 +13,13 @@ only slowly; above Wmax it searches for a new maximum the other way round:
                (cwnd - Wmax) / (B - 1)          up to Wmax + (B - 1) max_increment  (4)
                max_increment                    beyond                              (5)
 
-packets per RTT, with B = 4. A loss sets the window to beta of itself. With ``fast_convergence``, a maximum below the
-one before makes room for newcomers: Wmax is then set halfway between the old window and the new one.
+packets per RTT, with B = 4. A loss sets the window to beta of itself. With ``fast_convergence``, a
+maximum below the one before makes room for newcomers: Wmax is then set halfway between the old
+window and the new one.
 
-Deviations from the paper, as in Linux: distances are divided by B = 4, not 2, and rounded down; growth speeds up by the
-number of packets that an ACK stands for, on average; until the first loss it is at least one packet per 20.
+Deviations from the paper, as in Linux: distances are divided by B = 4, not 2, and rounded down;
+growth speeds up by the number of packets that an ACK stands for, on average; until the first loss
+it is at least one packet per 20.
 """
 
 from __future__ import annotations
@@ -54,8 +58,8 @@ OPEN, LOSS = int(CaState.OPEN), int(CaState.LOSS)
 class Params:
     """Module parameters.
 
-    max_increment [packets per RTT]; low_window: up to this window be Reno [packets]; beta [1/1024]; initial_ssthresh
-    [packets], 0 for none; smooth_part: how slow (3) is.
+    max_increment [packets per RTT]; low_window: up to this window be Reno [packets]; beta [1/1024];
+    initial_ssthresh [packets], 0 for none; smooth_part: how slow (3) is.
     """
 
     fast_convergence: bool = True
@@ -112,7 +116,7 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
 
 
 def update(sk: Sock) -> int:
-    """Return how many packets must be acknowledged for one packet of growth; seldom computed for the same window."""
+    """Return the packets to acknowledge per packet of growth; seldom anew for one window."""
     ca = sk.ca
     cwnd, now = sk.snd_cwnd, sk.tcp_jiffies32
     if ca.last_cwnd == cwnd and s32(now - ca.last_time) <= sk.hz // UPDATES_PER_SEC:

@@ -1,25 +1,27 @@
 """CAIA Delay-Gradient: back off when delay grows, with a probability that follows how fast it grows
 (Hayes and Armitage, Networking 2011).
 
-Once per round trip, the changes of the smallest and of the largest RTT are averaged over ``window`` rounds. A gradient
-g > 0 makes the window back off to beta with probability
+Once per round trip, the changes of the smallest and of the largest RTT are averaged over ``window``
+rounds. A gradient g > 0 makes the window back off to beta with probability
 
     P(back off) = 1 - exp(-g backoff_factor)              (1)  section 3.1
 
-so no threshold on the delay itself is needed. Where backing off has not helped ``use_ineff`` times, others fill the queue
-by losses, and CDG stops until a gradient falls. Losses reduce as in Reno, but from a shadow window, the one that the
-flow would have if it had not backed off (``use_shadow``), so that CDG survives beside Reno.
+so no threshold on the delay itself is needed. Where backing off has not helped ``use_ineff`` times,
+others fill the queue by losses, and CDG stops until a gradient falls. Losses reduce as in Reno, but
+from a shadow window, the one that the flow would have if it had not backed off (``use_shadow``), so
+that CDG survives beside Reno.
 
-With ``use_tolerance``, a loss while the queue is not full, as the gradients tell, does not reduce at all: the queue
-is full when the largest RTT stops growing while the smallest one still does.
+With ``use_tolerance``, a loss while the queue is not full, as the gradients tell, does not reduce
+at all: the queue is full when the largest RTT stops growing while the smallest one still does.
 
-Slow start ends early when HyStart finds the ACKs of one train to span half the smallest RTT, or the RTT of a round to
-exceed it by an eighth (``hystart_detect``: 1, 2 or 3 for both).
+Slow start ends early when HyStart finds the ACKs of one train to span half the smallest RTT, or the
+RTT of a round to exceed it by an eighth (``hystart_detect``: 1, 2 or 3 for both).
 
-exp is computed as a product of tabulated powers; a gradient of 1 us and a factor of 1 give the exponent 10^-6.
+exp is computed as a product of tabulated powers; a gradient of 1 us and a factor of 1 give the
+exponent 10^-6.
 
-Deviations from the paper, as in Linux: samples of delayed ACKs are filtered out; the gradient of the smallest RTT is used
-if it is positive, and that of the largest otherwise.
+Deviations from the paper, as in Linux: samples of delayed ACKs are filtered out; the gradient of
+the smallest RTT is used if it is positive, and that of the largest otherwise.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ BETA_SCALE = 1024
 MIN_CWND = 2  # packets
 
 CWND_RESTART, COMPLETE_CWR = int(CaEvent.CWND_RESTART), int(CaEvent.COMPLETE_CWR)
-UNKNOWN, NONFULL, FULL, BACKOFF = range(4)  # what is known of the queue; BACKOFF: CDG itself reduces
+UNKNOWN, NONFULL, FULL, BACKOFF = range(4)  # the queue's state; BACKOFF: CDG itself reduces
 
 LINEAR_BITS = 8  # exponents below 256 * 10^-6 are linear
 EXP_CUTOFF = 1 << 24  # exponents from here on give 0
@@ -69,8 +71,9 @@ EXP_TABLE = (
 class Params:
     """Module parameters.
 
-    window: rounds over which gradients are averaged, a power of 2; backoff_beta [1/1024]; backoff_factor in (1);
-    hystart_detect; use_ineff: useless back-offs until CDG stops, 0 for never; use_shadow; use_tolerance.
+    window: rounds over which gradients are averaged, a power of 2; backoff_beta [1/1024];
+    backoff_factor in (1); hystart_detect; use_ineff: useless back-offs until CDG stops, 0 for
+    never; use_shadow; use_tolerance.
     """
 
     window: int = 8
@@ -157,7 +160,7 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
-    """Look at the gradient once per round trip, and grow as Reno does unless it made the window back off."""
+    """Look at the gradient once per round trip; grow as Reno does unless it says to back off."""
     ca = sk.ca
     if sk.snd_cwnd < sk.snd_ssthresh and sk.ca_ops.params.hystart_detect:
         hystart(sk, ca)
@@ -210,7 +213,7 @@ def guess_queue(ca: Cdg, g_min: int, g_max: int) -> None:
 
 
 def back_off(sk: Sock, gradient: int) -> bool:
-    """Back off by chance (1), unless it has not helped lately; tell whether the window is reduced."""
+    """Back off by chance (1), unless that has not helped lately; tell whether it does."""
     ca, params = sk.ca, sk.ca_ops.params
     if sk.random.u32() <= exp_minus(gradient * params.backoff_factor & U32_MAX):
         return False
@@ -225,7 +228,7 @@ def back_off(sk: Sock, gradient: int) -> bool:
 
 
 def exp_minus(x: int) -> int:
-    """Return exp(-x / 10^6) [1/2^32]: linear in the lowest 8 bits of ``x``, a factor for each of the others."""
+    """Return exp(-x / 10^6) [1/2^32]: linear in the lowest 8 bits, then a factor for each bit."""
     if x >= EXP_CUTOFF:
         return 0
     result = U32_MAX - (x & (1 << LINEAR_BITS) - 1) * (U32_MAX // 1_000_000)

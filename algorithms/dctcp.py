@@ -1,20 +1,22 @@
-"""DCTCP: cut the window in proportion to how much of it was marked (RFC 8257; Alizadeh et al., SIGCOMM 2010).
+"""DCTCP: cut the window in proportion to how much of it was marked (RFC 8257; Alizadeh et al.,
+SIGCOMM 2010).
 
-Switches mark every packet that finds more than a few packets queued, and the receiver echoes each mark exactly. The
-sender keeps a moving average alpha of the fraction F of marked packets, updated once per window of data, and an echoed
-mark reduces the window by as much as alpha says, at most once per window:
+Switches mark every packet that finds more than a few packets queued, and the receiver echoes each
+mark exactly. The sender keeps a moving average alpha of the fraction F of marked packets, updated
+once per window of data, and an echoed mark reduces the window by as much as alpha says, at most
+once per window:
 
     alpha <- (1 - g) alpha + g F          (1)  RFC 8257, section 3.3
     cwnd  <- cwnd (1 - alpha / 2)         (2)  RFC 8257, section 3.3
 
-So a long queue, which marks everything, halves the window as Reno does, and a short one hardly touches it.
-Growth is Reno's.
+So a long queue, which marks everything, halves the window as Reno does, and a short one hardly
+touches it. Growth is Reno's.
 
 alpha counts in units of 1/1024 and g is 2^-dctcp_shift_g.
 
-Deviations from RFC 8257, as in Linux: F counts packets, not bytes; an alpha below 2^dctcp_shift_g falls to zero at
-once; a loss halves the window (section 3.5) whatever alpha says. Without negotiated ECN a connection is a Reno
-connection from ``init`` on.
+Deviations from RFC 8257, as in Linux: F counts packets, not bytes; an alpha below 2^dctcp_shift_g
+falls to zero at once; a loss halves the window (section 3.5) whatever alpha says. Without
+negotiated ECN a connection is a Reno connection from ``init`` on.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ ECN_IS_CE = int(CaEvent.ECN_IS_CE)
 
 @dataclass(frozen=True)
 class Params:
-    """Module parameters: ``dctcp_shift_g`` is -log2 of the gain g; ``dctcp_alpha_on_init`` the first alpha [1/1024]."""
+    """Module parameters: dctcp_shift_g: -log2 of the gain g; dctcp_alpha_on_init [1/1024]."""
 
     dctcp_shift_g: int = 4
     dctcp_alpha_on_init: int = MAX_ALPHA
@@ -66,7 +68,7 @@ class Params:
 
 @dataclass(slots=True)
 class Dctcp:
-    """What one connection remembers: sender's estimate, undo, and the receiver's last congestion mark."""
+    """What one connection remembers, as a sender and as a receiver."""
 
     alpha: int = 0  # marked fraction [1/1024]
     next_seq: int = 0  # end of the observation window [byte sequence]
@@ -121,7 +123,7 @@ def ssthresh(sk: Sock) -> int:
 
 
 def react_to_loss(sk: Sock) -> None:
-    """Halve, as Reno does, because something was lost and not just marked (RFC 8257, section 3.5)."""
+    """Halve, as Reno does: something was lost and not just marked (RFC 8257, section 3.5)."""
     sk.ca.loss_cwnd = sk.snd_cwnd
     sk.snd_ssthresh = tcp_reno_ssthresh(sk)
 
@@ -146,7 +148,7 @@ def cwnd_event(sk: Sock, event: int) -> None:
 
 
 def receive_mark(sk: Sock, ce_state: int) -> None:
-    """Echo marks exactly: when they start or stop, first acknowledge what came before (RFC 8257, section 3.2)."""
+    """Echo marks exactly; acknowledge first what came before a change (RFC 8257, 3.2)."""
     ca = sk.ca
     if ca.ce_state != ce_state:
         if sk.ack_pending & ICSK_ACK_TIMER:
@@ -167,7 +169,7 @@ def echo(sk: Sock, ce_state: int) -> None:
 
 
 def get_info(sk: Sock) -> dict[str, int]:
-    """Return ``struct tcp_dctcp_info``: alpha [1/1024], bytes marked and delivered in this observation window."""
+    """Return ``struct tcp_dctcp_info``: alpha [1/1024], this window's bytes marked and in all."""
     ca = sk.ca
     return {
         "enabled": 1,

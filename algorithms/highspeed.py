@@ -1,17 +1,17 @@
 """HighSpeed TCP: Reno that grows faster and falls less the larger its window is (RFC 3649).
 
-Reno needs one loss in 5 billion packets to fill 10 Gbit/s at 100 ms. HighSpeed TCP keeps Reno's response below a
-window of 38 packets, and above it increases by a(w) packets per RTT and decreases by the fraction b(w), so that a
-window of 83,000 packets goes with one loss in 10 million:
+Reno needs one loss in 5 billion packets to fill 10 Gbit/s at 100 ms. HighSpeed TCP keeps Reno's
+response below a window of 38 packets, and above it increases by a(w) packets per RTT and decreases
+by the fraction b(w), so that a window of 83,000 packets goes with one loss in 10 million:
 
-    b(w) = (0.1 - 0.5) (log w - log 38) / (log 83000 - log 38) + 0.5          (1)  RFC 3649, section 5
-    a(w) = w^2 p(w) 2 b(w) / (2 - b(w)),   p(w) = 0.078 / w^1.2               (2)
+    b(w) = (0.1 - 0.5) (log w - log 38) / (log 83000 - log 38) + 0.5     (1)
+    a(w) = w^2 p(w) 2 b(w) / (2 - b(w)),   p(w) = 0.078 / w^1.2          (2)
 
-a takes whole numbers. The windows up to which it is 1, 2, 3, ... are the RFC's table (appendix B), and b is computed
-at each of them, in units of 1/256.
+a takes whole numbers. The windows up to which it is 1, 2, 3, ... are the RFC's table (appendix B),
+and b is computed at each of them, in units of 1/256.
 
-Deviation from the RFC, as in Linux: growth counts ACKs, not packets, so delayed ACKs halve it; the largest windows of
-the RFC's table are left out.
+Deviation from the RFC, as in Linux: growth counts ACKs, not packets, so delayed ACKs halve it; the
+largest windows of the RFC's table are left out.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CWND_CLAMP = U32_MAX // 128  # packets: window times decrease fits in 32 bits
 MIN_CWND = 2  # packets
 
 INCREASE_UP_TO = (
-    (38, 118, 221, 347, 495, 663, 851, 1058, 1284, 1529, 1793, 2076, 2378, 2699, 3039, 3399, 3778)
-    + (4177, 4596, 5036, 5497, 5979, 6483, 7009, 7558, 8130, 8726, 9346, 9991, 10661, 11358, 12082)
-    + (12834, 13614, 14424, 15265, 16137, 17042, 17981, 18955, 19965, 21013, 22101, 23230, 24402)
-    + (25618, 26881, 28193, 29557, 30975, 32450, 33986, 35586, 37253, 38992, 40808, 42707, 44694)
-    + (46776, 48961, 51258, 53677, 56230, 58932, 61799, 64851, 68113, 71617, 75401, 79517, 84035)
-    + (89053,)
+    *(38, 118, 221, 347, 495, 663, 851, 1058, 1284, 1529, 1793, 2076, 2378, 2699, 3039),
+    *(3399, 3778, 4177, 4596, 5036, 5497, 5979, 6483, 7009, 7558, 8130, 8726, 9346, 9991),
+    *(10661, 11358, 12082, 12834, 13614, 14424, 15265, 16137, 17042, 17981, 18955, 19965),
+    *(21013, 22101, 23230, 24402, 25618, 26881, 28193, 29557, 30975, 32450, 33986, 35586),
+    *(37253, 38992, 40808, 42707, 44694, 46776, 48961, 51258, 53677, 56230, 58932, 61799),
+    *(64851, 68113, 71617, 75401, 79517, 84035, 89053),
 )
-"""Element i: the largest window that grows by i + 1 packets per RTT [packets], from (2); the last is for all above."""
+"""Element i: the largest window that grows by i + 1 packets per RTT; the last is for all above."""
 
 
 def decrease(window: int) -> int:

@@ -1,24 +1,29 @@
-"""H-TCP: grow faster the longer the last congestion is ago (Leith and Shorten, PFLDnet 2004; draft-leith-tcp-htcp).
+"""H-TCP: grow faster the longer the last congestion is ago (Leith and Shorten, PFLDnet 2004;
+draft-leith-tcp-htcp).
 
-For the first second after a congestion event a flow grows as Reno does, so that it is fair where Reno does well;
-then its additive increase alpha grows with the square of the time Delta [s] since then:
+For the first second after a congestion event a flow grows as Reno does, so that it is fair where
+Reno does well; then its additive increase alpha grows with the square of the time Delta [s] since
+then:
 
     alpha(Delta) = 1                                                  Delta <= 1 s          (1)
     alpha(Delta) = 1 + 10 (Delta - 1) + ((Delta - 1) / 2)^2           Delta > 1 s           (2)
     alpha <- 2 (1 - beta) alpha(Delta)                                                      (3)
 
-(3) keeps competing flows fair whatever their back-off factor beta, which follows the path: it leaves the queue just
-empty if the throughput before two congestion events in a row differed by less than 20 %, and is 1/2 otherwise:
+(3) keeps competing flows fair whatever their back-off factor beta, which follows the path: it
+leaves the queue just empty if the throughput before two congestion events in a row differed by less
+than 20 %, and is 1/2 otherwise:
 
     beta = RTTmin / RTTmax, within 0.5 and 0.8                                              (4)
 
-With ``use_rtt_scaling``, alpha(Delta) is also divided by (100 ms / RTTmin), within 0.5 and 10, so that growth in
-time does not depend on the RTT.
+With ``use_rtt_scaling``, alpha(Delta) is also divided by (100 ms / RTTmin), within 0.5 and 10, so
+that growth in time does not depend on the RTT.
 
-alpha and beta count in units of 1/128; times are in ticks, as in Linux: the tick length is part of the behaviour.
+alpha and beta count in units of 1/128; times are in ticks, as in Linux: the tick length is part of
+the behaviour.
 
-Deviations from the paper, as in Linux: RTTmax forgets 5 % of its excess over RTTmin at each congestion event and takes
-only samples that exceed it by 20 ms or less; (4) needs an RTTmin above 10 ms.
+Deviations from the paper, as in Linux: RTTmax forgets 5 % of its excess over RTTmin at each
+congestion event and takes only samples that exceed it by 20 ms or less; (4) needs an RTTmin above
+10 ms.
 """
 
 from __future__ import annotations
@@ -50,7 +55,11 @@ REDUCTIONS = (int(CaState.CWR), int(CaState.RECOVERY), int(CaState.LOSS))
 
 @dataclass(frozen=True)
 class Params:
-    """Module parameters: divide alpha by the RTT's ratio to 100 ms; fall back to beta = 1/2 when throughput changes."""
+    """Module parameters.
+
+    use_rtt_scaling: relate growth to an RTT of 100 ms; use_bandwidth_switch: be wary, with
+    beta = 1/2, when throughput changes.
+    """
 
     use_rtt_scaling: bool = True
     use_bandwidth_switch: bool = True
@@ -141,7 +150,7 @@ def measure_throughput(sk: Sock, acked: int) -> None:
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
-    """Slow start, then alpha packets per window; alpha is brought up to date with each packet gained."""
+    """Slow start, then alpha packets per window; each packet gained brings alpha up to date."""
     if not tcp_is_cwnd_limited(sk):
         return
     cwnd = sk.snd_cwnd

@@ -1,15 +1,17 @@
 """TCP Hybla: on a long path, grow as fast as a short one would (Caini and Firrincieli, IJSCN 2004).
 
-Reno's window gains a packet per round trip, so a satellite link of 600 ms gains one where a terrestrial one gains 24.
-Hybla removes the RTT from the law. With rho = RTT / RTT0 (25 ms), at least 1, each ACK adds
+Reno's window gains a packet per round trip, so a satellite link of 600 ms gains one where a
+terrestrial one gains 24. Hybla removes the RTT from the law. With rho = RTT / RTT0 (25 ms), at
+least 1, each ACK adds
 
     2^rho - 1          in slow start                    (1)
     rho^2 / cwnd       in congestion avoidance          (2)
 
 rho counts in units of 1/8, increments in units of 1/128.
 
-Deviations from the paper, as in Linux: growth counts ACKs, not packets; the initial window is rho; rho follows the
-smoothed RTT only downwards; an increment that rounds to nothing becomes one packet per window.
+Deviations from the paper, as in Linux: growth counts ACKs, not packets; the initial window is rho;
+rho follows the smoothed RTT only downwards; an increment that rounds to nothing becomes one packet
+per window.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
 
 
 def slow_start_increment(rho_3ls: int) -> int:
-    """Return (1) [1/128 packet]: a power of 2 for the whole part of rho, times a tabulated one for the eighths."""
+    """Return (1) [1/128 packet]: 2 to the whole part of rho, times a power for the eighths."""
     whole, eighths = rho_3ls >> RHO_SHIFT, rho_3ls & RHO_MIN - 1
     return (POWERS_OF_2[eighths] << min(whole, RHO_MAX_EXPONENT)) - PACKET
 

@@ -1,8 +1,9 @@
 """TCP Illinois: loss decides when to back off, delay decides how fast to grow and how far to fall
 (Liu, Başar and Srikant, Performance Evaluation 2008).
 
-Once per round trip, the average queueing delay da is set against the largest one seen, dm. Far from congestion the
-window grows by 10 packets per RTT and a loss costs an eighth; near it, growth is 0.3 packets and a loss costs half:
+Once per round trip, the average queueing delay da is set against the largest one seen, dm. Far from
+congestion the window grows by 10 packets per RTT and a loss costs an eighth; near it, growth is 0.3
+packets and a loss costs half:
 
     alpha(da) = 10                          da <= d1
     alpha(da) = k1 / (k2 + da)              da > d1             (1)
@@ -11,14 +12,14 @@ window grows by 10 packets per RTT and a loss costs an eighth; near it, growth i
     beta(da)  = k3 + k4 da                  d2 < da < d3        (2)
     beta(da)  = 1/2                         da >= d3
 
-with d1, d2, d3 = 1 %, 10 % and 80 % of dm, and k1 to k4 such that both are continuous and alpha(dm) = 0.3. After a
-queue was seen, alpha jumps back to 10 only when da was below d1 for ``theta`` round trips. Below ``win_thresh``
-packets, alpha = 1 and beta = 1/2, as in Reno.
+with d1, d2, d3 = 1 %, 10 % and 80 % of dm, and k1 to k4 such that both are continuous and alpha(dm)
+= 0.3. After a queue was seen, alpha jumps back to 10 only when da was below d1 for ``theta`` round
+trips. Below ``win_thresh`` packets, alpha = 1 and beta = 1/2, as in Reno.
 
 alpha counts in units of 1/128, beta in units of 1/64.
 
-Deviation from the paper, as in Linux: of an ACK between growth steps only the packets that ``pkts_acked`` reported
-last are counted, once; then each ACK counts as one packet.
+Deviation from the paper, as in Linux: of an ACK between growth steps only the packets that
+``pkts_acked`` reported last are counted, once; then each ACK counts as one packet.
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ LOSS = int(CaState.LOSS)
 
 @dataclass(frozen=True)
 class Params:
-    """Module parameters: the window from which delay matters [packets]; round trips without queue before alpha jumps."""
+    """Module parameters.
+
+    win_thresh: the window from which delay matters [packets]; theta: round trips without a queue
+    before alpha jumps.
+    """
 
     win_thresh: int = 15
     theta: int = 5
@@ -191,7 +196,7 @@ def set_state(sk: Sock, new_state: int) -> None:
 
 
 def get_info(sk: Sock) -> dict[str, int]:
-    """Return ``struct tcpvegas_info``: the round's average and the connection's smallest RTT [us]."""
+    """Return ``struct tcpvegas_info``: the round's average RTT and the smallest one [us]."""
     ca = sk.ca
     return {
         "rttcnt": ca.cnt_rtt,

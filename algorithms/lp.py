@@ -1,22 +1,24 @@
-"""TCP-LP: take only what others leave, by yielding as soon as a queue builds (Kuzmanovic and Knightly, INFOCOM 2003).
+"""TCP-LP: take only what others leave, by yielding as soon as a queue builds (Kuzmanovic and
+Knightly, INFOCOM 2003).
 
-The sender watches the one-way delay d of its packets, through TCP timestamps, so that queues on the way back do not
-disturb. Its smoothed value sd, above a threshold between the smallest and the largest delay seen, means that somebody
-else needs the path:
+The sender watches the one-way delay d of its packets, through TCP timestamps, so that queues on the
+way back do not disturb. Its smoothed value sd, above a threshold between the smallest and the
+largest delay seen, means that somebody else needs the path:
 
     sd >= dmin + 0.15 (dmax - dmin)                      (1)  section 3.1
 
-The first time, the window is halved, and an inference phase of three RTTs begins, in which it must not grow. If (1)
-holds in that phase again, the window falls to one packet. Otherwise growth is Reno's.
+The first time, the window is halved, and an inference phase of three RTTs begins, in which it must
+not grow. If (1) holds in that phase again, the window falls to one packet. Otherwise growth is
+Reno's.
 
-The two clocks need not agree, since only differences of d count, but their rates must: the peer's ticks per second
-are estimated from its timestamps.
+The two clocks need not agree, since only differences of d count, but their rates must: the peer's
+ticks per second are estimated from its timestamps.
 
 sd is scaled by 8, d is in ticks of 1 ms.
 
-Deviations from the paper, as in Linux: one smoothing constant, 1/8; a largest delay counts only when it was seen
-twice; after each reduction dmin and dmax start anew from sd and 2 sd; d is unsigned, so it is a huge number when the
-peer's clock is behind.
+Deviations from the paper, as in Linux: one smoothing constant, 1/8; a largest delay counts only
+when it was seen twice; after each reduction dmin and dmax start anew from sd and 2 sd; d is
+unsigned, so it is a huge number when the peer's clock is behind.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
 
 
 def back_off(sk: Sock, now: int) -> None:
-    """Halve the window, or fall to one packet in an inference phase; measure the delay's range anew."""
+    """Halve the window, or leave one packet in an inference phase; measure the range of d anew."""
     ca = sk.ca
     ca.owd_min = ca.sowd >> DELAY_SHIFT
     ca.owd_max = ca.owd_max_rsv = ca.sowd >> DELAY_SHIFT - 1

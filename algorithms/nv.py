@@ -1,22 +1,25 @@
-"""TCP-NV: find the window that keeps the measured rate at the smallest RTT (Brakmo, "TCP-NV: An Update", netdev 2015).
+"""TCP-NV: find the window that keeps the measured rate at the smallest RTT (Brakmo, "TCP-NV: An
+Update", netdev 2015).
 
-New Vegas is for data centres, where RTTs jitter more than the queue grows. It measures a rate with each ACK, the bytes
-in flight when the packet was sent over its RTT, takes the largest of many ACKs, and computes the window that yields this
-rate without a queue:
+New Vegas is for data centres, where RTTs jitter more than the queue grows. It measures a rate with
+each ACK, the bytes in flight when the packet was sent over its RTT, takes the largest of many ACKs,
+and computes the window that yields this rate without a queue:
 
     max_win = max rate * min RTT / mss + nv_pad                                   (1)
 
-A window above max_win is reduced by 30 % of the excess, after at least 60 measurements (30 in slow start); one that is
-2 packets or more below ``max_win`` may grow, after at least 20. In between it stays. Losses take a fifth.
+A window above max_win is reduced by 30 % of the excess, after at least 60 measurements (30 in slow
+start); one that is 2 packets or more below ``max_win`` may grow, after at least 20. In between it
+stays. Losses take a fifth.
 
-The smallest RTT expires after ``nv_reset_period`` seconds, give or take a quarter, so that flows that share a path do
-not renew it together. A round trip that brought but one large ACK says little: it allows growth, and lets the next
-round be longer.
+The smallest RTT expires after ``nv_reset_period`` seconds, give or take a quarter, so that flows
+that share a path do not renew it together. A round trip that brought but one large ACK says little:
+it allows growth, and lets the next round be longer.
 
-Where a BPF program knows the RTT of the data centre (``bpf_base_rtt`` of the socket, in microseconds), RTTs count as
-that at most and as 80 % of it at least.
+Where a BPF program knows the RTT of the data centre (``bpf_base_rtt`` of the socket, in
+microseconds), RTTs count as that at most and as 80 % of it at least.
 
-Deviation from the paper, as in Linux: the moving average of the RTT has the weight 1/2 for the newest sample.
+Deviation from the paper, as in Linux: the moving average of the RTT has the weight 1/2 for the
+newest sample.
 """
 
 from __future__ import annotations
@@ -69,8 +72,8 @@ CWR, RECOVERY, LOSS = int(CaState.CWR), int(CaState.RECOVERY), int(CaState.LOSS)
 class Params:
     """Module parameters.
 
-    nv_pad: packets that may be queued; nv_reset_period: how long a smallest RTT is believed [s]; nv_min_cwnd: the
-    window is not reduced below this [packets].
+    nv_pad: packets that may be queued; nv_reset_period: how long a smallest RTT is believed [s];
+    nv_min_cwnd: the window is not reduced below this [packets].
     """
 
     nv_pad: int = 10
@@ -130,7 +133,7 @@ def start_over(sk: Sock) -> None:
 
 
 def set_state(sk: Sock, new_state: int) -> None:
-    """Stop growing and measuring while losses are repaired; each timeout halves the growth to come."""
+    """Stop growing and measuring while losses are repaired; each timeout halves later growth."""
     ca = sk.ca
     if new_state == OPEN and ca.reset:
         start_over(sk)
@@ -182,7 +185,7 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
 
 
 def average_rtt(ca: Nv, rtt_us: int) -> int:
-    """Return the moving average with a new sample; the first sample also makes an old smallest RTT harmless."""
+    """Return the moving average with a new sample; a first sample replaces the smallest RTT."""
     if ca.last_rtt_us:
         rtt_us = rtt_us * RTT_WEIGHT + ca.last_rtt_us * (256 - RTT_WEIGHT) >> 8
     else:
@@ -193,7 +196,7 @@ def average_rtt(ca: Nv, rtt_us: int) -> int:
 
 def believable(ca: Nv, rtt_us: int) -> int:
     """Return an RTT within the bounds that the data centre's base RTT sets."""
-    if 0 < ca.lower_bound_us and rtt_us < ca.lower_bound_us:
+    if rtt_us < ca.lower_bound_us:
         return ca.lower_bound_us
     if 0 < ca.base_rtt_us < rtt_us:
         return ca.base_rtt_us
@@ -240,7 +243,7 @@ def end_round(sk: Sock, bytes_acked: int) -> None:
 
 
 def decrease(sk: Sock, max_win: int) -> bool:
-    """Reduce the window towards ``max_win`` if there are measurements enough; tell whether there are."""
+    """Reduce the window towards ``max_win``; tell whether there were measurements enough."""
     ca = sk.ca
     if ca.rtt_count < MIN_RTTS_TO_DECREASE:
         return False
@@ -260,7 +263,7 @@ def decrease(sk: Sock, max_win: int) -> bool:
 
 
 def permit_growth(ca: Nv) -> bool:
-    """Allow growth if there are measurements enough, after a while faster; tell whether there are."""
+    """Allow growth, after a while faster; tell whether there were measurements enough."""
     if ca.eval_count < MIN_EVALS_TO_INCREASE:
         return False
     ca.allow_growth = True

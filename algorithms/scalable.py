@@ -1,12 +1,15 @@
-"""Scalable TCP: growth in proportion to the window, so that recovery takes the same time at any rate (Kelly, CCR 2003).
+"""Scalable TCP: growth in proportion to the window, so that recovery takes the same time at any
+rate (Kelly, CCR 2003).
 
-Reno needs a number of round trips in proportion to the window to make up for a loss; here each ACK adds a fixed
-fraction of a packet and a loss takes a fixed fraction of the window, so it takes about 13 round trips always:
+Reno needs a number of round trips in proportion to the window to make up for a loss; here each ACK
+adds a fixed fraction of a packet and a loss takes a fixed fraction of the window, so it takes about
+13 round trips always:
 
     cwnd <- cwnd + 0.01 per packet acknowledged          (1)  section 3.1
     cwnd <- cwnd - 0.125 cwnd on congestion              (2)
 
-Deviation from the paper, as in Linux: below 100 packets, where (1) would be slower than Reno, growth is Reno's.
+Deviation from the paper, as in Linux: below 100 packets, where (1) would be slower than Reno,
+growth is Reno's.
 """
 
 from __future__ import annotations

@@ -1,18 +1,20 @@
-"""TCP Vegas: keep a few packets queued, and read from the RTT how many there are (Brakmo and Peterson, JSAC 1995).
+"""TCP Vegas: keep a few packets queued, and read from the RTT how many there are (Brakmo and
+Peterson, JSAC 1995).
 
-With an empty queue the window would come back after BaseRTT, the smallest RTT seen; it comes back after RTT. The
-difference is how many packets wait in queues:
+With an empty queue the window would come back after BaseRTT, the smallest RTT seen; it comes back
+after RTT. The difference is how many packets wait in queues:
 
     Diff = (Expected - Actual) BaseRTT = cwnd (RTT - BaseRTT) / RTT          (1)  section 3.2
 
-Once per RTT, Vegas adds a packet if Diff < alpha, removes one if Diff > beta, and leaves slow start, with the window
-that fits BaseRTT, if Diff > gamma:
+Once per RTT, Vegas adds a packet if Diff < alpha, removes one if Diff > beta, and leaves slow
+start, with the window that fits BaseRTT, if Diff > gamma:
 
     target = cwnd BaseRTT / RTT                                             (2)
 
-Deviations from the paper, as in Linux: (1) divides by BaseRTT, not RTT; RTT is the smallest sample of the last round
-trip, which makes it robust against delayed ACKs; fewer than three samples in a round trip make it a Reno round; slow
-start doubles every round trip, not every other; retransmission is the host's.
+Deviations from the paper, as in Linux: (1) divides by BaseRTT, not RTT; RTT is the smallest sample
+of the last round trip, which makes it robust against delayed ACKs; fewer than three samples in a
+round trip make it a Reno round; slow start doubles every round trip, not every other;
+retransmission is the host's.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ RESTARTS = (int(CaEvent.CWND_RESTART), int(CaEvent.TX_START))
 
 @dataclass(frozen=True)
 class Params:
-    """Module parameters: bounds on Diff [packets]; below alpha grow, above beta shrink, above gamma end slow start."""
+    """Module parameters, bounds on Diff [packets]: grow below alpha, shrink above beta, end slow
+    start above gamma."""
 
     alpha: int = 2
     beta: int = 4
@@ -164,7 +167,7 @@ def limit_ssthresh(sk: Sock) -> None:
 
 
 def tcp_current_ssthresh(sk: Sock) -> int:
-    """Return ssthresh, raised to 3/4 of the window outside reductions (``tcp_current_ssthresh``)."""
+    """Return ssthresh, outside reductions at least 3/4 of the window (``tcp_current_ssthresh``)."""
     if sk.ca_state in (CWR, RECOVERY):
         return sk.snd_ssthresh
     return max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))

@@ -4,15 +4,16 @@ As in Vegas, the smallest RTT tells how many packets N of the window wait in a q
 
     N = cwnd (RTT - BaseRTT) / RTT                    (1)
 
-While N < beta, the network is taken for idle: a loss is then most likely a random one, and costs a fifth of the
-window instead of half; at N >= beta the window grows only by one packet every other round trip:
+While N < beta, the network is taken for idle: a loss is then most likely a random one, and costs a
+fifth of the window instead of half; at N >= beta the window grows only by one packet every other
+round trip:
 
     ssthresh = 4/5 cwnd   if N < beta, else 1/2 cwnd  (2)
 
 N counts in units of 1/2 packet, and beta is 3 packets.
 
-Deviation from the paper, as in Linux: N is computed anew by every ACK, from the RTT samples since the ACK before;
-with too few samples since the start, growth is Reno's.
+Deviation from the paper, as in Linux: N is computed anew by every ACK, from the RTT samples since
+the ACK before; with too few samples since the start, growth is Reno's.
 """
 
 from __future__ import annotations

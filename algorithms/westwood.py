@@ -1,8 +1,9 @@
-"""TCP Westwood+: after a loss, set the window to what the path was delivering (Mascolo et al., MobiCom 2001).
+"""TCP Westwood+: after a loss, set the window to what the path was delivering (Mascolo et al.,
+MobiCom 2001).
 
-The sender measures the rate at which data is acknowledged, once per window of time delta (an RTT, 50 ms at least), and
-smooths it by two exponential filters in a row; a loss then sets ssthresh to the bandwidth-delay product of an empty
-queue instead of half the window:
+The sender measures the rate at which data is acknowledged, once per window of time delta (an RTT,
+50 ms at least), and smooths it by two exponential filters in a row; a loss then sets ssthresh to
+the bandwidth-delay product of an empty queue instead of half the window:
 
     b_k      = acknowledged bytes / delta                  (1)
     b_ns     <- (7 b_ns + b_k) / 8                         (2)
@@ -13,8 +14,8 @@ So random losses, which leave the rate as it is, cost little. Growth is Reno's.
 
 Times are in ticks, rates in bytes per tick, as in Linux: the tick length is part of the behaviour.
 
-Deviations from the paper, as in Linux: the filter's coefficients are constant, not functions of the ACK spacing;
-during a reduction the window follows the host, and (4) is applied at its end.
+Deviations from the paper, as in Linux: the filter's coefficients are constant, not functions of the
+ACK spacing; during a reduction the window follows the host, and (4) is applied at its end.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Westwood:
 
 
 def init(sk: Sock) -> None:
-    """Start without an estimate; ``snd_una`` is read again at the first ACK, after the SYN is out of the way."""
+    """Start without an estimate; ``snd_una`` is read again at the first ACK, without the SYN."""
     ca = sk.ca
     ca.bk = ca.bw_ns_est = ca.bw_est = ca.accounted = 0
     ca.reset_rtt_min = ca.first_ack = True
@@ -102,7 +103,7 @@ def update_window(sk: Sock, ca: Westwood) -> None:
 
 
 def filter_bandwidth(ca: Westwood, sample: int) -> None:
-    """Put a rate sample [bytes/tick] through both filters, (2) and (3); the first one fills them."""
+    """Put a rate sample [bytes/tick] through filters (2) and (3); the first one fills them."""
     if ca.bw_ns_est == 0 and ca.bw_est == 0:
         ca.bw_ns_est = ca.bw_est = sample
         return
@@ -113,8 +114,8 @@ def filter_bandwidth(ca: Westwood, sample: int) -> None:
 def acked_bytes(sk: Sock, ca: Westwood) -> int:
     """Return the bytes that an ACK stands for, while duplicate ACKs and holes are about.
 
-    A duplicate ACK is one segment, on account; a cumulative ACK of more than one segment is what it covers less what
-    is on account, or one segment if all of it is.
+    A duplicate ACK is one segment, on account; a cumulative ACK of more than one segment is what it
+    covers less what is on account, or one segment if all of it is.
     """
     mss = sk.mss_cache
     covered = sk.snd_una - ca.snd_una & U32_MAX
@@ -139,7 +140,7 @@ def bandwidth_delay(sk: Sock) -> int:
 
 
 def cwnd_event(sk: Sock, event: int) -> None:
-    """Set the window after a fast recovery, and ssthresh after a timeout, which may also mean another path."""
+    """Set the window after a recovery, ssthresh after a timeout, which may also mean a new path."""
     if event == COMPLETE_CWR:
         sk.snd_cwnd = sk.snd_ssthresh = bandwidth_delay(sk)
     elif event == LOSS:

@@ -1,22 +1,26 @@
-"""YeAH-TCP: Scalable TCP while the queue is short, Reno while it is long (Baiocchi, Castellani and Vacirca, PFLDnet 2007).
+"""YeAH-TCP: Scalable TCP while the queue is short, Reno while it is long (Baiocchi, Castellani and
+Vacirca, PFLDnet 2007).
 
-Once per round trip the smallest RTT tells how many packets of the window are queued, and how full the path is:
+Once per round trip the smallest RTT tells how many packets of the window are queued, and how full
+the path is:
 
     Q = (RTTmin - RTTbase) cwnd / RTTmin            (1)
     L = (RTTmin - RTTbase) / RTTbase                (2)
 
-Fast mode (Q <= 80 and L <= 1/8) grows as Scalable TCP does. Otherwise the flow is in slow mode, where it grows as Reno
-does, and it decongests, which means that it drains the queue before it overflows:
+Fast mode (Q <= 80 and L <= 1/8) grows as Scalable TCP does. Otherwise the flow is in slow mode,
+where it grows as Reno does, and it decongests, which means that it drains the queue before it
+overflows:
 
-    cwnd <- cwnd - min(Q, cwnd / 2)   if Q > 80, and only down to the window that a Reno flow would have      (3)
+    cwnd <- max(cwnd - min(Q, cwnd / 2), reno_count)   if Q > 80           (3)
 
-Because Reno flows never drain, ``reno_count`` estimates the window of one that competes. A loss takes Q packets, or an
-eighth of the window if that is more, half of it at most; half if the flow has been in slow mode for 16 round trips:
+``reno_count`` estimates the window of a Reno flow that competes, since such a flow never drains. A
+loss takes Q packets, or an eighth of the window if that is more, half of it at most; half if the
+flow has been in slow mode for 16 round trips:
 
-    ssthresh = cwnd - min(max(Q, cwnd / 8), cwnd / 2)                                                         (4)
+    ssthresh = cwnd - min(max(Q, cwnd / 8), cwnd / 2)                      (4)
 
-Deviation from the paper, as in Linux: ``reno_count`` is forgotten after 50 round trips of fast mode without a loss, which
-need not follow each other.
+Deviation from the paper, as in Linux: ``reno_count`` is forgotten after 50 round trips of fast mode
+without a loss, which need not follow each other.
 """
 
 from __future__ import annotations
@@ -93,7 +97,7 @@ def enable(sk: Sock) -> None:
 
 
 def start_round(sk: Sock) -> None:
-    """Let the round end when all that is in flight now is acknowledged, and drop the RTT samples of the last one."""
+    """Begin a round, which ends when all that is in flight now is acknowledged."""
     ca = sk.ca
     ca.beg_snd_nxt = sk.snd_nxt
     ca.cnt_rtt = 0
@@ -129,7 +133,7 @@ def cwnd_event(sk: Sock, event: int) -> None:
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
-    """Slow start, and what it leaves over into the growth of the mode; once per round trip, look at the queue."""
+    """Slow start, then the growth of the mode; once per round trip, look at the queue."""
     if not tcp_is_cwnd_limited(sk):
         return
     ca = sk.ca

@@ -27,27 +27,37 @@ def default_jobs() -> int:
 
 
 def simulate_all(
-    scenarios: Sequence[Resolved], jobs: int | None = None, progress: Progress | None = None
+    scenarios: Sequence[Resolved],
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    while_waiting: Callable[[], object] | None = None,
 ) -> list[SimResult | None]:
     """Return the results of resolved scenarios, in order; None for those not reached.
 
     The first runs in this process; if it fails, the others are given up and are None. ``jobs`` is
     how many run at once (None: one a core); results do not depend on it. ``progress`` receives the
-    share done, 0 to 1, on this thread.
+    share done, 0 to 1, on this thread. ``while_waiting`` is called once if this process would wait.
     """
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
         raise ValueError(f"jobs: expected 1 or more, got {jobs}")
     workers = min(jobs, len(scenarios)) - 1 if sys.executable else 0
-    return _Batch(scenarios, progress or (lambda share: None)).run(workers)
+    batch = _Batch(scenarios, progress or (lambda share: None), while_waiting or (lambda: None))
+    return batch.run(workers)
 
 
 class _Batch:
     """The scenarios still to do, shared by the caller's thread and one thread a worker process."""
 
-    def __init__(self, scenarios: Sequence[Resolved], progress: Progress) -> None:
+    def __init__(
+        self,
+        scenarios: Sequence[Resolved],
+        progress: Progress,
+        while_waiting: Callable[[], object],
+    ) -> None:
         self.scenarios = scenarios
         self.progress = progress
+        self.while_waiting = while_waiting
         self.waiting = deque(range(1, len(scenarios)))
         self.given_back: deque[int] = deque()
         self.results: list[SimResult | None] = [None] * len(scenarios)
@@ -62,6 +72,8 @@ class _Batch:
             if first.failed:
                 return [first] + [None] * (len(self.scenarios) - 1)
             self._take_here(self.waiting)
+            if threads:
+                self.while_waiting()
             for thread in threads:
                 while thread.is_alive():
                     thread.join(0.05)

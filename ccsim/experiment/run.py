@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def run_scenario(
     name = run_id(scenario.identity(), scenario.seed)
     final = folder_for(Path(out), scenario.name, name)
     with unfinished_folder(final) as folder:
-        results, failed = _simulate(scenario, twins, jobs, progress)
+        results, failed = _simulate(scenario, twins, jobs, progress, formats)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
@@ -90,16 +91,29 @@ def _simulate(
     twins: bool,
     jobs: int | None,
     progress: Callable[[float], None] | None,
+    formats: Sequence[str],
 ) -> tuple[Results, str]:
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
     variants = {"result": scenario}
     if twins and scenario.twins and scenario.swaps:
         variants |= {"twin_a": scenario.without_swaps(), "twin_b": scenario.with_b_twin()}
-    found = simulate_all([one.resolved() for one in variants.values()], jobs, progress)
+    found = simulate_all(
+        [one.resolved() for one in variants.values()],
+        jobs,
+        progress,
+        while_waiting=lambda: _import_early(formats),
+    )
     results: Results = dict(zip(variants, found, strict=True))
     names = {"result": "", "twin_a": "A-twin: ", "twin_b": "B-twin: "}
     failures = [names[key] + one.failed for key, one in results.items() if one and one.failed]
     return results, failures[0] if failures else ""
+
+
+def _import_early(formats: Sequence[str]) -> None:
+    """Import what will be needed once the twins are there: half a second that costs no time."""
+    import_module("duckdb")
+    if formats:
+        import_module("ccsim.plot.render")
 
 
 def _needed(results: Results) -> SimResult:

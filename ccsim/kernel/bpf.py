@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ccsim.kernel.errors import E2BIG, EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP, KernelError
+from ccsim.kernel.errors import E2BIG, EEXIST, EINVAL, ENOTSUPP, EOPNOTSUPP, KernelError
 from ccsim.kernel.links import StructOpsLink
 from ccsim.kernel.maps import StructOpsMap, StructOpsValue
 from ccsim.kernel.objects import ArrayMap, BpfObject, Prog
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BPF_F_LINK", "BPF_STRUCT_OPS", "BpfCmd", "MapType", "ProgType", "bpf"]
 
+BPF_NOEXIST = 1
+BPF_EXIST = 2
 BPF_F_LINK = 1 << 13
 BPF_STRUCT_OPS = 44  # enum bpf_attach_type
 TCP_CONGESTION_OPS = "tcp_congestion_ops"
@@ -167,8 +169,7 @@ def map_update_elem(kernel: Kernel, attr: Attr) -> None:
     """
     map = _map(kernel, attr["map_fd"], "map update")
     if isinstance(map, ArrayMap):
-        _check_key(map, attr.get("key", 0))
-        map.values[attr.get("key", 0)] = attr["value"]
+        _array_update(map, attr.get("key", 0), attr["value"], attr.get("flags", 0))
         return
     if attr.get("flags", 0):
         raise KernelError(
@@ -189,6 +190,16 @@ def map_update_elem(kernel: Kernel, attr: Attr) -> None:
         _register(kernel, map, ca)
         kernel.profile.registered(map)
     map.store(ca, progs)
+
+
+def _array_update(map: ArrayMap, key: int, value: Any, flags: int) -> None:
+    """``array_map_update_elem``: an array's elements all exist, so BPF_NOEXIST fails."""
+    if flags > BPF_EXIST:
+        raise KernelError(EINVAL, f"{map.name}: map update: expected flags 0 to 2, got {flags:#x}")
+    _check_key(map, key)
+    if flags == BPF_NOEXIST:
+        raise KernelError(EEXIST, f"{map.name}: the element exists")
+    map.values[key] = value
 
 
 def _build_ops(
@@ -229,8 +240,7 @@ def _register(kernel: Kernel, map: StructOpsMap, ca: Implementation) -> None:
 
 
 def _value_of(map: StructOpsMap) -> Implementation:
-    if map.value is None:
-        raise AssertionError(f"{map.name} is {map.state.name} without a value")
+    assert map.value is not None, f"{map.name} is {map.state.name} without a value"
     return map.value
 
 
@@ -279,10 +289,9 @@ def obj_get_info_by_fd(kernel: Kernel, attr: Attr) -> dict[str, Any]:
         return {"id": obj.id, "type": ProgType.STRUCT_OPS, "name": obj.name}
     if isinstance(obj, ArrayMap):
         return {"id": obj.id, "type": MapType.ARRAY, "name": obj.name, "map_flags": 0}
-    if isinstance(obj, StructOpsMap):
-        flags = BPF_F_LINK if obj.link else 0
-        return {"id": obj.id, "type": MapType.STRUCT_OPS, "name": obj.name, "map_flags": flags}
-    raise KernelError(ENOENT, f"info: no information on a {obj.kind}")
+    assert isinstance(obj, StructOpsMap)
+    flags = BPF_F_LINK if obj.link else 0
+    return {"id": obj.id, "type": MapType.STRUCT_OPS, "name": obj.name, "map_flags": flags}
 
 
 def link_create(kernel: Kernel, attr: Attr) -> int:

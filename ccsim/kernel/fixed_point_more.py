@@ -1,4 +1,4 @@
-"""More integer arithmetic of the kernel: C division, ticks as microseconds, and ranges of module parameters."""
+"""More arithmetic of the kernel: C division, ticks as microseconds, ranges of parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def div_toward_zero(dividend: int, divisor: int) -> int:
 
 
 def div_round_closest(dividend: int, divisor: int) -> int:
-    """Return the quotient by a positive divisor, rounded to the nearest integer, halves away from zero."""
+    """Return the quotient by a positive divisor, to the nearest integer, halves away from zero."""
     quotient = (abs(dividend) + divisor // 2) // divisor
     return quotient if dividend >= 0 else -quotient
 

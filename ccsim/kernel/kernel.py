@@ -267,10 +267,10 @@ class Kernel:
         """Get ``TCP_CONGESTION``: the name, which old and new implementations may share
         (``do_tcp_getsockopt``).
         """
-        data = self._data(sk)
+        self._data(sk)
         if optname != TCP_CONGESTION:
             raise KernelError(ENOPROTOOPT, f"expected the option TCP_CONGESTION, got {optname}")
-        return data.implementation.name
+        return sk.ca_ops.name
 
     def bpf_setsockopt(self, sk: Sock, optname: int, value: str) -> int:
         """Set ``TCP_CONGESTION`` from within a hook; return 0 or minus an errno

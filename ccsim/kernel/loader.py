@@ -47,7 +47,7 @@ def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
 
 
 def _declares(name: str, value: object) -> bool:
-    """Tell whether a variable is a table of the file: not private, and not the kernel's own reno."""
+    """Tell whether a variable is a table of the file: neither private nor the kernel's reno."""
     return isinstance(value, TcpCongestionOps) and name[0] != "_" and value is not TCP_RENO
 
 
@@ -56,11 +56,10 @@ def _compile(path: Path) -> object:
     try:
         return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except OSError as error:
-        raise ObjectFileError(f"{path}:0: cannot be read: {error.strerror}") from error
-    except SyntaxError as error:
-        raise ObjectFileError(f"{path}:{error.lineno or 0}: syntax error: {error.msg}") from error
-    except ValueError as error:  # a NUL byte
-        raise ObjectFileError(f"{path}:1: not Python source text: {error}") from error
+        raise ObjectFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except (SyntaxError, ValueError) as error:  # for a NUL byte it depends on the Python
+        line = getattr(error, "lineno", None) or 0
+        raise ObjectFileError(f"{path}:{line}: syntax error: {error}") from error
 
 
 def _execute(path: Path, code: object) -> ModuleType:

@@ -19,7 +19,7 @@ from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
 from ccsim.kernel.libbpf import Object
 from ccsim.kernel.maps import StructOpsMap
-from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, AckSample, RateSample, TcpCongestionOps
+from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, RateSample, TcpCongestionOps
 from ccsim.kernel.sock import TCP_ESTABLISHED, Sock
 from ccsim.kernel.tcp_cong import TCP_RENO
 
@@ -333,11 +333,10 @@ def _map_view(map: Any) -> Step:
 def _transfer(sk: Sock) -> None:
     """Let the hooks run that one acknowledgement runs."""
     ops = sk.ca_ops
-    if ops.pkts_acked is not None:
-        ops.pkts_acked(sk, AckSample(1, 1000, 0))
     if ops.cong_control is not None:
         ops.cong_control(sk, 0, 0, RateSample())
-    elif ops.cong_avoid is not None:
+    else:
+        assert ops.cong_avoid is not None
         ops.cong_avoid(sk, 0, 1)
 
 

@@ -161,9 +161,8 @@ class Shell:
     def unpin(self, path: str) -> None:
         """remove a pin"""
         self.kernel.unlink(path)
-        for link in self.links.values():
-            if link.pin_path == path:
-                link.pin_path = None
+        for link in [link for link in self.links.values() if link.pin_path == path]:
+            link.pin_path = None
 
     def get(self, path: str, link: str) -> None:
         """open a pinned link anew"""

@@ -72,7 +72,8 @@ class ShellSock(Sock):
             ops.pkts_acked(self, AckSample(1, RTT_US, window * self.mss_cache))
         if ops.cong_control is not None:
             ops.cong_control(self, self.snd_una, 0, self._rate_sample(window))
-        elif ops.cong_avoid is not None:
+        else:
+            assert ops.cong_avoid is not None
             ops.cong_avoid(self, self.snd_una, 1)
 
     def _rate_sample(self, window: int) -> RateSample:

@@ -266,7 +266,7 @@ class TcpCong:
         ca = self.find_autoload(name) if load else self.find(name)
         if ca is None:
             raise KernelError(ENOENT, f"no congestion control {name!r} is registered")
-        if ca is sk.kernel_data.implementation:
+        if ca.ops is sk.ca_ops:
             sk.ca_setsockopt = True
             return
         ca.owner.get()
@@ -300,4 +300,4 @@ def _bind(sk: Sock, ca: Implementation) -> None:
 def _mark_ecn(sk: Sock) -> None:
     """Mark packets ECN-capable exactly while the implementation needs it (``INET_ECN_xmit``)."""
     data: SockData = sk.kernel_data
-    data.ecn_xmit = bool(data.implementation.flags & TCP_CONG_NEEDS_ECN)
+    data.ecn_xmit = bool(sk.ca_ops.flags & TCP_CONG_NEEDS_ECN)

@@ -50,6 +50,10 @@ class AckTrainRows:
     def __len__(self) -> int:
         return len(self.t)
 
+    def time(self, k: int) -> int:
+        """Return when ACK ``k`` arrives [ns]."""
+        return int(self.t[k])
+
     def row(self, k: int) -> AckRow:
         """Return ACK ``k`` as the scalar path takes it."""
         if self._rows is None:
@@ -71,6 +75,10 @@ class AckRows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def time(self, k: int) -> int:
+        """Return when ACK ``k`` arrives [ns]."""
+        return self.rows[k][0]
 
     def row(self, k: int) -> AckRow:
         """Return ACK ``k``."""
@@ -142,7 +150,7 @@ class Flow:
         sk, recorder = self.sk, self.recorder
         while True:
             rows = self._next_rows()
-            t_ack = rows.row(rows.at)[0] if rows is not None else NEVER
+            t_ack = rows.time(rows.at) if rows is not None else NEVER
             t_timer, t_pace = sk.timer_ns, sk.pacing_ns
             t = min(t_ack, t_timer, t_pace, self.syn_timer_ns)
             if t >= horizon_ns:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ccsim.catalog import algorithm_files
+from ccsim.catalog import algorithm_files, algorithms_dir
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import Kernel, Link, Map, Object, TcpCongestionOps, load_tables
 
@@ -24,7 +24,6 @@ class Registry:
 
     def __init__(self, scenario: Mapping[str, Any]) -> None:
         self.files: set[str] = set()
-        self._modules = algorithm_files()
         self._tables: dict[str, dict[str, TcpCongestionOps]] = {}
         self._user_files = [Path(path) for path in scenario["objects"]]
         spec = scenario["kernel"]
@@ -42,11 +41,18 @@ class Registry:
         return self._tables[key]
 
     def _request_module(self, name: str) -> TcpCongestionOps | None:
-        path = self._modules.get(name)
+        path = self._module_file(name)
         if path is None:
             return None
         tables = self._load(path).values()
         return next((ops for ops in tables if ops.name == name), None)
+
+    def _module_file(self, name: str) -> Path | None:
+        """Return the shipped file of an algorithm; reading all of them is only needed for unusual names."""
+        path = algorithms_dir() / f"{name}.py"
+        if name.isidentifier() and path.is_file():
+            return path
+        return algorithm_files().get(name)
 
     def _attach(self, scenario: Mapping[str, Any]) -> None:
         linked = {link["map"] for link in scenario["links"]}
@@ -63,8 +69,7 @@ class Registry:
         for path in self._user_files:
             if name in (tables := self._load(path)):
                 return tables[name]
-        path_of = {Path(path).stem: path for path in self._modules.values()}
-        path = self._modules.get(name) or path_of.get(name)
+        path = self._module_file(name)
         if path is None or name not in (tables := self._load(path)):
             raise AlgorithmError(f"expected an algorithm file with a table {name!r}, found none")
         return tables[name]

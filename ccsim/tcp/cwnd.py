@@ -102,7 +102,7 @@ def end_cwnd_reduction(sk: TcpSock) -> None:
         return
     if sk.snd_ssthresh < TCP_INFINITE_SSTHRESH and (sk.ca_state == CWR or sk.undo_marker >= 0):
         sk.snd_cwnd = sk.snd_ssthresh
-        sk.snd_cwnd_stamp = sk.tcp_jiffies32
+        sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     ca_event(sk, CaEvent.COMPLETE_CWR)
 
 
@@ -157,7 +157,7 @@ def enter_loss(sk: TcpSock) -> None:
         init_undo(sk)
     sk.snd_cwnd = in_flight(sk) + 1
     sk.snd_cwnd_cnt = 0
-    sk.snd_cwnd_stamp = sk.tcp_jiffies32
+    sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     if sk.ca_state <= DISORDER and sk.sacked_out >= sk.host.reordering:
         sk.reordering = min(sk.reordering, sk.host.reordering)
     set_ca_state(sk, LOSS)
@@ -196,7 +196,7 @@ def undo_cwnd_reduction(sk: TcpSock, *, unmark_loss: bool) -> None:
         assert undo is not None
         sk.snd_cwnd = undo(sk)
         sk.snd_ssthresh = max(sk.snd_ssthresh, sk.prior_ssthresh)
-    sk.snd_cwnd_stamp = sk.tcp_jiffies32
+    sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     sk.undo_marker = -1
     sk.rack_advanced = True  # RACK has to look at its losses again
     sk.counters["undos"] += 1

@@ -53,9 +53,11 @@ class Host:
     pacing_ss_ratio: int = 200
     pacing_ca_ratio: int = 120
     jiffy_ns: int = field(init=False, default=0)
+    jiffy_us: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "jiffy_ns", 1_000_000_000 // self.hz)
+        object.__setattr__(self, "jiffy_us", 1_000_000 // self.hz)
 
     def jiffies(self, t_ns: int) -> int:
         """Return the tick number at ``t_ns``."""

@@ -9,7 +9,7 @@ from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
 from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
-from ccsim.tcp.rtt import rtt_estimator, set_rto, update_rtt
+from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
 from ccsim.tcp.sock import TcpSock
 
@@ -53,48 +53,45 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         if flags[i] & MARKED:
             return False
     now_us = sk.tcp_mstamp
-    rs = sk.rate_sample
     tx_us = packets.tx_us[last]
     acked = ack - una
+    ops = sk.ca_ops
+    rs = sk.rate_sample
     rs.prior_in_flight = sk.nxt - una
     sk.una = ack
     sk.icsk_retransmits = 0
     sk.delivered = delivered = sk.delivered + acked
     # RACK and the rate sample: the last packet is the latest sent.
     sk.rack_advanced = True
-    sk.rack_rtt_us = ca_rtt_us = now_us - tx_us
-    sk.rack_mstamp_us = tx_us
+    sk.rack_rtt_us = rs.rtt_us = ca_rtt_us = now_us - tx_us
+    sk.rack_mstamp_us = sk.first_tx_us = tx_us
     sk.rack_end = ack
-    sk.first_tx_us = tx_us
     sk.sample_end = ack - 1
     rs.prior_delivered = prior_delivered = packets.delivered[last]
-    rs.rtt_us = ca_rtt_us
-    if ca_rtt_us < sk.rtt_min_us:
-        sk.rtt_min_us = ca_rtt_us or sk.host.jiffy_ns // 1000
-    rtt_estimator(sk, now_us - packets.tx_us[first])
-    set_rto(sk)
-    sk.backoff = 0
-    ops = sk.ca_ops
-    hook = ops.pkts_acked
-    if hook is not None:
+    update_rtt(sk, now_us - packets.tx_us[first], ca_rtt_us)
+    if ops.pkts_acked is not None:
         sample = sk.ack_sample
         sample.pkts_acked = acked
         sample.rtt_us = ca_rtt_us
         sample.in_flight = sk.mss_cache * (delivered - prior_delivered)
-        hook(sk, sample)
+        ops.pkts_acked(sk, sample)
     if sk.reord_seen or sk.rack_reo_wnd_steps > 1:
         rack_update_reo_wnd(sk)
     if ops.in_ack_event is not None:
         ops.in_ack_event(sk, 0)
-    set_xmit_timer(sk)
-    _plain_rate_sample(sk, last, delivered, now_us, acked)
+    if sk.app_limited and delivered > sk.app_limited:
+        sk.app_limited = 0
+    sk.delivered_mstamp = now_us
     if ops.cong_control is not None:
+        _plain_rate_sample(sk, last, delivered, now_us, acked)
         ops.cong_control(sk, ack * sk.mss_cache, 0, rs)
     else:
         assert ops.cong_avoid is not None
         ops.cong_avoid(sk, ack * sk.mss_cache, acked)
-        update_pacing_rate(sk)
-    write_xmit(sk)
+        sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - ack, sk.srtt_us)
+    # The timer that the ACK sets anew is set again by what it lets out: once is enough.
+    if not write_xmit(sk):
+        set_xmit_timer(sk)
     return True
 
 
@@ -102,14 +99,11 @@ def _plain_rate_sample(sk: TcpSock, last: int, delivered: int, now_us: int, acke
     """Complete the rate sample of a plain ACK whose last packet stands in row ``last`` (``tcp_rate_gen``)."""
     packets = sk.packets
     rs = sk.rate_sample
-    if sk.app_limited and delivered > sk.app_limited:
-        sk.app_limited = 0
-    sk.delivered_mstamp = now_us
     rs.acked_sacked = acked
     rs.losses = 0
     rs.delivered = delivered - rs.prior_delivered
     rs.prior_mstamp = prior_us = packets.delivered_us[last]
-    rs.is_app_limited = bool(packets.flags[last] & APP_LIMITED)
+    rs.is_app_limited = packets.flags[last] & APP_LIMITED != 0
     rs.is_retrans = False
     interval = packets.tx_us[last] - packets.first_tx_us[last]
     if now_us - prior_us > interval:

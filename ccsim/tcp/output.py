@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ccsim.kernel.ops import CaEvent, CaState
-from ccsim.kernel.sock import PACING_NONE, UNLIMITED_RATE
+from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import (
     ca_event,
     current_ssthresh,
@@ -13,7 +13,7 @@ from ccsim.tcp.cwnd import (
     in_flight,
 )
 from ccsim.tcp.host import NEVER, TIMEOUT_MIN_US
-from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
+from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
 from ccsim.tcp.rate import check_app_limited, skb_sent
 from ccsim.tcp.sock import (
@@ -32,6 +32,7 @@ __all__ = [
     "rearm_rto",
     "schedule_loss_probe",
     "set_xmit_timer",
+    "settle_timer",
     "write_xmit",
     "xmit_retransmit_queue",
 ]
@@ -45,91 +46,123 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
 
     Returns whether something was sent.
     """
-    now_ns = sk.tcp_clock_cache
-    packets = sk.packets
-    limit = sk.write_limit
-    out_t, out_seq = sk.out_t, sk.out_seq
+    first = sk.nxt
     left_out = sk.sacked_out + sk.lost_out - sk.retrans_out
-    paced = sk.pacing_status != PACING_NONE
-    first = nxt = sk.nxt
     end = sk.una + left_out + sk.snd_cwnd  # nxt may grow up to here
-    if probe and nxt >= end:
-        end = nxt + 1
-    if end > limit:
-        end = limit
-    if probe and end > nxt + 1:
-        end = nxt + 1
-    if nxt < end and end - packets.base > packets.capacity:
-        packets.make_room(sk.una, nxt, end - nxt)
-    while nxt < end:
-        if paced and sk.tcp_wstamp_ns > now_ns:
-            sk.pacing_ns = sk.tcp_wstamp_ns
-            break
-        if nxt - left_out == sk.una:
-            ca_event(sk, CaEvent.TX_START)
-        _transmit_new(sk, nxt, now_ns, paced)
-        out_t.append(now_ns)
-        out_seq.append(nxt)
-        nxt += 1
-    sent = nxt > first
+    if probe:
+        end = first + 1
+    if end > sk.write_limit:
+        end = sk.write_limit
+    if first < end:
+        if end - sk.packets.base > sk.packets.capacity:
+            sk.packets.make_room(sk.una, first, end - first)
+        if sk.pacing_status == PACING_NONE:
+            _transmit(sk, end, left_out)
+        else:
+            _transmit_paced(sk, end, left_out)
+    nxt = sk.nxt
     limited = nxt - left_out - sk.una >= sk.snd_cwnd
-    if sent:
-        if first == sk.una or sk.timer_kind == TIMER_LOSS_PROBE:
-            rearm_rto(sk)
-        if sk.ca_state in (CWR, RECOVERY):
+    if nxt > first:
+        sk.lsnd_ns = sk.tcp_clock_cache
+        sk.data_segs_out += nxt - first
+        if sk.ca_state == CWR or sk.ca_state == RECOVERY:
             sk.prr_out += nxt - first
-        if not probe:
-            schedule_loss_probe(sk, advancing_rto=False)
-    if sent or limited:
+        if probe or not schedule_loss_probe(sk, advancing_rto=False):
+            if first == sk.una or sk.timer_kind == TIMER_LOSS_PROBE:
+                rearm_rto(sk)
         _cwnd_validate(sk, limited)
-    if nxt >= limit:
+    elif limited:
+        _cwnd_validate(sk, limited)
+    if nxt >= sk.write_limit:
         check_app_limited(sk)
-    return sent
+    return nxt > first
 
 
-def _transmit_new(sk: TcpSock, seq: int, now_ns: int, paced: bool) -> None:
-    """Stamp one new packet and count it (``tcp_transmit_skb``, ``tcp_event_new_data_sent``)."""
-    sk.packets.flags[seq - sk.packets.base] = 0
-    skb_sent(sk, seq - sk.packets.base, now_ns // 1000)
-    if paced:
-        _pace(sk, now_ns)
-    else:
-        sk.tcp_wstamp_ns = now_ns
-    sk.data_segs_out += 1
-    sk.lsndtime = sk.tcp_jiffies32
-    sk.nxt = seq + 1
+def _transmit(sk: TcpSock, end: int, left_out: int) -> None:
+    """Send all new packets before ``end`` at once (``tcp_transmit_skb``, ``tcp_event_new_data_sent``)."""
+    now_ns, now_us = sk.tcp_clock_cache, sk.tcp_mstamp
+    seq = sk.nxt
+    sk.tcp_wstamp_ns = now_ns
+    if seq - left_out == sk.una:
+        ca_event(sk, CaEvent.TX_START)
+    if seq == sk.una:
+        sk.first_tx_us = sk.delivered_mstamp = now_us
+    packets = sk.packets
+    delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
+    flags = APP_LIMITED if sk.app_limited else 0
+    base = packets.base
+    for i in range(seq - base, end - base):
+        packets.tx_us[i] = now_us
+        packets.delivered[i] = delivered
+        packets.delivered_us[i] = delivered_us
+        packets.first_tx_us[i] = first_tx_us
+        packets.flags[i] = flags
+        sk.out_t.append(now_ns)
+        sk.out_seq.append(i + base)
+    sk.nxt = end
+
+
+def _transmit_paced(sk: TcpSock, end: int, left_out: int) -> None:
+    """Send new packets before ``end`` while the pacer allows; a packet's departure sets when the next may leave.
+
+    Half a gap of lateness is forgiven (``tcp_update_skb_after_send``).
+    """
+    now_ns = sk.tcp_clock_cache
+    rate = sk.pacing_rate
+    gap = sk.mss_cache * NS_PER_S // rate if rate else 0  # 0 at an unlimited rate
+    segs_out = sk.data_segs_out
+    seq = sk.nxt
+    while seq < end:
+        stamp = sk.tcp_wstamp_ns
+        if stamp > now_ns:
+            sk.pacing_ns = stamp
+            break
+        if seq - left_out == sk.una:
+            ca_event(sk, CaEvent.TX_START)
+            rate = sk.pacing_rate
+            gap = sk.mss_cache * NS_PER_S // rate if rate else 0
+        i = seq - sk.packets.base
+        sk.packets.flags[i] = 0
+        skb_sent(sk, i, sk.tcp_mstamp)
+        if segs_out >= SEGS_NEVER_PACED:
+            half, late = gap >> 1, now_ns - stamp
+            sk.tcp_wstamp_ns = now_ns + gap - (half if half < late else late)
+        else:
+            sk.tcp_wstamp_ns = now_ns
+        sk.out_t.append(now_ns)
+        sk.out_seq.append(seq)
+        segs_out += 1
+        seq += 1
+        sk.nxt = seq
 
 
 def _pace(sk: TcpSock, now_ns: int) -> None:
-    """Set when the next packet may leave; half a gap of lateness is forgiven (``tcp_update_skb_after_send``)."""
-    prior = sk.tcp_wstamp_ns
-    stamp = prior if prior > now_ns else now_ns
-    rate = sk.pacing_rate
-    if rate and rate != UNLIMITED_RATE and sk.data_segs_out >= SEGS_NEVER_PACED:
-        gap = sk.mss_cache * NS_PER_S // rate
-        stamp += gap - min(gap // 2, stamp - prior)
-    sk.tcp_wstamp_ns = stamp
+    """Let a retransmission take its turn at the pacer, as `_transmit_paced` does for new data."""
+    stamp = sk.tcp_wstamp_ns
+    sk.tcp_wstamp_ns = now_ns
+    if sk.pacing_status != PACING_NONE and sk.pacing_rate and sk.data_segs_out >= SEGS_NEVER_PACED:
+        gap = sk.mss_cache * NS_PER_S // sk.pacing_rate
+        sk.tcp_wstamp_ns = max(stamp, now_ns)
+        sk.tcp_wstamp_ns += gap - min(gap >> 1, sk.tcp_wstamp_ns - stamp)
 
 
 def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
     """Note whether the window was the limit (``tcp_cwnd_validate``, RFC 2861)."""
     out = sk.nxt - sk.una
-    if (
-        sk.una >= sk.cwnd_usage_nxt
-        or limited
-        or (not sk.is_cwnd_limited and out > sk.max_packets_out)
-    ):
+    if limited or sk.una >= sk.cwnd_usage_nxt or (not sk.is_cwnd_limited and out > sk.max_packets_out):
         sk.is_cwnd_limited = limited
         sk.max_packets_out = out
         sk.cwnd_usage_nxt = sk.nxt
     if sk.is_cwnd_limited or (sk.snd_cwnd < sk.snd_ssthresh and sk.snd_cwnd < 2 * sk.max_packets_out):
         sk.snd_cwnd_used = 0
-        sk.snd_cwnd_stamp = sk.tcp_jiffies32
+        sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
         return
-    sk.snd_cwnd_used = max(sk.snd_cwnd_used, out)
-    idle = sk.tcp_jiffies32 - sk.snd_cwnd_stamp >= sk.rto_jiffies
-    if sk.host.slow_start_after_idle and idle and sk.ca_ops.cong_control is None:
-        _application_limited(sk)
+    if out > sk.snd_cwnd_used:
+        sk.snd_cwnd_used = out
+    if sk.ca_ops.cong_control is None and sk.host.slow_start_after_idle:
+        host = sk.host
+        if host.jiffies(sk.tcp_clock_cache) - host.jiffies(sk.snd_cwnd_stamp_ns) >= sk.rto_jiffies:
+            _application_limited(sk)
 
 
 def _application_limited(sk: TcpSock) -> None:
@@ -140,7 +173,7 @@ def _application_limited(sk: TcpSock) -> None:
             sk.snd_ssthresh = current_ssthresh(sk)
             sk.snd_cwnd = (sk.snd_cwnd + used) >> 1
         sk.snd_cwnd_used = 0
-    sk.snd_cwnd_stamp = sk.tcp_jiffies32
+    sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
 
 
 def cwnd_restart_after_idle(sk: TcpSock) -> None:
@@ -159,7 +192,7 @@ def cwnd_restart_after_idle(sk: TcpSock) -> None:
         cwnd >>= 1
         delta -= sk.rto_jiffies
     sk.snd_cwnd = max(cwnd, restart)
-    sk.snd_cwnd_stamp = sk.tcp_jiffies32
+    sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     sk.snd_cwnd_used = 0
 
 
@@ -171,13 +204,10 @@ def _retransmit(sk: TcpSock, seq: int) -> None:
     i = seq - sk.packets.base
     skb_sent(sk, i, now_ns // 1000)
     sk.packets.flags[i] |= EVER_RETRANS
-    if sk.pacing_status != PACING_NONE:
-        _pace(sk, now_ns)
-    else:
-        sk.tcp_wstamp_ns = now_ns
+    _pace(sk, now_ns)
     sk.data_segs_out += 1
     sk.total_retrans += 1
-    sk.lsndtime = sk.tcp_jiffies32
+    sk.lsnd_ns = now_ns
     sk.rack_retransmits.append((now_ns // 1000, seq))
     sk.out_t.append(now_ns)
     sk.out_seq.append(seq)
@@ -200,7 +230,7 @@ def xmit_retransmit_queue(sk: TcpSock) -> None:
     seq = sk.rtx_hint if sk.rtx_hint > una else una
     rearm = False
     while seq < sk.nxt:
-        if sk.pacing_status != PACING_NONE and sk.tcp_wstamp_ns > sk.tcp_clock_cache:
+        if sk.tcp_wstamp_ns > sk.tcp_clock_cache and sk.pacing_status != PACING_NONE:
             sk.pacing_ns = sk.tcp_wstamp_ns
             break
         if sk.snd_cwnd <= in_flight(sk) or sk.retrans_out >= sk.lost_out:
@@ -233,17 +263,27 @@ def _advance_hint(sk: TcpSock) -> None:
 def _arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> None:
     """Set the retransmission timer (``tcp_reset_xmit_timer``)."""
     host = sk.host
-    if pace and sk.tcp_wstamp_ns > sk.tcp_clock_cache and sk.pacing_status != PACING_NONE:
+    if pace and sk.tcp_wstamp_ns > sk.tcp_clock_cache:
         delay_jiffies += -(-(sk.tcp_wstamp_ns - sk.tcp_clock_cache) // host.jiffy_ns)
-    delay_jiffies = min(delay_jiffies, host.rto_max_ns // host.jiffy_ns)
     sk.timer_kind = kind
-    sk.timer_ns = host.expiry_ns(sk.tcp_clock_cache, delay_jiffies)
+    sk.timer_ns = host.expiry_ns(sk.tcp_clock_cache, min(delay_jiffies, host.rto_max_ns // host.jiffy_ns))
+    sk.timer_settled = True
+
+
+def settle_timer(sk: TcpSock) -> None:
+    """Work out when a loss probe is due that `schedule_loss_probe` has only noted."""
+    host = sk.host
+    delay = host.us_to_jiffies(sk.timer_delay_us)
+    if sk.timer_wstamp_ns > sk.timer_set_ns:
+        delay += -(-(sk.timer_wstamp_ns - sk.timer_set_ns) // host.jiffy_ns)
+    sk.timer_ns = host.expiry_ns(sk.timer_set_ns, min(delay, host.rto_max_ns // host.jiffy_ns))
+    sk.timer_settled = True
 
 
 def _rto_delta_us(sk: TcpSock) -> int:
     """Return how far ahead the RTO of the oldest packet lies [us], negative if overdue (``tcp_rto_delta_us``)."""
     sent_us = sk.packets.tx_us[sk.una - sk.packets.base]
-    return sent_us + sk.rto_jiffies * (sk.host.jiffy_ns // 1000) - sk.tcp_mstamp
+    return sent_us + sk.rto_jiffies * sk.host.jiffy_us - sk.tcp_mstamp
 
 
 def rearm_rto(sk: TcpSock) -> None:
@@ -251,6 +291,7 @@ def rearm_rto(sk: TcpSock) -> None:
     if sk.nxt == sk.una:
         sk.timer_kind = TIMER_NONE
         sk.timer_ns = NEVER
+        sk.timer_settled = True
         return
     rto = sk.rto_jiffies
     if sk.timer_kind in (TIMER_REO, TIMER_LOSS_PROBE):
@@ -260,21 +301,33 @@ def rearm_rto(sk: TcpSock) -> None:
 
 def schedule_loss_probe(sk: TcpSock, *, advancing_rto: bool) -> bool:
     """Set the probe timer to two round trips, unless the RTO comes first (RFC 8985 section 7.2,
-    ``tcp_schedule_loss_probe``)."""
+    ``tcp_schedule_loss_probe``).
+
+    Nearly every such timer is set anew before it is due. So what it depends on is noted, ``timer_ns`` becomes a lower
+    bound, and `settle_timer` works the tick out when that is reached.
+    """
+    una = sk.una
+    out = sk.nxt - una
     host = sk.host
-    out = sk.nxt - sk.una
-    if not out or not host.early_retrans or sk.ca_state not in (OPEN, CWR):
+    state = sk.ca_state
+    if not out or not (state == OPEN or state == CWR) or not host.early_retrans:
         return False
-    if sk.srtt_us:
-        timeout_us = (sk.srtt_us >> 2) + (host.rto_min_us if out == 1 else TIMEOUT_MIN_US)
-    else:
+    srtt = sk.srtt_us
+    if not srtt:
         timeout_us = host.rto_initial_ns // 1000
-    timeout = host.us_to_jiffies(timeout_us)
-    jiffy_us = host.jiffy_ns // 1000
-    rto_delta = sk.rto_jiffies * jiffy_us if advancing_rto else _rto_delta_us(sk)
-    if rto_delta > 0:
-        timeout = min(timeout, host.us_to_jiffies(rto_delta))
-    _arm(sk, TIMER_LOSS_PROBE, timeout)
+    else:
+        timeout_us = (srtt >> 2) + (TIMEOUT_MIN_US if out > 1 else host.rto_min_us)
+    rto_us = sk.rto_jiffies * host.jiffy_us
+    if not advancing_rto:
+        rto_us += sk.packets.tx_us[una - sk.packets.base] - sk.tcp_mstamp
+    if 0 < rto_us < timeout_us:
+        timeout_us = rto_us
+    sk.timer_kind = TIMER_LOSS_PROBE
+    sk.timer_set_ns = clock = sk.tcp_clock_cache
+    sk.timer_delay_us = timeout_us
+    sk.timer_wstamp_ns = sk.tcp_wstamp_ns
+    sk.timer_ns = clock + timeout_us * 1000
+    sk.timer_settled = False
     return True
 
 
@@ -296,6 +349,7 @@ def on_timer(sk: TcpSock) -> None:
     """Handle the retransmission timer (``tcp_write_timer_handler``)."""
     kind = sk.timer_kind
     sk.timer_ns = NEVER
+    sk.timer_settled = True
     if sk.nxt == sk.una:
         sk.timer_kind = TIMER_NONE
     elif kind == TIMER_REO:

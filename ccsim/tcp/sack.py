@@ -36,10 +36,12 @@ def tag_blocks(sk: TcpSock, ack: int, blocks: Blocks, prior_una: int) -> SackRes
     if _is_dsack(ack, blocks):
         first = 1
         _dsack_seen(sk, blocks[0], prior_una, result)
-    known = sk.last_blocks
     for start, end in sorted(blocks[first:]):
-        if (start, end) not in known:
-            _tag_range(sk, max(start, sk.una), min(end, sk.nxt), result)
+        for known_start, known_end in sk.last_blocks:
+            # Blocks mostly grow at their end: what the ACK before this one reported is marked already.
+            if known_start <= start < known_end <= end:
+                start = known_end
+        _tag_range(sk, max(start, sk.una), min(end, sk.nxt), result)
     sk.last_blocks = blocks[first:]
     if result.reord < sk.sack_high and (sk.ca_state != 4 or sk.undo_marker >= 0):
         check_sack_reordering(sk, result.reord)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccsim.tcp.cwnd import enter_cwr
 from ccsim.tcp.host import Host
-from ccsim.tcp.output import on_pacing_timer, on_timer, write_xmit
+from ccsim.tcp.output import on_pacing_timer, on_timer, settle_timer, write_xmit
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sock import TcpSock
 
@@ -27,14 +27,18 @@ class Sender(TcpSock):
             update_rtt(self, sample, sample)
         self.delivered_mstamp = self.tcp_mstamp
         self.app_limited = 1  # the first write finds nothing in flight
-        self.snd_cwnd_stamp = self.lsndtime = self.tcp_jiffies32
+        self.snd_cwnd_stamp_ns = self.lsnd_ns = t_ns
 
     def begin(self) -> None:
         """Send the first window, at the time of the handshake's end."""
         write_xmit(self)
 
     def fire_timer(self, t_ns: int) -> None:
-        """Let the retransmission timer fire."""
+        """Let the retransmission timer fire, if ``t_ns`` is when it is due and not a lower bound of that."""
+        if not self.timer_settled:
+            settle_timer(self)
+            if self.timer_ns > t_ns:
+                return
         self.set_clock(t_ns)
         on_timer(self)
 

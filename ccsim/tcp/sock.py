@@ -43,6 +43,7 @@ class TcpSock(Sock):
         "host",
         "icsk_retransmits",
         "last_blocks",
+        "lsnd_ns",
         "mdev_max_us",
         "mdev_us",
         "nxt",
@@ -73,10 +74,14 @@ class TcpSock(Sock):
         "rtx_hint",
         "sack_high",
         "sample_end",
-        "snd_cwnd_stamp",
+        "snd_cwnd_stamp_ns",
         "snd_cwnd_used",
+        "timer_delay_us",
         "timer_kind",
         "timer_ns",
+        "timer_set_ns",
+        "timer_settled",
+        "timer_wstamp_ns",
         "tlp_high_seq",
         "tlp_retrans",
         "total_retrans",
@@ -117,6 +122,11 @@ class TcpSock(Sock):
         self.icsk_retransmits = 0
         self.timer_ns = NEVER
         self.timer_kind = TIMER_NONE
+        self.timer_settled = True  # False: timer_ns is a lower bound, see ccsim.tcp.output.settle_timer
+        self.timer_set_ns = 0
+        self.timer_delay_us = 0
+        self.timer_wstamp_ns = 0
+        self.lsnd_ns = 0
         self.pacing_ns = NEVER
         self.data_segs_out = 0
         self.delivered = 1  # the SYN
@@ -124,7 +134,7 @@ class TcpSock(Sock):
         self.sample_end = 0  # packet number that bears the rate sample of this ACK
         self.cwnd_usage_nxt = 0
         self.snd_cwnd_used = 0
-        self.snd_cwnd_stamp = 0
+        self.snd_cwnd_stamp_ns = 0
 
     def _init_recovery(self) -> None:
         self.high_seq = 0
@@ -189,6 +199,16 @@ class TcpSock(Sock):
     def tcp_jiffies32(self, value: int) -> None:
         if value:
             raise AttributeError("tcp_jiffies32 follows the clock")
+
+    @property  # type: ignore[override]
+    def lsndtime(self) -> int:
+        """The tick of the last transmission of data."""
+        return self.host.jiffies(self.lsnd_ns)
+
+    @lsndtime.setter
+    def lsndtime(self, value: int) -> None:
+        if value:
+            raise AttributeError("lsndtime follows lsnd_ns")
 
     @property  # type: ignore[override]
     def packets_out(self) -> int:

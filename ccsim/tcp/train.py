@@ -13,9 +13,9 @@ from ccsim.kernel.sock import PACING_NONE
 from ccsim.kernel.train import AckTrain
 from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.input import MARKED, pacing_rate
-from ccsim.tcp.output import rearm_rto, schedule_loss_probe, set_xmit_timer
+from ccsim.tcp.output import schedule_loss_probe
 from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
-from ccsim.tcp.sock import TIMER_LOSS_PROBE, TcpSock
+from ccsim.tcp.sock import TcpSock
 
 __all__ = ["SenderSample", "TrainOutcome", "ack_train", "may_take_train"]
 
@@ -52,6 +52,7 @@ def may_take_train(sk: TcpSock) -> bool:
         and not sk.reord_seen
         and sk.rack_reo_wnd_steps == 1
         and sk.srtt_us > 0
+        and sk.host.early_retrans
     )
 
 
@@ -205,21 +206,14 @@ def _settle(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, 
     sk.backoff = 0
     if sent:
         row = int(np.searchsorted(nxt[:k], nxt_after))  # the last ACK that let something out
-        sk.set_clock(int(t[row]))
-        sk.lsndtime = sk.tcp_jiffies32
-        sk.tcp_wstamp_ns = int(t[row])
+        sk.lsnd_ns = sk.tcp_wstamp_ns = int(t[row])
         sk.data_segs_out += sent
     sk.set_clock(last_ns)
-    sk.nxt = nxt_before
-    set_xmit_timer(sk)
     sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, nxt_before - ack, sk.srtt_us)
     sk.nxt = nxt_after
-    if nxt_after > nxt_before:
-        if sk.timer_kind == TIMER_LOSS_PROBE:
-            rearm_rto(sk)
-        schedule_loss_probe(sk, advancing_rto=False)
+    schedule_loss_probe(sk, advancing_rto=nxt_after == nxt_before)
     sk.is_cwnd_limited = True
     sk.max_packets_out = nxt_after - ack
     sk.cwnd_usage_nxt = nxt_after
     sk.snd_cwnd_used = 0
-    sk.snd_cwnd_stamp = sk.tcp_jiffies32
+    sk.snd_cwnd_stamp_ns = last_ns

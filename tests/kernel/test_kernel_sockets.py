@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from ccsim.kernel import TCP_CONGESTION, TCP_RENO, Kernel, Sock
+from ccsim.kernel import TCP_CONGESTION, TCP_RENO, Implementation, Kernel, Sock
 from ccsim.kernel.kfuncs import bpf_getsockopt, bpf_setsockopt, tcp_reno_undo_cwnd
+from ccsim.kernel.objects import TcpOwner
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from tests.kernel.kernel_rig import Rig, counting, raises, snapshot
 
@@ -229,6 +230,15 @@ def test_options_and_names_that_do_not_exist_are_refused():
         rig.kernel.setsockopt(sk, TCP_CONGESTION, "")
 
 
+def test_an_update_needs_the_old_implementation_itself_to_be_registered():
+    rig = Rig()
+    cong, gone = rig.kernel.tcp_cong, Implementation(replace(TCP_RENO, name="cc"), TcpOwner())
+    for old in (gone, Implementation(TCP_RENO, TcpOwner())):
+        with raises("EINVAL", "the old implementation is not registered"):
+            cong.update(gone, old)
+    assert cong.names() == ["reno", "cubic"]
+
+
 def test_names_are_cut_to_15_characters():
     rig = Rig()
     rig.linked("a", "fifteen_letters")
@@ -263,7 +273,31 @@ def test_a_closed_socket_can_be_opened_again_for_another_connection():
     assert rig.served_by(sk) == "reno"
 
 
+def test_a_socket_without_a_host_cannot_be_asked_to_act():
+    with pytest.raises(TypeError, match="enter CWR"):
+        Sock().tcp_enter_cwr()
+    with pytest.raises(TypeError, match="send an ACK"):
+        Sock().tcp_send_ack(1)
+
+
 # --- hooks that change the algorithm themselves ---
+
+
+def test_an_init_may_put_a_table_of_its_own_on_the_socket_as_dctcp_does():
+    rig = Rig()
+    own = counting(rig.calls, "own", "cc-reno")
+
+    def init(sk: Sock) -> None:
+        sk.ca_ops = own
+
+    rig.map("a", init=init, flags=TCP_CONG_NEEDS_ECN).attach_struct_ops()
+    sk = rig.sock("cc")
+    assert rig.kernel.getsockopt(sk, TCP_CONGESTION) == "cc-reno"
+    assert sk.kernel_data.ecn_xmit is False  # what runs now does not need ECN
+    rig.kernel.setsockopt(sk, TCP_CONGESTION, "cc")  # another table than it runs: a real switch
+    assert rig.calls == {"own.release": 1}
+    rig.kernel.close(sk)
+    assert rig.kernel.implementation_of(rig.sock("cubic")).owner.refcnt == 1
 
 
 def test_release_that_sets_a_socket_option_is_refused_when_it_is_loaded():
