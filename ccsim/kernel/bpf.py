@@ -296,6 +296,8 @@ def obj_get_info_by_fd(kernel: Kernel, attr: Attr) -> dict[str, Any]:
 
 def link_create(kernel: Kernel, attr: Attr) -> int:
     """``bpf_struct_ops_link_create``: register a map's operations for as long as the link lives."""
+    if attr.get("attach_type", BPF_STRUCT_OPS) != BPF_STRUCT_OPS:
+        raise KernelError(EINVAL, f"link create: no attach type {attr['attach_type']}")
     try:
         obj = _map(kernel, attr["map_fd"], "link create")
     except KernelError as error:

@@ -136,8 +136,7 @@ def ends_slow_start_train(
     if ca.delay_min:
         np.minimum(floor, ca.delay_min, out=floor)
     tests = _Tests(sk, ca, params, acks.t_us[:count], delay, floor)
-    row = 0
-    found = end = _round_end(sk, ca, acks, 0, count)
+    row, end = 0, _round_end(sk, ca, acks, 0, 0, count)
     tested = int(acks.cwnd[:count].searchsorted(params.hystart_low_window)) + 1
     if cwnd >= params.hystart_low_window:
         tested = 0
@@ -146,18 +145,20 @@ def ends_slow_start_train(
         if found < end or end == count:
             break
         _start_round_at(sk, ca, acks, end)
-        row, end = end, _round_end(sk, ca, acks, end, count)
+        row, end = end, _round_end(sk, ca, acks, end, end + 1, count)
     found = found if found < end else count
     ca.delay_min = int(floor[min(found, count - 1)])
     return found
 
 
-def _round_end(sk: Sock, ca: HyStart, acks: AckTrain, row: int, count: int) -> int:
-    """Return the first ACK from ``row`` on that begins a round, ``count`` for none."""
+def _round_end(
+    sk: Sock, ca: HyStart, acks: AckTrain, row: int, first: int, count: int
+) -> int:
+    """Return the ACK from ``first`` on that ends the round that ``row`` is in, ``count`` for none."""
     una = memoryview(acks.una)
     offset = sk.snd_nxt - acks.snd_nxt * acks.mss  # bytes before packet 0
     left = s32(ca.end_seq - offset - una[row] * acks.mss)
-    return bisect_right(una, una[row] + left // acks.mss, row, count)
+    return bisect_right(una, una[row] + left // acks.mss, first, count)
 
 
 def _start_round_at(sk: Sock, ca: HyStart, acks: AckTrain, row: int) -> None:

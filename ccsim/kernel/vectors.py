@@ -1,23 +1,26 @@
-"""Replay of recorded calls of Linux's own congestion-control modules (ccvec-1 files) against an algorithm's table.
+"""Replay of recorded calls of Linux's own congestion-control modules against an algorithm's table.
 
-A file is JSON lines, compressed with gzip or xz: a header with the socket's initial state, then one line a call with
-the clock, what the host changed on the socket, the arguments, the random numbers drawn, and the socket afterwards.
+A recording (format ccvec-1) is JSON lines, compressed with gzip or xz: a header with the socket's
+initial state, then one line a call with the clock, what the host changed on the socket, the
+arguments, the random numbers drawn, and the socket afterwards.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import gzip
-import importlib.util
 import json
 import lzma
-import sys
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ccsim.errors import CcsimError
+from ccsim.kernel.loader import load_tables
 from ccsim.kernel.ops import AckSample, CaEvent, RateSample, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 
@@ -45,7 +48,7 @@ RENAMED = {  # the recordings' name of a socket field -> Linux's
 }
 
 
-class VectorError(ValueError):
+class VectorError(CcsimError, ValueError):
     """A file that is no complete ccvec-1 recording, or an algorithm that cannot be found."""
 
 
@@ -61,7 +64,10 @@ class _Mismatch(Exception):
 
 @dataclass(frozen=True)
 class Difference:
-    """The first value of a file that differs: ``call`` counts from 1, ``field`` is the recording's name for it."""
+    """The first value of a file that differs.
+
+    ``call`` counts from 1; ``field`` is the recording's name for it.
+    """
 
     path: str
     call: int
@@ -77,7 +83,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class FileResult:
-    """One replayed file: ``agreed`` of its ``calls`` agree in every field before the first difference."""
+    """One replayed file: ``agreed`` of its ``calls`` agree before the first difference."""
 
     path: str
     algorithm: str
@@ -114,8 +120,8 @@ class RecordedRandom:
 class ReplaySock(Sock):
     """A socket whose host is the recording.
 
-    ``bpf_base_rtt`` is the answer to the base-RTT query that nv makes in ``init`` [us], -1 for none;
-    ``host_calls`` are the calls that the current hook made back into the host.
+    ``bpf_base_rtt`` is the answer to the base-RTT query that nv makes in ``init`` [us], -1 for
+    none; ``host_calls`` are the calls that the current hook made back into the host.
     """
 
     __slots__ = ("bpf_base_rtt", "host_calls")
@@ -141,13 +147,13 @@ class ReplaySock(Sock):
         self.host_calls.append({"fn": "send_ack", "rcv_nxt": rcv_nxt, "ecn_flags": self.ecn_flags})
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- reading ---
 
 
 def vector_files(paths: Iterable[str | Path]) -> list[Path]:
     """Return the vector files named by ``paths``, folders searched in depth, in order.
 
-    Raises FileNotFoundError for a path that does not exist and VectorError for a folder without vectors.
+    Raises VectorError for a path that does not exist and for a folder without vectors.
     """
     found: list[Path] = []
     for path in map(Path, paths):
@@ -167,16 +173,17 @@ def _is_vector(path: Path) -> bool:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     number = 0
     try:
         with opener(path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
+                number += 1
                 yield json.loads(line)
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise VectorError(f"{path}: after line {number}: broken compression: {error}") from error
     except json.JSONDecodeError as error:
         raise VectorError(f"{path}: line {number}: expected a JSON object: {error}") from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
+        raise VectorError(f"{path}: cannot be read after line {number}: {error}") from error
 
 
 def _header(path: Path, lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
@@ -187,7 +194,7 @@ def _header(path: Path, lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
     return header
 
 
-# --- replaying -------------------------------------------------------------------------------------------------------
+# --- replaying ---
 
 
 def replay(path: str | Path, ops: TcpCongestionOps) -> FileResult:
@@ -203,6 +210,8 @@ def replay(path: str | Path, ops: TcpCongestionOps) -> FileResult:
     for line in lines:
         try:
             run.call(line)
+        except (KeyError, TypeError) as error:
+            raise VectorError(f"{path}: call {agreed + 1}: malformed: {error!r}") from error
         except _Mismatch as wrong:
             where = (str(path), agreed + 1, line["op"])
             difference = Difference(*where, wrong.field, wrong.expected, wrong.got)
@@ -311,53 +320,37 @@ def _fill(record: Any, args: dict[str, Any]) -> Any:
     return record
 
 
-# --- algorithms ------------------------------------------------------------------------------------------------------
+# --- algorithms ---
 
 
 def load_algorithm(name: str) -> TcpCongestionOps:
-    """Return the table that the shipped algorithm ``name``, or the file ``name``, declares.
+    """Return the table that the shipped algorithm ``name``, or the algorithm file ``name``, declares.
 
-    Raises VectorError when there is no such algorithm or its file declares no table of that name.
+    Raises VectorError when there is no such algorithm, and ObjectFileError for a file that cannot
+    be loaded.
     """
     path = Path(name) if name.endswith(".py") else _shipped(name)
-    if not path.is_file():
-        raise VectorError(f"{name}: expected an algorithm's file, got nothing")
-    spec = importlib.util.spec_from_file_location(f"ccsim_algorithm_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise VectorError(f"{name}: expected a Python file, got {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    tables = {v.name: v for v in vars(module).values() if isinstance(v, TcpCongestionOps)}
-    if path.stem not in tables and len(tables) != 1:
-        raise VectorError(f"{path}: expected a table named {path.stem!r}, got {sorted(tables)}")
+    tables = load_tables(path)
     return tables.get(path.stem) or next(iter(tables.values()))
 
 
 def _shipped(name: str) -> Path:
-    for folder in _folders():
-        known = {path.stem: path for path in folder.glob("*.py")}
-        if name in known:
-            return known[name]
-    names = sorted(path.stem for folder in _folders() for path in folder.glob("*.py"))
-    raise VectorError(f"no algorithm {name!r}: expected one of {', '.join(names)}, or a .py file")
-
-
-def _folders() -> list[Path]:
-    """Return where algorithms are: in the installed package, and beside it in a checkout."""
+    """Return an algorithm's file: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
-    return [f for f in (package / "algorithms", package.parent / "algorithms") if f.is_dir()]
-
-
-def _main(argv: list[str]) -> int:
-    results = [replay(path, load_algorithm(argv[0])) for path in vector_files(argv[1:])]
-    for result in results:
-        if result.difference is not None:
-            sys.stdout.write(f"{result.difference}\n")
-    good = sum(result.difference is None for result in results)
-    sys.stdout.write(f"{argv[0]}: {good} of {len(results)} files agree\n")
-    return int(good < len(results))
+    folders = (package / "algorithms", package.parent / "algorithms")
+    known = {path.stem: path for folder in folders for path in sorted(folder.glob("*.py"))}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "a user's own file ends in .py"
+        raise VectorError(
+            f"no algorithm {name!r}: expected one of {', '.join(sorted(known))}; hint: {hint}"
+        )
+    return known[name]
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    import sys
+
+    from ccsim.cli import main
+
+    sys.exit(main(["verify", "algorithm", *sys.argv[1:]]))

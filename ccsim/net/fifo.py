@@ -26,7 +26,7 @@ DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
 class Fifo:
     """One queue and its line: ``rate_bps`` [bit/s], room for ``limit`` packets with the one in service.
 
-    ``last_ns`` is the last departure decided so far; ``backlog`` the departures of packets that may still be inside.
+    ``last_ns`` is the last departure decided so far.
     """
 
     def __init__(self, rate_bps: int, limit: int, loss: BernoulliLoss | None = None) -> None:
@@ -35,7 +35,10 @@ class Fifo:
         self.loss = loss
         self.last_ns = 0
         self.remainder = 0  # of bits * 10**9 / rate, in 1/rate ns
-        self.backlog: deque[int] = deque()
+        # Departures of packets that may still be inside: the former for `serve`, the latter (at most `limit`) for
+        # `serve_train`; the one that was used last holds them.
+        self._backlog: deque[int] = deque()
+        self._recent: Column | None = None
         self.drops = 0
         self.losses = 0
         self.accepted = 0
@@ -50,7 +53,9 @@ class Fifo:
 
         A packet that leaves at the instant another arrives has left. This is the definition of the queue.
         """
-        rate, limit, backlog, loss = self.rate_bps, self.limit, self.backlog, self.loss
+        if self._recent is not None:
+            self._backlog, self._recent = deque(self._recent.tolist()), None
+        rate, limit, backlog, loss = self.rate_bps, self.limit, self._backlog, self.loss
         last, rem = self.last_ns, self.remainder
         out = []
         for a, size in zip(arrivals, sizes, strict=True):
@@ -115,28 +120,23 @@ class Fifo:
             start[0] = self.last_ns
         departures = service + np.maximum.accumulate(start)
         served = n
-        self._forget(int(arrivals[0]))
-        inside = np.concatenate((np.fromiter(self.backlog, np.int64, len(self.backlog)), departures))
-        skip = self.limit - len(self.backlog)  # the first packet that can find `limit` others before it
+        if self._recent is None:
+            self._recent = np.array(self._backlog, dtype=np.int64)[-self.limit :]
+        known = len(self._recent)
+        inside = np.concatenate((self._recent, departures))
+        skip = self.limit - known  # the first packet that has `limit` others before it
         if skip < n:
-            first = max(skip, 0)
-            full = inside[first - skip : n - skip] > arrivals[first:]
+            full = inside[: n - skip] > arrivals[skip:]
             if full.any():
-                served = first + int(full.argmax())
+                served = skip + int(full.argmax())
         if served:
             out[:served] = departures[:served]
             self.last_ns = int(departures[served - 1])
             self.remainder = int(total[served - 1] - service[served - 1] * self.rate_bps)
-            keep = inside[: len(self.backlog) + served][-self.limit :]
-            self.backlog = deque(keep.tolist())
+            self._recent = inside[max(0, known + served - self.limit) : known + served]
             self.accepted += served
             self.accepted_bytes += served * size
         return served
-
-    def _forget(self, now_ns: int) -> None:
-        backlog = self.backlog
-        while backlog and backlog[0] <= now_ns:
-            backlog.popleft()
 
 
 OVERFLOW_ROWS = 64  # how many packets go one by one before the closed form is tried again

@@ -20,7 +20,6 @@ SYN_BYTES = 60
 ACK_BYTES = 52
 SYN_SEQ = -1  # stands for a packet number
 ACK_SEQ = -2  # a pure ACK of the sender
-ROWS_KEPT = 8192  # departures kept before those that have left are forgotten
 
 
 @dataclass(slots=True)
@@ -55,9 +54,8 @@ class Link:
         self.drop_log: list[tuple[int, int, int]] = []  # t, flow, 1 if random; in order of time, then flow
         self._next_sample_ns = 0
         self._accepted = 0  # before the present window
-        self._departures: list[int] = []  # of accepted packets, from `_head` on not yet left at the last sample
-        self._head = 0
-        self._departed = 0  # forgotten from `_departures`
+        self._inside: Column = np.empty(0, dtype=np.int64)  # departures of those not yet out at the last sample
+        self._departed = 0  # all before them
         self._odd: list[tuple[int, int]] = []  # (departure, size less a full one)
         self._logged = [0, 0, 0]  # how much of drop_log has been counted, and in it drops and losses
 
@@ -143,7 +141,8 @@ class Link:
         """Keep what samples need; sample at every instant before ``until_ns``: all that arrives by then is known."""
         if lossy:
             arrivals, departures = _accepted(arrivals, departures)
-        self._departures.extend(_as_list(departures))
+        if len(departures):
+            self._inside = np.concatenate((self._inside, np.asarray(departures, dtype=np.int64)))
         while self._next_sample_ns < until_ns:
             self._sample(self._next_sample_ns, arrivals)
             self._next_sample_ns += self.interval_ns
@@ -151,9 +150,10 @@ class Link:
 
     def _sample(self, t: int, arrivals: Values) -> None:
         inside = self._accepted + _count_until(arrivals, t)
-        head = bisect_right(self._departures, t, lo=self._head)
-        departed = self._departed + head
-        odd_bytes = sum(size for departure, size in self._odd if departure <= t)
+        gone = int(self._inside.searchsorted(t, side="right"))
+        self._inside = self._inside[gone:]
+        self._departed = departed = self._departed + gone
+        odd_bytes = sum(size for departure, size in self._odd if departure <= t) if self._odd else 0
         logged, drops, losses = self._logged
         log = self.drop_log
         while logged < len(log) and log[logged][0] <= t:
@@ -161,11 +161,6 @@ class Link:
             logged += 1
         self._logged = [logged, drops, losses]
         self.samples.append((t, inside - departed, drops, losses, departed * self.full_bytes + odd_bytes))
-        if head > ROWS_KEPT:
-            del self._departures[:head]
-            self._departed += head
-            head = 0
-        self._head = head
 
 
 def _as_list(values: Values) -> list[int]:

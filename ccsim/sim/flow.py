@@ -12,6 +12,7 @@ from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ, Batch
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
+from ccsim.tcp.output import on_pacing_timer
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.train import ack_train, may_take_train
@@ -22,6 +23,7 @@ Column = NDArray[np.int64]
 Values = Column | list[int]
 
 TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
+ROWS_AT_ONCE = 64  # ACKs of a train that are turned into rows together
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
 
@@ -37,7 +39,7 @@ class FlowPath:
 class AckTrainRows:
     """Plain ACKs as columns: arrival at the sender [ns], packets acknowledged, echoed send time [us]."""
 
-    __slots__ = ("_rows", "at", "echo_us", "retry", "t", "una")
+    __slots__ = ("_first", "_rows", "at", "echo_us", "retry", "t", "una")
 
     def __init__(self, t: Column, una: Column, echo_us: Column) -> None:
         self.t = t
@@ -45,7 +47,8 @@ class AckTrainRows:
         self.echo_us = echo_us
         self.at = 0
         self.retry = 0
-        self._rows: list[AckRow] | None = None
+        self._rows: list[AckRow] = []
+        self._first = 0  # the row that _rows begins with
 
     def __len__(self) -> int:
         return len(self.t)
@@ -56,12 +59,12 @@ class AckTrainRows:
 
     def row(self, k: int) -> AckRow:
         """Return ACK ``k`` as the scalar path takes it."""
-        if self._rows is None:
-            self._rows = [
-                (t, una, echo, None)
-                for t, una, echo in zip(self.t.tolist(), self.una.tolist(), self.echo_us.tolist(), strict=True)
-            ]
-        return self._rows[k]
+        if not self._first <= k < self._first + len(self._rows):
+            part = slice(k, k + ROWS_AT_ONCE)
+            columns = self.t[part].tolist(), self.una[part].tolist(), self.echo_us[part].tolist()
+            self._rows = [(t, una, echo, None) for t, una, echo in zip(*columns, strict=True)]
+            self._first = k
+        return self._rows[k - self._first]
 
 
 class AckRows:
@@ -147,26 +150,37 @@ class Flow:
     def advance(self, horizon_ns: int) -> None:
         """Let everything happen at the sender that happens before the horizon, in order: ACKs before the
         retransmission timer, that before the pacing timer; then samples."""
-        sk, recorder = self.sk, self.recorder
         while True:
             rows = self._next_rows()
             t_ack = rows.time(rows.at) if rows is not None else NEVER
-            t_timer, t_pace = sk.timer_ns, sk.pacing_ns
-            t = min(t_ack, t_timer, t_pace, self.syn_timer_ns)
-            if t >= horizon_ns:
+            if t_ack >= horizon_ns or rows is None:
                 break
+            self._fire_before(t_ack)
+            self.recorder.catch_up(self.sk, t_ack)
+            self._take_acks(rows, horizon_ns)
+        self._fire_before(horizon_ns)
+        self.recorder.catch_up(self.sk, horizon_ns)
+
+    def _fire_before(self, t_ns: int) -> None:
+        """Let timers fire that are due before ``t_ns``, the retransmission timer first at a tie."""
+        sk, recorder = self.sk, self.recorder
+        if not self.connected:
+            while self.syn_timer_ns < t_ns:
+                self.connect(self.syn_timer_ns)
+            return
+        while True:
+            timer, pace = sk.timer_ns, sk.pacing_ns
+            t = pace if pace < timer else timer
+            if t >= t_ns:
+                return
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
-            if t == t_ack:
-                assert rows is not None
-                self._take_acks(rows, horizon_ns)
-            elif t == t_timer:
-                sk.fire_timer(t)
-            elif t == t_pace:
-                sk.fire_pacing(t)
+            if pace < timer:
+                sk.tcp_clock_cache = pace
+                sk.tcp_mstamp = pace // 1000
+                on_pacing_timer(sk)
             else:
-                self.connect(t)
-        recorder.catch_up(sk, horizon_ns)
+                sk.fire_timer(timer)
 
     def _next_rows(self) -> AckTrainRows | AckRows | None:
         acks = self.acks
@@ -196,8 +210,10 @@ class Flow:
         k = rows.at
         while k < stop:
             t, una, echo_us, blocks = rows.row(k)
-            if t >= horizon_ns or sk.timer_ns < t or sk.pacing_ns < t:
+            if t >= horizon_ns:
                 break
+            if sk.pacing_ns < t or sk.timer_ns < t:
+                self._fire_before(t)
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
             on_ack(sk, t, una, echo_us, blocks)

@@ -107,24 +107,28 @@ def _transmit_paced(sk: TcpSock, end: int, left_out: int) -> None:
 
     Half a gap of lateness is forgiven (``tcp_update_skb_after_send``).
     """
-    now_ns = sk.tcp_clock_cache
-    rate = sk.pacing_rate
-    gap = sk.mss_cache * NS_PER_S // rate if rate else 0  # 0 at an unlimited rate
+    now_ns, now_us = sk.tcp_clock_cache, sk.tcp_mstamp
+    packets = sk.packets
     segs_out = sk.data_segs_out
     seq = sk.nxt
     while seq < end:
         stamp = sk.tcp_wstamp_ns
         if stamp > now_ns:
             sk.pacing_ns = stamp
-            break
+            return
         if seq - left_out == sk.una:
             ca_event(sk, CaEvent.TX_START)
-            rate = sk.pacing_rate
-            gap = sk.mss_cache * NS_PER_S // rate if rate else 0
-        i = seq - sk.packets.base
-        sk.packets.flags[i] = 0
-        skb_sent(sk, i, sk.tcp_mstamp)
-        if segs_out >= SEGS_NEVER_PACED:
+        if seq == sk.una:
+            sk.first_tx_us = sk.delivered_mstamp = now_us
+        i = seq - packets.base
+        packets.tx_us[i] = now_us
+        packets.delivered[i] = sk.delivered
+        packets.delivered_us[i] = sk.delivered_mstamp
+        packets.first_tx_us[i] = sk.first_tx_us
+        packets.flags[i] = APP_LIMITED if sk.app_limited else 0
+        rate = sk.pacing_rate
+        if segs_out >= SEGS_NEVER_PACED and rate:
+            gap = sk.mss_cache * NS_PER_S // rate  # 0 at an unlimited rate
             half, late = gap >> 1, now_ns - stamp
             sk.tcp_wstamp_ns = now_ns + gap - (half if half < late else late)
         else:

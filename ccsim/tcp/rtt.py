@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ccsim.tcp.sock import TcpSock
 
 __all__ = ["end_of_round", "rtt_estimator", "rtt_train", "set_rto", "update_rtt"]
@@ -59,33 +62,33 @@ def update_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int) -> None:
     sk.backoff = 0
 
 
-def rtt_train(sk: TcpSock, samples: list[int], start: int, stop: int) -> None:
-    """Fold ``samples[start:stop]`` [us] as `rtt_estimator` would, without ending a round.
+def rtt_train(sk: TcpSock, samples: NDArray[np.int64]) -> None:
+    """Fold ``samples`` [us] as `rtt_estimator` would one by one, without ending a round.
 
     Integer EWMAs floor at every step, so they are not linear and cannot be jumped over; but a run of equal samples
     ends in a state that no longer changes, and the rest of that run is skipped.
     """
     srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
-    i = start
-    while i < stop:
-        sample = samples[i]
-        i += 1
-        m = sample - (srtt >> 3)
-        new_srtt = srtt + m or 1
-        if m < 0:
-            m = -m - (mdev >> 2)
-            if m > 0:
-                m >>= 3
-        else:
-            m -= mdev >> 2
-        if m == 0 and new_srtt == srtt and mdev <= mdev_max:
-            while i < stop and samples[i] == sample:
-                i += 1
-            continue
-        srtt = new_srtt
-        mdev += m
-        if mdev > mdev_max:
-            mdev_max = mdev
+    starts = np.flatnonzero(samples[1:] != samples[:-1])
+    starts += 1
+    values = [int(samples[0]), *samples[starts].tolist()]
+    edges = [0, *starts.tolist(), len(samples)]
+    for k, sample in enumerate(values):
+        for _ in range(edges[k + 1] - edges[k]):
+            m = sample - (srtt >> 3)
+            new_srtt = srtt + m or 1
+            if m < 0:
+                m = -m - (mdev >> 2)
+                if m > 0:
+                    m >>= 3
+            else:
+                m -= mdev >> 2
+            mdev += m
+            if mdev > mdev_max:
+                mdev_max = mdev
+            if m == 0 and new_srtt == srtt:
+                break
+            srtt = new_srtt
     sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
     if mdev_max > sk.rttvar_us:
         sk.rttvar_us = mdev_max

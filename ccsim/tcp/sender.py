@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccsim.tcp.cwnd import enter_cwr
 from ccsim.tcp.host import Host
-from ccsim.tcp.output import on_pacing_timer, on_timer, settle_timer, write_xmit
+from ccsim.tcp.output import on_timer, settle_timer, write_xmit
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sock import TcpSock
 
@@ -41,11 +41,6 @@ class Sender(TcpSock):
                 return
         self.set_clock(t_ns)
         on_timer(self)
-
-    def fire_pacing(self, t_ns: int) -> None:
-        """Let the pacing timer fire."""
-        self.set_clock(t_ns)
-        on_pacing_timer(self)
 
     def tcp_enter_cwr(self) -> None:
         """Start a window reduction without a loss (``tcp_enter_cwr``)."""

@@ -133,7 +133,6 @@ def _rtt_and_samples(
     last_t = int(t[-1])
     wanted = [s for s in sample_times if s < last_t]
     stops = (np.searchsorted(t, wanted, side="right") - 1).tolist() if wanted else []
-    values = rtt.tolist()
     taken: list[SenderSample] = []
     nxt0 = sk.nxt
     final_ssthresh, sk.snd_ssthresh = sk.snd_ssthresh, ssthresh
@@ -141,11 +140,11 @@ def _rtt_and_samples(
     round_end = int(np.searchsorted(una, sk.rtt_nxt, side="right"))  # the first ACK beyond the round
     for i, stop in enumerate([*stops, k - 1]):
         while round_end <= stop:
-            _fold(sk, values, done, round_end + 1)
+            _fold(sk, rtt, done, round_end + 1)
             done = round_end + 1
             end_of_round(sk, int(nxt[round_end - 1]) if round_end else nxt0)
             round_end = int(np.searchsorted(una, sk.rtt_nxt, side="right"))
-        _fold(sk, values, done, stop + 1)
+        _fold(sk, rtt, done, stop + 1)
         done = stop + 1
         if i < len(stops):
             out = (int(nxt[stop - 1]) if stop else nxt0) - int(una[stop])
@@ -157,9 +156,9 @@ def _rtt_and_samples(
     return taken
 
 
-def _fold(sk: TcpSock, values: list[int], start: int, stop: int) -> None:
+def _fold(sk: TcpSock, samples: Column, start: int, stop: int) -> None:
     if start < stop:
-        rtt_train(sk, values, start, stop)
+        rtt_train(sk, samples[start:stop])
 
 
 def _send(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column) -> Column:

@@ -61,6 +61,7 @@ def test_objects_of_the_wrong_kind_are_refused():
         (BpfCmd.OBJ_GET, {}, "expected pathname!"),
         (BpfCmd.LINK_DETACH, {"link_fd": 3, "flags": 0}, "expected link_fd!"),
         (BpfCmd.MAP_CREATE, {"map_type": 1}, "no map type 1"),
+        (BpfCmd.LINK_CREATE, {"map_fd": 3, "attach_type": 1}, "no attach type 1"),
         (BpfCmd.MAP_CREATE, {"map_type": 2, "max_entries": 0}, "expected at least 1"),
         (BpfCmd.MAP_CREATE, {"map_type": 26, "max_entries": 2}, "has one entry"),
         (BpfCmd.MAP_CREATE, {"map_type": 26, "map_name": "x" * 16}, "at most 15"),

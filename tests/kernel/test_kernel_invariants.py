@@ -48,9 +48,9 @@ class KernelMachine(RuleBasedStateMachine):
             assert snapshot(self.kernel) == before
             return None
 
-    @rule(name=st.sampled_from(NAMES), link=st.booleans(), complete=st.booleans())
+    @rule(name=st.sampled_from(NAMES), link=st.booleans(), complete=st.just(True))
     def load(self, name: str, link: bool, complete: bool) -> None:
-        missing = {} if complete or len(self.maps) % 4 else {"undo_cwnd": None}
+        missing = {} if complete else {"undo_cwnd": None}
         key = f"m{len(self.maps)}"
         self.maps.append(self.rig.map(key, name, link=link, **missing))
 
@@ -79,6 +79,19 @@ class KernelMachine(RuleBasedStateMachine):
         fd = self.attempt(self.kernel.bpf, BpfCmd.LINK_CREATE, {"map_fd": map.fd})
         if fd is not None:
             self.links.append(Link(self.kernel, map, fd))
+
+    @rule(name=st.sampled_from(NAMES))
+    def load_and_attach(self, name: str) -> None:
+        self.load(name, True, True)
+        self.update_elem(len(self.maps) - 1, 0)
+        self.link_create(len(self.maps) - 1)
+
+    @precondition(lambda self: self.links)
+    @rule(i=SOME, name=st.sampled_from(NAMES), complete=st.booleans())
+    def load_and_update(self, i: int, name: str, complete: bool) -> None:
+        self.load(name, True, complete)
+        self.update_elem(len(self.maps) - 1, 0)
+        self.link_update(i, len(self.maps) - 1, 0, 0)
 
     @precondition(lambda self: self.links)
     @rule(i=SOME, new=SOME, old=SOME, flags=st.sampled_from([0, 0, 0, BPF_F_REPLACE, 1]))
