@@ -70,7 +70,7 @@ INIT_CWND = 10
 
 @dataclass(slots=True)
 class Bbr(PathModel):
-    """What BBR remembers beside its model of the path: gains << 8, mstamps in us, stamps in ticks."""
+    """What BBR remembers beside the path: gains << 8, mstamps in us, stamps in ticks."""
 
     mode: int = STARTUP
     pacing_gain: int = 0

@@ -12,11 +12,11 @@ Reno's window is followed.
 In slow start HyStart looks for the end of free capacity.
 
 Reference: RFC 9438, in the form of Linux 6.18's tcp_cubic.c. Deviations from the RFC, all of them
-Linux's: C = 410/1024 and b = 717/1024; the curve is evaluated at t + RTT_min, at most once a tick and,
-while the window stands still, every HZ/32 ticks; RTT_min is rounded up to ticks, and takes no samples
-in an epoch's first second; growth is at most one packet for two, and until the first loss at least
-one for 20; W_est keeps its pace after reaching the old maximum; the cube root is an approximation
-in integers; an undo restores the window but not W_max; HyStart, not HyStart++ (RFC 9406).
+Linux's: C = 410/1024 and b = 717/1024; the curve is evaluated at t + RTT_min, at most once a tick
+and, while the window stands still, every HZ/32 ticks; RTT_min is rounded up to ticks, and takes no
+samples in an epoch's first second; growth is at most one packet for two, and until the first loss
+at least one for 20; W_est keeps its pace after reaching the old maximum; the cube root is an
+integer approximation; an undo restores the window but not W_max; HyStart, not HyStart++ (RFC 9406).
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ CURVE_SHIFT = 10 + 3 * TIME_SHIFT  # C / 1024 * time**3 in packets
 class Params(HyStartParams):
     """Module parameters, named and preset as in Linux.
 
-    beta: the window kept at a loss [1/1024]; bic_scale: C [10/1024]; initial_ssthresh: packets, 0 for
-    infinite, used without HyStart.
+    beta: the window kept at a loss [1/1024]; bic_scale: C [10/1024]; initial_ssthresh: packets,
+    0 for infinite, used without HyStart.
     """
 
     fast_convergence: int = 1
@@ -69,7 +69,7 @@ class Params(HyStartParams):
 
 @dataclass(slots=True)
 class Cubic(HyStart):
-    """What CUBIC remembers beside HyStart: packets, ticks (epoch_start, last_time), 1/1024 s (k)."""
+    """What CUBIC remembers: packets, ticks (epoch_start, last_time), 1/1024 s (k)."""
 
     cnt: int = 0  # packets to be acknowledged for one packet of growth
     last_max_cwnd: int = 0  # W_max
@@ -89,7 +89,7 @@ class Cubic(HyStart):
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
-    """Grow the window for ``acked`` packets: slow start up to ssthresh, the cubic curve from there on."""
+    """Grow the window for ``acked`` packets: slow start up to ssthresh, then the cubic curve."""
     if not tcp_is_cwnd_limited(sk):
         return
     if sk.snd_cwnd < sk.snd_ssthresh:
@@ -216,7 +216,7 @@ def is_regular_start(sk: Sock, acks: AckTrain) -> bool:
 
 
 def slow_start_train(sk: Sock, acks: AckTrain) -> tuple[int, bool]:
-    """Take the ACKs of slow start; return their number, and whether HyStart ended it at the last."""
+    """Take the ACKs of slow start; return their number, and whether HyStart ended it."""
     ca, params, cwnd = sk.ca, sk.ca_ops.params, sk.snd_cwnd
     taken, left = slow_start(sk, acks)
     end = taken

@@ -18,8 +18,8 @@ trips. Below ``win_thresh`` packets, alpha = 1 and beta = 1/2, as in Reno.
 
 alpha counts in units of 1/128, beta in units of 1/64.
 
-Deviation from the paper, as in Linux: of an ACK between growth steps only the packets that
-``pkts_acked`` reported last are counted, once; then each ACK counts as one packet.
+Deviation from the paper, as in Linux: growth counts the packets that ``pkts_acked`` reported last,
+and one where it has reported nothing since.
 """
 
 from __future__ import annotations

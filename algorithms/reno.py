@@ -1,15 +1,15 @@
 """Reno: add a packet per round trip, halve the window at a loss.
 
-In slow start the window grows by what is acknowledged, so it doubles each round; from ssthresh on it grows by one
-packet for each full window acknowledged:
+In slow start the window grows by what is acknowledged, so it doubles each round; from ssthresh on
+it grows by one packet for each full window acknowledged:
 
     W <- W + 1 after W packets                  (RFC 5681, section 3.1, equation 3, in packets)
     ssthresh = max(W / 2, 2)                    (RFC 5681, section 3.1, equation 4)
 
-Reference: RFC 5681, in the form of Linux's tcp_cong.c. Deviations from the RFC, all of them Linux's: the window at a
-loss stands for the FlightSize of equation 4; slow start is not limited to one packet an ACK (RFC 3465 with L = all
-that the ACK covers), and what it does not use counts for congestion avoidance; the window does not grow while
-something else limits the sender.
+Reference: RFC 5681, in the form of Linux's tcp_cong.c. Deviations from the RFC, all Linux's: the
+window at a loss stands for the FlightSize of equation 4; slow start is not limited to one packet an
+ACK (RFC 3465, L without limit), and what it does not use counts for congestion avoidance; the window
+does not grow while something else limits the sender.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["reno"]
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
-    """Grow the window for ``acked`` packets: slow start up to ssthresh, equation 3 from there on."""
+    """Grow the window for ``acked`` packets: slow start up to ssthresh, then equation 3."""
     if not tcp_is_cwnd_limited(sk):
         return
     if sk.snd_cwnd < sk.snd_ssthresh:

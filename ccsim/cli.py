@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ccsim: interrupted; nothing half-written was kept", file=sys.stderr)
         return INTERRUPTED
+    except _Terminated:
+        return TERMINATED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return BROKEN_PIPE
@@ -70,8 +72,12 @@ class _terminable:
             signal.signal(signal.SIGTERM, self.before)
 
 
+class _Terminated(BaseException):
+    """SIGTERM came. Not SystemExit, which an algorithm file that calls `sys.exit` raises too."""
+
+
 def _terminate(number: int, frame: object) -> NoReturn:
-    raise SystemExit(TERMINATED)
+    raise _Terminated
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Integer arithmetic as the kernel does it: fixed widths, ticks, and roots without floating point."""
+"""Integer arithmetic as the kernel does it: fixed widths, ticks, a root without floating point."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGN = 0x80000000
 
 
 def s32(value: int) -> int:
-    """Return ``value`` as a signed 32-bit integer: what is left of a difference of two wrapping clocks."""
+    """Return ``value`` as a signed 32-bit integer: the difference of two wrapping clocks."""
     return ((value + _SIGN) & U32_MAX) - _SIGN
 
 
@@ -35,7 +35,7 @@ def msecs_to_jiffies(msecs: int, hz: int) -> int:
     return -(-msecs * hz // 1000)
 
 
-# For a six-bit a, 64 * cbrt(a) less 10, as tcp_cubic.c tabulates it (the first seven entries are coarser).
+# For a six-bit a, 64 * cbrt(a) less 10, as tcp_cubic.c tabulates it (below 8 it is coarser).
 _CBRT_SEED = bytes.fromhex(
     "00363636767676767b81868a8f93979c"
     "9da1a4a8aaadb0b3b5b9bbbec0c2c5c7"
@@ -45,7 +45,7 @@ _CBRT_SEED = bytes.fromhex(
 
 
 def cubic_root(a: int) -> int:
-    """Return the cube root of ``a`` (64 bits) as CUBIC computes it, on average 0.2 % off (``cubic_root``).
+    """Return the cube root of ``a`` (64 bits) as CUBIC does, on average 0.2 % off (``cubic_root``).
 
     A table gives the root of the top six bits; one Newton-Raphson step for x**3 = a refines it:
     x' = (2 x + a / (x (x - 1))) / 3, where dividing by 3 is a product with 341/1024.

@@ -1,9 +1,11 @@
 """HyStart, which ends slow start before it loses packets: one ACK at a time, and a train at once.
 
-Reference: S. Ha, I. Rhee: "Taming the elephants: New TCP slow start", Computer Networks 55 (2011), in
-the form of Linux 6.14 and later. A round lasts until all that was sent at its start is acknowledged.
-Two tests, from a window of 16 packets on: ACKs have come closely, one after the other, for as long as
-the least one-way delay; or the least of nine and more RTTs of a round lies clearly above the least RTT.
+A round lasts until all that was sent at its start is acknowledged. Two tests, from a window of 16
+packets on: ACKs have come one close after the other for as long as the least one-way delay; or the
+least of a round's RTTs, of nine or more, lies clearly above the least RTT ever.
+
+Reference: S. Ha, I. Rhee: "Taming the elephants: New TCP slow start", Computer Networks 55 (2011),
+in the form of Linux 6.14 and later, where a round may start at any ACK in slow start.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def start_round(sk: Sock, ca: HyStart) -> None:
 
 
 def ends_slow_start(sk: Sock, ca: HyStart, params: HyStartParams, delay: int) -> bool:
-    """Take the RTT sample ``delay`` [us] of an ACK in slow start; tell whether slow start should end."""
+    """Take an RTT sample ``delay`` [us] in slow start; tell whether slow start should end."""
     if after(sk.snd_una, ca.end_seq):
         start_round(sk, ca)
     if sk.snd_cwnd < params.hystart_low_window:
@@ -151,10 +153,8 @@ def ends_slow_start_train(
     return found
 
 
-def _round_end(
-    sk: Sock, ca: HyStart, acks: AckTrain, row: int, first: int, count: int
-) -> int:
-    """Return the ACK from ``first`` on that ends the round that ``row`` is in, ``count`` for none."""
+def _round_end(sk: Sock, ca: HyStart, acks: AckTrain, row: int, first: int, count: int) -> int:
+    """Return the ACK from ``first`` on that ends the round of ``row``, ``count`` for none."""
     una = memoryview(acks.una)
     offset = sk.snd_nxt - acks.snd_nxt * acks.mss  # bytes before packet 0
     left = s32(ca.end_seq - offset - una[row] * acks.mss)
@@ -185,7 +185,7 @@ class _Tests:
         self.halved = int(sk.pacing_status == PACING_NONE)
 
     def first_end(self, start: int, stop: int) -> int:
-        """Test the rows from ``start`` up to ``stop``, of one round; return the first to end slow start."""
+        """Test the rows ``start`` to ``stop``, of one round; return the first to end slow start."""
         if start >= stop:
             return stop
         alive = self.alive(start, stop)

@@ -1,4 +1,7 @@
-"""The greatest of the samples in a sliding window, from three of them (``lib/win_minmax.c``, K. Nichols' algorithm)."""
+"""The greatest of the samples in a sliding window, kept as three of them.
+
+Source: Kathleen Nichols' algorithm, as in ``lib/win_minmax.c``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def no_samples(time: int, value: int = 0) -> Samples:
 
 
 def running_max(samples: Samples, window: int, time: int, value: int) -> Samples:
-    """Return the filter after one more sample; its maximum over the last ``window`` is ``samples[0][1]``."""
+    """Return the filter after one more sample; its maximum is ``samples[0][1]``."""
     best, second, third = samples
     if value >= best[1] or time - third[0] > window:
         return no_samples(time, value)
@@ -30,7 +33,7 @@ def running_max(samples: Samples, window: int, time: int, value: int) -> Samples
 
 
 def _age(samples: Samples, window: int, new: Sample) -> Samples:
-    """Drop a maximum that left the window, and keep the runners-up from the window's second quarter and half."""
+    """Drop a maximum that left the window; renew runners-up as old as a quarter or half of it."""
     best, second, third = samples
     age = new[0] - best[0]
     if age > window:

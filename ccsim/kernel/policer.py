@@ -1,4 +1,7 @@
-"""Recognition of a policer by its losses: the long-term bandwidth of Linux's BBR (``bbr_lt_bw_sampling``)."""
+"""Recognition of a policer by its losses: the long-term bandwidth of Linux's BBR.
+
+Source: ``bbr_lt_bw_sampling``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ DIFF_BYTES_PER_SEC = 500  # or by so little
 
 @dataclass(slots=True)
 class Policer:
-    """Packets, milliseconds and a bandwidth (packets/us << 24) of the present interval and of the rate found."""
+    """The present interval (packets, ms), and the rate of the last one (packets/us << 24)."""
 
     lt_is_sampling: bool = False
     lt_use_bw: bool = False  # a policer's rate is known: lt_bw
@@ -32,7 +35,7 @@ class Policer:
 
 
 def policer_found(sk: Sock, ca: Policer, losses: int, new_round: bool, app_limited: bool) -> bool:
-    """Take one ACK; return True when two like intervals in a row, each between losses, show a rate."""
+    """Take one ACK; return True when two like intervals, each between losses, show a rate."""
     if not ca.lt_is_sampling:
         if not losses:
             return False
@@ -48,7 +51,7 @@ def policer_found(sk: Sock, ca: Policer, losses: int, new_round: bool, app_limit
 
 
 def _end_interval(sk: Sock, ca: Policer) -> bool:
-    """Compare the rate of the interval that ends now, if enough of it was lost, with the previous."""
+    """Compare the rate of the interval that ends now, if it lost enough, with the previous."""
     lost = (sk.lost - ca.lt_last_lost) & U32_MAX
     delivered = (sk.delivered - ca.lt_last_delivered) & U32_MAX
     interval_ms = s32(sk.delivered_mstamp // USEC_PER_MSEC - ca.lt_last_ms)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ccsim.catalog import algorithm_files
 from ccsim.errors import CcsimError
 from ccsim.kernel.loader import load_tables
 from ccsim.kernel.ops import AckSample, CaEvent, RateSample, TcpCongestionOps
@@ -324,7 +325,7 @@ def _fill(record: Any, args: dict[str, Any]) -> Any:
 
 
 def load_algorithm(name: str) -> TcpCongestionOps:
-    """Return the table that the shipped algorithm ``name``, or the algorithm file ``name``, declares.
+    """Return the table of the shipped algorithm ``name``, or of the algorithm file ``name``.
 
     Raises VectorError when there is no such algorithm, and ObjectFileError for a file that cannot
     be loaded.
@@ -335,10 +336,7 @@ def load_algorithm(name: str) -> TcpCongestionOps:
 
 
 def _shipped(name: str) -> Path:
-    """Return an algorithm's file: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    folders = (package / "algorithms", package.parent / "algorithms")
-    known = {path.stem: path for folder in folders for path in sorted(folder.glob("*.py"))}
+    known = algorithm_files()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else "a user's own file ends in .py"
@@ -346,11 +344,3 @@ def _shipped(name: str) -> Path:
             f"no algorithm {name!r}: expected one of {', '.join(sorted(known))}; hint: {hint}"
         )
     return known[name]
-
-
-if __name__ == "__main__":
-    import sys
-
-    from ccsim.cli import main
-
-    sys.exit(main(["verify", "algorithm", *sys.argv[1:]]))

@@ -1,7 +1,7 @@
 """Window growth over whole trains of ACKs: what the kernel's functions do ACK by ACK, at once.
 
-Windows and counts are in packets. ``una`` is the column of packets cumulatively acknowledged, so the
-packets acknowledged between two ACKs are a difference of two of its rows.
+Windows and counts are in packets. ``una`` counts the packets cumulatively acknowledged, so what is
+acknowledged between two ACKs is a difference of two of its rows.
 """
 
 from __future__ import annotations

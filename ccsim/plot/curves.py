@@ -59,10 +59,22 @@ def trace_curve(t_ns: Column, y: Floats, look: Look) -> Curve:
     return Curve(t_s, y, look)
 
 
+def carried_bytes(flow: FlowTrace) -> Column:
+    """Return the payload delivered up to each sample [bytes], in order or not.
+
+    In-order delivery stands still while a hole waits and then jumps, beyond the link's capacity; what the receiver
+    gets does not.
+    """
+    if len(flow.t_ns) < 2:
+        return flow.delivered_bytes
+    interval_ns = int(flow.t_ns[1] - flow.t_ns[0])
+    return np.cumsum(flow.throughput_bps * interval_ns // 8_000_000_000)
+
+
 def throughput_curve(flow: FlowTrace, look: Look, bin_ns: int, unit: float) -> Curve:
-    """Return the mean rate of in-order delivery in each bin, at its centre [``unit`` bit/s]."""
+    """Return the mean rate of delivery in each bin, at its centre [``unit`` bit/s]."""
     edges, delivered = bin_delivered(
-        flow.t_ns, flow.delivered_bytes, bin_ns, flow.start_ns, last_sample_ns(flow)
+        flow.t_ns, carried_bytes(flow), bin_ns, flow.start_ns, last_sample_ns(flow)
     )
     if not len(delivered):
         return Curve(np.zeros(0), np.zeros(0), look)
@@ -96,7 +108,7 @@ def sum_curve(group: Group, bin_ns: int, duration_ns: int, unit: float) -> Curve
     flows = [flow for flow in group.flows if len(flow.t_ns)]
     if not flows or duration_ns <= 0:
         return Curve(np.zeros(0), np.zeros(0), group.look)
-    binned = [bin_delivered(f.t_ns, f.delivered_bytes, bin_ns, 0, duration_ns) for f in flows]
+    binned = [bin_delivered(f.t_ns, carried_bytes(f), bin_ns, 0, duration_ns) for f in flows]
     edges = binned[0][0]  # the same for all: they depend on the span alone
     centres = (edges[:-1] + edges[1:]) // 2
     counts = np.array([_counts(flow, group.implementation, centres) for flow in flows])

@@ -23,6 +23,7 @@ COLUMNS = (
     "srtt_us",
     "in_flight",
     "pacing_rate_bps",
+    "acked_packets",
     "delivered_packets",
     "retransmissions",
     "ca_state",
@@ -75,8 +76,8 @@ class FlowRecorder:
         """Sample the sender, which does not change until ``before_ns``, at every instant before that."""
         while self.next_ns < before_ns:
             flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
-            window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate, sk.una)
-            self._add(sk, (self.next_ns, *window))
+            window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate)
+            self._add(sk, (self.next_ns, *window, sk.una, sk.delivered))
             self.next_ns += self.interval_ns
 
     def instants(self, after_ns: int, until_ns: int) -> list[int]:
@@ -93,22 +94,23 @@ class FlowRecorder:
             self.next_ns = samples[-1][0] + self.interval_ns
 
     def _add(self, sk: TcpSock, sample: SenderSample) -> None:
-        t, cwnd, ssthresh, srtt, flight, rate, una = sample
+        t, cwnd, ssthresh, srtt, flight, rate, una, delivered = sample
         rate_bps = -1 if rate >= UNLIMITED_RATE else rate * 8
         state = (sk.total_retrans, int(sk.ca_state), self._index)
-        self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, *state))
+        self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
 
     def trace(self, sk: TcpSock, size_bytes: int | None, **known: Any) -> FlowTrace:
         """Return the samples as columns; ``size_bytes`` is what a finite flow carries."""
         table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS))
         columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)}
-        delivered = columns.pop("delivered_packets") * sk.mss_cache
+        acked = columns.pop("acked_packets") * sk.mss_cache
         if size_bytes is not None:
-            delivered = np.minimum(delivered, size_bytes)
-        gained = np.diff(delivered, prepend=0)
+            acked = np.minimum(acked, size_bytes)
+        # `delivered` starts at 1, for the SYN.
+        gained = np.diff(columns.pop("delivered_packets"), prepend=1) * sk.mss_cache
         return FlowTrace(
             mss_bytes=sk.mss_cache,
-            delivered_bytes=delivered,
+            delivered_bytes=acked,
             throughput_bps=gained * 8 * 1_000_000_000 // self.interval_ns,
             implementations=tuple(self.implementations),
             **columns,

@@ -20,7 +20,7 @@ class FlowTrace:
 
     ``t_ns`` [ns]; ``snd_cwnd``, ``ssthresh`` (0x7fffffff: infinite), ``in_flight`` [packets]; ``srtt_us`` [us];
     ``pacing_rate_bps`` [bit/s], -1 for unlimited; ``delivered_bytes`` payload acknowledged in order so far [bytes];
-    ``throughput_bps`` payload acknowledged since the previous sample, over the interval [bit/s];
+    ``throughput_bps`` payload delivered since the previous sample, in order or not, over the interval [bit/s];
     ``retransmissions`` packets retransmitted so far; ``ca_state`` 0 to 4 (`CA_STATE_NAMES`); ``implementation`` index
     into ``implementations``, the names of the struct_ops maps that served the flow.
     """

@@ -20,8 +20,9 @@ from ccsim.tcp.sock import TcpSock
 __all__ = ["SenderSample", "TrainOutcome", "ack_train", "may_take_train"]
 
 Column = NDArray[np.int64]
-SenderSample = tuple[int, int, int, int, int, int, int]
-"""(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets acknowledged)."""
+SenderSample = tuple[int, int, int, int, int, int, int, int]
+"""(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets acknowledged in order,
+packets delivered)."""
 
 
 class TrainOutcome:
@@ -151,7 +152,8 @@ def _rtt_and_samples(
             window = int(cwnd[stop])
             rate = pacing_rate(sk, window, out, sk.srtt_us)
             flight = int(nxt[stop] - una[stop])
-            taken.append((wanted[i], window, ssthresh, sk.srtt_us, flight, rate, int(una[stop])))
+            ack = int(una[stop])
+            taken.append((wanted[i], window, ssthresh, sk.srtt_us, flight, rate, ack, sk.delivered + ack - sk.una))
     sk.snd_ssthresh = final_ssthresh
     return taken
 

@@ -1,4 +1,4 @@
-"""What the tests of shipped algorithms share: a file's module, and a connected socket with a host that takes notes."""
+"""What the tests of shipped algorithms share: a file's module, and a socket that takes notes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shipped(name: str) -> ModuleType:
 
 
 class HostSock(Sock):
-    """A socket whose host only notes what it is asked for, and whose random source repeats one number."""
+    """A socket whose host notes what it is asked for, and whose random source repeats itself."""
 
     __slots__ = ("bpf_base_rtt", "draw", "host_calls")
 
@@ -59,8 +59,8 @@ class HostSock(Sock):
         self.host_calls.append((rcv_nxt, self.ecn_flags))
 
 
-def connect(name: str, params: dict[str, int] | None = None, **fields: Any) -> HostSock:
-    """Return a socket with 1000 ticks a second that has been given the algorithm, ``fields`` set before init."""
+def connect(name: str, params: dict[str, int] | None = None, /, **fields: Any) -> HostSock:
+    """Return a socket of 1000 ticks a second that runs the algorithm; ``fields`` precede init."""
     sk = HostSock()
     sk.hz = 1000
     sk.sk_state = TCP_ESTABLISHED

@@ -13,7 +13,8 @@ from ccsim.kernel.fixed_point_more import (
 
 
 @pytest.mark.parametrize(
-    ("dividend", "divisor", "quotient"), [(7, 2, 3), (-7, 2, -3), (7, -2, -3), (-7, -2, 3), (0, 5, 0)]
+    ("dividend", "divisor", "quotient"),
+    [(7, 2, 3), (-7, 2, -3), (7, -2, -3), (-7, -2, 3), (0, 5, 0)],
 )
 def test_division_drops_the_fraction(dividend: int, divisor: int, quotient: int) -> None:
     assert div_toward_zero(dividend, divisor) == quotient

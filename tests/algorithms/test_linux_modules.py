@@ -1,4 +1,4 @@
-"""Every call of the recorded Linux 6.1 modules in data/linux agrees; tables and parameters are Linux's."""
+"""Every recorded call of the Linux 6.1 modules agrees; tables and parameters are Linux's."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ def test_parameters_have_linuxs_names_and_defaults(name: str, defaults: dict[str
         ("vegas", {"gamma": -1}, "vegas: gamma: expected 0 to 2147483647, got -1"),
     ],
 )
-def test_a_parameter_out_of_range_is_refused(name: str, wrong: dict[str, Any], message: str) -> None:
+def test_a_parameter_out_of_range_is_refused(
+    name: str, wrong: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         shipped(name).Params(**wrong)
 

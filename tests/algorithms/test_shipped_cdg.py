@@ -1,4 +1,4 @@
-"""CDG by hand: the exponential and its tail, gradients, back-offs, and the guess about the queue."""
+"""CDG by hand: the exponential and its tail, gradients, back-offs, the guess about the queue."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ def test_the_exponential_is_a_product_of_the_tables_powers(x: int, value: int) -
     assert shipped("cdg").exp_minus(x) == value
 
 
-def test_the_tail_of_the_exponential_ends_at_222() -> None:
-    assert shipped("cdg").exp_minus((1 << 24) - 1) <= 222
+def test_the_tail_of_the_exponential_ends_where_it_is_cut_off() -> None:
+    assert shipped("cdg").exp_minus((1 << 24) - 1) in (222, 223)  # exp(-16.777215) * 2^32 = 222.2
 
 
 @given(st.integers(0, (1 << 24) - 1))
 def test_the_exponential_is_near_the_true_one(x: int) -> None:
-    assert shipped("cdg").exp_minus(x) / U32_MAX == pytest.approx(math.exp(-x / 1e6), rel=0.05, abs=5e-7)
+    assert shipped("cdg").exp_minus(x) / U32_MAX == pytest.approx(
+        math.exp(-x / 1e6), rel=0.05, abs=5e-7
+    )
 
 
 @given(st.integers(0, (1 << 24) - 2))
@@ -56,7 +58,7 @@ def rounds(sk: HostSock, *rtts_ms: int) -> None:
 
 
 def flow(params: dict[str, int] | None = None, draw: int = U32_MAX) -> HostSock:
-    """Return a flow in congestion avoidance; ``draw`` 2^32 - 1 backs off at any gradient above zero."""
+    """Return a flow in congestion avoidance; by default every gradient above 0 backs off."""
     return connect("cdg", params, snd_cwnd=100, snd_ssthresh=2, draw=draw)
 
 
@@ -176,7 +178,9 @@ def test_no_rtt_is_no_sample(rtt_us: int) -> None:
 
 @pytest.mark.parametrize(("detect", "ssthresh"), [(1, 16), (2, 0x7FFFFFFF), (0, 0x7FFFFFFF)])
 def test_a_train_of_acks_over_half_the_rtt_ends_slow_start(detect: int, ssthresh: int) -> None:
-    sk = connect("cdg", {"hystart_detect": detect}, snd_cwnd=16, snd_nxt=10_000, tcp_mstamp=5_000_000)
+    sk = connect(
+        "cdg", {"hystart_detect": detect}, snd_cwnd=16, snd_nxt=10_000, tcp_mstamp=5_000_000
+    )
     acked(sk, 10_000)
     for _ in range(3):  # 0, 2.5 and 5 ms: not yet more than half
         shipped("cdg").cong_avoid(sk, 2, 0)

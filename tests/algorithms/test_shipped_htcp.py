@@ -88,7 +88,7 @@ def test_the_largest_rtt_follows_in_state_open_alone() -> None:
 
 
 def throughput_after(rtts: int) -> HostSock:
-    """Return a socket whose second throughput sample ends ``rtts`` RTTs of 100 ms after congestion."""
+    """Return a socket that takes a throughput sample ``rtts`` RTTs of 100 ms after congestion."""
     sk = connect("htcp", snd_cwnd=11)
     sk.ca.bi = sk.ca.max_b = 1000
     sk.ca.last_time = sk.tcp_jiffies32

@@ -23,7 +23,8 @@ def test_alpha_falls_from_10_to_0_3_with_the_delay(da: int, alpha: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("da", "beta"), [(0, 8), (100, 8), (101, 8), (130, 9), (450, 20), (799, 31), (800, 32), (1000, 32)]
+    ("da", "beta"),
+    [(0, 8), (100, 8), (101, 8), (130, 9), (450, 20), (799, 31), (800, 32), (1000, 32)],
 )
 def test_beta_rises_from_an_eighth_to_a_half(da: int, beta: int) -> None:
     assert shipped("illinois").choose_beta(da, 1000) == beta

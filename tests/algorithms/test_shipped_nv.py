@@ -1,4 +1,4 @@
-"""TCP-NV by hand: the window for the measured rate, when it may be acted on, and how RTTs are bounded."""
+"""TCP-NV by hand: the window for the measured rate, when it counts, how RTTs are bounded."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.algorithms.shipped_rig import HostSock, acked, connect, shipped
 
 
 def round_of(rtt_us: int, cwnd: int, samples: int = 3, **fields: int) -> HostSock:
-    """Return the socket after a round trip in which the RTT was ``rtt_us`` above an earlier 100 ms."""
+    """Return the socket after a round trip of ``rtt_us``."""
     sk = connect("vegas", snd_cwnd=cwnd, snd_nxt=1000, **fields)
     sk.ca.base_rtt_us = 100_000
     for _ in range(samples):

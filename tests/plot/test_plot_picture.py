@@ -41,7 +41,7 @@ def test_a_run_has_four_panels_with_units() -> None:
 
 def test_throughput_is_bytes_over_bins() -> None:
     # 125,000 bytes every 10 ms are 100 Mbit/s
-    steady = flow(101, delivered_bytes=np.arange(101) * 125_000)
+    steady = flow(101, throughput_bps=100_000_000)
     picture = run_picture(Run(result([steady], [link(101)]), scenario()))
     (curve,) = picture.panels[0].curves
     assert curve.y == pytest.approx([100.0] * 20)
@@ -159,7 +159,7 @@ def test_more_than_eight_flows_are_grouped_by_implementation() -> None:
 def test_groups_add_up_rates_and_take_the_median_of_windows() -> None:
     # ten flows of 10 Mbit/s, windows 1 ... 10: the sum is 100 Mbit/s, nearest rank of the half is 5
     flows = [
-        flow(101, f"f{i}", delivered_bytes=np.arange(101) * 12_500, snd_cwnd=i + 1)
+        flow(101, f"f{i}", throughput_bps=10_000_000, snd_cwnd=i + 1)
         for i in range(10)
     ]
     picture = run_picture(Run(result(flows, [link(101)]), scenario(flows=10)))
