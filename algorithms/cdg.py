@@ -4,7 +4,7 @@
 Once per round trip, the changes of the smallest and of the largest RTT are averaged over ``window``
 rounds. A gradient g > 0 makes the window back off to beta with probability
 
-    P(back off) = 1 - exp(-g backoff_factor)              (1)  section 3.1
+    P(back off) = 1 - exp(-g backoff_factor)              (1)
 
 so no threshold on the delay itself is needed. Where backing off has not helped ``use_ineff`` times,
 others fill the queue by losses, and CDG stops until a gradient falls. Losses reduce as in Reno, but

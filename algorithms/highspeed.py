@@ -2,7 +2,8 @@
 
 Reno needs one loss in 5 billion packets to fill 10 Gbit/s at 100 ms. HighSpeed TCP keeps Reno's
 response below a window of 38 packets, and above it increases by a(w) packets per RTT and decreases
-by the fraction b(w), so that a window of 83,000 packets goes with one loss in 10 million:
+by the fraction b(w), so that a window of 83,000 packets goes with one loss in 10 million (section
+5):
 
     b(w) = (0.1 - 0.5) (log w - log 38) / (log 83000 - log 38) + 0.5     (1)
     a(w) = w^2 p(w) 2 b(w) / (2 - b(w)),   p(w) = 0.078 / w^1.2          (2)

@@ -5,7 +5,7 @@ The sender watches the one-way delay d of its packets, through TCP timestamps, s
 way back do not disturb. Its smoothed value sd, above a threshold between the smallest and the
 largest delay seen, means that somebody else needs the path:
 
-    sd >= dmin + 0.15 (dmax - dmin)                      (1)  section 3.1
+    sd >= dmin + 0.15 (dmax - dmin)                      (1)
 
 The first time, the window is halved, and an inference phase of three RTTs begins, in which it must
 not grow. If (1) holds in that phase again, the window falls to one packet. Otherwise growth is

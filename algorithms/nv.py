@@ -1,5 +1,5 @@
-"""TCP-NV: find the window that keeps the measured rate at the smallest RTT (Brakmo, "TCP-NV: An
-Update", netdev 2015).
+"""TCP-NV: find the window that keeps the measured rate at the smallest RTT (Brakmo, "TCP-NV:
+Congestion Avoidance for Data Centers", Linux Plumbers Conference 2010).
 
 New Vegas is for data centres, where RTTs jitter more than the queue grows. It measures a rate with
 each ACK, the bytes in flight when the packet was sent over its RTT, takes the largest of many ACKs,
@@ -18,8 +18,8 @@ it allows growth, and lets the next round be longer.
 Where a BPF program knows the RTT of the data centre (``bpf_base_rtt`` of the socket, in
 microseconds), RTTs count as that at most and as 80 % of it at least.
 
-Deviation from the paper, as in Linux: the moving average of the RTT has the weight 1/2 for the
-newest sample.
+The constants, which the talk leaves open, are those of Linux's module. Known deviation from it: the
+expiry of the smallest RTT is kept in 32-bit ticks, good for half their range.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ it grows by one packet for each full window acknowledged:
 
 Reference: RFC 5681, in the form of Linux's tcp_cong.c. Deviations from the RFC, all Linux's: the
 window at a loss stands for the FlightSize of equation 4; slow start is not limited to one packet an
-ACK (RFC 3465, L without limit), and what it does not use counts for congestion avoidance; the window
-does not grow while something else limits the sender.
+ACK (RFC 3465, L without limit), and what it does not use counts for congestion avoidance; nothing
+grows while something else limits the sender.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Reno needs a number of round trips in proportion to the window to make up for a 
 adds a fixed fraction of a packet and a loss takes a fixed fraction of the window, so it takes about
 13 round trips always:
 
-    cwnd <- cwnd + 0.01 per packet acknowledged          (1)  section 3.1
+    cwnd <- cwnd + 0.01 per packet acknowledged          (1)
     cwnd <- cwnd - 0.125 cwnd on congestion              (2)
 
 Deviation from the paper, as in Linux: below 100 packets, where (1) would be slower than Reno,

@@ -4,7 +4,7 @@ Peterson, JSAC 1995).
 With an empty queue the window would come back after BaseRTT, the smallest RTT seen; it comes back
 after RTT. The difference is how many packets wait in queues:
 
-    Diff = (Expected - Actual) BaseRTT = cwnd (RTT - BaseRTT) / RTT          (1)  section 3.2
+    Diff = (Expected - Actual) BaseRTT = cwnd (RTT - BaseRTT) / RTT          (1)
 
 Once per RTT, Vegas adds a packet if Diff < alpha, removes one if Diff > beta, and leaves slow
 start, with the window that fits BaseRTT, if Diff > gamma:

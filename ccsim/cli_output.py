@@ -149,7 +149,7 @@ def _around(swap: Row) -> list[str]:
     if beside := swap.get("neighbours"):
         lines.append(
             f"neighbours: {beside['flows']} lost {_number(beside['harm'], 1, 100)} % of their"
-            f" goodput in the 10 s after; the worst, {beside['worst_flow']},"
+            f" goodput in the {beside['window_s']:g} s after; the worst, {beside['worst_flow']},"
             f" {_number(beside['worst_harm'], 1, 100)} %"
         )
     if held := swap.get("connections"):

@@ -135,7 +135,62 @@ def test_ctrl_c_ends_with_130_one_line_and_no_folder(
     assert run() == 130
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert list(Path("results/dip").iterdir()) == []
+    assert not Path("results/dip").exists()
+
+
+MY_CC = """\
+from ccsim.kernel import TcpCongestionOps
+
+
+def ssthresh(sk):
+    return max(sk.snd_cwnd // 2, 2)
+
+
+def cong_avoid(sk, ack, acked):
+    if sk.tcp_mstamp > 1_000_000:
+        sk.snd_cwnd = 1 // 0
+
+
+def undo_cwnd(sk):
+    return sk.snd_cwnd
+
+
+my_cc = TcpCongestionOps(
+    name="my_cc", ssthresh=ssthresh, cong_avoid=cong_avoid, undo_cwnd=undo_cwnd
+)
+"""
+MINE = """\
+duration: 2 s
+path: {rate: 2 Mbit/s, rtt: 40 ms, buffer: 1 BDP}
+objects: [my_cc.py]
+flows: [{name: bulk, congestion: my_cc}]
+"""
+
+
+def test_an_algorithm_that_raises_mid_run_is_named_with_its_line_and_its_traces_kept(
+    capsys: Output, folder: Path
+) -> None:
+    (folder / "my_cc.py").write_text(MY_CC)
+    (folder / "mine.yaml").write_text(MINE)
+    assert main(["run", "mine.yaml", "--no-plot"]) == 1
+    assert "my_cc.py:10: ZeroDivisionError" in capsys.readouterr().err
+    (place,) = (folder / "results" / "mine").iterdir()
+    assert place.name.endswith(".failed")
+    assert json.loads((place / "manifest.json").read_text())["status"] == "failed"
+    # a second at 2 Mbit/s is at most 250,000 bytes, and the run ended in the second second
+    assert 0 < ccsim.load_run(place).flows["bulk"].delivered_bytes[-1] < 260_000
+
+
+def test_an_algorithm_without_a_required_operation_ends_with_2_and_says_which(
+    capsys: Output, folder: Path
+) -> None:
+    (folder / "my_cc.py").write_text(MY_CC.replace("undo_cwnd=undo_cwnd", ""))
+    (folder / "mine.yaml").write_text(MINE)
+    assert main(["run", "mine.yaml", "--no-plot"]) == 2
+    err = capsys.readouterr().err
+    assert "EINVAL" in err
+    assert "undo_cwnd" in err
+    assert list((folder / "results").iterdir()) == []
 
 
 # --- wrong input ----------------------------------------------------------------------------------

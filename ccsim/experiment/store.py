@@ -71,13 +71,15 @@ def unfinished_folder(final: Path) -> Iterator[Path]:
     machine left is removed first. ResultsError if the place cannot be written.
     """
     with explained(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(final.parent)
+        with suppress(FileNotFoundError):  # no folder yet, or another process just removed it
+            _remove_stale(final.parent)
         folder = _make_folder(final)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            final.parent.rmdir()  # which succeeds only if no run is in it
 
 
 def finish(folder: Path, final: Path) -> None:
@@ -153,7 +155,7 @@ def _make_folder(final: Path) -> Path:
     for number in itertools.count():
         folder = final.with_name(f"{_UNFINISHED}{final.name}-{owner}-{number}")
         with suppress(FileExistsError):
-            folder.mkdir()
+            folder.mkdir(parents=True)
             break
     return folder
 

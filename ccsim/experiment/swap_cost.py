@@ -219,6 +219,7 @@ def _neighbours(
     worst = max(harms, key=lambda name: -math.inf if math.isnan(harms[name]) else harms[name])
     return {
         "flows": len(pairs),
+        "window_s": (span[1] - span[0]) / SECOND_NS,
         "harm": harm(sum(alone for _, alone, _ in pairs), sum(beside for *_, beside in pairs)),
         "worst_flow": worst,
         "worst_harm": harms[worst],

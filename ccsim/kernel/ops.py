@@ -1,4 +1,5 @@
-"""The table of operations of a congestion control and what its hooks receive (``include/net/tcp.h``)."""
+"""The table of operations of a congestion control and what its hooks receive
+(``include/net/tcp.h``)."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ class AckFlag(IntFlag):
 
 
 class AckSample:
-    """``struct ack_sample``: what ``pkts_acked`` is told. One object a socket, overwritten by each ACK.
+    """``struct ack_sample``: what ``pkts_acked`` is told. One object a socket, overwritten by each
+    ACK.
 
     pkts_acked: packets cumulatively acknowledged by this ACK; rtt_us: microseconds, -1 for none;
     in_flight: bytes in flight when the newest of them was sent.
@@ -75,10 +77,11 @@ class AckSample:
 
 
 class RateSample:
-    """``struct rate_sample``: what ``cong_control`` is told. One object a socket, overwritten by each ACK.
+    """``struct rate_sample``: what ``cong_control`` is told. One object a socket, overwritten by
+    each ACK.
 
-    Counts are packets, times microseconds; ``delivered`` and ``interval_us`` are -1 when the sample is invalid,
-    ``rtt_us`` is -1 without a sample (draft-cheng-iccrg-delivery-rate-estimation).
+    Counts are packets, times microseconds; ``delivered`` and ``interval_us`` are -1 when the sample
+    is invalid, ``rtt_us`` is -1 without a sample (draft-cheng-iccrg-delivery-rate-estimation).
     """
 
     __slots__ = (
@@ -115,17 +118,20 @@ class RateSample:
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class TcpCongestionOps:
-    """``struct tcp_congestion_ops``: the table with which an algorithm file declares one implementation.
+    """``struct tcp_congestion_ops``: the table with which an algorithm file declares one
+    implementation.
 
-    Each module-level table of a file is one struct_ops map, named for its variable. An absent operation is None,
-    as the NULL member is in C. Hooks are plain functions of the socket; what an implementation remembers lives in
-    the socket's private area ``sk.ca``, which the kernel makes afresh with ``private()`` before ``init`` runs.
+    Each module-level table of a file is one struct_ops map, named for its variable. An absent
+    operation is None, as the NULL member is in C. Hooks are plain functions of the socket; what an
+    implementation remembers lives in the socket's private area ``sk.ca``, which the kernel makes
+    afresh with ``private()`` before ``init`` runs.
 
-    link: the map is of the kind ``SEC(".struct_ops.link")`` (BPF_F_LINK): it is registered by a link and can be
-    replaced; False is the older kind, registered by writing the element.
+    link: the map is of the kind ``SEC(".struct_ops.link")`` (BPF_F_LINK): it is registered by a
+    link and can be replaced; False is the older kind, registered by writing the element.
     params: module parameters, a frozen dataclass; hooks read them as ``sk.ca_ops.params``.
-    train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain` at once and returns its length, leaving
-    everything exactly as the hooks would have, called ACK by ACK (see `ccsim.kernel.train`).
+    train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain` at once and returns its
+    length, leaving everything exactly as the hooks would have, called ACK by ACK (see
+    `ccsim.kernel.train`).
     """
 
     name: str

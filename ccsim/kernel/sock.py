@@ -1,4 +1,5 @@
-"""The part of a TCP socket that congestion control sees (``struct tcp_sock``, ``struct inet_connection_sock``)."""
+"""The part of a TCP socket that congestion control sees (``struct tcp_sock``, ``struct
+inet_connection_sock``)."""
 
 from __future__ import annotations
 
@@ -34,13 +35,15 @@ class RandomSource(Protocol):
 class Sock:
     """A TCP socket as hooks see it; field names are Linux's, units in brackets.
 
-    The host (a simulated sender, a test, a replay of recordings) sets the fields; hooks write ``snd_cwnd``,
-    ``snd_cwnd_cnt``, ``snd_ssthresh``, ``snd_cwnd_clamp``, ``pacing_rate``, ``pacing_status``, ``app_limited``,
-    ``ecn_flags`` and their private area ``ca``, and nothing else.
+    The host (a simulated sender, a test, a replay of recordings) sets the fields; hooks write
+    ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh``, ``snd_cwnd_clamp``, ``pacing_rate``,
+    ``pacing_status``, ``app_limited``, ``ecn_flags`` and their private area ``ca``, and nothing
+    else.
 
-    Windows and counts are in packets; ``snd_una`` and ``snd_nxt`` in bytes; ``srtt_us`` is the smoothed RTT shifted
-    left by 3 [us]; ``pacing_rate`` is in bytes/s; ``tcp_mstamp`` [us] and ``tcp_clock_cache`` [ns] are the clock of
-    the event being processed; ``tcp_jiffies32`` is the same clock in ticks of 1/``hz`` s.
+    Windows and counts are in packets; ``snd_una`` and ``snd_nxt`` in bytes; ``srtt_us`` is the
+    smoothed RTT shifted left by 3 [us]; ``pacing_rate`` is in bytes/s; ``tcp_mstamp`` [us] and
+    ``tcp_clock_cache`` [ns] are the clock of the event being processed; ``tcp_jiffies32`` is the
+    same clock in ticks of 1/``hz`` s.
     """
 
     __slots__ = (
@@ -62,8 +65,8 @@ class Sock:
         "lost",
         "lost_out",
         "lsndtime",
-        "max_packets_out",
         "max_pacing_rate",
+        "max_packets_out",
         "mss_cache",
         "pacing_rate",
         "pacing_shift",
@@ -142,7 +145,8 @@ class Sock:
         self.sk_state = TCP_CLOSE
 
     def tcp_enter_cwr(self) -> None:
-        """Let the host start a window reduction without a loss (``tcp_enter_cwr``); hosts override it."""
+        """Let the host start a window reduction without a loss (``tcp_enter_cwr``); hosts override
+        it."""
         raise TypeError("this socket has no host that could enter CWR")
 
     def tcp_send_ack(self, rcv_nxt: int) -> None:

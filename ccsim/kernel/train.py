@@ -13,16 +13,19 @@ Column = NDArray[np.int64]
 
 
 class AckTrain:
-    """Consecutive plain ACKs of one socket: state Open, nothing lost or SACKed, the window the only limit.
+    """Consecutive plain ACKs of one socket: state Open, nothing lost or SACKed, the window the only
+    limit.
 
-    ``t_ns`` arrival of each ACK [ns]; ``una`` packets acknowledged cumulatively after it; ``acked`` packets it newly
-    acknowledges (at least 1); ``rtt_us`` the RTT sample that ``pkts_acked`` would receive [us]. All int64[n].
-    ``cwnd`` is the hook's output: snd_cwnd after each ACK. ``snd_nxt`` is the sender's next packet number before the
-    first ACK; ``jiffies0_ns`` and ``jiffy_ns`` give the tick of a time.
+    ``t_ns`` arrival of each ACK [ns]; ``una`` packets acknowledged cumulatively after it; ``acked``
+    packets it newly acknowledges (at least 1); ``rtt_us`` the RTT sample that ``pkts_acked`` would
+    receive [us]. All int64[n]. ``cwnd`` is the hook's output: snd_cwnd after each ACK. ``snd_nxt``
+    is the sender's next packet number before the first ACK; ``jiffies0_ns`` and ``jiffy_ns`` give
+    the tick of a time.
 
-    The hook sees the socket as it is before the first ACK. It takes the first k ACKs, writes ``cwnd[:k]``, leaves
-    ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh`` and ``ca`` as ``pkts_acked`` then ``cong_avoid``, called ACK by
-    ACK, would have left them, and returns k (0 to n). ``snd_ssthresh`` may change at the last taken ACK only, and ``cwnd`` never falls below the
+    The hook sees the socket as it is before the first ACK. It takes the first k ACKs, writes
+    ``cwnd[:k]``, leaves ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh`` and ``ca`` as
+    ``pkts_acked`` then ``cong_avoid``, called ACK by ACK, would have left them, and returns k (0 to
+    n). ``snd_ssthresh`` may change at the last taken ACK only, and ``cwnd`` never falls below the
     window that the train began with.
     """
 
@@ -60,7 +63,8 @@ class AckTrain:
         return (self.t_ns + self.jiffies0_ns) // self.jiffy_ns
 
     def snd_nxt_before(self, k: int) -> int:
-        """Return the next packet number when ACK ``k`` arrives, from ``cwnd[:k]``, which must be written."""
+        """Return the next packet number when ACK ``k`` arrives, from ``cwnd[:k]``, which must be
+        written."""
         if k == 0:
             return self.snd_nxt
         return max(self.snd_nxt, int((self.una[:k] + self.cwnd[:k]).max()))

@@ -1,7 +1,7 @@
 """A drop-tail FIFO behind a serial line: departures and drops, packet by packet and in closed form.
 
-Service times carry the remainder of bits·10⁹/rate from packet to packet, so that no rounding accumulates and the
-departures do not depend on how the arrivals are cut.
+Service times carry the remainder of bits·10⁹/rate from packet to packet, so that no rounding
+accumulates and the departures do not depend on how the arrivals are cut.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
 
 
 class Fifo:
-    """One queue and its line: ``rate_bps`` [bit/s], room for ``limit`` packets with the one in service.
+    """One queue and its line: ``rate_bps`` [bit/s], room for ``limit`` packets with the one in
+    service.
 
     ``last_ns`` is the last departure decided so far.
     """
@@ -35,8 +36,8 @@ class Fifo:
         self.loss = loss
         self.last_ns = 0
         self.remainder = 0  # of bits * 10**9 / rate, in 1/rate ns
-        # Departures of packets that may still be inside: the former for `serve`, the latter (at most `limit`) for
-        # `serve_train`; the one that was used last holds them.
+        # Departures of packets that may still be inside: the former for `serve`, the latter (at
+        # most `limit`) for `serve_train`; the one that was used last holds them.
         self._backlog: deque[int] = deque()
         self._recent: Column | None = None
         self.drops = 0
@@ -49,9 +50,11 @@ class Fifo:
         return size_bytes * 8 * NS_PER_S // self.rate_bps
 
     def serve(self, arrivals: Sequence[int], sizes: Sequence[int]) -> list[int]:
-        """Take packets at ``arrivals`` [ns], ascending; return each one's departure [ns], `DROPPED` or `LOST`.
+        """Take packets at ``arrivals`` [ns], ascending; return each one's departure [ns], `DROPPED`
+        or `LOST`.
 
-        A packet that leaves at the instant another arrives has left. This is the definition of the queue.
+        A packet that leaves at the instant another arrives has left. This is the definition of the
+        queue.
         """
         if self._recent is not None:
             self._backlog, self._recent = deque(self._recent.tolist()), None
@@ -81,9 +84,10 @@ class Fifo:
     def serve_train(self, arrivals: Column, size: int) -> Column:
         """Do as `serve` for packets of one size, at once.
 
-        Departures are a running maximum, d_k = S_k + max(last, max_{i<=k}(a_i - S_{i-1})) with S the cumulative
-        service times. Packet k finds the queue full exactly if the one ``limit`` before it, counting accepted ones,
-        leaves after a_k. Where that happens, packets go one by one until the overflow has passed.
+        Departures are a running maximum, d_k = S_k + max(last, max_{i<=k}(a_i - S_{i-1})) with S
+        the cumulative service times. Packet k finds the queue full exactly if the one ``limit``
+        before it, counting accepted ones, leaves after a_k. Where that happens, packets go one by
+        one until the overflow has passed.
         """
         if self.loss is not None:
             return self._serve_lossy(arrivals, size)

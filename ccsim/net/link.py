@@ -26,8 +26,8 @@ ACK_SEQ = -2  # a pure ACK of the sender
 class Batch:
     """What one flow sends in one window: times at the queue [ns], ascending, and packet numbers.
 
-    ``departures`` is the link's answer, one for each packet: when it has left [ns], `DROPPED` or `LOST`. ``odd`` holds
-    sizes by packet number of those that are not full-sized.
+    ``departures`` is the link's answer, one for each packet: when it has left [ns], `DROPPED` or
+    `LOST`. ``odd`` holds sizes by packet number of those that are not full-sized.
     """
 
     flow: int
@@ -44,32 +44,48 @@ class Link:
     ``vector_rows`` packets a window on.
     """
 
-    def __init__(self, fifo: Fifo, mss_bytes: int, interval_ns: int, *, vector: bool, vector_rows: int = 48) -> None:
+    def __init__(
+        self, fifo: Fifo, mss_bytes: int, interval_ns: int, *, vector: bool, vector_rows: int = 48
+    ) -> None:
         self.fifo = fifo
         self.full_bytes = mss_bytes + HEADER_BYTES
         self.vector = vector
         self.vector_rows = vector_rows
         self.interval_ns = interval_ns
-        self.samples: list[tuple[int, int, int, int, int]] = []  # t, queue, drops, losses, departed bytes
-        self.drop_log: list[tuple[int, int, int]] = []  # t, flow, 1 if random; in order of time, then flow
+        self.samples: list[
+            tuple[int, int, int, int, int]
+        ] = []  # t, queue, drops, losses, departed bytes
+        self.drop_log: list[
+            tuple[int, int, int]
+        ] = []  # t, flow, 1 if random; in order of time, then flow
         self._next_sample_ns = 0
         self._accepted = 0  # before the present window
-        self._inside: Column = np.empty(0, dtype=np.int64)  # departures of those not yet out at the last sample
+        self._inside: Column = np.empty(
+            0, dtype=np.int64
+        )  # departures of those not yet out at the last sample
         self._departed = 0  # all before them
         self._odd: list[tuple[int, int]] = []  # (departure, size less a full one)
-        self._logged = [0, 0, 0]  # how much of drop_log has been counted, and in it drops and losses
+        self._logged = [
+            0,
+            0,
+            0,
+        ]  # how much of drop_log has been counted, and in it drops and losses
 
     def transmit(self, batches: list[Batch], until_ns: int) -> None:
-        """Serve all packets of a window, in order of arrival, then flow, then sending; sample up to ``until_ns``.
+        """Serve all packets of a window, in order of arrival, then flow, then sending; sample up to
+        ``until_ns``.
 
-        Every packet of the batches arrives before ``until_ns``, and none that arrives before it comes later.
+        Every packet of the batches arrives before ``until_ns``, and none that arrives before it
+        comes later.
         """
         n = sum(len(batch.seqs) for batch in batches)
         drops = self.fifo.drops + self.fifo.losses
         arrivals: Values = []
         departures: Values = []
         if n:
-            train = self.vector and n >= self.vector_rows and not any(batch.odd for batch in batches)
+            train = (
+                self.vector and n >= self.vector_rows and not any(batch.odd for batch in batches)
+            )
             arrivals, departures = self._serve_train(batches) if train else self._serve(batches)
         lossy = self.fifo.drops + self.fifo.losses > drops
         if lossy:
@@ -138,7 +154,8 @@ class Link:
         self.drop_log.extend(new)
 
     def _record(self, arrivals: Values, departures: Values, lossy: bool, until_ns: int) -> None:
-        """Keep what samples need; sample at every instant before ``until_ns``: all that arrives by then is known."""
+        """Keep what samples need; sample at every instant before ``until_ns``: all that arrives by
+        then is known."""
         if lossy:
             arrivals, departures = _accepted(arrivals, departures)
         if len(departures):
@@ -160,7 +177,9 @@ class Link:
             drops, losses = drops + 1 - log[logged][2], losses + log[logged][2]
             logged += 1
         self._logged = [logged, drops, losses]
-        self.samples.append((t, inside - departed, drops, losses, departed * self.full_bytes + odd_bytes))
+        self.samples.append(
+            (t, inside - departed, drops, losses, departed * self.full_bytes + odd_bytes)
+        )
 
 
 def _as_list(values: Values) -> list[int]:

@@ -14,8 +14,8 @@ MASK = (1 << 64) - 1
 class BernoulliLoss:
     """Loses each data packet with a fixed probability (Steele, Lea, Flood 2014, SplitMix64).
 
-    The k-th draw is a function of the seed and k alone, so it does not matter how a run is cut, and a twin loses the
-    k-th packet as the run itself does.
+    The k-th draw is a function of the seed and k alone, so it does not matter how a run is cut, and
+    a twin loses the k-th packet as the run itself does.
     """
 
     def __init__(self, probability: float, seed: int) -> None:

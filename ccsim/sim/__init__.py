@@ -1,4 +1,5 @@
-"""The simulated world: SimPy processes for flows, links and swaps on an integer-nanosecond clock."""
+"""The simulated world: SimPy processes for flows, links and swaps on an integer-nanosecond
+clock."""
 
 from __future__ import annotations
 
@@ -23,14 +24,17 @@ def simulate(
 ) -> SimResult:
     """Run a resolved scenario (`ccsim.scenario.Scenario.resolved`) and return what was recorded.
 
-    ``lookahead_ns`` cuts the engine's windows shorter and ``vector=False`` switches its closed forms off; neither
-    changes a byte of the result. ``progress`` is told the simulated time [ns] now and then. ``paranoid`` checks
-    invariants after every window. An algorithm that raises ends the run: the result holds what was recorded up to
-    then and says why in ``failed``. Loads algorithm files, which runs their code.
+    ``lookahead_ns`` cuts the engine's windows shorter and ``vector=False`` switches its closed
+    forms off; neither changes a byte of the result. ``progress`` is told the simulated time [ns]
+    now and then. ``paranoid`` checks invariants after every window. An algorithm that raises ends
+    the run: the result holds what was recorded up to then and says why in ``failed``. Loads
+    algorithm files, which runs their code.
     """
     from ccsim.sim.world import World
 
-    world = World(scenario, lookahead_ns=lookahead_ns, vector=vector, progress=progress, paranoid=paranoid)
+    world = World(
+        scenario, lookahead_ns=lookahead_ns, vector=vector, progress=progress, paranoid=paranoid
+    )
     try:
         world.run()
     except AlgorithmError as error:

@@ -1,12 +1,14 @@
-"""The engine: it owns the horizon and announces windows of time in which everything is already decided.
+"""The engine: it owns the horizon and announces windows of time in which everything is already
+decided.
 
-A packet that is not yet known at T reaches the queue at Q = T + (shortest delay before the queue) at the earliest,
-leaves it after everything that is queued, and its ACK comes back no sooner than
+A packet that is not yet known at T reaches the queue at Q = T + (shortest delay before the queue)
+at the earliest, leaves it after everything that is queued, and its ACK comes back no sooner than
 
     H = max(Q, last departure) + shortest service + shortest delay after the queue and back.
 
-So each flow can compute all of [T, H) on its own; then the link takes what was sent, and the window is over. Whatever
-nobody announces — a swap, a flow's start or end — is an *instant*: the horizon never passes one.
+So each flow can compute all of [T, H) on its own; then the link takes what was sent, and the window
+is over. Whatever nobody announces — a swap, a flow's start or end — is an *instant*: the horizon
+never passes one.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ Process = Generator[simpy.Event, Any, None]
 class Engine:
     """Runs flows over one link until ``end_ns``.
 
-    ``lookahead_ns`` cuts windows shorter than the horizon would allow, which changes nothing but the time it takes;
-    ``check`` is called after every window (invariants).
+    ``lookahead_ns`` cuts windows shorter than the horizon would allow, which changes nothing but
+    the time it takes; ``check`` is called after every window (invariants).
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class Engine:
         self.flows.append(flow)
 
     def start(self) -> None:
-        """Start the engine's and the link's processes; instants that are known must have been announced before."""
+        """Start the engine's and the link's processes; instants that are known must have been
+        announced before."""
         paths = [flow.path for flow in self.flows]
         self._access_ns = min(path.access_ns for path in paths)
         self._return_ns = min(path.out_ns + path.back_ns for path in paths)
@@ -112,7 +115,8 @@ class Engine:
             yield env.timeout(horizon - now)
 
     def _announce(self, horizon_ns: int) -> Process:
-        """Let the flows compute the window, then the link: each waits for its event, and the engine last."""
+        """Let the flows compute the window, then the link: each waits for its event, and the engine
+        last."""
         window, self._window = self._window, self.env.event()
         window.succeed(horizon_ns)
         yield window
@@ -121,7 +125,8 @@ class Engine:
         yield sent
 
     def _carry(self) -> Process:
-        """The link's process: take what all flows have sent in the window, and let the receivers have it."""
+        """The link's process: take what all flows have sent in the window, and let the receivers
+        have it."""
         while True:
             horizon = yield self._sent
             until = horizon + self._access_ns

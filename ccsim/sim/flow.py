@@ -1,4 +1,5 @@
-"""One flow: its sender and receiver, the ACKs under way between them, and its share of each window."""
+"""One flow: its sender and receiver, the ACKs under way between them, and its share of each
+window."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class FlowPath:
 
 
 class AckTrainRows:
-    """Plain ACKs as columns: arrival at the sender [ns], packets acknowledged, echoed send time [us]."""
+    """Plain ACKs as columns: arrival at the sender [ns], packets acknowledged, echoed send time
+    [us]."""
 
     __slots__ = ("_first", "_rows", "at", "echo_us", "retry", "t", "una")
 
@@ -91,8 +93,8 @@ class AckRows:
 class Flow:
     """A connection from SYN to the last ACK.
 
-    The engine alternates `advance`, which lets the sender do all it does before the horizon, and `deliver`, which
-    hands it what the link made of its packets. ``vector`` allows the closed forms.
+    The engine alternates `advance`, which lets the sender do all it does before the horizon, and
+    `deliver`, which hands it what the link made of its packets. ``vector`` allows the closed forms.
     """
 
     def __init__(
@@ -148,8 +150,8 @@ class Flow:
         """Act on the last ACK of a flow that has nothing more to send."""
 
     def advance(self, horizon_ns: int) -> None:
-        """Let everything happen at the sender that happens before the horizon, in order: ACKs before the
-        retransmission timer, that before the pacing timer; then samples."""
+        """Let everything happen at the sender that happens before the horizon, in order: ACKs
+        before the retransmission timer, that before the pacing timer; then samples."""
         while True:
             rows = self._next_rows()
             t_ack = rows.time(rows.at) if rows is not None else NEVER
@@ -192,7 +194,8 @@ class Flow:
         return None
 
     def _take_acks(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
-        """Process ACKs until something else comes first: as a train if that may be, else one by one."""
+        """Process ACKs until something else comes first: as a train if that may be, else one by
+        one."""
         if not self.connected:
             t, _, echo_us, _ = rows.row(rows.at)
             rows.at += 1
@@ -206,7 +209,11 @@ class Flow:
 
     def _take_rows(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
         sk, recorder = self.sk, self.recorder
-        stop = min(len(rows), rows.retry) if isinstance(rows, AckTrainRows) and rows.retry > rows.at else len(rows)
+        stop = (
+            min(len(rows), rows.retry)
+            if isinstance(rows, AckTrainRows) and rows.retry > rows.at
+            else len(rows)
+        )
         k = rows.at
         while k < stop:
             t, una, echo_us, blocks = rows.row(k)
@@ -307,7 +314,8 @@ class Flow:
         return {}
 
     def deliver(self, batch: Batch) -> None:
-        """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs set out."""
+        """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
+        set out."""
         departures = batch.departures
         n = len(departures)
         if isinstance(departures, list):
@@ -328,7 +336,9 @@ class Flow:
     def _deliver_rows(self, batch: Batch) -> None:
         out, access = self.path.out_ns, self.path.access_ns
         times, seqs, sent_us = [], [], []
-        for departure, seq, arrival in zip(batch.departures, _as_list(batch.seqs), _as_list(batch.arrivals), strict=True):
+        for departure, seq, arrival in zip(
+            batch.departures, _as_list(batch.seqs), _as_list(batch.arrivals), strict=True
+        ):
             if departure < 0:
                 self.dropped += 1
                 continue
@@ -353,7 +363,8 @@ class Flow:
         self._send_acks(acks)
 
     def _receive(self, times: Column, seqs: Column, sent_us: Column) -> None:
-        """Give packets to the receiver: as trains where they come in plain order, else one by one."""
+        """Give packets to the receiver: as trains where they come in plain order, else one by
+        one."""
         receiver = self.receiver
         done, n = 0, len(times)
         while done < n:
@@ -370,13 +381,17 @@ class Flow:
                 stop = min(n, done + max(count, 4 * TRAIN_ROWS))
                 acks = []
                 receiver.receive(
-                    times[done:stop].tolist(), seqs[done:stop].tolist(), sent_us[done:stop].tolist(), acks
+                    times[done:stop].tolist(),
+                    seqs[done:stop].tolist(),
+                    sent_us[done:stop].tolist(),
+                    acks,
                 )
                 self._send_acks(acks)
             done = stop
 
     def flush_receiver(self, horizon_ns: int) -> None:
-        """Send the delayed ACK if it reaches the sender before the horizon: no packet can come before it is due."""
+        """Send the delayed ACK if it reaches the sender before the horizon: no packet can come
+        before it is due."""
         if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
             acks: list[AckRow] = []
             self.receiver.flush(horizon_ns - self.path.back_ns, acks)
@@ -385,7 +400,9 @@ class Flow:
     def _send_acks(self, acks: list[AckRow]) -> None:
         if acks and self.closed_ns is None:
             back = self.path.back_ns
-            self.acks.append(AckRows([(t + back, una, echo, blocks) for t, una, echo, blocks in acks]))
+            self.acks.append(
+                AckRows([(t + back, una, echo, blocks) for t, una, echo, blocks in acks])
+            )
 
 
 def _as_list(values: Values) -> list[int]:
@@ -398,6 +415,8 @@ def _join(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
     if len(chunks) == 1:
         return chunks[0]
     if all(isinstance(times, list) for times, _ in chunks):
-        return [t for times, _ in chunks for t in times], [seq for _, seqs in chunks for seq in seqs]
+        return [t for times, _ in chunks for t in times], [
+            seq for _, seqs in chunks for seq in seqs
+        ]
     times, seqs = zip(*chunks, strict=True)
     return np.concatenate(times), np.concatenate(seqs)

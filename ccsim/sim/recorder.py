@@ -47,7 +47,8 @@ class EventLog:
 
 
 class FlowRecorder:
-    """Samples one sender at every multiple of the interval; a sample at t sees all that happened up to t."""
+    """Samples one sender at every multiple of the interval; a sample at t sees all that happened up
+    to t."""
 
     def __init__(self, interval_ns: int, implementation: Callable[[], str]) -> None:
         self.interval_ns = interval_ns
@@ -73,7 +74,8 @@ class FlowRecorder:
         self._index = self.implementations.index(name)
 
     def catch_up(self, sk: TcpSock, before_ns: int) -> None:
-        """Sample the sender, which does not change until ``before_ns``, at every instant before that."""
+        """Sample the sender, which does not change until ``before_ns``, at every instant before
+        that."""
         while self.next_ns < before_ns:
             flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
             window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate)
@@ -102,7 +104,9 @@ class FlowRecorder:
     def trace(self, sk: TcpSock, size_bytes: int | None, **known: Any) -> FlowTrace:
         """Return the samples as columns; ``size_bytes`` is what a finite flow carries."""
         table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS))
-        columns = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)}
+        columns: dict[str, Any] = {
+            name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)
+        }
         acked = columns.pop("acked_packets") * sk.mss_cache
         if size_bytes is not None:
             acked = np.minimum(acked, size_bytes)

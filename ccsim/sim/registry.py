@@ -17,9 +17,9 @@ __all__ = ["Registry"]
 class Registry:
     """Loads algorithm files, which runs their code, and registers what the scenario names.
 
-    A shipped algorithm is a module: it is loaded when a socket first asks for its name. The tables of the scenario's
-    ``objects`` are struct_ops maps, each attached under its own name; those that ``links`` or a link update name are
-    attached there instead. ``files`` are all that were loaded.
+    A shipped algorithm is a module: it is loaded when a socket first asks for its name. The tables
+    of the scenario's ``objects`` are struct_ops maps, each attached under its own name; those that
+    ``links`` or a link update name are attached there instead. ``files`` are all that were loaded.
     """
 
     def __init__(self, scenario: Mapping[str, Any]) -> None:
@@ -27,7 +27,9 @@ class Registry:
         self._tables: dict[str, dict[str, TcpCongestionOps]] = {}
         self._user_files = [Path(path) for path in scenario["objects"]]
         spec = scenario["kernel"]
-        self.kernel = Kernel(profile=spec["profile"], default="reno", request_module=self._request_module)
+        self.kernel = Kernel(
+            profile=spec["profile"], default="reno", request_module=self._request_module
+        )
         self._links: dict[str, Link] = {}
         self._attach(scenario)
         self.kernel.set_default(spec["default"])
@@ -37,7 +39,9 @@ class Registry:
         if key not in self._tables:
             self.files.add(key)
             tables = load_tables(path)
-            self._tables[key] = {name: ops for name, ops in tables.items() if not name.startswith("_")}
+            self._tables[key] = {
+                name: ops for name, ops in tables.items() if not name.startswith("_")
+            }
         return self._tables[key]
 
     def _request_module(self, name: str) -> TcpCongestionOps | None:
@@ -48,7 +52,8 @@ class Registry:
         return next((ops for ops in tables if ops.name == name), None)
 
     def _module_file(self, name: str) -> Path | None:
-        """Return the shipped file of an algorithm; reading all of them is only needed for unusual names."""
+        """Return the shipped file of an algorithm; reading all of them is only needed for unusual
+        names."""
         path = algorithms_dir() / f"{name}.py"
         if name.isidentifier() and path.is_file():
             return path
@@ -65,7 +70,8 @@ class Registry:
                     self._open_table(name, ops, ops.name).attach_struct_ops()
 
     def _find_table(self, name: str) -> TcpCongestionOps:
-        """Return the table whose map is called ``name``: the user's files first, then the shipped ones."""
+        """Return the table whose map is called ``name``: the user's files first, then the shipped
+        ones."""
         for path in self._user_files:
             if name in (tables := self._load(path)):
                 return tables[name]
@@ -83,7 +89,8 @@ class Registry:
         return obj.maps[map_name]
 
     def update_link(self, link: str, map_name: str) -> None:
-        """Put another map behind a link, as ``bpf_link__update_map`` does; KernelError if the kernel refuses."""
+        """Put another map behind a link, as ``bpf_link__update_map`` does; KernelError if the
+        kernel refuses."""
         self._links[link].update_map(self._open(map_name, link))
 
     def link_map(self, link: str) -> str:
@@ -92,7 +99,8 @@ class Registry:
         return "" if current is None else current.name
 
     def with_params(self, name: str, params: Mapping[str, Any]) -> str:
-        """Register ``name`` with module parameters of its own; return the name it is registered under.
+        """Register ``name`` with module parameters of its own; return the name it is registered
+        under.
 
         Raises AlgorithmError for a parameter that the algorithm does not have.
         """
@@ -101,8 +109,12 @@ class Registry:
         known = [f.name for f in fields(found.params)] if found.params is not None else []
         for key in params:
             if key not in known:
-                raise AlgorithmError(f"{name}: parameter: expected one of {', '.join(known) or 'none'}, got {key!r}")
-        number = sum(registered.startswith(f"{name[:12]}.") for registered in self.kernel.available())
+                raise AlgorithmError(
+                    f"{name}: parameter: expected one of {', '.join(known) or 'none'}, got {key!r}"
+                )
+        number = sum(
+            registered.startswith(f"{name[:12]}.") for registered in self.kernel.available()
+        )
         variant = f"{name[:12]}.{number + 1}"
         changed = replace(found, params=replace(found.params, **params))
         self._open_table(name, changed, variant).attach_struct_ops()

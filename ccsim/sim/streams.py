@@ -1,4 +1,5 @@
-"""Random streams: one a component, all from the scenario's seed, so that twins differ by the swap alone."""
+"""Random streams: one a component, all from the scenario's seed, so that twins differ by the swap
+alone."""
 
 from __future__ import annotations
 

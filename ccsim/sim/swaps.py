@@ -1,4 +1,5 @@
-"""Swaps while traffic runs: each mechanism is a process that waits for its instant and then acts."""
+"""Swaps while traffic runs: each mechanism is a process that waits for its instant and then
+acts."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def swap_processes(world: World) -> Iterator[Process]:
 
 
 def _link_update(world: World, index: int, swap: Mapping[str, Any]) -> Process:
-    """``BPF_LINK_UPDATE``: the name means another implementation, for connections that choose it from now on."""
+    """``BPF_LINK_UPDATE``: the name means another implementation, for connections that choose it
+    from now on."""
     yield world.engine.instant(swap["at_ns"])
     link = swap["link"]
     old = world.registry.link_map(link)
@@ -48,7 +50,8 @@ def _setsockopt(world: World, index: int, swap: Mapping[str, Any]) -> Process:
 
 
 def _sweep(world: World, index: int, swap: Mapping[str, Any]) -> Process:
-    """``TCP_CONGESTION`` on one running flow after another, evenly over ``over_ns``, in the order of the scenario."""
+    """``TCP_CONGESTION`` on one running flow after another, evenly over ``over_ns``, in the order
+    of the scenario."""
     flows = [world.flow(name) for name in swap["flows"]]
     last = max(len(flows) - 1, 1)
     changes = []
@@ -63,8 +66,11 @@ def _sweep(world: World, index: int, swap: Mapping[str, Any]) -> Process:
     _record_changes(world, index, swap, changes)
 
 
-def _change(world: World, flow: LiveFlow, swap: Mapping[str, Any], t_ns: int) -> tuple[str, str, str, int]:
-    """Set the option on one flow; return the flow's name, the old and new implementation, and the errno."""
+def _change(
+    world: World, flow: LiveFlow, swap: Mapping[str, Any], t_ns: int
+) -> tuple[str, str, str, int]:
+    """Set the option on one flow; return the flow's name, the old and new implementation, and the
+    errno."""
     sk = flow.sk
     name = flow.spec["name"]
     if not flow.running:
@@ -83,7 +89,14 @@ def _change(world: World, flow: LiveFlow, swap: Mapping[str, Any], t_ns: int) ->
     flow.recorder.implementation_changed()
     new = world.implementation(flow)
     after = {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh, "pacing_rate": sk.pacing_rate}
-    detail = {"via": swap["via"], "from": old, "to": new, "before": before, "after": after, "errno": errno}
+    detail = {
+        "via": swap["via"],
+        "from": old,
+        "to": new,
+        "before": before,
+        "after": after,
+        "errno": errno,
+    }
     world.log("swap", flow, t_ns, detail)
     return name, old, new, errno
 

@@ -16,19 +16,23 @@ Column = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FlowTrace:
-    """One flow, sampled every recording interval from its start on; all columns int64 of one length.
+    """One flow, sampled every recording interval from its start on; all columns int64 of one
+    length.
 
-    ``t_ns`` [ns]; ``snd_cwnd``, ``ssthresh`` (0x7fffffff: infinite), ``in_flight`` [packets]; ``srtt_us`` [us];
-    ``pacing_rate_bps`` [bit/s], -1 for unlimited; ``delivered_bytes`` payload acknowledged in order so far [bytes];
-    ``throughput_bps`` payload delivered since the previous sample, in order or not, over the interval [bit/s];
-    ``retransmissions`` packets retransmitted so far; ``ca_state`` 0 to 4 (`CA_STATE_NAMES`); ``implementation`` index
-    into ``implementations``, the names of the struct_ops maps that served the flow.
+    ``t_ns`` [ns]; ``snd_cwnd``, ``ssthresh`` (0x7fffffff: infinite), ``in_flight`` [packets];
+    ``srtt_us`` [us]; ``pacing_rate_bps`` [bit/s], -1 for unlimited; ``delivered_bytes`` payload
+    acknowledged in order so far [bytes]; ``throughput_bps`` payload delivered since the previous
+    sample, in order or not, over the interval [bit/s]; ``retransmissions`` packets retransmitted so
+    far; ``ca_state`` 0 to 4 (`CA_STATE_NAMES`); ``implementation`` index into ``implementations``,
+    the names of the struct_ops maps that served the flow.
     """
 
     name: str
     congestion: str
     start_ns: int
-    end_ns: int | None  # when the last byte was acknowledged or the application stopped; None: still running
+    end_ns: (
+        int | None
+    )  # when the last byte was acknowledged or the application stopped; None: still running
     mss_bytes: int
     t_ns: Column
     snd_cwnd: Column
@@ -43,17 +47,18 @@ class FlowTrace:
     implementation: Column
     implementations: tuple[str, ...]
     counters: dict[str, int] = field(default_factory=dict)
-    """Totals at the end: packets_sent, packets_delivered, packets_dropped, packets_in_flight, retransmissions, rtos,
-    tlps, recoveries, undos."""
+    """Totals at the end: packets_sent, packets_delivered, packets_dropped, packets_in_flight,
+    retransmissions, rtos, tlps, recoveries, undos."""
 
 
 @dataclass(frozen=True)
 class LinkTrace:
     """One link, sampled every recording interval; int64 columns.
 
-    ``t_ns`` [ns]; ``queue_packets`` waiting and in service; ``drops`` packets dropped by the queue so far;
-    ``losses`` packets lost at random so far; ``departed_bytes`` bytes that have left so far; ``utilisation_ppm`` bits
-    that left since the previous sample over what the link could carry [parts per million].
+    ``t_ns`` [ns]; ``queue_packets`` waiting and in service; ``drops`` packets dropped by the queue
+    so far; ``losses`` packets lost at random so far; ``departed_bytes`` bytes that have left so
+    far; ``utilisation_ppm`` bits that left since the previous sample over what the link could carry
+    [parts per million].
     """
 
     name: str
@@ -72,8 +77,9 @@ class LinkTrace:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened at one instant: ``kind`` is one of swap, ca_state, loss, rto, tlp, hystart, start, end,
-    undo; ``flow`` is empty for what concerns no single flow; ``detail`` holds plain JSON values."""
+    """Something that happened at one instant: ``kind`` is one of swap, ca_state, loss, rto, tlp,
+    hystart, start, end, undo; ``flow`` is empty for what concerns no single flow; ``detail`` holds
+    plain JSON values."""
 
     t_ns: int
     kind: str
@@ -83,7 +89,8 @@ class Event:
 
 @dataclass(frozen=True)
 class SwapRecord:
-    """One swap as it was carried out; ``flows`` are the running flows whose implementation it changed."""
+    """One swap as it was carried out; ``flows`` are the running flows whose implementation it
+    changed."""
 
     index: int
     t_ns: int

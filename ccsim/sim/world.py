@@ -36,7 +36,8 @@ class LiveFlow(Flow):
     spec: Mapping[str, Any]
 
     def open(self) -> None:
-        """Open the socket and choose its congestion control, as the application does before ``connect``."""
+        """Open the socket and choose its congestion control, as the application does before
+        ``connect``."""
         kernel = self.world.registry.kernel
         name = self.spec["congestion"]
         kernel.socket(self.sk)
@@ -111,7 +112,12 @@ class World:
         self.link = self._make_link()
         check = self.check_conservation if paranoid else None
         self.engine = Engine(
-            self.env, self.link, self.end_ns, lookahead_ns=lookahead_ns, progress=progress, check=check
+            self.env,
+            self.link,
+            self.end_ns,
+            lookahead_ns=lookahead_ns,
+            progress=progress,
+            check=check,
         )
         tcp = scenario["tcp"]
         self.host = Host(
@@ -126,7 +132,9 @@ class World:
         path = self.scenario["path"]
         loss = None
         if path["loss_probability"] > 0:
-            loss = BernoulliLoss(path["loss_probability"], stream_seed(self.scenario["seed"], "loss"))
+            loss = BernoulliLoss(
+                path["loss_probability"], stream_seed(self.scenario["seed"], "loss")
+            )
         fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
         mss = self.scenario["tcp"]["mss_bytes"]
         return Link(fifo, mss, self.scenario["record"]["interval_ns"], vector=self.vector)
@@ -139,10 +147,19 @@ class World:
         out = max(rtt // 2 - access, 0)
         path = FlowPath(access, out, rtt - access - out)
         receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
-        recorder = FlowRecorder(self.scenario["record"]["interval_ns"], lambda: self.implementation(flow))
+        recorder = FlowRecorder(
+            self.scenario["record"]["interval_ns"], lambda: self.implementation(flow)
+        )
         odd_last = self._write_limit(sk, spec["size_bytes"])
         flow = LiveFlow(
-            index, sk, receiver, path, recorder, vector=self.vector, odd_last=odd_last, end_ns=self.end_ns
+            index,
+            sk,
+            receiver,
+            path,
+            recorder,
+            vector=self.vector,
+            odd_last=odd_last,
+            end_ns=self.end_ns,
         )
         flow.world, flow.spec = self, spec
         sk.on_event = self._listener(flow)
@@ -179,7 +196,8 @@ class World:
         self.events.add(t_ns, index, Event(t_ns, kind, name, detail))
 
     def blame(self, error: Exception) -> Exception:
-        """Return an AlgorithmError if the error arose in a loaded algorithm file, else the error itself."""
+        """Return an AlgorithmError if the error arose in a loaded algorithm file, else the error
+        itself."""
         frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
         for filename in reversed(frames):
             if filename in self.registry.files:
@@ -206,7 +224,9 @@ class World:
             waiting = len(flow.waiting[0])
             accounted = flow.delivered + flow.arriving + flow.dropped + waiting
             if accounted != flow.sent:
-                raise AssertionError(f"{flow.spec['name']}: sent {flow.sent} packets, {accounted} accounted for")
+                raise AssertionError(
+                    f"{flow.spec['name']}: sent {flow.sent} packets, {accounted} accounted for"
+                )
 
     def result(self, failed: str = "") -> SimResult:
         """Return what was recorded, up to the end or to where the run failed."""

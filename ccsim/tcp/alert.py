@@ -58,7 +58,8 @@ class AckState:
 
 
 def fastretrans_alert(sk: TcpSock, prior_una: int, num_dupack: int, state: AckState) -> None:
-    """Leave, enter or go on in a congestion state; ``state.rexmit`` says whether to retransmit after it."""
+    """Leave, enter or go on in a congestion state; ``state.rexmit`` says whether to retransmit
+    after it."""
     if sk.ca_state == OPEN:
         sk.retrans_stamp_ms = 0
     elif sk.una >= sk.high_seq:
@@ -139,7 +140,8 @@ def _try_undo_recovery(sk: TcpSock, state: AckState) -> None:
 
 
 def _try_undo_partial(sk: TcpSock, prior_una: int, state: AckState) -> bool:
-    """Undo when a hole is filled by the original; True: send new data only (``tcp_try_undo_partial``)."""
+    """Undo when a hole is filled by the original; True: send new data only
+    (``tcp_try_undo_partial``)."""
     if sk.undo_marker < 0 or not packet_delayed(sk, state.echo_ms):
         return False
     check_sack_reordering(sk, prior_una)
@@ -172,7 +174,8 @@ def _try_undo_loss(sk: TcpSock, state: AckState, *, frto: bool) -> bool:
 
 
 def _process_loss(sk: TcpSock, num_dupack: int, state: AckState) -> None:
-    """Go on after a timeout: F-RTO (RFC 5682 section 3.1, with SACK) or slow start (``tcp_process_loss``)."""
+    """Go on after a timeout: F-RTO (RFC 5682 section 3.1, with SACK) or slow start
+    (``tcp_process_loss``)."""
     advanced = bool(state.flags & UNA_ADVANCED)
     recovered = sk.una >= sk.high_seq
     if advanced and _try_undo_loss(sk, state, frto=False):

@@ -1,4 +1,5 @@
-"""The congestion state machine's window: reductions, PRR, undo, loss (RFC 6937, RFC 5681, ``tcp_input.c``)."""
+"""The congestion state machine's window: reductions, PRR, undo, loss (RFC 6937, RFC 5681,
+``tcp_input.c``)."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def ca_event(sk: TcpSock, event: CaEvent) -> None:
 
 
 def any_retrans_done(sk: TcpSock) -> bool:
-    """Report whether a retransmission is out, or the head was retransmitted (``tcp_any_retrans_done``)."""
+    """Report whether a retransmission is out, or the head was retransmitted
+    (``tcp_any_retrans_done``)."""
     if sk.retrans_out:
         return True
     return sk.nxt > sk.una and bool(sk.packets.flags[sk.una - sk.packets.base] & EVER_RETRANS)
@@ -79,7 +81,8 @@ def init_cwnd_reduction(sk: TcpSock) -> None:
 
 
 def cwnd_reduction(sk: TcpSock, acked_sacked: int, newly_lost: int, una_advanced: bool) -> None:
-    """Proportional Rate Reduction with the slow-start bound (RFC 6937 section 3.1, ``tcp_cwnd_reduction``)."""
+    """Proportional Rate Reduction with the slow-start bound (RFC 6937 section 3.1,
+    ``tcp_cwnd_reduction``)."""
     if acked_sacked <= 0:
         return
     flight = in_flight(sk)
@@ -140,7 +143,8 @@ def enter_recovery(sk: TcpSock, ece: bool) -> None:
 
 
 def enter_loss(sk: TcpSock) -> None:
-    """Start over after a timeout: all is lost but what was sent less than an RTT ago (``tcp_enter_loss``)."""
+    """Start over after a timeout: all is lost but what was sent less than an RTT ago
+    (``tcp_enter_loss``)."""
     new_recovery = sk.ca_state < RECOVERY
     _timeout_mark_lost(sk)
     ssthresh = sk.ca_ops.ssthresh
@@ -175,7 +179,8 @@ def _timeout_mark_lost(sk: TcpSock) -> None:
 
 
 def packet_delayed(sk: TcpSock, tsecr_ms: int) -> bool:
-    """Report whether the ACK answers an original, not a retransmission (``tcp_packet_delayed``, RFC 3522)."""
+    """Report whether the ACK answers an original, not a retransmission (``tcp_packet_delayed``, RFC
+    3522)."""
     if not sk.retrans_stamp_ms:
         return True
     return tsecr_ms < sk.retrans_stamp_ms
@@ -212,11 +217,10 @@ def _unmark_lost(sk: TcpSock) -> None:
 
 
 def try_keep_open(sk: TcpSock) -> None:
-    """Go to Open, or Disorder while something is SACKed, lost or retransmitted (``tcp_try_keep_open``)."""
+    """Go to Open, or Disorder while something is SACKed, lost or retransmitted
+    (``tcp_try_keep_open``)."""
     left_out = sk.sacked_out + sk.lost_out
     state = DISORDER if left_out or any_retrans_done(sk) else OPEN
     if sk.ca_state != state:
         set_ca_state(sk, state)
         sk.high_seq = sk.nxt
-
-

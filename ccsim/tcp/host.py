@@ -1,4 +1,5 @@
-"""Clocks and settings of a sending host: ticks, the timer wheel, TCP timestamps and ``tcp_*`` sysctls."""
+"""Clocks and settings of a sending host: ticks, the timer wheel, TCP timestamps and ``tcp_*``
+sysctls."""
 
 from __future__ import annotations
 
@@ -10,32 +11,30 @@ NEVER = 1 << 62  # a time that no run reaches [ns]
 NS_PER_MS = 1_000_000
 TIMEOUT_MIN_US = 2_000  # TCP_TIMEOUT_MIN_US
 
-# Levels of the timer wheel: (first delay in ticks that belongs to the next level, shift of this level's grid).
+# Levels of the timer wheel: (first delay in ticks that belongs to the next level, shift of this
+# level's grid).
 WHEEL_LEVELS = ((63, 0), (504, 3), (4032, 6), (32256, 9), (258048, 12))
 WHEEL_TOP_SHIFT = 15
 
 
 def wheel_jiffies(now: int, delay: int) -> int:
-    """Return the tick at which a timer set ``delay`` ticks ahead at tick ``now`` fires (``calc_wheel_index``).
+    """Return the tick at which a timer set ``delay`` ticks ahead at tick ``now`` fires
+    (``calc_wheel_index``).
 
-    The wheel never fires early: near timers fire one tick late, farther ones on the next line of a grid of 8, 64,
-    … ticks.
+    The wheel never fires early: near timers fire one tick late, farther ones on the next line of a
+    grid of 8, 64, … ticks.
     """
-    expires = now + delay
-    for limit, shift in WHEEL_LEVELS:
-        if delay < limit:
-            break
-    else:
-        shift = WHEEL_TOP_SHIFT
-    return ((expires + (1 << shift)) >> shift) << shift
+    shift = next((level for limit, level in WHEEL_LEVELS if delay < limit), WHEEL_TOP_SHIFT)
+    return ((now + delay + (1 << shift)) >> shift) << shift
 
 
 @dataclass(frozen=True)
 class Host:
     """Settings that all sockets of a host share, with Linux's defaults.
 
-    ``jiffies0_ns`` places the ticks: tick number = (t + jiffies0_ns) // jiffy. The default puts ticks at 3.5 + 4k ms
-    and the wheel's 32 ms lines at 15.5 + 32k ms, where the recorded episodes have them, and keeps ticks far from 0.
+    ``jiffies0_ns`` places the ticks: tick number = (t + jiffies0_ns) // jiffy. The default puts
+    ticks at 3.5 + 4k ms and the wheel's 32 ms lines at 15.5 + 32k ms, where the recorded episodes
+    have them, and keeps ticks far from 0.
     """
 
     hz: int = 250

@@ -1,9 +1,18 @@
-"""ACK processing, row by row: the definition that the vector path is proved equal to (``tcp_ack``)."""
+"""ACK processing, row by row: the definition that the vector path is proved equal to
+(``tcp_ack``)."""
 
 from __future__ import annotations
 
 from ccsim.kernel.ops import CaState
-from ccsim.tcp.alert import ACKED, NOT_DUP, SET_TIMER, UNA_ADVANCED, AckState, fastretrans_alert, process_tlp_ack
+from ccsim.tcp.alert import (
+    ACKED,
+    NOT_DUP,
+    SET_TIMER,
+    UNA_ADVANCED,
+    AckState,
+    fastretrans_alert,
+    process_tlp_ack,
+)
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
 from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
@@ -21,9 +30,9 @@ MARKED = SACKED | RETRANS | LOST | EVER_RETRANS
 
 
 def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None = None) -> None:
-    """Process an ACK that arrives at ``t_ns``: ``ack`` packets received in order, ``echo_us`` the send time of the
-    packet whose timestamp it echoes [us], ``blocks`` its SACK blocks in the receiver's order; then send what may be
-    sent."""
+    """Process an ACK that arrives at ``t_ns``: ``ack`` packets received in order, ``echo_us`` the
+    send time of the packet whose timestamp it echoes [us], ``blocks`` its SACK blocks in the
+    receiver's order; then send what may be sent."""
     sk.tcp_clock_cache = t_ns
     sk.tcp_mstamp = t_ns // 1000
     if (
@@ -39,10 +48,12 @@ def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None
 
 
 def _plain_ack(sk: TcpSock, ack: int) -> bool:
-    """Process an ACK in plain order: Open, nothing SACKed, lost or retransmitted; False if the latter does not hold.
+    """Process an ACK in plain order: Open, nothing SACKed, lost or retransmitted; False if the
+    latter does not hold.
 
-    It does what `_full_ack` does, less what such an ACK cannot bring about. Of the packets it acknowledges only the
-    first (RTT), the last (minimum RTT, RACK, rate sample) and their number matter.
+    It does what `_full_ack` does, less what such an ACK cannot bring about. Of the packets it
+    acknowledges only the first (RTT), the last (minimum RTT, RACK, rate sample) and their number
+    matter.
     """
     packets = sk.packets
     una = sk.una
@@ -96,7 +107,8 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
 
 
 def _plain_rate_sample(sk: TcpSock, last: int, delivered: int, now_us: int, acked: int) -> None:
-    """Complete the rate sample of a plain ACK whose last packet stands in row ``last`` (``tcp_rate_gen``)."""
+    """Complete the rate sample of a plain ACK whose last packet stands in row ``last``
+    (``tcp_rate_gen``)."""
     packets = sk.packets
     rs = sk.rate_sample
     rs.acked_sacked = acked
@@ -162,7 +174,9 @@ def _judge(sk: TcpSock, prior_una: int, state: AckState) -> None:
     fastretrans_alert(sk, prior_una, int(duplicate), state)
 
 
-def _clean_rtx_queue(sk: TcpSock, prior_una: int, ack: int, prior_fack: int, state: AckState) -> None:
+def _clean_rtx_queue(
+    sk: TcpSock, prior_una: int, ack: int, prior_fack: int, state: AckState
+) -> None:
     """Take acknowledged packets off, with their accounts and RTT (``tcp_clean_rtx_queue``)."""
     packets = sk.packets
     tx, flags, base = packets.tx_us, packets.flags, packets.base
@@ -207,12 +221,14 @@ def _clean_rtx_queue(sk: TcpSock, prior_una: int, ack: int, prior_fack: int, sta
 
 
 def _spurious_retransmission(sk: TcpSock, mark: int, tx_us: int, state: AckState) -> bool:
-    """Report whether the original of a retransmitted packet is what was acknowledged (``tcp_skb_spurious_retrans``)."""
+    """Report whether the original of a retransmitted packet is what was acknowledged
+    (``tcp_skb_spurious_retrans``)."""
     return bool(mark & (RETRANS | EVER_RETRANS)) and state.echo_ms < sk.host.timestamp_ms(tx_us)
 
 
 def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: AckState) -> None:
-    """Choose the RTT sample: from the ACK, else from SACKs, else from the echoed timestamp (``tcp_ack_update_rtt``)."""
+    """Choose the RTT sample: from the ACK, else from SACKs, else from the echoed timestamp
+    (``tcp_ack_update_rtt``)."""
     sack = state.sack
     sack_rtt_us = -1
     now_us = sk.tcp_mstamp
@@ -261,7 +277,8 @@ def _cong_control(sk: TcpSock, ack: int, delivered: int, state: AckState) -> Non
 
 
 def _xmit_recovery(sk: TcpSock, state: AckState) -> None:
-    """Send what recovery calls for: new data after step 2.b of F-RTO, else retransmissions (``tcp_xmit_recovery``)."""
+    """Send what recovery calls for: new data after step 2.b of F-RTO, else retransmissions
+    (``tcp_xmit_recovery``)."""
     if not state.rexmit:
         return
     if state.new_data_first:
@@ -274,12 +291,14 @@ def _xmit_recovery(sk: TcpSock, state: AckState) -> None:
 
 
 def pacing_rate(sk: TcpSock, cwnd: int, packets_out: int, srtt_us: int) -> int:
-    """Return max(cwnd, packets_out)·MSS/srtt, doubled in slow start, ×1.2 else [bytes/s] (``tcp_update_pacing_rate``)."""
+    """Return max(cwnd, packets_out)·MSS/srtt, doubled in slow start, ×1.2 else [bytes/s]
+    (``tcp_update_pacing_rate``)."""
     ratio = sk.host.pacing_ss_ratio if cwnd < sk.snd_ssthresh >> 1 else sk.host.pacing_ca_ratio
     rate = sk.mss_cache * (US_PER_S // 100 << 3) * ratio * max(cwnd, packets_out)
     return min(rate // srtt_us if srtt_us else rate, sk.max_pacing_rate)
 
 
 def update_pacing_rate(sk: TcpSock) -> None:
-    """Set the pacing rate of a sender whose algorithm does not; it is enforced only while pacing is needed."""
+    """Set the pacing rate of a sender whose algorithm does not; it is enforced only while pacing is
+    needed."""
     sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - sk.una, sk.srtt_us)

@@ -1,4 +1,5 @@
-"""Transmission: what the window and the pacer allow, retransmissions, probes and timers (``tcp_output.c``, ``tcp_timer.c``)."""
+"""Transmission: what the window and the pacer allow, retransmissions, probes and timers
+(``tcp_output.c``, ``tcp_timer.c``)."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ NS_PER_S = 1_000_000_000
 
 
 def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
-    """Send new data while window and pacer allow; ``probe`` sends one packet beyond the window (``tcp_write_xmit``).
+    """Send new data while window and pacer allow; ``probe`` sends one packet beyond the window
+    (``tcp_write_xmit``).
 
     Returns whether something was sent.
     """
@@ -65,11 +67,11 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
     if nxt > first:
         sk.lsnd_ns = sk.tcp_clock_cache
         sk.data_segs_out += nxt - first
-        if sk.ca_state == CWR or sk.ca_state == RECOVERY:
+        if sk.ca_state in (CWR, RECOVERY):
             sk.prr_out += nxt - first
-        if probe or not schedule_loss_probe(sk, advancing_rto=False):
-            if first == sk.una or sk.timer_kind == TIMER_LOSS_PROBE:
-                rearm_rto(sk)
+        probing = not probe and schedule_loss_probe(sk, advancing_rto=False)
+        if not probing and (first == sk.una or sk.timer_kind == TIMER_LOSS_PROBE):
+            rearm_rto(sk)
         _cwnd_validate(sk, limited)
     elif limited:
         _cwnd_validate(sk, limited)
@@ -79,7 +81,8 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
 
 
 def _transmit(sk: TcpSock, end: int, left_out: int) -> None:
-    """Send all new packets before ``end`` at once (``tcp_transmit_skb``, ``tcp_event_new_data_sent``)."""
+    """Send all new packets before ``end`` at once (``tcp_transmit_skb``,
+    ``tcp_event_new_data_sent``)."""
     now_ns, now_us = sk.tcp_clock_cache, sk.tcp_mstamp
     seq = sk.nxt
     sk.tcp_wstamp_ns = now_ns
@@ -103,7 +106,8 @@ def _transmit(sk: TcpSock, end: int, left_out: int) -> None:
 
 
 def _transmit_paced(sk: TcpSock, end: int, left_out: int) -> None:
-    """Send new packets before ``end`` while the pacer allows; a packet's departure sets when the next may leave.
+    """Send new packets before ``end`` while the pacer allows; a packet's departure sets when the
+    next may leave.
 
     Half a gap of lateness is forgiven (``tcp_update_skb_after_send``).
     """
@@ -153,11 +157,17 @@ def _pace(sk: TcpSock, now_ns: int) -> None:
 def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
     """Note whether the window was the limit (``tcp_cwnd_validate``, RFC 2861)."""
     out = sk.nxt - sk.una
-    if limited or sk.una >= sk.cwnd_usage_nxt or (not sk.is_cwnd_limited and out > sk.max_packets_out):
+    if (
+        limited
+        or sk.una >= sk.cwnd_usage_nxt
+        or (not sk.is_cwnd_limited and out > sk.max_packets_out)
+    ):
         sk.is_cwnd_limited = limited
         sk.max_packets_out = out
         sk.cwnd_usage_nxt = sk.nxt
-    if sk.is_cwnd_limited or (sk.snd_cwnd < sk.snd_ssthresh and sk.snd_cwnd < 2 * sk.max_packets_out):
+    if sk.is_cwnd_limited or (
+        sk.snd_cwnd < sk.snd_ssthresh and sk.snd_cwnd < 2 * sk.max_packets_out
+    ):
         sk.snd_cwnd_used = 0
         sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
         return
@@ -181,7 +191,8 @@ def _application_limited(sk: TcpSock) -> None:
 
 
 def cwnd_restart_after_idle(sk: TcpSock) -> None:
-    """Halve the window for each RTO of silence before new data is written (``tcp_slow_start_after_idle_check``)."""
+    """Halve the window for each RTO of silence before new data is written
+    (``tcp_slow_start_after_idle_check``)."""
     if not sk.host.slow_start_after_idle or sk.nxt > sk.una or sk.ca_ops.cong_control is not None:
         return
     delta = sk.tcp_jiffies32 - sk.lsndtime
@@ -228,7 +239,8 @@ def _retransmit_skb(sk: TcpSock, seq: int) -> None:
 
 
 def xmit_retransmit_queue(sk: TcpSock) -> None:
-    """Retransmit what is marked lost, lowest first, as window and pacer allow (``tcp_xmit_retransmit_queue``)."""
+    """Retransmit what is marked lost, lowest first, as window and pacer allow
+    (``tcp_xmit_retransmit_queue``)."""
     flags, base = sk.packets.flags, sk.packets.base
     una = sk.una
     seq = sk.rtx_hint if sk.rtx_hint > una else una
@@ -270,7 +282,9 @@ def _arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> No
     if pace and sk.tcp_wstamp_ns > sk.tcp_clock_cache:
         delay_jiffies += -(-(sk.tcp_wstamp_ns - sk.tcp_clock_cache) // host.jiffy_ns)
     sk.timer_kind = kind
-    sk.timer_ns = host.expiry_ns(sk.tcp_clock_cache, min(delay_jiffies, host.rto_max_ns // host.jiffy_ns))
+    sk.timer_ns = host.expiry_ns(
+        sk.tcp_clock_cache, min(delay_jiffies, host.rto_max_ns // host.jiffy_ns)
+    )
     sk.timer_settled = True
 
 
@@ -285,7 +299,8 @@ def settle_timer(sk: TcpSock) -> None:
 
 
 def _rto_delta_us(sk: TcpSock) -> int:
-    """Return how far ahead the RTO of the oldest packet lies [us], negative if overdue (``tcp_rto_delta_us``)."""
+    """Return how far ahead the RTO of the oldest packet lies [us], negative if overdue
+    (``tcp_rto_delta_us``)."""
     sent_us = sk.packets.tx_us[sk.una - sk.packets.base]
     return sent_us + sk.rto_jiffies * sk.host.jiffy_us - sk.tcp_mstamp
 
@@ -307,14 +322,14 @@ def schedule_loss_probe(sk: TcpSock, *, advancing_rto: bool) -> bool:
     """Set the probe timer to two round trips, unless the RTO comes first (RFC 8985 section 7.2,
     ``tcp_schedule_loss_probe``).
 
-    Nearly every such timer is set anew before it is due. So what it depends on is noted, ``timer_ns`` becomes a lower
-    bound, and `settle_timer` works the tick out when that is reached.
+    Nearly every such timer is set anew before it is due. So what it depends on is noted,
+    ``timer_ns`` becomes a lower bound, and `settle_timer` works the tick out when that is reached.
     """
     una = sk.una
     out = sk.nxt - una
     host = sk.host
     state = sk.ca_state
-    if not out or not (state == OPEN or state == CWR) or not host.early_retrans:
+    if not out or state not in (OPEN, CWR) or not host.early_retrans:
         return False
     srtt = sk.srtt_us
     if not srtt:
@@ -381,7 +396,8 @@ def _reo_timeout(sk: TcpSock) -> None:
 
 
 def _send_loss_probe(sk: TcpSock) -> None:
-    """Send new data, or the last packet again, to learn of a lost tail (``tcp_send_loss_probe``)."""
+    """Send new data, or the last packet again, to learn of a lost tail
+    (``tcp_send_loss_probe``)."""
     if sk.tlp_high_seq >= 0:
         rearm_rto(sk)
         return
@@ -405,7 +421,9 @@ def _retransmit_timer(sk: TcpSock) -> None:
     enter_loss(sk)
     sk.icsk_retransmits += 1
     sk.counters["rtos"] += 1
-    sk.on_event(sk, "rto", {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh, "backoff": sk.backoff})
+    sk.on_event(
+        sk, "rto", {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh, "backoff": sk.backoff}
+    )
     _retransmit_skb(sk, sk.una)
     sk.backoff += 1
     jiffies_max = sk.host.rto_max_ns // sk.host.jiffy_ns

@@ -1,7 +1,8 @@
 """Per-packet columns of a sender: one row for each packet between ``una`` and ``nxt``.
 
-Every column is one block of memory seen twice: as an ``array`` whose elements the scalar path reads and writes at
-list speed, and as a NumPy view that the vector path slices. Nothing is converted when a connection changes paths.
+Every column is one block of memory seen twice: as an ``array`` whose elements the scalar path reads
+and writes at list speed, and as a NumPy view that the vector path slices. Nothing is converted when
+a connection changes paths.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ NAMES = ("tx_us", "delivered", "delivered_us", "first_tx_us")
 class PacketColumns:
     """Columns indexed by packet number minus ``base``.
 
-    ``tx_us`` time of the latest transmission [us]; ``delivered``, ``delivered_us``, ``first_tx_us`` the stamps that a
-    rate sample needs (``tx.delivered``, ``tx.delivered_mstamp``, ``tx.first_tx_mstamp``); ``flags`` the marks above.
-    ``*_np`` are NumPy views of the same memory.
+    ``tx_us`` time of the latest transmission [us]; ``delivered``, ``delivered_us``, ``first_tx_us``
+    the stamps that a rate sample needs (``tx.delivered``, ``tx.delivered_mstamp``,
+    ``tx.first_tx_mstamp``); ``flags`` the marks above. ``*_np`` are NumPy views of the same memory.
     """
 
     __slots__ = (
@@ -71,7 +72,8 @@ class PacketColumns:
         self.flags_np = np.frombuffer(self.flags, dtype=np.uint8)
 
     def make_room(self, una: int, nxt: int, count: int) -> None:
-        """Make sure that packets ``nxt`` to ``nxt + count`` have rows; forget those below ``una``."""
+        """Make sure that packets ``nxt`` to ``nxt + count`` have rows; forget those below
+        ``una``."""
         live = nxt - una
         old = [getattr(self, name + "_np")[una - self.base : nxt - self.base] for name in NAMES]
         old_flags = self.flags_np[una - self.base : nxt - self.base].copy()

@@ -1,4 +1,5 @@
-"""RACK loss detection: a packet is lost when one sent sufficiently later was delivered (RFC 8985, ``tcp_recovery.c``)."""
+"""RACK loss detection: a packet is lost when one sent sufficiently later was delivered (RFC 8985,
+``tcp_recovery.c``)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.sock import TIMER_REO, TcpSock
 
-__all__ = ["mark_lost", "mark_skb_lost", "rack_advance", "rack_mark_lost", "rack_reo_wnd", "rack_update_reo_wnd"]
+__all__ = [
+    "mark_lost",
+    "mark_skb_lost",
+    "rack_advance",
+    "rack_mark_lost",
+    "rack_reo_wnd",
+    "rack_update_reo_wnd",
+]
 
 RECOVERY = int(CaState.RECOVERY)
 REO_WND_PERSIST = 16  # recoveries for which a widened window stays (TCP_RACK_RECOVERY_THRESH)
@@ -15,7 +23,8 @@ REO_WND_STEPS_MAX = 255
 
 
 def rack_advance(sk: TcpSock, flags: int, end: int, tx_us: int) -> None:
-    """Note a delivered packet that ends before ``end`` and was sent at ``tx_us`` (``tcp_rack_advance``)."""
+    """Note a delivered packet that ends before ``end`` and was sent at ``tx_us``
+    (``tcp_rack_advance``)."""
     rtt_us = sk.tcp_mstamp - tx_us
     if rtt_us < sk.rtt_min_us and flags & (RETRANS | EVER_RETRANS):
         return  # too early to be an answer to the retransmission
@@ -27,7 +36,8 @@ def rack_advance(sk: TcpSock, flags: int, end: int, tx_us: int) -> None:
 
 
 def rack_reo_wnd(sk: TcpSock) -> int:
-    """Return how much later than a delivered packet another may still come [us] (RFC 8985 section 6.2, step 4)."""
+    """Return how much later than a delivered packet another may still come [us] (RFC 8985 section
+    6.2, step 4)."""
     if not sk.reord_seen and (sk.ca_state >= RECOVERY or sk.sacked_out >= sk.reordering):
         return 0
     return min((sk.rtt_min_us >> 2) * sk.rack_reo_wnd_steps, sk.srtt_us >> 3)
@@ -50,7 +60,8 @@ def rack_update_reo_wnd(sk: TcpSock) -> None:
 
 
 def mark_skb_lost(sk: TcpSock, seq: int) -> None:
-    """Mark a packet lost; a retransmission of it that was in flight is lost too (``tcp_mark_skb_lost``)."""
+    """Mark a packet lost; a retransmission of it that was in flight is lost too
+    (``tcp_mark_skb_lost``)."""
     flags = sk.packets.flags
     i = seq - sk.packets.base
     state = flags[i]
@@ -88,8 +99,8 @@ def mark_lost(sk: TcpSock) -> int:
     """Mark lost what is overdue; return how long the rest may still take [us], 0 for none
     (``tcp_rack_detect_loss``).
 
-    First transmissions are in order of time when in order of number, so a cursor passes each of them once;
-    retransmissions stand in a list of their own, in their order of time.
+    First transmissions are in order of time when in order of number, so a cursor passes each of
+    them once; retransmissions stand in a list of their own, in their order of time.
     """
     deadline = sk.rack_rtt_us + rack_reo_wnd(sk) - sk.tcp_mstamp  # overdue: tx_us + deadline <= 0
     originals = _judge_originals(sk, deadline)

@@ -10,9 +10,11 @@ __all__ = ["begin_sample", "check_app_limited", "skb_delivered", "skb_sent", "ta
 
 
 def skb_sent(sk: TcpSock, i: int, now_us: int) -> None:
-    """Stamp row ``i``, transmitted at ``now_us``, with the state of delivery (``tcp_rate_skb_sent``).
+    """Stamp row ``i``, transmitted at ``now_us``, with the state of delivery
+    (``tcp_rate_skb_sent``).
 
-    Call it before ``nxt`` counts the packet: with nothing in flight a new bubble of delivery begins.
+    Call it before ``nxt`` counts the packet: with nothing in flight a new bubble of delivery
+    begins.
     """
     packets = sk.packets
     if sk.nxt == sk.una:
@@ -39,7 +41,8 @@ def begin_sample(sk: TcpSock) -> RateSample:
 
 
 def skb_delivered(sk: TcpSock, i: int, rs: RateSample) -> None:
-    """Let row ``i``, newly delivered, bear the sample if it is the latest sent so far (``tcp_rate_skb_delivered``)."""
+    """Let row ``i``, newly delivered, bear the sample if it is the latest sent so far
+    (``tcp_rate_skb_delivered``)."""
     packets = sk.packets
     stamp = packets.delivered_us[i]
     if stamp < 0:
@@ -86,7 +89,8 @@ def take_sample(sk: TcpSock, rs: RateSample, delivered: int, lost: int) -> None:
 
 
 def check_app_limited(sk: TcpSock) -> None:
-    """Mark what follows as limited by the application, if it is (``tcp_rate_check_app_limited``)."""
+    """Mark what follows as limited by the application, if it is
+    (``tcp_rate_check_app_limited``)."""
     in_flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
     if sk.write_limit <= sk.nxt and in_flight < sk.snd_cwnd and sk.lost_out <= sk.retrans_out:
         sk.app_limited = (sk.delivered + in_flight) or 1

@@ -1,7 +1,9 @@
-"""The receiver: in-order delivery, delayed and quick ACKs, SACK and DSACK blocks (``tcp_input.c``, RFC 5681 4.2).
+"""The receiver: in-order delivery, delayed and quick ACKs, SACK and DSACK blocks (``tcp_input.c``,
+RFC 5681 4.2).
 
-Packets and ACKs cross in order of time; every packet carries the time it was sent, which the ACK echoes as TCP
-timestamps do: the echo is that of the packet that last moved the left edge (RFC 7323 section 4.3).
+Packets and ACKs cross in order of time; every packet carries the time it was sent, which the ACK
+echoes as TCP timestamps do: the echo is that of the packet that last moved the left edge (RFC 7323
+section 4.3).
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ BLOCKS_KEPT = 4  # TCP_NUM_SACKS
 class Receiver:
     """One connection's receiver.
 
-    ``quick``: so many ACKs are still sent at once, one a packet. Linux starts with 16 and adds one for each packet
-    while the advertised window grows, which with a 32 MiB buffer is 1449 packets long. ``delack_ns`` is when the
-    delayed ACK is due. Simpler than Linux: the application reads at once and asks for nothing, so that only the
-    second packet, the timer or disorder elicit an ACK.
+    ``quick``: so many ACKs are still sent at once, one a packet. Linux starts with 16 and adds one
+    for each packet while the advertised window grows, which with a 32 MiB buffer is 1449 packets
+    long. ``delack_ns`` is when the delayed ACK is due. Simpler than Linux: the application reads at
+    once and asks for nothing, so that only the second packet, the timer or disorder elicit an ACK.
     """
 
     __slots__ = (
@@ -57,7 +59,9 @@ class Receiver:
         self.unacked = 0  # packets received in order since the last ACK
         self.echo_us = 0
         self.delack_ns = NEVER
-        self.starts: list[int] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
+        self.starts: list[
+            int
+        ] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
         self.ends: list[int] = []
         self.sacks: list[tuple[int, int]] = []  # what is reported of it, the latest changed first
 
@@ -66,8 +70,11 @@ class Receiver:
         if self.delack_ns < before_ns:
             self._ack(self.delack_ns, acks)
 
-    def receive(self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: list[AckRow]) -> None:
-        """Take packets ``seqs`` that arrive at ``times`` [ns] and were sent at ``tx_us`` [us]; append ACKs."""
+    def receive(
+        self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: list[AckRow]
+    ) -> None:
+        """Take packets ``seqs`` that arrive at ``times`` [ns] and were sent at ``tx_us`` [us];
+        append ACKs."""
         for t, seq, tx in zip(times, seqs, tx_us, strict=True):
             if self.delack_ns <= t:
                 self._ack(self.delack_ns, acks)
@@ -88,7 +95,8 @@ class Receiver:
                 self._out_of_order(t, seq, acks)
 
     def plain_prefix(self, times: Column, seqs: Column) -> int:
-        """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK timer fires."""
+        """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
+        timer fires."""
         n = len(times)
         if self.starts or not n or self.delack_ns <= times[0]:
             return 0
@@ -101,9 +109,11 @@ class Receiver:
         return n
 
     def receive_train(self, times: Column, tx_us: Column) -> tuple[Column, Column, Column]:
-        """Take consecutive packets at once (see `plain_prefix`); return the ACKs' times, numbers and echoes.
+        """Take consecutive packets at once (see `plain_prefix`); return the ACKs' times, numbers
+        and echoes.
 
-        While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from the last ACK.
+        While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from
+        the last ACK.
         """
         n = len(times)
         pending = self.unacked
@@ -140,7 +150,9 @@ class Receiver:
             self.unacked += n
         if self.unacked and waiting >= 0 and n > waiting:
             self.echo_us = int(tx_us[waiting])
-            self.delack_ns = self.host.expiry_ns(int(times[waiting]), DELACK_MIN_NS // self.host.jiffy_ns)
+            self.delack_ns = self.host.expiry_ns(
+                int(times[waiting]), DELACK_MIN_NS // self.host.jiffy_ns
+            )
 
     def _ack(self, t: int, acks: list[AckRow], duplicate: tuple[int, int] | None = None) -> None:
         blocks: tuple[tuple[int, int], ...] | None = None
@@ -160,7 +172,8 @@ class Receiver:
         return k >= 0 and seq < self.ends[k]
 
     def _fill_gap(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
-        """Take the packet at the left edge; what it joins is delivered with it, and it is acknowledged at once."""
+        """Take the packet at the left edge; what it joins is delivered with it, and it is
+        acknowledged at once."""
         if not self.unacked:
             self.echo_us = tx_us
         self.rcv_nxt = seq + 1
@@ -172,7 +185,8 @@ class Receiver:
         self._ack(t, acks)
 
     def _out_of_order(self, t: int, seq: int, acks: list[AckRow]) -> None:
-        """Queue a packet beyond a gap and report it first (``tcp_data_queue_ofo``, ``tcp_sack_new_ofo_skb``)."""
+        """Queue a packet beyond a gap and report it first (``tcp_data_queue_ofo``,
+        ``tcp_sack_new_ofo_skb``)."""
         starts, ends = self.starts, self.ends
         k = bisect_right(starts, seq)
         joins_left = k > 0 and ends[k - 1] == seq

@@ -11,8 +11,8 @@ __all__ = ["end_of_round", "rtt_estimator", "rtt_train", "set_rto", "update_rtt"
 
 
 def rtt_estimator(sk: TcpSock, m: int) -> None:
-    """Fold one RTT sample ``m`` [us] into ``srtt_us`` (<< 3) and the deviation, which is raised at once and lowered
-    once a round trip."""
+    """Fold one RTT sample ``m`` [us] into ``srtt_us`` (<< 3) and the deviation, which is raised at
+    once and lowered once a round trip."""
     srtt = sk.srtt_us
     if not srtt:
         sk.srtt_us = max(1, m << 3)
@@ -40,7 +40,8 @@ def rtt_estimator(sk: TcpSock, m: int) -> None:
 
 
 def end_of_round(sk: TcpSock, nxt: int) -> None:
-    """Let the deviation fall towards the largest of the round that has ended; the next ends at ``nxt``."""
+    """Let the deviation fall towards the largest of the round that has ended; the next ends at
+    ``nxt``."""
     if sk.mdev_max_us < sk.rttvar_us:
         sk.rttvar_us -= (sk.rttvar_us - sk.mdev_max_us) >> 2
     sk.rtt_nxt = nxt
@@ -53,7 +54,8 @@ def set_rto(sk: TcpSock) -> None:
 
 
 def update_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int) -> None:
-    """Take an RTT sample: ``seq_rtt_us`` for the estimator, ``ca_rtt_us`` for the minimum (``tcp_ack_update_rtt``)."""
+    """Take an RTT sample: ``seq_rtt_us`` for the estimator, ``ca_rtt_us`` for the minimum
+    (``tcp_ack_update_rtt``)."""
     if ca_rtt_us < sk.rtt_min_us:
         # A sample of zero counts as one tick, as Linux has it.
         sk.rtt_min_us = ca_rtt_us or sk.host.jiffy_ns // 1000
@@ -65,8 +67,8 @@ def update_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int) -> None:
 def rtt_train(sk: TcpSock, samples: NDArray[np.int64]) -> None:
     """Fold ``samples`` [us] as `rtt_estimator` would one by one, without ending a round.
 
-    Integer EWMAs floor at every step, so they are not linear and cannot be jumped over; but a run of equal samples
-    ends in a state that no longer changes, and the rest of that run is skipped.
+    Integer EWMAs floor at every step, so they are not linear and cannot be jumped over; but a run
+    of equal samples ends in a state that no longer changes, and the rest of that run is skipped.
     """
     srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
     starts = np.flatnonzero(samples[1:] != samples[:-1])

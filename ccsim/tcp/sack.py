@@ -1,4 +1,5 @@
-"""The SACK scoreboard: what an ACK's blocks say of each packet (RFC 2018, RFC 2883, ``tcp_sacktag_write_queue``)."""
+"""The SACK scoreboard: what an ACK's blocks say of each packet (RFC 2018, RFC 2883,
+``tcp_sacktag_write_queue``)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ Blocks = tuple[tuple[int, int], ...]  # [start, end) in packets, as the receiver
 
 
 class SackResult:
-    """What tagging found out: send times of newly SACKed packets that were never retransmitted, and flags."""
+    """What tagging found out: send times of newly SACKed packets that were never retransmitted, and
+    flags."""
 
     __slots__ = ("data_sacked", "dsack", "dsack_tlp", "first_us", "last_us", "orig_sacked", "reord")
 
@@ -28,7 +30,8 @@ class SackResult:
 
 
 def tag_blocks(sk: TcpSock, ack: int, blocks: Blocks, prior_una: int) -> SackResult:
-    """Mark what ``blocks`` report; ``ack`` is the ACK's cumulative number, ``prior_una`` SND.UNA before it."""
+    """Mark what ``blocks`` report; ``ack`` is the ACK's cumulative number, ``prior_una`` SND.UNA
+    before it."""
     result = SackResult(sk.nxt)
     if not sk.sacked_out:
         sk.sack_high = 0  # nothing is SACKed: the forward-most SACK starts anew
@@ -38,7 +41,8 @@ def tag_blocks(sk: TcpSock, ack: int, blocks: Blocks, prior_una: int) -> SackRes
         _dsack_seen(sk, blocks[0], prior_una, result)
     for start, end in sorted(blocks[first:]):
         for known_start, known_end in sk.last_blocks:
-            # Blocks mostly grow at their end: what the ACK before this one reported is marked already.
+            # Blocks mostly grow at their end: what the ACK before this one reported is marked
+            # already.
             if known_start <= start < known_end <= end:
                 start = known_end
         _tag_range(sk, max(start, sk.una), min(end, sk.nxt), result)
@@ -49,7 +53,8 @@ def tag_blocks(sk: TcpSock, ack: int, blocks: Blocks, prior_una: int) -> SackRes
 
 
 def _is_dsack(ack: int, blocks: Blocks) -> bool:
-    """Report whether the first block is a duplicate: below the ACK, or inside the second (RFC 2883 section 4)."""
+    """Report whether the first block is a duplicate: below the ACK, or inside the second (RFC 2883
+    section 4)."""
     start, end = blocks[0]
     if start < ack:
         return True
@@ -79,7 +84,12 @@ def _tag_duplicate(sk: TcpSock, seq: int) -> None:
     flags = sk.packets.flags
     i = seq - sk.packets.base
     state = flags[i]
-    if state & (RETRANS | EVER_RETRANS) and sk.undo_marker >= 0 and sk.undo_retrans > 0 and seq >= sk.undo_marker:
+    if (
+        state & (RETRANS | EVER_RETRANS)
+        and sk.undo_marker >= 0
+        and sk.undo_retrans > 0
+        and seq >= sk.undo_marker
+    ):
         sk.undo_retrans -= 1
     if state & RETRANS and state & SACKED:
         flags[i] = state & ~RETRANS
@@ -127,7 +137,8 @@ def _tag_one(sk: TcpSock, seq: int, result: SackResult) -> None:
 
 
 def check_sack_reordering(sk: TcpSock, low: int) -> None:
-    """Learn the extent of reordering from a packet that came late (``tcp_check_sack_reordering``)."""
+    """Learn the extent of reordering from a packet that came late
+    (``tcp_check_sack_reordering``)."""
     metric = sk.sack_high - low
     if metric <= 0:
         return

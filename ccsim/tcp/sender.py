@@ -20,7 +20,8 @@ class Sender(TcpSock):
         super().__init__(host)
 
     def handshake_done(self, t_ns: int, syn_ns: int, *, syn_retransmitted: bool) -> None:
-        """Take the SYN-ACK's RTT sample, unless it is ambiguous (``tcp_synack_rtt_meas``, RFC 6298 section 3)."""
+        """Take the SYN-ACK's RTT sample, unless it is ambiguous (``tcp_synack_rtt_meas``, RFC 6298
+        section 3)."""
         self.set_clock(t_ns)
         if not syn_retransmitted:
             sample = t_ns // 1000 - syn_ns // 1000
@@ -34,7 +35,8 @@ class Sender(TcpSock):
         write_xmit(self)
 
     def fire_timer(self, t_ns: int) -> None:
-        """Let the retransmission timer fire, if ``t_ns`` is when it is due and not a lower bound of that."""
+        """Let the retransmission timer fire, if ``t_ns`` is when it is due and not a lower bound of
+        that."""
         if not self.timer_settled:
             settle_timer(self)
             if self.timer_ns > t_ns:

@@ -1,11 +1,16 @@
-"""The state of a simulated TCP sender: what Linux keeps in ``struct tcp_sock``, counted in packets."""
+"""The state of a simulated TCP sender: what Linux keeps in ``struct tcp_sock``, counted in
+packets."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from ccsim.kernel.ops import AckSample, RateSample
 from ccsim.kernel.sock import Sock
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.packets import PacketColumns
+
+Listener = Callable[["TcpSock", str, dict[str, int]], None]
 
 __all__ = ["TIMER_LOSS_PROBE", "TIMER_NONE", "TIMER_REO", "TIMER_RTO", "UNBOUNDED", "TcpSock"]
 
@@ -14,20 +19,24 @@ TIMER_RTO = 1  # ICSK_TIME_RETRANS
 TIMER_LOSS_PROBE = 5  # ICSK_TIME_LOSS_PROBE
 TIMER_REO = 6  # ICSK_TIME_REO_TIMEOUT
 UNBOUNDED = 1 << 60  # packets that a bulk source has to send
-SEGS_NEVER_PACED = 10  # the first segments of a connection are not paced (sch_fq's rule, inside TCP)
+SEGS_NEVER_PACED = (
+    10  # the first segments of a connection are not paced (sch_fq's rule, inside TCP)
+)
 
 
 class TcpSock(Sock):
-    """A sender. Packets are numbered from 0; ``una`` and ``nxt`` are SND.UNA and SND.NXT as packet numbers.
+    """A sender. Packets are numbered from 0; ``una`` and ``nxt`` are SND.UNA and SND.NXT as packet
+    numbers.
 
-    ``write_limit`` is the number of packets that the application has written. ``out_t``, ``out_seq`` collect what is
-    transmitted (time [ns], packet number) until the flow hands it to the link. ``timer_ns``/``timer_kind`` is the one
-    retransmission timer of Linux (RTO, loss probe or reordering), ``pacing_ns`` the pacing timer. ``counters`` counts
-    what ``/proc/net/netstat`` would.
+    ``write_limit`` is the number of packets that the application has written. ``out_t``,
+    ``out_seq`` collect what is transmitted (time [ns], packet number) until the flow hands it to
+    the link. ``timer_ns``/``timer_kind`` is the one retransmission timer of Linux (RTO, loss probe
+    or reordering), ``pacing_ns`` the pacing timer. ``counters`` counts what ``/proc/net/netstat``
+    would.
 
-    Simpler than Linux: sequence numbers count whole packets (only the last of a finite flow may be short); the
-    minimum RTT is kept over the whole connection, not over 300 s; one packet is one skb; no receive-window or
-    send-buffer limit.
+    Simpler than Linux: sequence numbers count whole packets (only the last of a finite flow may be
+    short); the minimum RTT is kept over the whole connection, not over 300 s; one packet is one
+    skb; no receive-window or send-buffer limit.
     """
 
     __slots__ = (
@@ -108,7 +117,7 @@ class TcpSock(Sock):
         self.counters = dict.fromkeys(
             ("rtos", "tlps", "recoveries", "undos", "lost_retransmits", "reorderings", "dsacks"), 0
         )
-        self.on_event = _ignore
+        self.on_event: Listener = _ignore
         self._init_rtt()
         self._init_recovery()
 
@@ -122,7 +131,9 @@ class TcpSock(Sock):
         self.icsk_retransmits = 0
         self.timer_ns = NEVER
         self.timer_kind = TIMER_NONE
-        self.timer_settled = True  # False: timer_ns is a lower bound, see ccsim.tcp.output.settle_timer
+        self.timer_settled = (
+            True  # False: timer_ns is a lower bound, see ccsim.tcp.output.settle_timer
+        )
         self.timer_set_ns = 0
         self.timer_delay_us = 0
         self.timer_wstamp_ns = 0
@@ -154,7 +165,9 @@ class TcpSock(Sock):
         self.last_blocks: tuple[tuple[int, int], ...] = ()
         self.rtx_hint = 0  # nothing below it waits for retransmission
         self.rack_cursor = 0  # no first transmission below it is unjudged
-        self.rack_retransmits: list[tuple[int, int]] = []  # (time [us], packet) in order of retransmission
+        self.rack_retransmits: list[
+            tuple[int, int]
+        ] = []  # (time [us], packet) in order of retransmission
         self.rack_mstamp_us = 0
         self.rack_end = 0
         self.rack_rtt_us = 0
@@ -169,8 +182,7 @@ class TcpSock(Sock):
         self.tcp_clock_cache = t_ns
         self.tcp_mstamp = t_ns // 1000
 
-    # mypy compares these with the plain fields of Sock, which replays and tests write directly.
-    @property  # type: ignore[override]
+    @property
     def snd_una(self) -> int:
         """First unacknowledged byte."""
         return self.una * self.mss_cache
@@ -180,7 +192,7 @@ class TcpSock(Sock):
         if value:
             raise AttributeError("snd_una follows una, the number of packets acknowledged")
 
-    @property  # type: ignore[override]
+    @property
     def snd_nxt(self) -> int:
         """Next byte to send."""
         return self.nxt * self.mss_cache
@@ -190,7 +202,7 @@ class TcpSock(Sock):
         if value:
             raise AttributeError("snd_nxt follows nxt, the number of packets sent")
 
-    @property  # type: ignore[override]
+    @property
     def tcp_jiffies32(self) -> int:
         """The tick of the event being processed."""
         return (self.tcp_clock_cache + self.host.jiffies0_ns) // self.host.jiffy_ns
@@ -200,7 +212,7 @@ class TcpSock(Sock):
         if value:
             raise AttributeError("tcp_jiffies32 follows the clock")
 
-    @property  # type: ignore[override]
+    @property
     def lsndtime(self) -> int:
         """The tick of the last transmission of data."""
         return self.host.jiffies(self.lsnd_ns)
@@ -210,7 +222,7 @@ class TcpSock(Sock):
         if value:
             raise AttributeError("lsndtime follows lsnd_ns")
 
-    @property  # type: ignore[override]
+    @property
     def packets_out(self) -> int:
         """Packets sent and not yet cumulatively acknowledged."""
         return self.nxt - self.una

@@ -1,7 +1,8 @@
-"""The vector path of a sender: a train of plain ACKs at once, exactly as `ccsim.tcp.input.on_ack` row by row.
+"""The vector path of a sender: a train of plain ACKs at once, exactly as `ccsim.tcp.input.on_ack`
+row by row.
 
-What the closed forms cover: state Open, nothing SACKed, lost or retransmitted, a bulk source limited by the window
-alone, no pacing, no timer that fires. Everything else runs row by row.
+What the closed forms cover: state Open, nothing SACKed, lost or retransmitted, a bulk source
+limited by the window alone, no pacing, no timer that fires. Everything else runs row by row.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ __all__ = ["SenderSample", "TrainOutcome", "ack_train", "may_take_train"]
 
 Column = NDArray[np.int64]
 SenderSample = tuple[int, int, int, int, int, int, int, int]
-"""(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets acknowledged in order,
-packets delivered)."""
+"""(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets
+acknowledged in order, packets delivered)."""
 
 
 class TrainOutcome:
-    """What a train did: how many ACKs it took, the packets it sent, and the samples that fell between its ACKs."""
+    """What a train did: how many ACKs it took, the packets it sent, and the samples that fell
+    between its ACKs."""
 
     __slots__ = ("samples", "sent_ns", "taken")
 
@@ -58,14 +60,19 @@ def may_take_train(sk: TcpSock) -> bool:
 
 
 def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> TrainOutcome | None:
-    """Take a prefix of plain ACKs that arrive at ``t`` [ns] and acknowledge ``una`` packets; None if it takes none.
+    """Take a prefix of plain ACKs that arrive at ``t`` [ns] and acknowledge ``una`` packets; None
+    if it takes none.
 
-    ``sample_times`` are the recording instants [ns] after ``t[0]``; those before the last ACK taken are answered in
-    the outcome, with the state that held then.
+    ``sample_times`` are the recording instants [ns] after ``t[0]``; those before the last ACK taken
+    are answered in the outcome, with the state that held then.
     """
     una0, nxt0 = sk.una, sk.nxt
     last_una = int(una[-1])
-    if last_una > nxt0 or int(una[0]) + 2 > nxt0 or 2 * last_una + sk.snd_cwnd - una0 > sk.write_limit:
+    if (
+        last_una > nxt0
+        or int(una[0]) + 2 > nxt0
+        or 2 * last_una + sk.snd_cwnd - una0 > sk.write_limit
+    ):
         return None
     packets = sk.packets
     row0 = una0 - packets.base
@@ -90,7 +97,14 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     host = sk.host
     sk.set_clock(int(t[0]))
     acks = AckTrain(
-        t, una, acked, ca_rtt, snd_nxt=nxt0, mss=sk.mss_cache, jiffies0_ns=host.jiffies0_ns, jiffy_ns=host.jiffy_ns
+        t,
+        una,
+        acked,
+        ca_rtt,
+        snd_nxt=nxt0,
+        mss=sk.mss_cache,
+        jiffies0_ns=host.jiffies0_ns,
+        jiffy_ns=host.jiffy_ns,
     )
     train = sk.ca_ops.train
     assert train is not None
@@ -109,7 +123,8 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
 
 
 def _timers_keep_still(sk: TcpSock, t: Column, rtt: Column) -> bool:
-    """Report whether no timer can fire between these ACKs, from bounds that hold whatever the smoothed RTT becomes."""
+    """Report whether no timer can fire between these ACKs, from bounds that hold whatever the
+    smoothed RTT becomes."""
     if sk.timer_ns < int(t[0]):
         return False
     gap_us = (int((t[1:] - t[:-1]).max()) if len(t) > 1 else 0) // 1000 + 1
@@ -129,7 +144,8 @@ def _rtt_and_samples(
     ssthresh: int,
     sample_times: list[int],
 ) -> list[SenderSample]:
-    """Fold the RTT samples, round by round, stopping where a recording instant wants the smoothed RTT."""
+    """Fold the RTT samples, round by round, stopping where a recording instant wants the smoothed
+    RTT."""
     k = len(t)
     last_t = int(t[-1])
     wanted = [s for s in sample_times if s < last_t]
@@ -138,7 +154,9 @@ def _rtt_and_samples(
     nxt0 = sk.nxt
     final_ssthresh, sk.snd_ssthresh = sk.snd_ssthresh, ssthresh
     done = 0
-    round_end = int(np.searchsorted(una, sk.rtt_nxt, side="right"))  # the first ACK beyond the round
+    round_end = int(
+        np.searchsorted(una, sk.rtt_nxt, side="right")
+    )  # the first ACK beyond the round
     for i, stop in enumerate([*stops, k - 1]):
         while round_end <= stop:
             _fold(sk, rtt, done, round_end + 1)
@@ -153,7 +171,18 @@ def _rtt_and_samples(
             rate = pacing_rate(sk, window, out, sk.srtt_us)
             flight = int(nxt[stop] - una[stop])
             ack = int(una[stop])
-            taken.append((wanted[i], window, ssthresh, sk.srtt_us, flight, rate, ack, sk.delivered + ack - sk.una))
+            taken.append(
+                (
+                    wanted[i],
+                    window,
+                    ssthresh,
+                    sk.srtt_us,
+                    flight,
+                    rate,
+                    ack,
+                    sk.delivered + ack - sk.una,
+                )
+            )
     sk.snd_ssthresh = final_ssthresh
     return taken
 
@@ -163,7 +192,9 @@ def _fold(sk: TcpSock, samples: Column, start: int, stop: int) -> None:
         rtt_train(sk, samples[start:stop])
 
 
-def _send(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column) -> Column:
+def _send(
+    sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column
+) -> Column:
     """Stamp the packets that each ACK lets out; return when each leaves [ns]."""
     packets = sk.packets
     una0, nxt0 = sk.una, sk.nxt
@@ -186,7 +217,9 @@ def _send(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nx
     return t[rows]
 
 
-def _settle(sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column, k: int) -> None:
+def _settle(
+    sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column, k: int
+) -> None:
     """Leave the socket as the last ACK taken leaves it."""
     last_ns = int(t[k - 1])
     now_us = int(t_us[k - 1])

@@ -145,7 +145,7 @@ def test_ten_seconds_without_a_new_least_rtt_lead_to_probe_rtt_and_back() -> Non
     ack(sk, 40)  # the 200 ms begin, at tick 0 of them
     modes = []
     for _ in range(202):
-        ack(sk, 4)
+        ack(sk, 4, is_app_limited=True)
         modes.append(sk.ca.mode)
     assert modes == [bbr.PROBE_RTT] * 200 + [bbr.PROBE_BW] * 2
     assert sk.snd_cwnd >= window

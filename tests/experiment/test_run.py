@@ -138,7 +138,7 @@ def test_an_interrupted_run_leaves_nothing(
     monkeypatch.setattr(ccsim.sim, "simulate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_scenario(scenario, out=tmp_path / "results", jobs=1)
-    assert list((tmp_path / "results" / "dip").iterdir()) == []
+    assert list((tmp_path / "results").iterdir()) == []
 
 
 def test_results_that_cannot_be_written_are_refused_before_the_first_event(

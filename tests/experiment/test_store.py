@@ -95,6 +95,12 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path / "s") == sorted([living.name, elsewhere.name])
 
 
+def test_a_scenarios_folder_that_stays_empty_goes_too(tmp_path: Path) -> None:
+    with unfinished_folder(tmp_path / "s" / "abc"):
+        pass
+    assert names(tmp_path) == []
+
+
 def test_a_run_that_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:
     old = tmp_path / "s" / f".old-abc-{socket.gethostname()}-{dead_pid()}-0"
     old.mkdir(parents=True)
