@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem, ScenarioError
-from ccsim.scenario.vocabulary import is_harmless
+from ccsim.scenario.vocabulary import INIT_NET, is_harmless
 from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_SIZE_BYTES, MAX_TIME_NS, show
 
 __all__ = [
     "Flow",
     "KernelSpec",
     "LinkSpec",
+    "Listener",
+    "Namespace",
     "Parameter",
     "Path",
     "Record",
@@ -69,19 +71,49 @@ class Path(_Frozen):
 class Flow(_Frozen):
     """One connection: who serves it, when, and how much it sends.
 
-    ``congestion`` is a registered name; ``stop_ns`` is when the application stops writing (None:
-    never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the flow's own base
-    RTT, of which ``access_delay_ns`` lies between sender and queue.
+    ``congestion`` is a registered name, or empty for the default of the network namespace
+    ``netns``. With a ``listener`` the flow is a connection that is accepted there: the server
+    sends, ``netns`` is the listener's, and ``congestion`` is what the server chooses right after
+    accepting it (empty, but in twin B: nothing). ``stop_ns`` is when the application stops writing
+    (None: never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the flow's
+    own base RTT, of which ``access_delay_ns`` lies between sender and queue.
     """
 
     name: Name
-    congestion: str
+    congestion: str = ""
     congestion_params: dict[str, Parameter] = Field(default_factory=dict)
+    listener: str = ""
+    netns: Name = INIT_NET
     start_ns: NonNegativeNs = 0
     stop_ns: PositiveNs | None = None
     size_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
     rtt_ns: NonNegativeNs
     access_delay_ns: NonNegativeNs = 0
+
+
+class Listener(_Frozen):
+    """A socket that listens from the start of the run on; what it accepts inherits from it.
+
+    ``congestion`` is what it chose by ``setsockopt``; empty: it did not, and its connections get
+    the default that its namespace has when they are accepted.
+    """
+
+    name: Name
+    congestion: str = ""
+    congestion_params: dict[str, Parameter] = Field(default_factory=dict)
+    netns: Name = INIT_NET
+
+
+class Namespace(_Frozen):
+    """A network namespace beside the initial one.
+
+    ``writes`` are the names written to its ``net.ipv4.tcp_congestion_control`` before the run, in
+    order. The kernel must accept the first; it may refuse the others (in twin B, where they come
+    from swaps).
+    """
+
+    name: Name
+    writes: tuple[str, ...] = Field(min_length=1)
 
 
 class LinkSpec(_Frozen):
@@ -92,17 +124,20 @@ class LinkSpec(_Frozen):
 
 
 class Swap(_Frozen):
-    """One replacement. ``flows`` is empty for ``link_update``, ``link`` for the others.
+    """One replacement: of ``flows`` and ``listeners``, of a ``link``, or of the default of
+    ``netns``; what does not belong to its mechanism is empty.
 
-    ``to`` is a registered name for ``setsockopt`` and ``sweep``, and a map for ``link_update``.
-    ``over_ns`` is the time over which a sweep is staggered (0: at once).
+    ``to`` is a map for ``link_update``, and a registered name for the others. ``over_ns`` is the
+    time over which a sweep is staggered (0: at once).
     """
 
     at_ns: NonNegativeNs
-    via: Literal["setsockopt", "link_update", "sweep"]
+    via: Literal["setsockopt", "link_update", "sweep", "sysctl"]
     to: str
     flows: tuple[Name, ...] = ()
+    listeners: tuple[Name, ...] = ()
     link: str = ""
+    netns: str = ""
     over_ns: NonNegativeNs = 0
     state: Literal["linux"] = "linux"
 
@@ -144,6 +179,8 @@ class Scenario(_Frozen):
     seed: int = Field(default=1, ge=0, le=MAX_SEED)
     path: Path
     flows: tuple[Flow, ...] = Field(min_length=1)
+    listeners: tuple[Listener, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
     objects: tuple[str, ...] = ()
     objects_sha256: tuple[str, ...] = ()
     links: tuple[LinkSpec, ...] = ()
@@ -189,20 +226,31 @@ class Scenario(_Frozen):
     def with_b_twin(self) -> Scenario:
         """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
 
-        A flow that a setsockopt or sweep reaches starts on the last such swap's ``to``, with that
-        implementation's own parameters; a link that is updated starts on the last update's map.
+        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``,
+        with that implementation's own parameters; a link that is updated starts on the last
+        update's map. What swaps write to a namespace's sysctl is written before the run, after
+        its first value, and may fail there as it does in the swap.
         """
-        flow_to: dict[str, str] = {}
-        link_to: dict[str, str] = {}
-        for swap in sorted(self.swaps, key=lambda swap: swap.at_ns):
-            flow_to.update(dict.fromkeys(swap.flows, swap.to))
-            if swap.link:
-                link_to[swap.link] = swap.to
-        flows = tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows)
-        links = tuple(
-            link.model_copy(update={"map": link_to.get(link.name, link.map)}) for link in self.links
-        )
-        return self.model_copy(update={"swaps": (), "flows": flows, "links": links})
+        swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
+        flow_to = {name: swap.to for swap in swaps for name in swap.flows}
+        listener_to = {name: swap.to for swap in swaps for name in swap.listeners}
+        link_to = {swap.link: swap.to for swap in swaps if swap.link}
+        init_to = [swap.to for swap in swaps if swap.netns == INIT_NET]
+        changes = {
+            "swaps": (),
+            "flows": tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows),
+            "listeners": tuple(_started_on(each, listener_to.get(each.name)) for each in self.listeners),
+            "links": tuple(
+                link.model_copy(update={"map": link_to.get(link.name, link.map)})
+                for link in self.links
+            ),
+            "namespaces": tuple(
+                _written_to(netns, [swap.to for swap in swaps if swap.netns == netns.name])
+                for netns in self.namespaces
+            ),
+            "kernel": self.kernel.model_copy(update={"default": init_to[-1]} if init_to else {}),
+        }
+        return self.model_copy(update=changes)
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -212,8 +260,18 @@ def _problem(details: ErrorDetails) -> Problem:
     return Problem("resolved scenario", 0, 0, path, message)
 
 
-def _started_on(flow: Flow, congestion: str | None) -> Flow:
-    """Return the flow with another implementation; its parameters belonged to the old one."""
+_Started = TypeVar("_Started", Flow, Listener)
+
+
+def _started_on(socket: _Started, congestion: str | None) -> _Started:
+    """Return a flow or listener with another implementation; its parameters belonged to the old
+    one.
+    """
     if congestion is None:
-        return flow
-    return flow.model_copy(update={"congestion": congestion, "congestion_params": {}})
+        return socket
+    return socket.model_copy(update={"congestion": congestion, "congestion_params": {}})
+
+
+def _written_to(netns: Namespace, names: list[str]) -> Namespace:
+    """Return a namespace to whose sysctl more is written before the run."""
+    return netns.model_copy(update={"writes": (*netns.writes, *names)})

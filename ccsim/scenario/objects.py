@@ -10,6 +10,7 @@ from pathlib import Path
 from ccsim import catalog
 from ccsim.errors import Problem
 from ccsim.scenario.document import Document
+from ccsim.scenario.vocabulary import INIT_NET
 
 __all__ = ["MAX_COUNT", "Known", "ObjectFile", "flow_names", "known_names", "read_objects"]
 
@@ -19,10 +20,11 @@ MAX_COUNT = 100_000  # flows that one entry may stand for
 
 @dataclass(frozen=True, slots=True)
 class ObjectFile:
-    """A user's algorithm file: absolute path, SHA-256 of its content, and its tables."""
+    """A user's algorithm file: absolute path, SHA-256 of its content, its source and tables."""
 
     path: str
     sha256: str
+    source: str
     tables: catalog.Tables
 
 
@@ -31,13 +33,16 @@ class Known:
     """What a scenario may refer to: ``maps`` in links and link updates, ``names`` by sockets.
 
     ``flows`` holds the flows behind each name that a swap may use: a flow, or all those that a
-    ``count`` makes. Not ``complete`` if an object file must run before all its names are known.
+    ``count`` makes. ``namespaces`` include the initial one. Not ``complete`` if an object file must
+    run before all its names are known.
     """
 
     maps: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    listeners: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset({INIT_NET})
     complete: bool = False
 
 
@@ -64,8 +69,9 @@ def _read_object(path: Path) -> ObjectFile:
         content = stream.read(MAX_OBJECT_BYTES + 1)
     if len(content) > MAX_OBJECT_BYTES:
         raise ValueError(f"expected at most {MAX_OBJECT_BYTES // 1024} KiB, got more")
-    tables = catalog.read_tables(content.decode("utf-8"))
-    return ObjectFile(str(path.resolve()), hashlib.sha256(content).hexdigest(), tables)
+    source = content.decode("utf-8")
+    tables = catalog.read_tables(source)
+    return ObjectFile(str(path.resolve()), hashlib.sha256(content).hexdigest(), source, tables)
 
 
 def _define(file: ObjectFile, name: str, defined: dict[str, str]) -> None:
@@ -104,6 +110,8 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
         names=frozenset({*shipped, *own, *links}),
         links=frozenset(links),
         flows=_flow_names(document.get("flows")),
+        listeners=_listener_names(document.get("listeners")),
+        namespaces=frozenset({INIT_NET, *_keys(document.get("namespaces"))}),
         complete=all(file.tables.complete for file in files),
     )
 
@@ -111,12 +119,24 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
 def _links(document: Document) -> tuple[set[str], set[str]]:
     """Return the links' names, and the maps that they or a link update put behind them."""
     links, swaps = document.get("links"), document.get("swaps")
-    maps = dict(links) if isinstance(links, dict) else {}
+    maps = _keys(links)
     linked = {name for name in maps.values() if isinstance(name, str)}
     for swap in swaps if isinstance(swaps, list) else []:
         if isinstance(swap, dict) and swap.get("via") == "link_update":
             linked.add(str(swap.get("to")))
     return set(maps), linked
+
+
+def _keys(section: object) -> dict[str, object]:
+    """Return a mapping of the document; empty where it holds something else."""
+    return dict(section) if isinstance(section, dict) else {}
+
+
+def _listener_names(listeners: object) -> frozenset[str]:
+    """Return the names that listeners have been given."""
+    entries = listeners if isinstance(listeners, list) else []
+    names = [_keys(entry).get("name") for entry in entries]
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def flow_names(name: str, count: int | None) -> tuple[str, ...]:

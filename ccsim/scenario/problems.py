@@ -20,10 +20,12 @@ _SWAPS: Mapping[str, type[BaseModel]] = {
     "setsockopt": spec.SetsockoptSpec,
     "link_update": spec.LinkUpdateSpec,
     "sweep": spec.SweepSpec,
+    "sysctl": spec.SysctlSpec,
 }
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "path": spec.PathSpec,
     "flows": spec.FlowSpec,
+    "listeners": spec.ListenerSpec,
     "record": spec.RecordSpec,
     "kernel": spec.KernelSection,
     "tcp": spec.TcpSpec,

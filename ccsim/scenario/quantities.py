@@ -11,6 +11,7 @@ from ccsim.scenario.models import MAX_MSS_BYTES
 from ccsim.scenario.objects import Known
 from ccsim.scenario.vocabulary import (
     FLOW_NAME,
+    INIT_NET,
     LINK_NAME_BYTES,
     PROFILES,
     QDISCS,
@@ -38,8 +39,12 @@ __all__ = [
     "FlowRefs",
     "LinkName",
     "LinkRef",
+    "ListenerRef",
+    "ListenerRefs",
     "MapName",
     "Name",
+    "NamespaceName",
+    "NamespaceRef",
     "PacketCount",
     "PositivePackets",
     "PositiveSize",
@@ -187,6 +192,33 @@ def _check_link(value: object, info: ValidationInfo) -> str:
     return unknown("link", value, known.links, none="the scenario has no links")
 
 
+def _check_namespace_name(value: object) -> str:
+    """Accept the name of a namespace that the scenario may add."""
+    if value == INIT_NET:
+        raise ValueError(f"{INIT_NET!r} is the initial namespace; its default is kernel.default")
+    return _check_name(value)
+
+
+def _check_namespace(value: object, info: ValidationInfo) -> str:
+    known = _known(info)
+    if isinstance(value, str) and value in known.namespaces:
+        return value
+    return unknown("network namespace", value, known.namespaces)
+
+
+def _check_listener(value: object, info: ValidationInfo) -> str:
+    known = _known(info)
+    if isinstance(value, str) and value in known.listeners:
+        return value
+    return unknown("listener", value, known.listeners, none="the scenario has no listeners")
+
+
+def _check_listeners(value: object, info: ValidationInfo) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"expected a list of listeners such as [web], got {show(value)}")
+    return tuple(dict.fromkeys(_check_listener(name, info) for name in value))
+
+
 def _check_flows(value: object, info: ValidationInfo) -> tuple[str, ...]:
     """Accept "all" (here the empty tuple) or a list; a name with a count means all its flows."""
     if value == "all":
@@ -217,6 +249,25 @@ LinkName = Annotated[
 LinkRef = Annotated[str, PlainValidator(_check_link), _WORD]
 MapName = Annotated[str, PlainValidator(_check_map), _WORD]
 Registered = Annotated[str, PlainValidator(_check_registered), _WORD]
+NamespaceName = Annotated[
+    str,
+    PlainValidator(_check_namespace_name),
+    WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN}),
+]
+NamespaceRef = Annotated[str, PlainValidator(_check_namespace), _WORD]
+ListenerRef = Annotated[str, PlainValidator(_check_listener), _WORD]
+ListenerRefs = Annotated[
+    tuple[str, ...],
+    PlainValidator(_check_listeners),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "examples": [["web"]],
+        }
+    ),
+]
 FlowRefs = Annotated[
     tuple[str, ...],
     PlainValidator(_check_flows),

@@ -25,7 +25,7 @@ from pydantic import (
 from ccsim.scenario import quantities as q
 from ccsim.scenario.models import MAX_SEED, Parameter
 from ccsim.scenario.objects import MAX_COUNT, flow_names
-from ccsim.scenario.vocabulary import is_harmless
+from ccsim.scenario.vocabulary import INIT_NET, is_harmless
 from ccsim.units import show
 
 __all__ = [
@@ -33,11 +33,13 @@ __all__ = [
     "FlowSpec",
     "KernelSection",
     "LinkUpdateSpec",
+    "ListenerSpec",
     "PathSpec",
     "RecordSpec",
     "ScenarioSpec",
     "SetsockoptSpec",
     "SweepSpec",
+    "SysctlSpec",
     "TcpSpec",
 ]
 
@@ -77,6 +79,8 @@ class CongestionSpec(BaseModel):
 
 def _named(value: object) -> object:
     """Let a bare name stand for a mapping; each parameter must be one number, word or truth."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict):
@@ -104,15 +108,23 @@ _CONGESTION: dict[str, Any] = {
     ],
     "examples": ["cubic", {"name": "cubic", "beta": 717}],
 }
+Congestion = Annotated[
+    CongestionSpec | None, BeforeValidator(_named), WithJsonSchema(_CONGESTION)
+]
 
 
 class FlowSpec(_Spec):
     """One connection, or with a count several alike."""
 
     name: q.Name | None = _key("Name; flow-1, flow-2, … without one.", None)
-    congestion: Annotated[CongestionSpec, BeforeValidator(_named), WithJsonSchema(_CONGESTION)] = (
-        _key('Registered name of its congestion control, such as "cubic".')
+    congestion: Congestion = _key(
+        'Registered name of its congestion control, such as "cubic"; else the namespace\'s default.',
+        None,
     )
+    listener: q.ListenerRef | None = _key(
+        "The listener that accepts it: the server sends, and inherits from there.", None
+    )
+    netns: q.NamespaceRef | None = _key("The network namespace of its socket.", None)
     start: q.Time = _key("When it connects.", "0 s")
     stop: q.PositiveTime | None = _key("When it stops writing.", None)
     size: q.PositiveSize | None = _key("How much it writes in all.", None)
@@ -130,14 +142,39 @@ class FlowSpec(_Spec):
         return self
 
 
+class ListenerSpec(_Spec):
+    """A server's listening socket, open from the start of the run on."""
+
+    name: q.Name = _key("Its name.")
+    congestion: Congestion = _key(
+        "What it chooses by setsockopt, and its connections inherit; else their namespace's "
+        "default.",
+        None,
+    )
+    netns: q.NamespaceRef = _key("The network namespace of its socket.", INIT_NET)
+
+
 class SetsockoptSpec(_Spec):
-    """TCP_CONGESTION on the sockets of the named flows."""
+    """TCP_CONGESTION on the sockets of the named flows and listeners."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["flows"]}, {"required": ["listeners"]}]}
+    )
 
     at: q.Time = _key('When, such as "20 s".')
     via: Literal["setsockopt"] = _key("The mechanism.")
-    flows: q.FlowRefs = _key("The flows to swap.")
+    flows: q.FlowRefs | None = _key("The flows to swap.", None)
+    listeners: q.ListenerRefs | None = _key(
+        "The listeners to swap: what they accept from then on inherits it.", None
+    )
     to: q.Registered = _key("The registered name to swap to.")
     state: q.State = _key("What the new implementation starts from.", "linux")
+
+    @model_validator(mode="after")
+    def _swaps_something(self) -> SetsockoptSpec:
+        if self.flows is None and self.listeners is None:
+            raise ValueError("missing key 'flows' or 'listeners': the sockets to swap")
+        return self
 
 
 class LinkUpdateSpec(_Spec):
@@ -160,7 +197,18 @@ class SweepSpec(_Spec):
     state: q.State = _key("What the new implementation starts from.", "linux")
 
 
-SwapSpec = Annotated[SetsockoptSpec | LinkUpdateSpec | SweepSpec, Field(discriminator="via")]
+class SysctlSpec(_Spec):
+    """net.ipv4.tcp_congestion_control: what new sockets of a namespace start with."""
+
+    at: q.Time = _key('When, such as "20 s".')
+    via: Literal["sysctl"] = _key("The mechanism.")
+    netns: q.NamespaceRef = _key("The network namespace.", INIT_NET)
+    to: q.Registered = _key("The registered name to write.")
+
+
+SwapSpec = Annotated[
+    SetsockoptSpec | LinkUpdateSpec | SweepSpec | SysctlSpec, Field(discriminator="via")
+]
 
 
 class RecordSpec(_Spec):
@@ -206,6 +254,10 @@ class ScenarioSpec(_Spec):
     path: PathSpec = _key("The bottleneck, such as {rate: 100 Mbit/s, rtt: 40 ms}.")
     flows: Annotated[tuple[FlowSpec, ...], BeforeValidator(_not_empty)] = _key(
         "The connections.", json_schema_extra={"minItems": 1}
+    )
+    listeners: tuple[ListenerSpec, ...] = _key("Servers' listening sockets.", ())
+    namespaces: dict[q.NamespaceName, q.Registered] = _key(
+        "Network namespaces beside the initial one, by name: each one's default.", {}
     )
     objects: tuple[StrictStr, ...] = _key("Algorithm files, relative to the scenario's folder.", ())
     links: dict[q.LinkName, q.MapName] = _key("Registered name: map, for each bpf_link.", {})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 __all__ = [
     "FLOW_NAME",
+    "INIT_NET",
     "LINK_NAME_BYTES",
     "MECHANISMS",
     "PROFILES",
@@ -19,9 +20,11 @@ __all__ = [
 ]
 
 MECHANISMS: Mapping[str, str] = {
-    "setsockopt": "TCP_CONGESTION on each named flow's socket: release, private area zeroed, init",
+    "setsockopt": "TCP_CONGESTION on each named flow's or listener's socket; a listener's new "
+    "connections inherit it",
     "link_update": "BPF_LINK_UPDATE: another map behind a name; running flows keep the old one",
     "sweep": "setsockopt on every matching running flow, at once or staggered over a time",
+    "sysctl": "net.ipv4.tcp_congestion_control of a namespace: the default of its new sockets",
 }
 """How an implementation can be replaced (``swaps.*.via``)."""
 
@@ -49,6 +52,9 @@ def is_harmless(name: str) -> bool:
     """Say whether a name fits `FLOW_NAME` and is no way out of a folder ("." and "..")."""
     return bool(FLOW_NAME.fullmatch(name)) and bool(name.strip("."))
 
+
+INIT_NET = "init"
+"""The network namespace that every kernel starts with; ``kernel.default`` is its default."""
 
 LINK_NAME_BYTES = 15
 """The longest registered name: TCP_CA_NAME_MAX less the closing NUL."""

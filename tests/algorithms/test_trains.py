@@ -77,8 +77,7 @@ def by_trains(sk: Sock, path: Path, lengths: Iterator[int]) -> tuple[list[int], 
         sk.snd_una = (rows[0][1] - rows[0][2]) * MSS
         acks = train_of(rows, path)
         before = state(sk)
-        assert sk.ca_ops.train is not None
-        taken = sk.ca_ops.train(sk, acks)
+        taken = train(sk, acks)
         if not taken:
             assert state(sk) == before
             windows += by_hooks(sk, path, at, at + 1)
@@ -91,6 +90,18 @@ def by_trains(sk: Sock, path: Path, lengths: Iterator[int]) -> tuple[list[int], 
     return windows, in_trains
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    assert sk.ca_ops.train is not None
+    return sk.ca_ops.train(sk, acks)
+
+
+def init(sk: Sock) -> None:
+    assert sk.ca_ops.init is not None
+    assert sk.ca_ops.private is not None
+    sk.ca = sk.ca_ops.private()
+    sk.ca_ops.init(sk)
+
+
 def train_of(rows: list[Row], path: Path) -> AckTrain:
     columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
     t, una, acked, rtt = columns
@@ -101,8 +112,14 @@ def train_of(rows: list[Row], path: Path) -> AckTrain:
 def rows_of(rng: random.Random, count: int, una: int, rtt_us: int) -> list[Row]:
     """ACKs with ties, aligned ticks, gaps, bunches; RTTs that are equal, rise or jitter."""
     t = rng.choice([0, rng.randrange(10**10)])
-    gap = rng.choice([1000, 120_000, 240_000, 999_000, 4_000_000, rng.randrange(1, 3_000_000)])
-    jitter, most, rise = rng.random() < 0.4, rng.choice([1, 2, 2, 5]), rng.choice([0, 0, 1, 5, 60])
+    gap = rng.choice(
+        [1000, 120_000, 240_000, 999_000, 1_900_000, 4_000_000, rng.randrange(1, 3_000_000)]
+    )
+    jitter, most, rise = (
+        rng.random() < 0.4,
+        rng.choice([1, 2, 2, 5]),
+        rng.choice([0, 0, 1, 5, 60, 400]),
+    )
     lowest = rng.choice([0, -(rtt_us // 4) - 1])
     unsampled = rng.random() < 0.05
     rows = []
@@ -151,12 +168,12 @@ def remember(sk: Sock, rng: random.Random, una: int, rtt_us: int) -> None:
     params = {"hystart": int(rng.random() < 0.9), "hystart_detect": rng.choice([1, 2, 3, 3])}
     params |= {"tcp_friendliness": int(rng.random() < 0.9)}
     sk.ca_ops = replace(CUBIC, params=replace(CUBIC.params, **params))
-    ca = sk.ca = CUBIC.private()
-    CUBIC.init(sk)
+    init(sk)
+    ca = sk.ca
     now, cwnd = sk.tcp_jiffies32, sk.snd_cwnd
     ca.round_start = ca.last_ack = sk.tcp_mstamp - rng.choice([0, 1500, 2000, 2001, 20_000])
     ca.end_seq = rng.choice([una, una + 5, una + cwnd]) * MSS
-    ca.found = rng.random() < 0.2
+    ca.found = rng.random() < 0.1
     ca.sample_cnt = rng.choice([0, 3, 7, 8])
     ca.curr_rtt = rng.choice([0xFFFFFFFF, rtt_us + 1, 2 * rtt_us])
     ca.delay_min = rng.choice([0, rtt_us, rtt_us + 500, max(1, rtt_us - 300), 2 * rtt_us])
@@ -213,10 +230,10 @@ def test_hystart_by_trains_is_hystart_by_hooks(seed: int) -> None:
     check(CUBIC, seed, slow_start=True)
 
 
-@pytest.mark.parametrize(("ops", "share"), [(RENO, 0.9), (CUBIC, 0.75)], ids=["reno", "cubic"])
+@pytest.mark.parametrize(("ops", "share"), [(RENO, 0.9), (CUBIC, 0.7)], ids=["reno", "cubic"])
 def test_most_acks_of_the_fuzz_go_through_trains(ops: TcpCongestionOps, share: float) -> None:
     taken = total = 0
-    for seed in range(60):
+    for seed in range(100):
         slow_start = seed % 2 == 0
         taken += check(ops, seed, slow_start)
         total += len(case(ops, random.Random(seed), slow_start)[1].rows)
@@ -233,8 +250,7 @@ def steady(ops: TcpCongestionOps, count: int, rtt_us: int) -> tuple[Sock, Path]:
     path.set_clock(sk, (10**9, 0, 0, 0))
     sk.snd_nxt = 1000 * MSS
     if ops is CUBIC:
-        sk.ca = ops.private()
-        ops.init(sk)
+        init(sk)
     return sk, path
 
 
@@ -242,7 +258,7 @@ def test_a_train_ends_with_the_ack_that_sets_ssthresh() -> None:
     # least RTT 40 ms: a train of more than (40 + 1) / 2 ms, the 21st ACK, ends slow start
     sk, path = steady(CUBIC, 30, 40_000)
     acks = train_of(path.rows, path)
-    assert CUBIC.train(sk, acks) == 21
+    assert train(sk, acks) == 21
     assert sk.snd_ssthresh == 40  # 20 and the 20 packets acknowledged before
     assert acks.cwnd[:21].tolist() == [*range(21, 41), 40]
 
@@ -251,7 +267,7 @@ def test_reno_grows_by_a_packet_for_each_window_of_a_train() -> None:
     sk, path = steady(RENO, 63, 40_000)
     sk.snd_ssthresh = 20
     acks = train_of(path.rows, path)
-    assert RENO.train(sk, acks) == 63
+    assert train(sk, acks) == 63
     assert acks.cwnd.tolist() == [20] * 19 + [21] * 21 + [22] * 22 + [23]  # 20, 41, 63 acked
 
 
@@ -261,11 +277,11 @@ def test_where_the_ack_delay_depends_on_the_pacing_rate_the_hooks_are_left_to_ru
 ) -> None:
     sk, path = steady(CUBIC, 30, 40_000)
     sk.pacing_rate = rate
-    assert CUBIC.train(sk, train_of(path.rows, path)) == 0
+    assert train(sk, train_of(path.rows, path)) == 0
 
 
 @pytest.mark.parametrize("ops", [RENO, CUBIC], ids=["reno", "cubic"])
 def test_a_train_that_might_reach_the_clamp_is_left_to_the_hooks(ops: TcpCongestionOps) -> None:
     sk, path = steady(ops, 30, 40_000)
     sk.snd_cwnd_clamp = 50
-    assert ops.train(sk, train_of(path.rows, path)) == 0
+    assert train(sk, train_of(path.rows, path)) == 0

@@ -1,0 +1,1 @@
+"""Replays of recordings of a real Linux kernel, and what sets the simulator apart from them."""

@@ -1,0 +1,141 @@
+"""A recorded episode: its description, its packets and the sender's state after each event."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ccsim.errors import CcsimError
+from ccsim.verify.script import Script, parse_script
+
+__all__ = ["Episode", "RecordingError", "Transmission", "episode_files", "load_episode"]
+
+NS_PER_US = 1_000
+
+
+class RecordingError(CcsimError, ValueError):
+    """A recording that is missing or cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transmission:
+    """One data packet that the sender emitted: time [ns], place in order of first transmission, and which
+    transmission of it; both from 1. ``cwr``: it bears the CWR flag."""
+
+    t_ns: int
+    orig: int
+    tx: int
+    cwr: bool = False
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A recording. ``states`` holds (event, time [ns], ca_state, snd_cwnd, ssthresh), the event as recorded: ``A12``
+    after the 12th ACK, ``T`` after a timer."""
+
+    name: str
+    meta: dict[str, Any]
+    script: Script
+    transmissions: tuple[Transmission, ...]
+    states: tuple[tuple[str, int, int, int, int], ...]
+    acks: tuple[tuple[int, int], ...]  # of each ACK emitted: time [ns], bytes acknowledged
+    established_ns: int
+    handshake_rtt_ns: int
+    writes: tuple[tuple[int, int], ...]  # (actual time [ns], bytes)
+    end_ns: int
+
+    @property
+    def agreement(self) -> str:
+        """How well the kernel repeats itself: tight, order or no."""
+        return str(self.meta["repeat"]["agree"])
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the sender's kernel counted."""
+        counters: dict[str, int] = self.meta["totals"]["snd_counters"]
+        return counters
+
+
+def episode_files(paths: Iterable[str]) -> Iterator[Path]:
+    """Return the JSON files of the episodes among ``paths``: files, folders, names without their suffix."""
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            yield from sorted(path.glob("*.json"))
+            continue
+        stem = path.name
+        for suffix in (".json", ".pkts.csv.gz", ".info.csv.gz"):
+            stem = stem.removesuffix(suffix)
+        found = path.with_name(stem + ".json")
+        if not found.is_file():
+            raise RecordingError(f"{text}: expected an episode (NAME.json) or a folder of them, got nothing there")
+        yield found
+
+
+def load_episode(path: Path) -> Episode:
+    """Read NAME.json and the packets and states beside it; RecordingError if one cannot be read."""
+    try:
+        return _load(path)
+    except (OSError, EOFError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, CcsimError):
+            raise
+        raise RecordingError(f"{path}: expected a recorded episode, got {error!r}") from error
+
+
+def _load(path: Path) -> Episode:
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    script = parse_script(meta["script"], place=str(path))
+    packets = _rows(path.with_name(path.stem + ".pkts.csv.gz"))
+    info = _rows(path.with_name(path.stem + ".info.csv.gz"))
+    established = next(row for row in info if row["ev"] == "EST")
+    return Episode(
+        name=meta["name"],
+        meta=meta,
+        script=script,
+        transmissions=tuple(_transmission(row) for row in packets if row["kind"] == "D"),
+        states=tuple(_states(info)),
+        acks=tuple((_ns(row["t_us"]), int(row["ack"])) for row in packets if row["kind"] == "A"),
+        established_ns=_ns(established["t_us"]),
+        handshake_rtt_ns=_ns(established["srtt_us"]),
+        writes=_actual_writes(script, info, _ns(established["t_us"])),
+        end_ns=_ns(meta["totals"]["t_end_us"]),
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="ascii", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _transmission(row: dict[str, str]) -> Transmission:
+    return Transmission(_ns(row["t_us"]), int(row["orig"]), int(row["tx"]), "C" in row["flags"])
+
+
+def _states(info: list[dict[str, str]]) -> Iterator[tuple[str, int, int, int, int]]:
+    """Yield the state after every event; a blank cell means unchanged."""
+    last = {"ca_state": 0, "snd_cwnd": 0, "ssthresh": 0}
+    for row in info:
+        for key in last:
+            if row[key]:
+                last[key] = int(row[key])
+        yield row["ev"], _ns(row["t_us"]), last["ca_state"], last["snd_cwnd"], last["ssthresh"]
+
+
+def _actual_writes(script: Script, info: list[dict[str, str]], established_ns: int) -> tuple[tuple[int, int], ...]:
+    """Return when the application really wrote: what was due before the connection stood, it wrote together."""
+    planned: dict[int, int] = {}
+    for t, size in script.writes:
+        due = 0 if t <= established_ns else t
+        planned[due] = planned.get(due, 0) + size
+    done = [_ns(row["t_us"]) for row in info if row["ev"] == "W"]
+    actual = ((next((t for t in done if t >= due), None), size) for due, size in planned.items())
+    return tuple((t, size) for t, size in actual if t is not None)
+
+
+def _ns(microseconds: str | int) -> int:
+    return int(microseconds) * NS_PER_US
