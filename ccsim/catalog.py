@@ -17,6 +17,7 @@ __all__ = [
     "algorithm_files",
     "algorithms_dir",
     "find_scenario",
+    "read_parameters",
     "read_tables",
     "scenario_files",
     "scenarios_dir",
@@ -26,18 +27,21 @@ __all__ = [
 
 _PACKAGE = Path(__file__).resolve().parent
 _TABLE = "TcpCongestionOps"
+_PLAIN_TYPES = ("bool", "int", "float", "str")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A module-level table of operations: the map bears the variable's name, sockets use ``name``.
 
-    ``name`` is None when only running the file would tell it.
+    ``name`` is None when only running the file would tell it; so is ``restricted``, which tells
+    whether the flags lack TCP_CONG_NON_RESTRICTED.
     """
 
     map: str
     name: str | None
     line: int
+    restricted: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,66 @@ def read_tables(source: str) -> Tables:
     read: set[ast.Call] = set()
     for target, value in _assignments(module):
         if isinstance(value, ast.Call) and _called(value) == _TABLE:
-            found.append(Table(target, _name_argument(value, texts), value.lineno))
+            name = _name_argument(value, texts)
+            found.append(Table(target, name, value.lineno, _is_restricted(value)))
             read.add(value)
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
     elsewhere = any(_called(call) in (_TABLE, "replace") and call not in read for call in calls)
     named = all(table.name is not None for table in found)
     return Tables(tuple(found), bool(found) and named and not elsewhere)
+
+
+def read_parameters(source: str, map_name: str) -> dict[str, str] | None:
+    """Return the module parameters of the table ``map_name`` and their types ("" for an unusual
+    one), in order; None when only running the source would tell.
+
+    The table's ``params`` must be ``None``, absent, or a call such as ``Params()`` of a dataclass
+    that stands in the source or comes from ``ccsim``.
+    """
+    module = ast.parse(source)
+    calls = (value for target, value in _assignments(module) if target == map_name)
+    call = next((call for call in calls if isinstance(call, ast.Call)), None)
+    if call is None or any(keyword.arg is None for keyword in call.keywords):
+        return None
+    params = next((keyword.value for keyword in call.keywords if keyword.arg == "params"), None)
+    if params is None or (isinstance(params, ast.Constant) and params.value is None):
+        return {}
+    if isinstance(params, ast.Call) and isinstance(params.func, ast.Name):
+        return _dataclass_fields(module, params.func.id)
+    return None
+
+
+def _dataclass_fields(module: ast.Module, name: str) -> dict[str, str] | None:
+    """Return a dataclass's fields and their types, inherited ones first; None if unknown."""
+    classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+    found = classes.get(name)
+    if found is None:
+        return _imported_fields(module, name)
+    fields: dict[str, str] = {}
+    for base in reversed(found.bases):
+        inherited = _dataclass_fields(module, base.id) if isinstance(base, ast.Name) else None
+        if inherited is None:
+            return None
+        fields |= inherited
+    for node in found.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            kind = ast.unparse(node.annotation)
+            if not kind.startswith("ClassVar"):
+                fields[node.target.id] = kind if kind in _PLAIN_TYPES else ""
+    return fields
+
+
+def _imported_fields(module: ast.Module, name: str) -> dict[str, str] | None:
+    """Return the fields of a dataclass that is imported from a module of ccsim; else None."""
+    for node in module.body:
+        if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+            continue
+        original = next((a.name for a in node.names if (a.asname or a.name) == name), None)
+        package, *parts = node.module.split(".")
+        path = _PACKAGE.joinpath(*parts).with_suffix(".py")
+        if original and package == "ccsim" and parts and path.is_file():
+            return _dataclass_fields(ast.parse(path.read_text(encoding="utf-8")), original)
+    return None
 
 
 def _shipped(folder: str) -> Path:
@@ -188,3 +246,18 @@ def _name_argument(call: ast.Call, texts: dict[str, str]) -> str | None:
             if isinstance(keyword.value, ast.Name):
                 return texts.get(keyword.value.id)
     return None
+
+
+def _is_restricted(call: ast.Call) -> bool | None:
+    """Tell whether a table's flags lack TCP_CONG_NON_RESTRICTED; None for what is not plain."""
+    flags = next((keyword.value for keyword in call.keywords if keyword.arg == "flags"), None)
+    if any(keyword.arg is None for keyword in call.keywords):
+        return None
+    if flags is None:
+        return True
+    words = {getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(flags)} - {""}
+    if "TCP_CONG_NON_RESTRICTED" in words:
+        return False
+    if isinstance(flags, ast.Constant) and isinstance(flags.value, int):
+        return not flags.value & 1
+    return True if words == {"TCP_CONG_NEEDS_ECN"} else None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["cli", "experiment", "plot", "scenario", "sim", "net", "tcp", "kernel", "base"]
+ORDER = ["cli", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "kernel", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog"}
 

@@ -218,6 +218,12 @@ class Kernel:
             raise KernelError(EINVAL, "listen: the socket is connected")
         sk.sk_state = TCP_LISTEN
 
+    def would_accept(self, listener: Sock) -> Implementation:
+        """Return what a connection would start with if the listener accepted it now
+        (``tcp_ca_openreq_child``).
+        """
+        return self.tcp_cong.inherited(listener)
+
     def accept(self, listener: Sock, sk: Sock) -> None:
         """Establish ``sk`` as a connection that came in at the listener
         (``tcp_create_openreq_child``).

@@ -272,6 +272,12 @@ class TcpCong:
         ca.owner.get()
         self.reinit(sk, ca)
 
+    def inherited(self, listener: Sock) -> Implementation:
+        """Return what an accepted socket gets: see `openreq_child`."""
+        data: SockData = listener.kernel_data
+        chosen = listener.ca_setsockopt
+        return data.implementation if chosen else data.netns.tcp_congestion_control
+
     def openreq_child(self, listener: Sock, sk: Sock, data: SockData) -> None:
         """Give an accepted socket its algorithm (``tcp_ca_openreq_child``).
 
@@ -279,10 +285,7 @@ class TcpCong:
         namespace's default.
         """
         sk.ca_setsockopt = listener.ca_setsockopt
-        if not listener.ca_setsockopt:
-            self.assign(sk, data)
-            return
-        ca: Implementation = listener.kernel_data.implementation
+        ca = self.inherited(listener)
         ca.owner.get()
         sk.kernel_data = data
         _bind(sk, ca)

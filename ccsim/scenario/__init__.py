@@ -11,6 +11,7 @@ from ccsim.scenario.models import (
     Record,
     Scenario,
     Swap,
+    Sysctl,
     Tcp,
 )
 from ccsim.scenario.schema import scenario_schema
@@ -30,6 +31,7 @@ __all__ = [
     "Record",
     "Scenario",
     "Swap",
+    "Sysctl",
     "Tcp",
     "load_scenario",
     "parse_scenario",

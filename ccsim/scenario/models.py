@@ -28,6 +28,7 @@ __all__ = [
     "Record",
     "Scenario",
     "Swap",
+    "Sysctl",
     "Tcp",
 ]
 
@@ -73,10 +74,10 @@ class Flow(_Frozen):
 
     ``congestion`` is a registered name, or empty for the default of the network namespace
     ``netns``. With a ``listener`` the flow is a connection that is accepted there: the server
-    sends, ``netns`` is the listener's, and ``congestion`` is what the server chooses right after
-    accepting it (empty, but in twin B: nothing). ``stop_ns`` is when the application stops writing
-    (None: never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the flow's
-    own base RTT, of which ``access_delay_ns`` lies between sender and queue.
+    sends, ``netns`` is the listener's, and ``congestion`` is empty, but in twin B may be what the
+    connection has in place of what it would inherit. ``stop_ns`` is when the application stops
+    writing (None: never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the
+    flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue.
     """
 
     name: Name
@@ -105,15 +106,17 @@ class Listener(_Frozen):
 
 
 class Namespace(_Frozen):
-    """A network namespace beside the initial one.
-
-    ``writes`` are the names written to its ``net.ipv4.tcp_congestion_control`` before the run, in
-    order. The kernel must accept the first; it may refuse the others (in twin B, where they come
-    from swaps).
-    """
+    """A network namespace beside the initial one, and its ``net.ipv4.tcp_congestion_control``."""
 
     name: Name
-    writes: tuple[str, ...] = Field(min_length=1)
+    default: str
+
+
+class Sysctl(_Frozen):
+    """A write of ``to`` to the ``net.ipv4.tcp_congestion_control`` of a namespace."""
+
+    netns: Name
+    to: str
 
 
 class LinkSpec(_Frozen):
@@ -170,7 +173,9 @@ class Scenario(_Frozen):
     """One run, complete: the same scenario and version of ccsim give the same bytes of output.
 
     ``objects`` are absolute paths of algorithm files and ``objects_sha256`` what they held when the
-    scenario was loaded. ``source`` is the file that it was read from, or empty.
+    scenario was loaded. ``sysctls`` are written before the run, once the namespaces have their
+    defaults, and may fail: twin B has them where the run has swaps. ``source`` is the file that
+    the scenario was read from, or empty.
     """
 
     name: Name
@@ -181,6 +186,7 @@ class Scenario(_Frozen):
     flows: tuple[Flow, ...] = Field(min_length=1)
     listeners: tuple[Listener, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    sysctls: tuple[Sysctl, ...] = ()
     objects: tuple[str, ...] = ()
     objects_sha256: tuple[str, ...] = ()
     links: tuple[LinkSpec, ...] = ()
@@ -228,27 +234,23 @@ class Scenario(_Frozen):
 
         A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``,
         with that implementation's own parameters; a link that is updated starts on the last
-        update's map. What swaps write to a namespace's sysctl is written before the run, after
-        its first value, and may fail there as it does in the swap.
+        update's map; what swaps write to sysctls is written before the run, in their order.
         """
         swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
         flow_to = {name: swap.to for swap in swaps for name in swap.flows}
         listener_to = {name: swap.to for swap in swaps for name in swap.listeners}
         link_to = {swap.link: swap.to for swap in swaps if swap.link}
-        init_to = [swap.to for swap in swaps if swap.netns == INIT_NET]
         changes = {
             "swaps": (),
             "flows": tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows),
-            "listeners": tuple(_started_on(each, listener_to.get(each.name)) for each in self.listeners),
+            "listeners": tuple(
+                _started_on(each, listener_to.get(each.name)) for each in self.listeners
+            ),
             "links": tuple(
                 link.model_copy(update={"map": link_to.get(link.name, link.map)})
                 for link in self.links
             ),
-            "namespaces": tuple(
-                _written_to(netns, [swap.to for swap in swaps if swap.netns == netns.name])
-                for netns in self.namespaces
-            ),
-            "kernel": self.kernel.model_copy(update={"default": init_to[-1]} if init_to else {}),
+            "sysctls": tuple(Sysctl(netns=s.netns, to=s.to) for s in swaps if s.via == "sysctl"),
         }
         return self.model_copy(update=changes)
 
@@ -270,8 +272,3 @@ def _started_on(socket: _Started, congestion: str | None) -> _Started:
     if congestion is None:
         return socket
     return socket.model_copy(update={"congestion": congestion, "congestion_params": {}})
-
-
-def _written_to(netns: Namespace, names: list[str]) -> Namespace:
-    """Return a namespace to whose sysctl more is written before the run."""
-    return netns.model_copy(update={"writes": (*netns.writes, *names)})

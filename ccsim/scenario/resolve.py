@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import models, spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.objects import ObjectFile, flow_names
+from ccsim.scenario.tables import is_restricted, wrong_parameters
+from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
 
 __all__ = ["resolve"]
@@ -18,13 +21,25 @@ MAX_SAMPLES = 10_000_000
 class _Resolver:
     """One scenario on its way; collects what does not fit together."""
 
-    def __init__(self, written: spec.ScenarioSpec, document: Document) -> None:
+    def __init__(
+        self, written: spec.ScenarioSpec, document: Document, files: Sequence[ObjectFile]
+    ) -> None:
         self.written = written
         self.document = document
+        self.files = files
         self.problems: list[Problem] = []
 
-    def complain(self, location: Location, message: str) -> None:
-        self.problems.append(self.document.problem(location, message))
+    def complain(self, location: Location, message: str, *, at_key: bool = False) -> None:
+        self.problems.append(self.document.problem(location, message, at_key=at_key))
+
+    def congestion(self, location: Location, entry: spec.CongestionSpec | None) -> dict[str, Any]:
+        """Return the two fields of what a socket chooses, its parameters checked."""
+        if entry is None:
+            return {}
+        links = self.written.links
+        for key, message in wrong_parameters(entry.name, entry.params, links, self.files):
+            self.complain((*location, "congestion", key), message, at_key=True)
+        return {"congestion": entry.name, "congestion_params": entry.params}
 
     def path(self) -> models.Path:
         path = self.written.path
@@ -56,15 +71,50 @@ class _Resolver:
             flows += made
         return tuple(flows)
 
+    def listeners(self) -> tuple[models.Listener, ...]:
+        names: set[str] = set()
+        made: list[models.Listener] = []
+        for i, entry in enumerate(self.written.listeners):
+            if entry.name in names:
+                message = f"another listener is named {entry.name!r} already"
+                self.complain(("listeners", i, "name"), message)
+            names.add(entry.name)
+            congestion = self.congestion(("listeners", i), entry.congestion)
+            made.append(models.Listener(name=entry.name, netns=entry.netns, **congestion))
+        return tuple(made)
+
+    def namespaces(self) -> tuple[models.Namespace, ...]:
+        links, unrestricted = self.written.links, {"reno", self.written.kernel.default}
+        for name, default in self.written.namespaces.items():
+            if default not in unrestricted and is_restricted(default, links, self.files):
+                message = (
+                    f"{default!r} is restricted (no TCP_CONG_NON_RESTRICTED): only the initial "
+                    "namespace may default to it (EPERM)"
+                )
+                self.complain(("namespaces", name), message)
+        return tuple(
+            models.Namespace(name=name, default=default)
+            for name, default in self.written.namespaces.items()
+        )
+
+    def netns_of(self, entry: spec.FlowSpec) -> str:
+        """Return the namespace of a flow's socket, which for an accepted one is the listener's."""
+        for listener in self.written.listeners:
+            if listener.name == entry.listener:
+                return listener.netns
+        return entry.netns or INIT_NET
+
     def flows_of(self, i: int, entry: spec.FlowSpec) -> Iterator[models.Flow]:
         """Make the flows that one entry stands for."""
         apart_ns = entry.start_every or 0
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
+        congestion = self.congestion(("flows", i), entry.congestion)
         for k, name in enumerate(names):
             yield models.Flow(
                 name=name,
-                congestion=entry.congestion.name,
-                congestion_params=entry.congestion.params,
+                **congestion,
+                listener=entry.listener or "",
+                netns=self.netns_of(entry),
                 start_ns=min(entry.start + k * apart_ns, MAX_TIME_NS),
                 stop_ns=entry.stop,
                 size_bytes=entry.size,
@@ -73,7 +123,10 @@ class _Resolver:
             )
 
     def check_flow(self, i: int, entry: spec.FlowSpec) -> None:
-        """Check that a flow starts within the run and ends after it starts."""
+        """Check that a flow starts within the run, ends after it starts, and is opened in one
+        way.
+        """
+        self.check_opening(i, entry)
         if entry.start_every is not None and entry.count is None:
             self.complain(("flows", i, "start_every"), "expected with a count, got no count")
         last_start_ns = entry.start + (entry.start_every or 0) * ((entry.count or 1) - 1)
@@ -90,6 +143,18 @@ class _Resolver:
             message = f"expected a part of the RTT, {format_time(rtt_ns)}, got "
             self.complain(("flows", i, "access_delay"), message + format_time(entry.access_delay))
 
+    def check_opening(self, i: int, entry: spec.FlowSpec) -> None:
+        """Check that a flow which a listener accepts leaves the listener's choices to it."""
+        if entry.listener is None:
+            return
+        inherits = f"a connection accepted by {entry.listener!r} inherits from it"
+        if entry.congestion is not None:
+            message = f"expected no congestion beside a listener: {inherits}"
+            self.complain(("flows", i, "congestion"), message, at_key=True)
+        if entry.netns is not None:
+            message = f"expected no netns beside a listener: {inherits}"
+            self.complain(("flows", i, "netns"), message, at_key=True)
+
     def before_end(self) -> str:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
@@ -99,6 +164,8 @@ class _Resolver:
             self.complain(("swaps", i, "at"), f"{self.before_end()}, got {format_time(entry.at)}")
         if isinstance(entry, spec.LinkUpdateSpec):
             return models.Swap(at_ns=entry.at, via=entry.via, link=entry.link, to=entry.to)
+        if isinstance(entry, spec.SysctlSpec):
+            return models.Swap(at_ns=entry.at, via=entry.via, netns=entry.netns, to=entry.to)
         over_ns = entry.over if isinstance(entry, spec.SweepSpec) else 0
         if entry.at < self.written.duration <= entry.at + over_ns:
             message = f"{self.before_end()}, got a sweep until {format_time(entry.at + over_ns)}"
@@ -107,6 +174,7 @@ class _Resolver:
             at_ns=entry.at,
             via=entry.via,
             flows=self.reached(i, entry, flows),
+            listeners=_listeners_of(entry),
             to=entry.to,
             over_ns=over_ns,
             state="linux",
@@ -116,6 +184,8 @@ class _Resolver:
         self, i: int, entry: spec.SetsockoptSpec | spec.SweepSpec, flows: Sequence[models.Flow]
     ) -> tuple[str, ...]:
         """Return the flows that a swap reaches; "all" means those that run, so far as is known."""
+        if entry.flows is None:
+            return ()
         at, where = format_time(entry.at), ("swaps", i, "flows")
         idle = {flow.name: _idle(flow, entry.at) for flow in flows}
         if entry.flows:
@@ -127,6 +197,11 @@ class _Resolver:
         if not running:
             self.complain(where, f"no flow runs at {at}, when the swap is due")
         return running
+
+
+def _listeners_of(entry: spec.SetsockoptSpec | spec.SweepSpec) -> tuple[str, ...]:
+    """Return the listeners that a swap reaches: a sweep reaches none."""
+    return entry.listeners or () if isinstance(entry, spec.SetsockoptSpec) else ()
 
 
 def _idle(flow: models.Flow, at_ns: int) -> str:
@@ -145,8 +220,9 @@ def resolve(
     written: spec.ScenarioSpec, document: Document, files: Sequence[ObjectFile], source: str
 ) -> models.Scenario:
     """Return the scenario with every unit resolved; ScenarioError lists what does not agree."""
-    resolver = _Resolver(written, document)
-    path, flows = resolver.path(), resolver.flows()
+    resolver = _Resolver(written, document, files)
+    path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
+    namespaces = resolver.namespaces()
     swaps = tuple(resolver.swap(i, entry, flows) for i, entry in enumerate(written.swaps))
     interval_ns = written.record.interval
     if written.duration // interval_ns > MAX_SAMPLES:
@@ -161,6 +237,8 @@ def resolve(
         seed=written.seed,
         path=path,
         flows=flows,
+        listeners=listeners,
+        namespaces=namespaces,
         objects=tuple(file.path for file in files),
         objects_sha256=tuple(file.sha256 for file in files),
         links=tuple(models.LinkSpec(name=n, map=m) for n, m in written.links.items()),

@@ -108,9 +108,7 @@ _CONGESTION: dict[str, Any] = {
     ],
     "examples": ["cubic", {"name": "cubic", "beta": 717}],
 }
-Congestion = Annotated[
-    CongestionSpec | None, BeforeValidator(_named), WithJsonSchema(_CONGESTION)
-]
+Congestion = Annotated[CongestionSpec | None, BeforeValidator(_named), WithJsonSchema(_CONGESTION)]
 
 
 class FlowSpec(_Spec):
@@ -118,7 +116,7 @@ class FlowSpec(_Spec):
 
     name: q.Name | None = _key("Name; flow-1, flow-2, … without one.", None)
     congestion: Congestion = _key(
-        'Registered name of its congestion control, such as "cubic"; else the namespace\'s default.',
+        'Registered name of its implementation, such as "cubic"; else its namespace\'s default.',
         None,
     )
     listener: q.ListenerRef | None = _key(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.sim.acks import AckRows, AckTrainRows
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
@@ -24,7 +25,6 @@ Column = NDArray[np.int64]
 Values = Column | list[int]
 
 TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
-ROWS_AT_ONCE = 64  # ACKs of a train that are turned into rows together
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
 
@@ -37,64 +37,13 @@ class FlowPath:
     back_ns: int
 
 
-class AckTrainRows:
-    """Plain ACKs as columns: arrival at the sender [ns], packets acknowledged, echoed send time
-    [us]."""
-
-    __slots__ = ("_first", "_rows", "at", "echo_us", "retry", "t", "una")
-
-    def __init__(self, t: Column, una: Column, echo_us: Column) -> None:
-        self.t = t
-        self.una = una
-        self.echo_us = echo_us
-        self.at = 0
-        self.retry = 0
-        self._rows: list[AckRow] = []
-        self._first = 0  # the row that _rows begins with
-
-    def __len__(self) -> int:
-        return len(self.t)
-
-    def time(self, k: int) -> int:
-        """Return when ACK ``k`` arrives [ns]."""
-        return int(self.t[k])
-
-    def row(self, k: int) -> AckRow:
-        """Return ACK ``k`` as the scalar path takes it."""
-        if not self._first <= k < self._first + len(self._rows):
-            part = slice(k, k + ROWS_AT_ONCE)
-            columns = self.t[part].tolist(), self.una[part].tolist(), self.echo_us[part].tolist()
-            self._rows = [(t, una, echo, None) for t, una, echo in zip(*columns, strict=True)]
-            self._first = k
-        return self._rows[k - self._first]
-
-
-class AckRows:
-    """ACKs one by one, as `AckRow` tuples whose time is that of arrival at the sender."""
-
-    __slots__ = ("at", "rows")
-
-    def __init__(self, rows: list[AckRow]) -> None:
-        self.rows = rows
-        self.at = 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def time(self, k: int) -> int:
-        """Return when ACK ``k`` arrives [ns]."""
-        return self.rows[k][0]
-
-    def row(self, k: int) -> AckRow:
-        """Return ACK ``k``."""
-        return self.rows[k]
-
-
 class Flow:
     """A connection from SYN to the last ACK.
 
     The engine alternates `advance`, which lets the sender do all it does before the horizon, and
     `deliver`, which hands it what the link made of its packets. ``vector`` allows the closed forms.
+    A ``passive`` one is opened by its receiver: the first packet is a SYN-ACK, and no ACK of the
+    sender's follows the handshake.
     """
 
     def __init__(
@@ -108,6 +57,7 @@ class Flow:
         vector: bool,
         odd_last: dict[int, int],
         end_ns: int,
+        passive: bool = False,
     ) -> None:
         self.index = index
         self.sk = sk
@@ -118,7 +68,8 @@ class Flow:
         self.odd_last = odd_last  # the size of a finite flow's last packet, if it is short [bytes]
         self.run_end_ns = end_ns
         self.host: Host = sk.host
-        self.syn_ns = NEVER  # when the latest SYN left
+        self.passive = passive
+        self.syn_ns = NEVER  # when the latest SYN (or SYN-ACK) left
         self.syn_timer_ns = NEVER
         self.syn_tries = 0
         self.connected = False
@@ -135,7 +86,7 @@ class Flow:
     # --- the sender's side of a window ---
 
     def connect(self, t_ns: int) -> None:
-        """Send the SYN."""
+        """Send the SYN, or if passive the SYN-ACK."""
         self.syn_ns = t_ns
         rto = self.host.rto_initial_ns // self.host.jiffy_ns << self.syn_tries
         self.syn_timer_ns = self.host.expiry_ns(t_ns, rto)
@@ -219,6 +170,9 @@ class Flow:
             t, una, echo_us, blocks = rows.row(k)
             if t >= horizon_ns:
                 break
+            if una < 0:  # the answer to a SYN sent twice
+                k += 1
+                continue
             if sk.pacing_ns < t or sk.timer_ns < t:
                 self._fire_before(t)
             if recorder.next_ns < t:
@@ -255,8 +209,9 @@ class Flow:
         self.connected = True
         self.syn_timer_ns = NEVER
         sk.handshake_done(t_ns, self.syn_ns, syn_retransmitted=self.syn_tries > 1)
-        sk.out_t.append(t_ns)
-        sk.out_seq.append(ACK_SEQ)
+        if not self.passive:
+            sk.out_t.append(t_ns)
+            sk.out_seq.append(ACK_SEQ)
         self.on_connected(t_ns)
         sk.begin()
 
@@ -307,11 +262,17 @@ class Flow:
     def _odd_sizes(self, seqs: Values) -> dict[int, int]:
         """Return the sizes of packets that are not full-sized, if there may be any among these."""
         if self._handshake:
-            self._handshake = ACK_SEQ not in _as_list(seqs)
+            self._handshake = self._handshake_follows(seqs)
             return {SYN_SEQ: SYN_BYTES, ACK_SEQ: ACK_BYTES, **self.odd_last}
         if self.odd_last and next(iter(self.odd_last)) in seqs:
             return self.odd_last
         return {}
+
+    def _handshake_follows(self, seqs: Values) -> bool:
+        """Tell whether packets of the handshake may come after these."""
+        if self.passive:
+            return not self.connected or SYN_SEQ in self.waiting[1]
+        return ACK_SEQ not in _as_list(seqs)
 
     def deliver(self, batch: Batch) -> None:
         """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
@@ -351,8 +312,8 @@ class Flow:
                 times.append(t)
                 seqs.append(seq)
                 sent_us.append((arrival - access) // 1000)
-            elif seq == SYN_SEQ and not self.connected:
-                self._send_acks([(t, 0, (arrival - access) // 1000, None)])
+            elif seq == SYN_SEQ:
+                self._send_acks([(t, SYN_SEQ, (arrival - access) // 1000, None)])
         if not times:
             return
         if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:

@@ -1,15 +1,29 @@
-"""The emulated kernel of a run: modules on demand, objects and links as the scenario has them."""
+"""The emulated kernel of a run: modules on demand, objects, links, namespaces and listeners as the
+scenario has them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ccsim.catalog import algorithm_files, algorithms_dir
 from ccsim.errors import AlgorithmError
-from ccsim.kernel import Kernel, Link, Map, Object, TcpCongestionOps, load_tables
+from ccsim.kernel import (
+    TCP_CONGESTION,
+    Implementation,
+    Kernel,
+    KernelError,
+    Link,
+    Map,
+    NetNamespace,
+    Object,
+    Sock,
+    TcpCongestionOps,
+    load_tables,
+)
 
 __all__ = ["Registry"]
 
@@ -19,7 +33,9 @@ class Registry:
 
     A shipped algorithm is a module: it is loaded when a socket first asks for its name. The tables
     of the scenario's ``objects`` are struct_ops maps, each attached under its own name; those that
-    ``links`` or a link update name are attached there instead. ``files`` are all that were loaded.
+    ``links`` or a link update name, or whose name is a link's, are there for links alone.
+    ``files`` are all that were loaded; ``links``, the ``maps`` that were attached by themselves and
+    ``listeners`` are there by name.
     """
 
     def __init__(self, scenario: Mapping[str, Any]) -> None:
@@ -27,12 +43,30 @@ class Registry:
         self._tables: dict[str, dict[str, TcpCongestionOps]] = {}
         self._user_files = [Path(path) for path in scenario["objects"]]
         spec = scenario["kernel"]
+        reno = self._request_module("reno")
         self.kernel = Kernel(
-            profile=spec["profile"], default="reno", request_module=self._request_module
+            profile=spec["profile"],
+            builtins=() if reno is None else (reno,),
+            default="reno",
+            request_module=self._request_module,
         )
-        self._links: dict[str, Link] = {}
+        self.links: dict[str, Link] = {}
+        self.maps: dict[str, Map] = {}
+        self._variants: dict[tuple[str, str], str] = {}
+        self.listeners: dict[str, Sock] = {}
         self._attach(scenario)
         self.kernel.set_default(spec["default"])
+        for netns in scenario["namespaces"]:
+            self._add_namespace(netns)
+        self._write_sysctls(scenario["sysctls"])
+        for socket in (*scenario["listeners"], *scenario["flows"]):
+            self._add_variant(socket)
+        for listener in scenario["listeners"]:
+            sk = self.listeners[listener["name"]] = Sock()
+            self.open_socket(sk, listener)
+            self.kernel.listen(sk)
+
+    # --- algorithm files ---
 
     def _load(self, path: Path) -> dict[str, TcpCongestionOps]:
         key = str(path)
@@ -59,26 +93,35 @@ class Registry:
             return path
         return algorithm_files().get(name)
 
-    def _attach(self, scenario: Mapping[str, Any]) -> None:
-        linked = {link["map"] for link in scenario["links"]}
-        linked |= {swap["to"] for swap in scenario["swaps"] if swap["via"] == "link_update"}
-        for link in scenario["links"]:
-            self._links[link["name"]] = self._open(link["map"], link["name"]).attach_struct_ops()
-        for path in self._user_files:
-            for name, ops in self._load(path).items():
-                if name not in linked:
-                    self._open_table(name, ops, ops.name).attach_struct_ops()
-
     def _find_table(self, name: str) -> TcpCongestionOps:
         """Return the table whose map is called ``name``: the user's files first, then the shipped
         ones."""
         for path in self._user_files:
             if name in (tables := self._load(path)):
                 return tables[name]
-        path = self._module_file(name)
-        if path is None or name not in (tables := self._load(path)):
+        module = self._module_file(name)
+        if module is None or name not in (tables := self._load(module)):
             raise AlgorithmError(f"expected an algorithm file with a table {name!r}, found none")
         return tables[name]
+
+    # --- maps and links ---
+
+    def _attach(self, scenario: Mapping[str, Any]) -> None:
+        """Create the scenario's links, and attach the other maps of its objects by themselves."""
+        names = {link["name"] for link in scenario["links"]}
+        linked = {link["map"] for link in scenario["links"]}
+        linked |= {swap["to"] for swap in scenario["swaps"] if swap["via"] == "link_update"}
+        for link in scenario["links"]:
+            self.links[link["name"]] = self._open(link["map"], link["name"]).attach_struct_ops()
+        for name, ops in self._user_tables():
+            if name not in linked and ops.name not in names:
+                self.maps[name] = self._open_table(name, ops, ops.name)
+                self.maps[name].attach_struct_ops()
+
+    def _user_tables(self) -> Iterator[tuple[str, TcpCongestionOps]]:
+        """Yield the maps of the scenario's objects: variable and table."""
+        for path in self._user_files:
+            yield from self._load(path).items()
 
     def _open(self, map_name: str, cc_name: str) -> Map:
         return self._open_table(map_name, self._find_table(map_name), cc_name)
@@ -91,31 +134,92 @@ class Registry:
     def update_link(self, link: str, map_name: str) -> None:
         """Put another map behind a link, as ``bpf_link__update_map`` does; KernelError if the
         kernel refuses."""
-        self._links[link].update_map(self._open(map_name, link))
+        self.links[link].update_map(self._open(map_name, link))
 
     def link_map(self, link: str) -> str:
         """Return the name of the map that is behind a link."""
-        current = self._links[link].map
+        current = self.links[link].map
         return "" if current is None else current.name
 
-    def with_params(self, name: str, params: Mapping[str, Any]) -> str:
-        """Register ``name`` with module parameters of its own; return the name it is registered
-        under.
+    # --- namespaces and sockets ---
 
-        Raises AlgorithmError for a parameter that the algorithm does not have.
+    def _add_namespace(self, spec: Mapping[str, Any]) -> None:
+        """Add a network namespace and write its default."""
+        netns = self.kernel.netns_add(spec["name"])
+        try:
+            self.kernel.set_default(spec["default"], netns)
+        except KernelError as error:
+            place = f"namespaces: {spec['name']}"
+            raise KernelError(error.number, f"{place}: {error.message}") from error
+
+    def _write_sysctls(self, sysctls: Sequence[Mapping[str, Any]]) -> None:
+        """Write defaults of namespaces; the kernel may refuse, as it may in a swap."""
+        for sysctl in sysctls:
+            with suppress(KernelError):
+                self.kernel.set_default(sysctl["to"], self.netns(sysctl["netns"]))
+
+    def netns(self, name: str) -> NetNamespace:
+        """Return a network namespace of the scenario."""
+        return self.kernel.namespaces[name]
+
+    def open_socket(self, sk: Sock, spec: Mapping[str, Any]) -> None:
+        """Open the socket of a flow or listener in its namespace; let it choose what ``spec`` says
+        it chooses."""
+        self.kernel.socket(sk, self.netns(spec["netns"]))
+        self._choose(sk, spec)
+
+    def accept(self, sk: Sock, spec: Mapping[str, Any]) -> None:
+        """Let the listener of a flow accept it: it inherits, and its ``init`` runs.
+
+        What twin B runs from the start instead is chosen before that.
         """
-        ops = self._request_module(name)
-        found = ops if ops is not None else self._find_table(name)
+        if spec["congestion"]:
+            self.open_socket(sk, spec)
+            self.kernel.connect(sk)
+        else:
+            self.kernel.accept(self.listeners[spec["listener"]], sk)
+
+    def inherited(self, spec: Mapping[str, Any]) -> Implementation:
+        """Return what the listener of a flow would give it now."""
+        return self.kernel.would_accept(self.listeners[spec["listener"]])
+
+    def _choose(self, sk: Sock, spec: Mapping[str, Any]) -> None:
+        name = spec["congestion"]
+        if name:
+            name = self._variants.get(_variant_key(spec), name)
+            self.kernel.setsockopt(sk, TCP_CONGESTION, name)
+
+    def _add_variant(self, spec: Mapping[str, Any]) -> None:
+        """Register an algorithm with the module parameters that a socket wants, once for each set.
+
+        Raises AlgorithmError for parameters that the algorithm does not have or refuses.
+        """
+        key, params = _variant_key(spec), spec["congestion_params"]
+        if not params or key in self._variants:
+            return
+        name = spec["congestion"]
+        found = self._find_registered(name)
         known = [f.name for f in fields(found.params)] if found.params is not None else []
-        for key in params:
-            if key not in known:
+        for param in params:
+            if param not in known:
+                expected = ", ".join(known) or "none"
                 raise AlgorithmError(
-                    f"{name}: parameter: expected one of {', '.join(known) or 'none'}, got {key!r}"
+                    f"{name}: parameter: expected one of {expected}, got {param!r}"
                 )
-        number = sum(
-            registered.startswith(f"{name[:12]}.") for registered in self.kernel.available()
-        )
-        variant = f"{name[:12]}.{number + 1}"
-        changed = replace(found, params=replace(found.params, **params))
+        try:
+            changed = replace(found, params=replace(found.params, **params))
+        except (TypeError, ValueError) as error:
+            raise AlgorithmError(f"{name}: parameters: {error}") from error
+        variant = f"{name[:12]}.{len(self._variants) + 1}"
         self._open_table(name, changed, variant).attach_struct_ops()
-        return variant
+        self._variants[key] = variant
+
+    def _find_registered(self, name: str) -> TcpCongestionOps:
+        """Return the table that sockets find under a name: a user's first, else the module's."""
+        table = next((ops for _, ops in self._user_tables() if ops.name == name), None)
+        return table or self._request_module(name) or self._find_table(name)
+
+
+def _variant_key(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what tells one set of module parameters from another."""
+    return spec["congestion"], repr(sorted(spec["congestion_params"].items()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 
 import simpy
@@ -18,6 +19,7 @@ from ccsim.sim.flow import Flow, FlowPath
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
 from ccsim.sim.streams import FlowRandom, stream_seed
+from ccsim.sim.swaps import swap_processes
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
@@ -35,16 +37,17 @@ class LiveFlow(Flow):
     world: World
     spec: Mapping[str, Any]
 
+    congestion: str = ""  # the name it began with, as getsockopt says it
+
     def open(self) -> None:
         """Open the socket and choose its congestion control, as the application does before
         ``connect``."""
+        self.world.registry.open_socket(self.sk, self.spec)
+        self._began()
+
+    def _began(self) -> None:
         kernel = self.world.registry.kernel
-        name = self.spec["congestion"]
-        kernel.socket(self.sk)
-        if self.spec["congestion_params"]:
-            name = self.world.registry.with_params(name, self.spec["congestion_params"])
-        if kernel.getsockopt(self.sk, TCP_CONGESTION) != name:
-            kernel.setsockopt(self.sk, TCP_CONGESTION, name)
+        self.congestion = self.spec["congestion"] or kernel.getsockopt(self.sk, TCP_CONGESTION)
         self.recorder.implementation_changed()
 
     @property
@@ -54,33 +57,63 @@ class LiveFlow(Flow):
 
     def on_connected(self, t_ns: int) -> None:
         """Let the kernel establish the connection: the implementation's ``init`` runs."""
-        self.world.registry.kernel.connect(self.sk)
-        self.recorder.implementation_changed()
+        registry = self.world.registry
+        if not self.passive:
+            registry.kernel.connect(self.sk)
+            self.recorder.implementation_changed()
+            return
+        registry.accept(self.sk, self.spec)
+        self._began()
+        self.world.log("accept", self, t_ns, {"congestion": self.congestion})
+
+    def settle(self) -> None:
+        """Let a flow that was never accepted bear what its listener would have given it."""
+        if self.passive and not self.recorder.implementations:
+            self.congestion = (
+                self.spec["congestion"] or self.world.registry.inherited(self.spec).name
+            )
+            self.recorder.implementation_changed()
 
     def on_closed(self, t_ns: int) -> None:
         """Close the socket: the implementation is released and loses a reference."""
-        self.world.registry.kernel.close(self.sk)
+        if self.running:
+            self.world.registry.kernel.close(self.sk)
         self.world.log("end", self, t_ns, {})
 
     def live(self) -> Process:
-        """The connection's life: start, windows, end."""
+        """The connection's life: start, windows, end.
+
+        That of an accepted one starts with the client's SYN, which is on its way to the server for
+        one return delay.
+        """
         engine = self.world.engine
-        start = self.spec["start_ns"]
+        start = opens = self.spec["start_ns"]
         if start:
             yield engine.instant(start)
+        self.world.tick()
         self.sk.set_clock(start)
-        self._guarded(self.open)
         self.recorder.start(start)
-        self.world.log("start", self, start, {"congestion": self.spec["congestion"]})
-        self.connect(start)
+        if self.passive:
+            opens = start + self.path.back_ns
+        else:
+            self._guarded(self.open)
+        key, value = (
+            ("listener", self.spec["listener"]) if self.passive else ("congestion", self.congestion)
+        )
+        self.world.log("start", self, start, {key: value})
+        if opens > start:
+            yield engine.instant(opens)
+        if self.closed_ns is None:
+            self.connect(opens)
         while self.closed_ns is None:
             horizon = yield engine.window()
-            self._guarded(lambda end=horizon: self.advance(end))
+            self._guarded(partial(self.advance, horizon))
 
     def stop_at(self, t_ns: int) -> Process:
         """Let the application stop writing at ``t_ns``."""
         yield self.world.engine.instant(t_ns)
-        if self.running and self.closed_ns is None:
+        self.world.tick()
+        if self.closed_ns is None:
             self.stop_writing(t_ns)
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -160,6 +193,7 @@ class World:
             vector=self.vector,
             odd_last=odd_last,
             end_ns=self.end_ns,
+            passive=bool(spec["listener"]),
         )
         flow.world, flow.spec = self, spec
         sk.on_event = self._listener(flow)
@@ -181,13 +215,20 @@ class World:
 
     def implementation(self, flow: LiveFlow) -> str:
         """Return the name of the struct_ops map (or module) that serves a flow now."""
-        if not flow.running:
+        kernel = self.registry.kernel
+        if flow.running:
+            return kernel.implementation_of(flow.sk).map_name
+        if flow.recorder.implementations:
             return flow.recorder.implementations[-1]
-        return self.registry.kernel.implementation_of(flow.sk).map_name
+        return self.registry.inherited(flow.spec).map_name
 
     def flow(self, name: str) -> LiveFlow:
         """Return the flow of that name."""
         return next(flow for flow in self.flows if flow.spec["name"] == name)
+
+    def tick(self) -> None:
+        """Move the kernel's clock to an instant that has come: grace periods end by it."""
+        self.registry.kernel.advance(int(self.env.now))
 
     def log(self, kind: str, flow: LiveFlow | None, t_ns: int, detail: dict[str, Any]) -> None:
         """Write an event down."""
@@ -206,8 +247,6 @@ class World:
 
     def run(self) -> None:
         """Start all processes and let the world run to its end."""
-        from ccsim.sim.swaps import swap_processes
-
         for process in swap_processes(self):
             self.env.process(process)
         for flow in self.flows:
@@ -233,6 +272,7 @@ class World:
         end = self.end_ns if not failed else int(self.env.now)
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
+            flow.settle()
         self.link.transmit([], end + 1)
         return SimResult(
             duration_ns=end,
@@ -257,7 +297,7 @@ class World:
             sk,
             flow.spec["size_bytes"],
             name=flow.spec["name"],
-            congestion=flow.spec["congestion"],
+            congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],
             end_ns=flow.closed_ns,
             counters=counters,

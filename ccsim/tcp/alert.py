@@ -6,6 +6,7 @@ from ccsim.kernel.ops import CaState
 from ccsim.tcp.cwnd import (
     any_retrans_done,
     end_cwnd_reduction,
+    enter_cwr,
     enter_recovery,
     init_cwnd_reduction,
     may_undo,
@@ -15,6 +16,7 @@ from ccsim.tcp.cwnd import (
     undo_cwnd_reduction,
 )
 from ccsim.tcp.rack import REO_WND_PERSIST, rack_mark_lost
+from ccsim.tcp.reno_sack import add_reno_sack, newreno_mark_lost, reset_reno_sack
 from ccsim.tcp.sack import SackResult, check_sack_reordering
 from ccsim.tcp.sock import TcpSock
 
@@ -41,11 +43,12 @@ SET_TIMER = 0x1000  # FLAG_SET_XMIT_TIMER
 class AckState:
     """What is found out about one ACK while it is processed."""
 
-    __slots__ = ("echo_ms", "flags", "new_data_first", "orig_acked", "rexmit", "sack")
+    __slots__ = ("ece", "echo_ms", "flags", "new_data_first", "orig_acked", "rexmit", "sack")
 
-    def __init__(self, echo_ms: int) -> None:
+    def __init__(self, echo_ms: int, *, ece: bool) -> None:
         self.flags = 0
-        self.echo_ms = echo_ms  # TSecr
+        self.echo_ms = echo_ms  # TSecr; without timestamps one that proves nothing
+        self.ece = ece  # FLAG_ECE
         self.sack: SackResult | None = None
         self.orig_acked = False  # FLAG_ORIG_SACK_ACKED
         self.rexmit = False  # REXMIT_LOST or REXMIT_NEW
@@ -60,6 +63,10 @@ class AckState:
 def fastretrans_alert(sk: TcpSock, prior_una: int, num_dupack: int, state: AckState) -> None:
     """Leave, enter or go on in a congestion state; ``state.rexmit`` says whether to retransmit
     after it."""
+    if sk.nxt == sk.una and sk.sacked_out:
+        sk.sacked_out = 0
+    if state.ece:
+        sk.prior_ssthresh = 0
     if sk.ca_state == OPEN:
         sk.retrans_stamp_ms = 0
     elif sk.una >= sk.high_seq:
@@ -67,29 +74,35 @@ def fastretrans_alert(sk: TcpSock, prior_una: int, num_dupack: int, state: AckSt
             end_cwnd_reduction(sk)
             set_ca_state(sk, OPEN)
         elif sk.ca_state == RECOVERY:
-            _try_undo_recovery(sk, state)
+            if not sk.host.sack:
+                reset_reno_sack(sk)
+            if _try_undo_recovery(sk, state):
+                return
             end_cwnd_reduction(sk)
     if sk.ca_state == RECOVERY:
-        go_on = _in_recovery(sk, prior_una, state)
+        go_on = _in_recovery(sk, prior_una, num_dupack, state)
     elif sk.ca_state == LOSS:
         go_on = _in_loss(sk, num_dupack, state)
     else:
-        go_on = _otherwise(sk, state)
+        go_on = _otherwise(sk, num_dupack, state)
     if go_on:
         state.rexmit = True
 
 
-def _in_recovery(sk: TcpSock, prior_una: int, state: AckState) -> bool:
-    if state.flags & UNA_ADVANCED and _try_undo_partial(sk, prior_una, state):
+def _in_recovery(sk: TcpSock, prior_una: int, num_dupack: int, state: AckState) -> bool:
+    if not state.flags & UNA_ADVANCED:
+        if not sk.host.sack:
+            add_reno_sack(sk, num_dupack)
+    elif _try_undo_partial(sk, prior_una, state):
         return False
     if _try_undo_dsack(sk):
-        _try_to_open(sk)
+        _try_to_open(sk, state)
     _identify_loss(sk, state)
     if sk.ca_state != RECOVERY:
         if not sk.lost_out:
             return False
         # An undo ended the recovery, and losses are evident all the same: a new one begins.
-        enter_recovery(sk, ece=False)
+        enter_recovery(sk, ece=state.ece)
     return True
 
 
@@ -98,30 +111,39 @@ def _in_loss(sk: TcpSock, num_dupack: int, state: AckState) -> bool:
     _identify_loss(sk, state)
     if not (sk.ca_state == OPEN or state.flags & LOST_RETRANS):
         return False
-    return _otherwise(sk, state)
+    return _otherwise(sk, num_dupack, state)
 
 
-def _otherwise(sk: TcpSock, state: AckState) -> bool:
+def _otherwise(sk: TcpSock, num_dupack: int, state: AckState) -> bool:
+    if not sk.host.sack:
+        if state.flags & UNA_ADVANCED:
+            reset_reno_sack(sk)
+        add_reno_sack(sk, num_dupack)
     if sk.ca_state <= DISORDER:
         _try_undo_dsack(sk)
     _identify_loss(sk, state)
     if not sk.lost_out:
-        _try_to_open(sk)
+        _try_to_open(sk, state)
         return False
-    enter_recovery(sk, ece=False)
+    enter_recovery(sk, ece=state.ece)
     return True
 
 
-def _try_to_open(sk: TcpSock) -> None:
+def _try_to_open(sk: TcpSock, state: AckState) -> None:
     if not any_retrans_done(sk):
         sk.retrans_stamp_ms = 0
+    if state.ece:
+        enter_cwr(sk)
     if sk.ca_state != CWR:
         try_keep_open(sk)
 
 
 def _identify_loss(sk: TcpSock, state: AckState) -> None:
-    """Let RACK judge (``tcp_identify_packet_loss``)."""
+    """Let RACK judge, or NewReno without SACK (``tcp_identify_packet_loss``)."""
     if sk.nxt == sk.una:
+        return
+    if not sk.host.sack:
+        newreno_mark_lost(sk, una_advanced=bool(state.flags & UNA_ADVANCED))
         return
     prior_retrans = sk.retrans_out
     if rack_mark_lost(sk):
@@ -130,13 +152,28 @@ def _identify_loss(sk: TcpSock, state: AckState) -> None:
         state.flags |= LOST_RETRANS
 
 
-def _try_undo_recovery(sk: TcpSock, state: AckState) -> None:
-    """End Recovery or Loss; undo it if it was needless (``tcp_try_undo_recovery``)."""
+def _try_undo_recovery(sk: TcpSock, state: AckState) -> bool:
+    """End Recovery or Loss, undo it if it was needless; True if the state has to stay
+    (``tcp_try_undo_recovery``)."""
     if may_undo(sk, state.echo_ms):
+        sk.counters["loss_undos" if sk.ca_state == LOSS else "full_undos"] += 1
         undo_cwnd_reduction(sk, unmark_loss=False)
     elif sk.rack_reo_wnd_persist:
         sk.rack_reo_wnd_persist -= 1
+    if _no_sack_keeps_state(sk):
+        return True
     set_ca_state(sk, OPEN)
+    return False
+
+
+def _no_sack_keeps_state(sk: TcpSock) -> bool:
+    """Without SACK something *above* ``high_seq`` has to be acknowledged, lest old duplicates start
+    a recovery (RFC 6582 section 4.1, ``tcp_is_non_sack_preventing_reopen``)."""
+    if sk.host.sack or sk.una != sk.high_seq:
+        return False
+    if not any_retrans_done(sk):
+        sk.retrans_stamp_ms = 0
+    return True
 
 
 def _try_undo_partial(sk: TcpSock, prior_una: int, state: AckState) -> bool:
@@ -150,6 +187,7 @@ def _try_undo_partial(sk: TcpSock, prior_una: int, state: AckState) -> bool:
     if not any_retrans_done(sk):
         sk.retrans_stamp_ms = 0
     undo_cwnd_reduction(sk, unmark_loss=True)
+    sk.counters["partial_undos"] += 1
     try_keep_open(sk)
     return False
 
@@ -160,6 +198,7 @@ def _try_undo_dsack(sk: TcpSock) -> bool:
         return False
     sk.rack_reo_wnd_persist = min(REO_WND_PERSIST, sk.rack_reo_wnd_persist + 1)
     undo_cwnd_reduction(sk, unmark_loss=False)
+    sk.counters["dsack_undos"] += 1
     return True
 
 
@@ -168,8 +207,11 @@ def _try_undo_loss(sk: TcpSock, state: AckState, *, frto: bool) -> bool:
     if not frto and not may_undo(sk, state.echo_ms):
         return False
     undo_cwnd_reduction(sk, unmark_loss=True)
+    sk.counters["loss_undos"] += 1
+    sk.counters["spurious_rtos"] += frto
     sk.icsk_retransmits = 0
-    set_ca_state(sk, OPEN)
+    if not _no_sack_keeps_state(sk) and (frto or sk.host.sack):
+        set_ca_state(sk, OPEN)
     return True
 
 
@@ -185,6 +227,12 @@ def _process_loss(sk: TcpSock, num_dupack: int, state: AckState) -> None:
     if recovered:
         _try_undo_recovery(sk, state)
         return
+    if not sk.host.sack:
+        # A duplicate ACK means that new data of F-RTO's step 2.b was delivered.
+        if sk.nxt > sk.high_seq and num_dupack:
+            add_reno_sack(sk, num_dupack)
+        elif advanced:
+            reset_reno_sack(sk)
     state.rexmit = True
 
 
@@ -216,5 +264,6 @@ def process_tlp_ack(sk: TcpSock, ack: int, state: AckState) -> None:
         set_ca_state(sk, CWR)
         end_cwnd_reduction(sk)
         try_keep_open(sk)
+        sk.counters["probe_recoveries"] += 1
     elif not state.flags & (UNA_ADVANCED | NOT_DUP) and not state.data_sacked:
         sk.tlp_high_seq = -1

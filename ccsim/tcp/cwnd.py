@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, CaState
+from ccsim.tcp.ecn import queue_cwr, withdraw_cwr
 from ccsim.tcp.packets import EVER_RETRANS, LOST
 from ccsim.tcp.rack import mark_skb_lost
 from ccsim.tcp.sock import TcpSock
@@ -78,6 +79,7 @@ def init_cwnd_reduction(sk: TcpSock) -> None:
     ssthresh = sk.ca_ops.ssthresh
     assert ssthresh is not None
     sk.snd_ssthresh = ssthresh(sk)
+    queue_cwr(sk)
 
 
 def cwnd_reduction(sk: TcpSock, acked_sacked: int, newly_lost: int, una_advanced: bool) -> None:
@@ -167,23 +169,27 @@ def enter_loss(sk: TcpSock) -> None:
     set_ca_state(sk, LOSS)
     sk.high_seq = sk.nxt
     sk.tlp_high_seq = -1
+    queue_cwr(sk)
     sk.frto = sk.host.frto and (new_recovery or sk.icsk_retransmits > 0)
 
 
 def _timeout_mark_lost(sk: TcpSock) -> None:
     packets = sk.packets
     now_us = sk.tcp_mstamp
+    if not sk.host.sack:
+        sk.sacked_out = 0
     for seq in range(sk.una, sk.nxt):
-        if seq == sk.una or packets.tx_us[seq - packets.base] + sk.rack_rtt_us <= now_us:
+        if seq == sk.una or not sk.host.sack or packets.tx_us[seq - packets.base] + sk.rack_rtt_us <= now_us:
             mark_skb_lost(sk, seq)
 
 
 def packet_delayed(sk: TcpSock, tsecr_ms: int) -> bool:
     """Report whether the ACK answers an original, not a retransmission (``tcp_packet_delayed``, RFC
     3522)."""
-    if not sk.retrans_stamp_ms:
-        return True
-    return tsecr_ms < sk.retrans_stamp_ms
+    if sk.retrans_stamp_ms:
+        return sk.host.timestamps and tsecr_ms < sk.retrans_stamp_ms
+    # Nothing was retransmitted yet, or, without SACK, all up to high_seq is acknowledged.
+    return sk.host.sack or sk.una < sk.high_seq
 
 
 def may_undo(sk: TcpSock, tsecr_ms: int) -> bool:
@@ -200,7 +206,9 @@ def undo_cwnd_reduction(sk: TcpSock, *, unmark_loss: bool) -> None:
         undo = sk.ca_ops.undo_cwnd
         assert undo is not None
         sk.snd_cwnd = undo(sk)
-        sk.snd_ssthresh = max(sk.snd_ssthresh, sk.prior_ssthresh)
+        if sk.prior_ssthresh > sk.snd_ssthresh:
+            sk.snd_ssthresh = sk.prior_ssthresh
+            withdraw_cwr(sk)
     sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     sk.undo_marker = -1
     sk.rack_advanced = True  # RACK has to look at its losses again
@@ -213,7 +221,7 @@ def _unmark_lost(sk: TcpSock) -> None:
     for i in range(sk.una - base, sk.nxt - base):
         flags[i] &= ~LOST
     sk.lost_out = 0
-    sk.rtx_hint = sk.rack_cursor = sk.una
+    sk.rack_cursor = sk.una
 
 
 def try_keep_open(sk: TcpSock) -> None:

@@ -17,14 +17,16 @@ WHEEL_LEVELS = ((63, 0), (504, 3), (4032, 6), (32256, 9), (258048, 12))
 WHEEL_TOP_SHIFT = 15
 
 
-def wheel_jiffies(now: int, delay: int) -> int:
+def wheel_jiffies(now: int, delay: int, clk: int | None = None) -> int:
     """Return the tick at which a timer set ``delay`` ticks ahead at tick ``now`` fires
     (``calc_wheel_index``).
 
     The wheel never fires early: near timers fire one tick late, farther ones on the next line of a
-    grid of 8, 64, … ticks.
+    grid of 8, 64, … ticks. ``clk`` is the wheel's own clock, if it is not at ``now``: once timers have
+    run in a tick, it is one ahead.
     """
-    shift = next((level for limit, level in WHEEL_LEVELS if delay < limit), WHEEL_TOP_SHIFT)
+    delta = now + delay - (now if clk is None else clk)
+    shift = next((level for limit, level in WHEEL_LEVELS if delta < limit), WHEEL_TOP_SHIFT)
     return ((now + delay + (1 << shift)) >> shift) << shift
 
 
@@ -48,6 +50,10 @@ class Host:
     max_reordering: int = 300
     early_retrans: bool = True  # tcp_early_retrans = 3: tail loss probes
     frto: bool = True
+    timestamps: bool = True
+    sack: bool = True
+    dsack: bool = True
+    ecn: bool = False
     slow_start_after_idle: bool = True
     pacing_ss_ratio: int = 200
     pacing_ca_ratio: int = 120
@@ -55,6 +61,8 @@ class Host:
     jiffy_us: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
+        # Loss probes need SACK to learn what became of them.
+        object.__setattr__(self, "early_retrans", self.early_retrans and self.sack)
         object.__setattr__(self, "jiffy_ns", 1_000_000_000 // self.hz)
         object.__setattr__(self, "jiffy_us", 1_000_000 // self.hz)
 
@@ -66,9 +74,13 @@ class Host:
         """Round microseconds up to ticks (``usecs_to_jiffies``)."""
         return -(-us * 1000 // self.jiffy_ns)
 
-    def expiry_ns(self, now_ns: int, delay_jiffies: int) -> int:
-        """Return when a timer set ``delay_jiffies`` ticks ahead at ``now_ns`` fires [ns]."""
-        tick = wheel_jiffies((now_ns + self.jiffies0_ns) // self.jiffy_ns, delay_jiffies)
+    def expiry_ns(self, now_ns: int, delay_jiffies: int, ran_tick: int = -1) -> int:
+        """Return when a timer set ``delay_jiffies`` ticks ahead at ``now_ns`` fires [ns].
+
+        ``ran_tick`` is the tick in which timers ran last.
+        """
+        now = (now_ns + self.jiffies0_ns) // self.jiffy_ns
+        tick = wheel_jiffies(now, delay_jiffies, now + (ran_tick == now))
         return tick * self.jiffy_ns - self.jiffies0_ns
 
     def timestamp_ms(self, t_us: int) -> int:

@@ -14,13 +14,15 @@ from ccsim.tcp.alert import (
     process_tlp_ack,
 )
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
+from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
 from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
+from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
-from ccsim.tcp.sock import TcpSock
+from ccsim.tcp.sock import TIMER_RTO, TcpSock
 
 __all__ = ["on_ack", "pacing_rate", "update_pacing_rate"]
 
@@ -99,9 +101,11 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
     else:
         assert ops.cong_avoid is not None
         ops.cong_avoid(sk, ack * sk.mss_cache, acked)
+        sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
         sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - ack, sk.srtt_us)
-    # The timer that the ACK sets anew is set again by what it lets out: once is enough.
-    if not write_xmit(sk):
+    # The timer that the ACK sets anew is set again by what it lets out: once is enough, unless that
+    # is the RTO because there are no loss probes.
+    if not write_xmit(sk) or sk.timer_kind == TIMER_RTO:
         set_xmit_timer(sk)
     return True
 
@@ -125,10 +129,11 @@ def _plain_rate_sample(sk: TcpSock, last: int, delivered: int, now_us: int, acke
 
 def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> None:
     prior_una = sk.una
+    ece = type(blocks) is EceBlocks
     if ack < prior_una and not blocks:
         return
     rs = begin_sample(sk)
-    state = AckState(echo_ms=sk.host.timestamp_ms(echo_us))
+    state = AckState(sk.host.timestamp_ms(echo_us), ece=ece)
     delivered, lost = sk.delivered, sk.lost
     prior_fack = sk.sack_high if sk.sacked_out else prior_una
     rs.prior_in_flight = in_flight(sk)
@@ -149,25 +154,30 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
         _clean_rtx_queue(sk, prior_una, ack, prior_fack, state)
         rack_update_reo_wnd(sk)
         if sk.ca_ops.in_ack_event is not None:
-            sk.ca_ops.in_ack_event(sk, 1 if blocks else 0)
+            sk.ca_ops.in_ack_event(sk, (1 if blocks or ece else 0) | (4 if ece else 0))
         if sk.tlp_high_seq >= 0:
             process_tlp_ack(sk, ack, state)
         _judge(sk, prior_una, state)
         if state.flags & SET_TIMER:
             set_xmit_timer(sk)
         delivered = sk.delivered - delivered
+        if ece:
+            sk.delivered_ce += delivered
         take_sample(sk, rs, delivered, sk.lost - lost)
         _cong_control(sk, ack, delivered, state)
         _xmit_recovery(sk, state)
-    elif state.sack is not None and state.sack.dsack:
-        fastretrans_alert(sk, prior_una, 0, state)
+    else:
+        if state.sack is not None and state.sack.dsack:
+            fastretrans_alert(sk, prior_una, 0, state)
+        if sk.tlp_high_seq >= 0:
+            process_tlp_ack(sk, ack, state)
     write_xmit(sk)
 
 
 def _judge(sk: TcpSock, prior_una: int, state: AckState) -> None:
     """Run the state machine if the ACK is dubious (``tcp_ack_is_dubious``)."""
     sack = state.sack
-    alert = sack is not None and (sack.data_sacked or sack.dsack)
+    alert = state.ece or (sack is not None and (sack.data_sacked or sack.dsack))
     if state.flags & NOT_DUP and not alert and sk.ca_state == OPEN:
         return
     duplicate = not state.flags & (UNA_ADVANCED | NOT_DUP) and not (sack is not None and sack.dsack)
@@ -183,6 +193,7 @@ def _clean_rtx_queue(
     first_us = last_us = -1
     reord = sk.nxt
     retransmitted = False
+    with_sack = sk.host.sack
     rs = sk.rate_sample
     for seq in range(prior_una, ack):
         i = seq - base
@@ -200,7 +211,7 @@ def _clean_rtx_queue(
                 state.orig_acked = True
         if mark & SACKED:
             sk.sacked_out -= 1
-        else:
+        elif with_sack:
             sk.delivered += 1
             if not _spurious_retransmission(sk, mark, tx[i], state):
                 rack_advance(sk, mark, seq + 1, tx[i])
@@ -215,7 +226,10 @@ def _clean_rtx_queue(
     _take_rtt(sk, seq_rtt_us, ca_rtt_us, ack > prior_una, state)
     if ack > prior_una:
         state.flags |= ACKED | SET_TIMER
-        if reord < prior_fack:
+        if not with_sack:
+            remove_reno_sacks(sk, ack - prior_una)
+            state.orig_acked = state.orig_acked and not retransmitted
+        elif reord < prior_fack:
             check_sack_reordering(sk, reord)
     _tell_pkts_acked(sk, ack - prior_una)
 
@@ -223,7 +237,7 @@ def _clean_rtx_queue(
 def _spurious_retransmission(sk: TcpSock, mark: int, tx_us: int, state: AckState) -> bool:
     """Report whether the original of a retransmitted packet is what was acknowledged
     (``tcp_skb_spurious_retrans``)."""
-    return bool(mark & (RETRANS | EVER_RETRANS)) and state.echo_ms < sk.host.timestamp_ms(tx_us)
+    return sk.host.timestamps and bool(mark & (RETRANS | EVER_RETRANS)) and state.echo_ms < sk.host.timestamp_ms(tx_us)
 
 
 def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: AckState) -> None:
@@ -237,7 +251,7 @@ def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: 
         ca_rtt_us = now_us - sack.last_us
     if seq_rtt_us < 0:
         seq_rtt_us = sack_rtt_us
-    if seq_rtt_us < 0 and acked:
+    if seq_rtt_us < 0 and acked and sk.host.timestamps:
         # The timestamp clock counts whole milliseconds at both ends.
         seq_rtt_us = ca_rtt_us = max(sk.host.timestamp_ms(now_us) - state.echo_ms, 1) * 1000
     sk.rate_sample.rtt_us = ca_rtt_us
@@ -273,6 +287,7 @@ def _cong_control(sk: TcpSock, ack: int, delivered: int, state: AckState) -> Non
     ):
         assert ops.cong_avoid is not None
         ops.cong_avoid(sk, ack * sk.mss_cache, delivered)
+        sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     update_pacing_rate(sk)
 
 

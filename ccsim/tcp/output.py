@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from heapq import heappop
+
 from ccsim.kernel.ops import CaEvent, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import (
@@ -13,10 +15,11 @@ from ccsim.tcp.cwnd import (
     enter_recovery,
     in_flight,
 )
+from ccsim.tcp.ecn import send_cwr
 from ccsim.tcp.host import NEVER, TIMEOUT_MIN_US
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
-from ccsim.tcp.rate import check_app_limited, skb_sent
+from ccsim.tcp.rate import skb_sent
 from ccsim.tcp.sock import (
     SEGS_NEVER_PACED,
     TIMER_LOSS_PROBE,
@@ -67,6 +70,8 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
     if nxt > first:
         sk.lsnd_ns = sk.tcp_clock_cache
         sk.data_segs_out += nxt - first
+        if sk.ecn_flags:
+            send_cwr(sk, first)
         if sk.ca_state in (CWR, RECOVERY):
             sk.prr_out += nxt - first
         probing = not probe and schedule_loss_probe(sk, advancing_rto=False)
@@ -75,8 +80,6 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
         _cwnd_validate(sk, limited)
     elif limited:
         _cwnd_validate(sk, limited)
-    if nxt >= sk.write_limit:
-        check_app_limited(sk)
     return nxt > first
 
 
@@ -243,47 +246,36 @@ def xmit_retransmit_queue(sk: TcpSock) -> None:
     (``tcp_xmit_retransmit_queue``)."""
     flags, base = sk.packets.flags, sk.packets.base
     una = sk.una
-    seq = sk.rtx_hint if sk.rtx_hint > una else una
+    waiting = sk.rtx_queue
     rearm = False
-    while seq < sk.nxt:
+    while waiting and sk.retrans_out < sk.lost_out:
         if sk.tcp_wstamp_ns > sk.tcp_clock_cache and sk.pacing_status != PACING_NONE:
             sk.pacing_ns = sk.tcp_wstamp_ns
             break
-        if sk.snd_cwnd <= in_flight(sk) or sk.retrans_out >= sk.lost_out:
+        if sk.snd_cwnd <= in_flight(sk):
             break
-        state = flags[seq - base]
-        if state & LOST and not state & (SACKED | RETRANS):
-            _retransmit_skb(sk, seq)
-            if sk.ca_state in (CWR, RECOVERY):
-                sk.prr_out += 1
-            if seq == una and sk.timer_kind != TIMER_REO:
-                rearm = True
-        seq += 1
-    _advance_hint(sk)
+        seq = heappop(waiting)
+        if seq < una or flags[seq - base] & (LOST | SACKED | RETRANS) != LOST:
+            continue
+        _retransmit_skb(sk, seq)
+        if sk.ca_state in (CWR, RECOVERY):
+            sk.prr_out += 1
+        if seq == una and sk.timer_kind != TIMER_REO:
+            rearm = True
     if rearm:
         _arm(sk, TIMER_RTO, sk.rto_jiffies)
-
-
-def _advance_hint(sk: TcpSock) -> None:
-    """Move the hint over packets that do not wait for retransmission."""
-    flags, base = sk.packets.flags, sk.packets.base
-    seq = max(sk.rtx_hint, sk.una)
-    while seq < sk.nxt:
-        state = flags[seq - base]
-        if not state & (RETRANS | SACKED):
-            break
-        seq += 1
-    sk.rtx_hint = seq
 
 
 def _arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> None:
     """Set the retransmission timer (``tcp_reset_xmit_timer``)."""
     host = sk.host
     if pace and sk.tcp_wstamp_ns > sk.tcp_clock_cache:
-        delay_jiffies += -(-(sk.tcp_wstamp_ns - sk.tcp_clock_cache) // host.jiffy_ns)
+        delay_jiffies += (sk.tcp_wstamp_ns - sk.tcp_clock_cache) // host.jiffy_ns
     sk.timer_kind = kind
     sk.timer_ns = host.expiry_ns(
-        sk.tcp_clock_cache, min(delay_jiffies, host.rto_max_ns // host.jiffy_ns)
+        sk.tcp_clock_cache,
+        min(delay_jiffies, host.rto_max_ns // host.jiffy_ns),
+        sk.timer_ran_tick,
     )
     sk.timer_settled = True
 
@@ -293,8 +285,10 @@ def settle_timer(sk: TcpSock) -> None:
     host = sk.host
     delay = host.us_to_jiffies(sk.timer_delay_us)
     if sk.timer_wstamp_ns > sk.timer_set_ns:
-        delay += -(-(sk.timer_wstamp_ns - sk.timer_set_ns) // host.jiffy_ns)
-    sk.timer_ns = host.expiry_ns(sk.timer_set_ns, min(delay, host.rto_max_ns // host.jiffy_ns))
+        delay += (sk.timer_wstamp_ns - sk.timer_set_ns) // host.jiffy_ns
+    sk.timer_ns = host.expiry_ns(
+        sk.timer_set_ns, min(delay, host.rto_max_ns // host.jiffy_ns), sk.timer_ran_tick
+    )
     sk.timer_settled = True
 
 
@@ -369,6 +363,7 @@ def on_timer(sk: TcpSock) -> None:
     kind = sk.timer_kind
     sk.timer_ns = NEVER
     sk.timer_settled = True
+    sk.timer_ran_tick = sk.tcp_jiffies32
     if sk.nxt == sk.una:
         sk.timer_kind = TIMER_NONE
     elif kind == TIMER_REO:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from heapq import heappush
+
 from ccsim.kernel.ops import CaState
 from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
@@ -67,13 +69,13 @@ def mark_skb_lost(sk: TcpSock, seq: int) -> None:
     state = flags[i]
     if state & SACKED:
         return
-    if seq < sk.rtx_hint:
-        sk.rtx_hint = seq
     if not state & LOST:
         flags[i] = state | LOST
         sk.lost_out += 1
         sk.lost += 1
+        heappush(sk.rtx_queue, seq)
     elif state & RETRANS:
+        heappush(sk.rtx_queue, seq)
         flags[i] = state & ~RETRANS
         sk.retrans_out -= 1
         sk.lost += 1
@@ -91,7 +93,7 @@ def rack_mark_lost(sk: TcpSock) -> bool:
         delay = sk.host.us_to_jiffies(timeout_us + TIMEOUT_MIN_US)
         sk.timer_kind = TIMER_REO
         sk.timer_settled = True
-        sk.timer_ns = sk.host.expiry_ns(sk.tcp_clock_cache, min(delay, sk.rto_jiffies))
+        sk.timer_ns = sk.host.expiry_ns(sk.tcp_clock_cache, min(delay, sk.rto_jiffies), sk.timer_ran_tick)
     return bool(timeout_us)
 
 

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.tcp.ecn import EceBlocks, EcnEcho
 from ccsim.tcp.host import NEVER, Host
+from ccsim.tcp.sack import Blocks
 
 __all__ = ["AckRow", "Receiver"]
 
@@ -39,11 +41,14 @@ class Receiver:
     """
 
     __slots__ = (
+        "blocks_max",
         "delack_ns",
         "delayed",
         "echo_us",
+        "ecn",
         "ends",
         "host",
+        "pushed",
         "quick",
         "rcv_nxt",
         "sacks",
@@ -53,8 +58,11 @@ class Receiver:
 
     def __init__(self, host: Host, quickacks: int, *, delayed: bool = True) -> None:
         self.host = host
+        self.ecn = EcnEcho() if host.ecn else None
+        self.blocks_max = BLOCKS_WITH_TIMESTAMPS + (not host.timestamps)
         self.quick = quickacks
         self.delayed = delayed
+        self.pushed: set[int] = set()  # packets that bear PSH: the reader empties the queue at them
         self.rcv_nxt = 0
         self.unacked = 0  # packets received in order since the last ACK
         self.echo_us = 0
@@ -64,6 +72,18 @@ class Receiver:
         ] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
         self.ends: list[int] = []
         self.sacks: list[tuple[int, int]] = []  # what is reported of it, the latest changed first
+
+    def see_ecn(self, seq: int, *, ect: bool, ce: bool, cwr: bool) -> None:
+        """Take the ECN marks of packet ``seq``, which is received next."""
+        if self.ecn is None:
+            return
+        if cwr:
+            self.ecn.accept_cwr()
+        if seq >= self.rcv_nxt and not self._holds(seq):
+            quick = self.ecn.check(ect=ect, ce=ce)
+            self.quick = max(self.quick, quick)
+        if cwr:
+            self.quick = max(self.quick, 1)  # the sender's window may be very small
 
     def flush(self, before_ns: int, acks: list[AckRow]) -> None:
         """Send the delayed ACK if it is due before ``before_ns``."""
@@ -83,7 +103,7 @@ class Receiver:
                     self.echo_us = tx
                 self.rcv_nxt = seq + 1
                 self.unacked += 1
-                if self.unacked > 1 or self.quick or not self.delayed:
+                if self.unacked > 1 or self.quick or not self.delayed or seq in self.pushed:
                     self._ack(t, acks)
                 else:
                     self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
@@ -98,7 +118,7 @@ class Receiver:
         """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
         timer fires."""
         n = len(times)
-        if self.starts or not n or self.delack_ns <= times[0]:
+        if self.starts or self.pushed or not n or self.delack_ns <= times[0]:
             return 0
         shift = seqs - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
@@ -155,11 +175,13 @@ class Receiver:
             )
 
     def _ack(self, t: int, acks: list[AckRow], duplicate: tuple[int, int] | None = None) -> None:
-        blocks: tuple[tuple[int, int], ...] | None = None
-        if duplicate is not None:
-            blocks = (duplicate, *self.sacks[: BLOCKS_WITH_TIMESTAMPS - 1])
-        elif self.sacks:
-            blocks = tuple(self.sacks[:BLOCKS_WITH_TIMESTAMPS])
+        blocks: Blocks | None = None
+        if duplicate is not None and self.host.dsack and self.host.sack:
+            blocks = (duplicate, *self.sacks[: self.blocks_max - 1])
+        elif self.sacks and self.host.sack:
+            blocks = tuple(self.sacks[: self.blocks_max])
+        if self.ecn is not None and self.ecn.ece:
+            blocks = EceBlocks(blocks or ())
         acks.append((t, self.rcv_nxt, self.echo_us, blocks))
         if self.quick:
             self.quick -= 1
@@ -219,6 +241,7 @@ class Receiver:
     def _duplicate(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
         """Report a packet that was there already, at once, and go quick for a while (RFC 2883)."""
         self.quick = max(self.quick, MAX_QUICKACKS)
-        if seq < self.rcv_nxt - self.unacked:
+        if self.rcv_nxt - self.unacked - 1 <= seq < self.rcv_nxt:
+            # What lies wholly below the last ACK is refused before its timestamp is looked at.
             self.echo_us = max(self.echo_us, tx_us)
         self._ack(t, acks, (seq, seq + 1))

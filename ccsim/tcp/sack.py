@@ -69,10 +69,13 @@ def _dsack_seen(sk: TcpSock, block: tuple[int, int], prior_una: int, result: Sac
     if sk.dsack_dups > sk.total_retrans:
         return  # more duplicates than retransmissions: the network made them, no evidence
     result.dsack = True
-    if sk.tlp_high_seq == end:
+    if count == 1 and sk.tlp_high_seq == end:
         result.dsack_tlp = True
     sk.counters["dsacks"] += 1
-    sk.rack_dsack_seen = True
+    # Without reordering, or for a loss probe, RACK was not what caused the duplicate.
+    if sk.reord_seen and not result.dsack_tlp:
+        sk.rack_dsack_seen = True
+    sk.delivered += count  # a needless retransmission was delivered, too
     if end <= prior_una and sk.undo_marker >= 0 and sk.undo_retrans > 0 and end > sk.undo_marker:
         sk.undo_retrans = max(0, sk.undo_retrans - count)
     for seq in range(max(start, sk.una), min(end, sk.nxt)):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ccsim.tcp.cwnd import enter_cwr
 from ccsim.tcp.host import Host
-from ccsim.tcp.output import on_timer, settle_timer, write_xmit
+from ccsim.tcp.input import on_ack
+from ccsim.tcp.output import (
+    cwnd_restart_after_idle,
+    on_pacing_timer,
+    on_timer,
+    settle_timer,
+    write_xmit,
+)
+from ccsim.tcp.rate import check_app_limited
+from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sock import TcpSock
 
@@ -29,6 +38,35 @@ class Sender(TcpSock):
         self.delivered_mstamp = self.tcp_mstamp
         self.app_limited = 1  # the first write finds nothing in flight
         self.snd_cwnd_stamp_ns = self.lsnd_ns = t_ns
+
+    def write(self, t_ns: int, packets: int) -> None:
+        """Let the application write so many packets at ``t_ns`` (``tcp_sendmsg_locked``).
+
+        Each packet is pushed as soon as it is full, and a window that lay idle is restarted before the first.
+        """
+        self.set_clock(t_ns)
+        check_app_limited(self)
+        for _ in range(packets):
+            cwnd_restart_after_idle(self)
+            self.write_limit += 1
+            write_xmit(self)
+
+    def receive_ack(self, t_ns: int, row: AckRow) -> None:
+        """Take an ACK off the wire at ``t_ns``, unless its timestamp shows that a later one came before it
+        (PAWS, RFC 7323 section 5.3)."""
+        sent_ns, ack, echo_us, blocks = row
+        if self.host.timestamps:
+            tsval_ms = self.host.timestamp_ms(sent_ns // 1000)
+            if tsval_ms < self.ts_recent_ms and ack != self.una:
+                self.counters["paws"] += 1
+                return
+            self.ts_recent_ms = max(self.ts_recent_ms, tsval_ms)
+        on_ack(self, t_ns, ack, echo_us, blocks)
+
+    def on_pacing(self, t_ns: int) -> None:
+        """Let the pacing timer fire."""
+        self.set_clock(t_ns)
+        on_pacing_timer(self)
 
     def begin(self) -> None:
         """Send the first window, at the time of the handshake's end."""

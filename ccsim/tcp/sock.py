@@ -19,8 +19,11 @@ TIMER_RTO = 1  # ICSK_TIME_RETRANS
 TIMER_LOSS_PROBE = 5  # ICSK_TIME_LOSS_PROBE
 TIMER_REO = 6  # ICSK_TIME_REO_TIMEOUT
 UNBOUNDED = 1 << 60  # packets that a bulk source has to send
-SEGS_NEVER_PACED = (
-    10  # the first segments of a connection are not paced (sch_fq's rule, inside TCP)
+SEGS_NEVER_PACED = 10  # the first segments are not paced (sch_fq's rule, inside TCP)
+COUNTERS = (
+    *("rtos", "tlps", "recoveries", "undos", "lost_retransmits", "reorderings", "dsacks"),
+    *("loss_undos", "partial_undos", "full_undos", "dsack_undos", "spurious_rtos"),
+    *("probe_recoveries", "paws"),
 )
 
 
@@ -44,6 +47,7 @@ class TcpSock(Sock):
         "backoff",
         "counters",
         "cwnd_usage_nxt",
+        "cwr_seq",
         "data_segs_out",
         "dsack_dups",
         "first_tx_us",
@@ -80,7 +84,7 @@ class TcpSock(Sock):
         "rto_jiffies",
         "rtt_nxt",
         "rttvar_us",
-        "rtx_hint",
+        "rtx_queue",
         "sack_high",
         "sample_end",
         "snd_cwnd_stamp_ns",
@@ -89,11 +93,13 @@ class TcpSock(Sock):
         "timer_kind",
         "timer_ns",
         "timer_set_ns",
+        "timer_ran_tick",
         "timer_settled",
         "timer_wstamp_ns",
         "tlp_high_seq",
         "tlp_retrans",
         "total_retrans",
+        "ts_recent_ms",
         "una",
         "undo_marker",
         "undo_retrans",
@@ -115,7 +121,7 @@ class TcpSock(Sock):
         self.ack_sample = AckSample()
         self.rate_sample = RateSample()
         self.counters = dict.fromkeys(
-            ("rtos", "tlps", "recoveries", "undos", "lost_retransmits", "reorderings", "dsacks"), 0
+            COUNTERS, 0
         )
         self.on_event: Listener = _ignore
         self._init_rtt()
@@ -131,6 +137,7 @@ class TcpSock(Sock):
         self.icsk_retransmits = 0
         self.timer_ns = NEVER
         self.timer_kind = TIMER_NONE
+        self.timer_ran_tick = -1  # the tick in which it fired last
         self.timer_settled = (
             True  # False: timer_ns is a lower bound, see ccsim.tcp.output.settle_timer
         )
@@ -138,6 +145,7 @@ class TcpSock(Sock):
         self.timer_delay_us = 0
         self.timer_wstamp_ns = 0
         self.lsnd_ns = 0
+        self.ts_recent_ms = 0
         self.pacing_ns = NEVER
         self.data_segs_out = 0
         self.delivered = 1  # the SYN
@@ -149,6 +157,8 @@ class TcpSock(Sock):
 
     def _init_recovery(self) -> None:
         self.high_seq = 0
+        self.ecn_flags = int(self.host.ecn)  # TCP_ECN_OK
+        self.cwr_seq = -1  # the new packet that bore the CWR flag last
         self.undo_marker = -1  # -1: none (Linux uses 0, which here is a packet)
         self.undo_retrans = 0
         self.retrans_stamp_ms = 0
@@ -163,7 +173,7 @@ class TcpSock(Sock):
         self.reord_seen = 0
         self.sack_high = 0  # one past the highest SACKed packet
         self.last_blocks: tuple[tuple[int, int], ...] = ()
-        self.rtx_hint = 0  # nothing below it waits for retransmission
+        self.rtx_queue: list[int] = []  # heap of packets marked lost; some no longer are
         self.rack_cursor = 0  # no first transmission below it is unjudged
         self.rack_retransmits: list[
             tuple[int, int]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from ccsim.verify.script import Script, parse_script
 __all__ = ["Episode", "RecordingError", "Transmission", "episode_files", "load_episode"]
 
 NS_PER_US = 1_000
+LATE_MAX_NS = 5_000_000  # what took longer was waiting for something else
 
 
 class RecordingError(CcsimError, ValueError):
@@ -48,6 +51,8 @@ class Episode:
     handshake_rtt_ns: int
     writes: tuple[tuple[int, int], ...]  # (actual time [ns], bytes)
     end_ns: int
+    data_late_ns: dict[int, int]  # how long the receiving host took to deal with the n-th data packet,
+    ack_late_ns: dict[int, int]  # the sending host with the n-th ACK
 
     @property
     def agreement(self) -> str:
@@ -104,6 +109,8 @@ def _load(path: Path) -> Episode:
         handshake_rtt_ns=_ns(established["srtt_us"]),
         writes=_actual_writes(script, info, _ns(established["t_us"])),
         end_ns=_ns(meta["totals"]["t_end_us"]),
+        data_late_ns=_data_lateness(packets),
+        ack_late_ns=_ack_lateness(packets, info),
     )
 
 
@@ -135,6 +142,26 @@ def _actual_writes(script: Script, info: list[dict[str, str]], established_ns: i
     done = [_ns(row["t_us"]) for row in info if row["ev"] == "W"]
     actual = ((next((t for t in done if t >= due), None), size) for due, size in planned.items())
     return tuple((t, size) for t, size in actual if t is not None)
+
+
+def _data_lateness(packets: list[dict[str, str]]) -> dict[int, int]:
+    """Return the time from each data packet's arrival to the ACK that it elicited at once."""
+    arrivals = sorted((int(p["due_us"]), int(p["idx"])) for p in packets if p["kind"] == "D" and p["due_us"])
+    late = {}
+    for packet in packets:
+        if packet["kind"] == "A":
+            k = bisect_right(arrivals, (int(packet["t_us"]), sys.maxsize)) - 1
+            if k >= 0:
+                due, index = arrivals[k]
+                late[index] = _ns(int(packet["t_us"]) - due)
+    return {index: ns for index, ns in late.items() if ns < LATE_MAX_NS}
+
+
+def _ack_lateness(packets: list[dict[str, str]], info: list[dict[str, str]]) -> dict[int, int]:
+    """Return the time from each ACK's arrival to when the sender had processed it."""
+    due = {f"A{p['idx']}": int(p["due_us"]) for p in packets if p["kind"] == "A" and p["due_us"]}
+    late = {row["ev"]: _ns(int(row["t_us"]) - due[row["ev"]]) for row in info if row["ev"] in due}
+    return {int(event[1:]): ns for event, ns in late.items() if 0 <= ns < LATE_MAX_NS}
 
 
 def _ns(microseconds: str | int) -> int:

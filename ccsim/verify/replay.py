@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-from ccsim.kernel import TCP_CONGESTION
-from ccsim.sim.registry import Registry
+from ccsim.catalog import algorithm_files
+from ccsim.kernel import TCP_CONGESTION, Kernel, TcpCongestionOps, load_tables
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
@@ -18,18 +19,14 @@ __all__ = ["EpisodeRandom", "EpisodeReplay"]
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
-WAKE_NS = 25 * NS_PER_US  # from a packet's arrival until the kernel has dealt with it
+WAKE_NS = 8 * NS_PER_US  # from a packet's arrival until the kernel has dealt with it
 TIMER_NS = 60 * NS_PER_US  # from a tick until its timers have run
 RTO_MIN_US = 200_000
+WINDOW_OF_SYN_ACK = 65_535  # bytes: it is not scaled
+WINDOW_LATER = 16 << 20
 QUICK_PACKETS = 1_465  # packets acknowledged one by one while the receive window grows
 BARE_BYTES = 40  # IP and TCP headers
 TIMESTAMPS_BYTES = 12
-KERNEL = {
-    "objects": [],
-    "links": [],
-    "swaps": [],
-    "kernel": {"profile": "linux", "default": "reno"},
-}
 
 
 class EpisodeRandom:
@@ -76,15 +73,18 @@ class EpisodeReplay:
         self.random = EpisodeRandom(draw)
         self.sk = Sender(self.host)
         self.sk.random = self.random
+        self.sk.write_limit = 0
         self.receiver = Receiver(self.host, QUICK_PACKETS)
-        self.kernel = Registry(KERNEL).kernel
+        self.kernel = Kernel(profile="linux", default="reno", request_module=_request_module)
         self.transmissions: list[Transmission] = []
         self.states: list[tuple[str, int, int, int, int]] = []
         self.acks: list[tuple[int, int]] = []
+        self.timer_sends: set[int] = set()  # when timers sent something
         self.sizes: list[int] = []  # payload of each packet written [bytes]
         self._order: dict[int, int] = {}
         self._sent: dict[int, int] = {}
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._busy: dict[str, int] = {}  # until when each host is at work
         self._pushed = 0
         self._ack_number = 0
         self._times_in = [0] * 5  # ACKs after which the state was so
@@ -130,6 +130,11 @@ class EpisodeReplay:
             self._send_acks(t, acks)
         return True
 
+    def _wake(self, t: int, act: Callable[..., None], late_ns: int, *args: Any) -> None:
+        """Let a host deal with an arrival, as late as the recording's did, in order of arrival."""
+        self._busy[act.__name__] = at = max(t + late_ns, self._busy.get(act.__name__, 0))
+        self._at(at, act, *args)
+
     # --- the sender's side ---
 
     def _open(self) -> None:
@@ -152,8 +157,21 @@ class EpisodeReplay:
             size -= room
         whole, rest = divmod(size, mss)
         self.sizes += [mss] * whole + [rest] * (rest > 0)
+        self._push(len(self.sizes) - whole - (rest > 0))
         sk.write(t, whole + (rest > 0))
         self._after("W", t)
+
+    def _push(self, first: int) -> None:
+        """Mark which of the packets from ``first`` on bear PSH: one each half window, and the last
+        (``forced_push``, ``tcp_push``)."""
+        window = WINDOW_OF_SYN_ACK if not self.sk.una else WINDOW_LATER
+        waiting = 0
+        for seq in range(first, len(self.sizes)):
+            waiting += self.sizes[seq]
+            if waiting > window >> 1 and self.sizes[seq] == self.sk.mss_cache:
+                self.receiver.pushed.add(seq)
+                waiting = 0
+        self.receiver.pushed.add(len(self.sizes) - 1)
 
     def _swap(self, t: int, name: str) -> None:
         self.sk.set_clock(t)
@@ -174,6 +192,8 @@ class EpisodeReplay:
         sk = self.sk
         times, seqs = sk.out_t, sk.out_seq
         sk.out_t, sk.out_seq = [], []
+        if times and event == "T":
+            self.timer_sends.add(t)
         for seq in seqs:
             self._emit(t, seq)
         if times or event[0] != "T":
@@ -188,8 +208,10 @@ class EpisodeReplay:
         self.transmissions.append(Transmission(t, place, count, cwr))
         arrivals, marked = self.path.data(t, seq, self.sizes[seq] + self.headers)
         ect = count == 1 and self.sk.ecn_flags != 0
+        late = self.episode.data_late_ns.get(len(self.transmissions), WAKE_NS)
+        packet = seq, t // NS_PER_US, ect, ect and marked, cwr
         for due in arrivals:
-            self._at(due + WAKE_NS, self._data_arrives, seq, t // NS_PER_US, ect, ect and marked, cwr)
+            self._at(due, self._wake, self._data_arrives, late, *packet)
 
     # --- the receiver's side ---
 
@@ -205,8 +227,18 @@ class EpisodeReplay:
         for row in acks:
             self._ack_number += 1
             self.acks.append((t, row[1]))
+            late = self.episode.ack_late_ns.get(self._ack_number, WAKE_NS)
             for due in self.path.ack(t):
-                self._at(due + WAKE_NS, self._ack_arrives, self._ack_number, row)
+                self._at(due, self._wake, self._ack_arrives, late, self._ack_number, row)
+
+
+@lru_cache
+def _request_module(name: str) -> TcpCongestionOps | None:
+    """Load the shipped algorithm of that name, as ``request_module`` loads a module."""
+    path = algorithm_files().get(name)
+    if path is None:
+        return None
+    return next((ops for ops in load_tables(path).values() if ops.name == name), None)
 
 
 def _host(meta: dict[str, Any]) -> Host:

@@ -14,6 +14,21 @@ from ccsim.kernel import TcpCongestionOps
 
 {name} = TcpCongestionOps(name="{name}")
 '''
+CUBIC = '''"""cubic: a stand-in with parameters, one of them inherited from the kernel's."""
+
+from dataclasses import dataclass
+
+from ccsim.kernel.hystart import HyStartParams
+from ccsim.kernel import TcpCongestionOps
+
+
+@dataclass(frozen=True)
+class Params(HyStartParams):
+    beta: int = 717
+
+
+cubic = TcpCongestionOps(name="cubic", params=Params())
+'''
 
 
 @pytest.fixture
@@ -23,5 +38,6 @@ def three_algorithms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for name in ("bbr", "cubic", "reno"):
         (folder / f"{name}.py").write_text(TABLE.format(name=name))
+    (folder / "cubic.py").write_text(CUBIC)
     monkeypatch.setattr(catalog, "algorithms_dir", lambda: folder)
     return folder

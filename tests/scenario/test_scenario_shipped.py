@@ -17,6 +17,7 @@ def test_the_shipped_scenarios_are_these() -> None:
         "cubic_to_reno_slow_start",
         "fairness",
         "link_update",
+        "listener",
         "steady_cubic",
         "sweep",
     } <= set(NAMES)
@@ -64,6 +65,15 @@ def test_the_link_update_has_flows_before_and_after() -> None:
     starts = [flow.start_ns for flow in scenario.flows]
     assert min(starts) < swap.at_ns < max(starts)
     assert {flow.congestion for flow in scenario.flows} == {"fleet"}
+
+
+def test_the_listener_accepts_before_between_and_after_the_two_swaps() -> None:
+    scenario = load_scenario("listener")
+    update, again = scenario.swaps
+    assert (update.via, again.via, again.listeners) == ("link_update", "setsockopt", ("web",))
+    starts = [flow.start_ns for flow in scenario.flows]
+    assert starts[0] < update.at_ns < starts[1] < again.at_ns < starts[2]
+    assert {flow.listener for flow in scenario.flows} == {"web"}
 
 
 def test_the_sweep_reaches_all_four_flows() -> None:

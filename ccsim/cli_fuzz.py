@@ -1,0 +1,81 @@
+"""The verb ``ccsim fuzz``: random scenarios, each run every way there is, until two runs differ."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ccsim.sim.fuzz import Failure
+
+__all__ = ["add_parsers", "fuzz_verb"]
+
+DIFFERENT = 1
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the verb ``fuzz``."""
+    parser = subparsers.add_parser(
+        "fuzz",
+        help="look for a scenario whose result depends on how it is computed",
+        description="Run random scenarios with vector paths and without, in windows of several "
+        "lengths, and compare every byte of the results. Seeds are tried in turn; at the first "
+        "difference the scenario is made as small as it gets and printed.",
+    )
+    parser.add_argument("--seconds", type=_positive, default=60, metavar="N", help="default: 60")
+    parser.add_argument(
+        "--seed", type=_seed, metavar="N", help="the first seed; default: from the clock"
+    )
+    parser.set_defaults(func=fuzz_verb)
+
+
+def fuzz_verb(args: argparse.Namespace) -> int:
+    """Fuzz for so long; return 1 if a difference was found."""
+    import time
+
+    from ccsim.scenario import parse_scenario
+    from ccsim.sim.fuzz import fuzz
+    from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML
+
+    seed = int(time.time()) * 1000 if args.seed is None else args.seed
+    print(f"fuzz: first seed {seed}, {args.seconds} s", flush=True)
+    watched = _tell if sys.stderr.isatty() else None
+    template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
+    report = fuzz(seed, template, seconds=args.seconds, progress=watched)
+    if watched is not None:
+        print(file=sys.stderr)
+    packets = f"about {report.packets:,} packets"
+    if report.failure is None:
+        print(f"fuzz: {report.examples} scenarios, {packets}: no difference")
+        return 0
+    print(f"fuzz: {report.examples} scenarios, {packets}")
+    print(_account(report.failure))
+    return DIFFERENT
+
+
+def _account(failure: Failure) -> str:
+    """Tell which seed failed, how, and with which scenario."""
+    from ccsim.sim.fuzz_scenarios import to_yaml
+
+    cuts = ", ".join(f"{cut} ns" for cut in failure.smallest.cuts)
+    return (
+        f"seed {failure.seed}: {failure.difference}\n"
+        f"smallest scenario found, lookaheads {cuts}:\n\n{to_yaml(failure.smallest.scenario)}"
+    )
+
+
+def _tell(done: int) -> None:
+    print(f"\rfuzz: {done} scenarios", end="", file=sys.stderr, flush=True)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
+    return int(text)

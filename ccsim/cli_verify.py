@@ -1,0 +1,140 @@
+"""The verbs ``ccsim verify episode`` and ``ccsim verify trace``: recordings of a kernel's TCP."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ccsim.verify.compare import Comparison
+    from ccsim.verify.metrics import TraceMetrics
+
+__all__ = ["add_verify_episode", "add_verify_trace"]
+
+DIFFERENT = 1
+PLOT_FOLDER = "results/verify"
+
+
+def add_verify_episode(verify_subparsers: Any) -> None:
+    """Add the subject ``episode`` to the verb ``verify``."""
+    parser = verify_subparsers.add_parser(
+        "episode",
+        help="replay scripted connections, packet by packet",
+        description="Replay scripted connections that were recorded on a real kernel, and compare "
+        "every transmission, the window after every ACK and the kernel's counters. Exit status 1 "
+        "if an episode that the kernel itself repeats (tight) does not agree.",
+    )
+    _add_arguments(parser, "an episode NAME.json, or a folder of them")
+    parser.add_argument("--quiet", action="store_true", help="only what differs, and the sums")
+    parser.set_defaults(func=verify_episode_verb)
+
+
+def add_verify_trace(verify_subparsers: Any) -> None:
+    """Add the subject ``trace`` to the verb ``verify``."""
+    parser = verify_subparsers.add_parser(
+        "trace",
+        help="compare with recorded bulk transfers",
+        description="Simulate recorded transfers and print how far the simulation is from the "
+        "kernel, per flow, beside what is required. Exit status 1 if a requirement is missed.",
+    )
+    _add_arguments(parser, "a recording NAME.json, or a folder of them")
+    parser.add_argument(
+        "--seeds", type=int, default=8, metavar="N", help="seeds to average over; default: 8"
+    )
+    parser.set_defaults(func=verify_trace_verb)
+
+
+def _add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("paths", metavar="PATH", nargs="+", help=what)
+    parser.add_argument(
+        "--plot",
+        nargs="?",
+        const=PLOT_FOLDER,
+        metavar="DIR",
+        help=f"overlay both in DIR/NAME.png; default: {PLOT_FOLDER}",
+    )
+
+
+def verify_episode_verb(args: argparse.Namespace) -> int:
+    """Replay episodes; return 1 if one that has to agree does not."""
+    from ccsim.verify.compare import replay_episode
+    from ccsim.verify.episode import episode_files, load_episode
+
+    failed = 0
+    seen: Counter[tuple[str, str]] = Counter()
+    agreed: Counter[tuple[str, str]] = Counter()
+    for path in episode_files(args.paths):
+        outcome = replay_episode(load_episode(path))
+        kind = outcome.episode.meta["cc"], outcome.episode.agreement
+        seen[kind] += 1
+        agreed[kind] += outcome.agrees
+        failed += outcome.required and not outcome.agrees
+        if not args.quiet or not outcome.agrees:
+            print(_episode_line(outcome))
+        if args.plot is not None:
+            _plot_episode(outcome, Path(args.plot))
+    for cc, agreement in sorted(seen):
+        kind = cc, agreement
+        print(f"{cc}, {_KINDS[agreement]}: {agreed[kind]} of {seen[kind]} agree")
+    return DIFFERENT if failed else 0
+
+
+_KINDS = {
+    "tight": "the kernel repeats itself",
+    "order": "the kernel repeats the order alone",
+    "no": "the kernel does not repeat itself",
+}
+
+
+def _episode_line(outcome: Comparison) -> str:
+    verdict = "agrees" if outcome.agrees else "DIFFERS" if outcome.required else "differs"
+    parts = [
+        f"{outcome.episode.name}: {verdict} ({outcome.episode.agreement})",
+        f"{outcome.in_order}/{outcome.total} transmissions in order",
+        f"{outcome.worst_ns / 1e6:.2f} ms apart at most"
+        + (f", {outcome.late} too far" if outcome.late else ""),
+        f"states {'same' if outcome.states_agree else 'differ'}",
+        f"window same after {outcome.cwnd_agree}/{outcome.cwnd_total} ACKs",
+        "counters " + (_counters(outcome.counters) or "same"),
+    ]
+    line = "; ".join(parts)
+    return f"{line}\n    first difference: {outcome.first}" if outcome.first else line
+
+
+def _counters(differing: dict[str, tuple[int, int]]) -> str:
+    return ", ".join(
+        f"{name} {there} recorded, {here} simulated" for name, (there, here) in differing.items()
+    )
+
+
+def _plot_episode(outcome: Comparison, folder: Path) -> None:
+    from ccsim.plot.overlay import draw_overlay
+    from ccsim.verify.curves import episode_panels
+
+    name = outcome.episode.name
+    draw_overlay(f"{name}: {outcome.episode.meta['what']}", episode_panels(outcome), folder / f"{name}.png")
+
+
+def verify_trace_verb(args: argparse.Namespace) -> int:
+    """Simulate recorded transfers; return 1 if a requirement is missed."""
+    from ccsim.verify.metrics import compare_trace
+    from ccsim.verify.trace import load_trace, trace_files
+
+    failed = 0
+    for path in trace_files(args.paths):
+        outcome = compare_trace(load_trace(path), seeds=args.seeds)
+        print(outcome.text(), flush=True)
+        failed += not outcome.passes
+        if args.plot is not None:
+            _plot_trace(outcome, Path(args.plot))
+    return DIFFERENT if failed else 0
+
+
+def _plot_trace(outcome: TraceMetrics, folder: Path) -> None:
+    from ccsim.plot.overlay import draw_overlay
+    from ccsim.verify.curves import trace_panels
+
+    name = outcome.trace.name
+    draw_overlay(name, trace_panels(outcome), folder / f"{name}.png")

@@ -1,0 +1,267 @@
+"""Random scenarios that are small, quick and full of trouble, and how they read as YAML.
+
+A scenario is made from numbers that a source draws, so the same generator serves a plain seed, a
+property test and its shrinking. Half of all scenarios have round, aligned rates and delays, for
+otherwise no two things ever happen at the same instant; half have long pipes, for otherwise no
+trains form.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+__all__ = [
+    "PACKET_BITS",
+    "TEMPLATE_YAML",
+    "Draw",
+    "Example",
+    "RandomDraw",
+    "Scenario",
+    "complete",
+    "make_example",
+    "to_yaml",
+]
+
+T = TypeVar("T")
+Scenario = dict[str, Any]
+
+MS = 1_000_000
+NS_PER_S = 1_000_000_000
+PACKET_BITS = 12_000  # 1448 bytes of payload and 52 of headers
+PACKETS = (200, 2_000)  # what the link can carry within a scenario
+DEEP_PACKETS = (1_500, 5_000)  # the same where long trains are meant to form
+ONE_PACKET_CUTS = 900  # scenarios up to so many packets are also cut down to single packets
+# At these rates a full packet takes a whole number of microseconds.
+ROUND_RATES_BPS = (1_200_000, 2_400_000, 6_000_000, 12_000_000, 24_000_000, 60_000_000, 120_000_000)
+ALGORITHMS = ("reno", "reno", "cubic", "cubic", "cubic", "bbr", "bbr", "vegas", "htcp", "westwood")
+DEEP_ALGORITHMS = ("reno", "cubic", "cubic", "bbr")
+LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.2)
+LINK = "fleet"
+
+
+class Draw(Protocol):
+    """Where the generator takes its choices from."""
+
+    def between(self, low: int, high: int) -> int:
+        """Return an integer in [low, high]."""
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Return one of the options."""
+
+
+class RandomDraw:
+    """Choices from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def between(self, low: int, high: int) -> int:
+        """Return an integer in [low, high]."""
+        return self._random.randint(low, high)
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Return one of the options."""
+        return self._random.choice(options)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A scenario, and lookaheads [ns] that must not change its result.
+
+    ``scenario`` has the keys of a resolved one so far as they are drawn: `complete` fills in the
+    rest, and `to_yaml` writes it down.
+    """
+
+    scenario: Scenario
+    cuts: tuple[int, ...]
+
+
+class _Maker:
+    """One scenario in the making: the scale of its times, and the numbers drawn for it.
+
+    ``deep`` ones have long pipes and little trouble, so that trains of ACKs form.
+    """
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        self.aligned = draw.pick((True, False))
+        self.rate_bps = self._rate()
+        self.service_ns = PACKET_BITS * NS_PER_S // self.rate_bps
+        self.deep = draw.pick((True, False))
+        self.packets = draw.between(*(DEEP_PACKETS if self.deep else PACKETS))
+        self.duration_ns = self.packets * self.service_ns
+
+    def _rate(self) -> int:
+        if self.aligned:
+            return self.draw.pick(ROUND_RATES_BPS)
+        return self.draw.pick((1, 10, 100)) * self.draw.between(100_000, 2_000_000) + 900_000
+
+    def time(self, low: int, high: int) -> int:
+        """Draw a time [ns]; an aligned one is a multiple of the service time of a packet."""
+        if self.aligned:
+            unit = self.service_ns
+            return self.draw.between(-(-low // unit), max(high // unit, -(-low // unit))) * unit
+        return self.draw.between(low, max(low, high))
+
+    def rtt(self) -> int:
+        if self.deep:
+            return self.time(40 * self.service_ns, self.duration_ns // 12)
+        return self.time(self.service_ns, min(self.duration_ns // 6, 200 * MS))
+
+    def buffer(self, bdp: int) -> int:
+        draw = self.draw
+        if self.deep:
+            return draw.between(bdp // 4, 2 * bdp)
+        return draw.pick((draw.between(1, 12), draw.between(2, 2 * bdp + 2)))
+
+    def algorithm(self) -> str:
+        return self.draw.pick((*(DEEP_ALGORITHMS if self.deep else ALGORITHMS), LINK))
+
+    def scenario(self) -> Scenario:
+        draw, rtt_ns = self.draw, self.rtt()
+        bdp = rtt_ns // self.service_ns
+        path = {
+            "rate_bps": self.rate_bps,
+            "rtt_ns": rtt_ns,
+            "buffer_packets": self.buffer(bdp),
+            "loss_probability": 0.0 if self.deep else draw.pick(LOSSES),
+        }
+        flows = [self.flow(k, rtt_ns) for k in range(draw.pick((1, 1, 2, 2, 3, 4)))]
+        swaps = [self.swap(flows) for _ in range(draw.pick((0, 1, 1, 2, 3)))]
+        uses_link = any(flow["congestion"] == LINK for flow in flows)
+        linked = uses_link or any(swap["link"] or swap["to"] == LINK for swap in swaps)
+        return {
+            "name": "fuzz",
+            "duration_ns": self.duration_ns,
+            "seed": draw.between(0, 99),
+            "path": path,
+            "flows": flows,
+            "links": [{"name": LINK, "map": "cubic"}] if linked else [],
+            "swaps": sorted(swaps, key=lambda swap: swap["at_ns"]),
+            "record": {"interval_ns": self.interval()},
+            "kernel": {"hz": draw.pick((250, 250, 1000))},
+            "tcp": self.tcp(),
+        }
+
+    def interval(self) -> int:
+        shortest = max(self.duration_ns // 400, 1)
+        return self.draw.pick((self.time(shortest, self.duration_ns // 8), 10 * MS))
+
+    def tcp(self) -> dict[str, Any]:
+        draw = self.draw
+        return {
+            "initial_window": draw.pick((10, 10, 10, 1, 4, 40)),
+            "quickack_packets": draw.pick((1465, 16, 16, 0, draw.between(0, 300))),
+            "min_rto_ns": draw.pick((200 * MS, 200 * MS, 40 * MS, 4 * MS)),
+            "delayed_ack": draw.pick((True, True, True, True, False)),
+        }
+
+    def flow(self, index: int, path_rtt_ns: int) -> dict[str, Any]:
+        draw = self.draw
+        start = draw.pick((0, 0, self.time(0, self.duration_ns // 3)))
+        rtt = draw.pick((path_rtt_ns, path_rtt_ns, self.rtt()))
+        # The delay behind the queue is what windows are long by: without any they are many.
+        access = draw.pick((rtt // 2, max(rtt - 2 * self.service_ns, 0)))
+        stop = self.time(start + 1, self.duration_ns)
+        size = draw.pick((draw.between(1, 1448 * 40), 1448 * draw.between(1, self.packets)))
+        return {
+            "name": f"flow-{index + 1}",
+            "congestion": self.algorithm(),
+            "start_ns": start,
+            "stop_ns": draw.pick((None, None, None, stop)),
+            "size_bytes": draw.pick((None, None, size)),
+            "rtt_ns": rtt,
+            "access_delay_ns": draw.pick((0, 0, 0, self.time(0, access))),
+        }
+
+    def swap(self, flows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        draw = self.draw
+        at = self.time(1, self.duration_ns - 1)
+        running = [f["name"] for f in flows if f["start_ns"] < at and (f["stop_ns"] or at + 1) > at]
+        via = draw.pick(("setsockopt", "setsockopt", "link_update", "sweep"))
+        swap = {"at_ns": at, "via": via, "to": self.algorithm(), "flows": []}
+        swap |= {"link": "", "over_ns": 0}
+        if via == "link_update" or not running:
+            return swap | {"via": "link_update", "link": LINK, "to": draw.pick(ALGORITHMS)}
+        if via == "sweep":
+            over = draw.pick((0, self.time(0, self.duration_ns - 1 - at)))
+            return swap | {"flows": running, "over_ns": min(over, self.duration_ns - 1 - at)}
+        return swap | {"flows": [draw.pick(running)]}
+
+
+def make_example(draw: Draw) -> Example:
+    """Make a scenario, of 0.02 to 30 s and up to `PACKETS` packets, and the cuts to try on it."""
+    maker = _Maker(draw)
+    scenario = maker.scenario()
+    cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
+    if maker.packets <= ONE_PACKET_CUTS:
+        cuts.append(maker.service_ns)
+    return Example(scenario, tuple(cuts))
+
+
+TEMPLATE_YAML = """\
+name: fuzz
+duration: 1 s
+path: {rate: 12 Mbit/s, rtt: 40 ms, buffer: 20 packets}
+links: {fleet: cubic}
+flows:
+  - {congestion: cubic}
+swaps:
+  - {at: 500 ms, via: link_update, link: fleet, to: reno}
+"""
+"""What `complete` takes the defaults from, once it is resolved."""
+
+
+def complete(scenario: Mapping[str, Any], template: Mapping[str, Any]) -> Scenario:
+    """Return a resolved scenario; what is not drawn is as in ``template``, resolved."""
+    whole: Scenario = {**template, **scenario}
+    for part in ("path", "tcp", "kernel", "record"):
+        whole[part] = {**template[part], **scenario[part]}
+    for kind in ("flows", "swaps"):
+        whole[kind] = [{**template[kind][0], **one} for one in scenario[kind]]
+    return whole
+
+
+def to_yaml(scenario: Mapping[str, Any]) -> str:
+    """Return the scenario as a file."""
+    path, tcp = scenario["path"], scenario["tcp"]
+    lines = [
+        f"name: {scenario['name']}",
+        f"duration: {scenario['duration_ns']} ns",
+        f"seed: {scenario['seed']}",
+        f"path: {{rate: {path['rate_bps']} bit/s, rtt: {path['rtt_ns']} ns, "
+        f"buffer: {path['buffer_packets']} packets, loss: {path['loss_probability']}}}",
+    ]
+    lines += [f"links: {{{link['name']}: {link['map']}}}" for link in scenario["links"]]
+    lines += ["flows:", *(f"  - {{{_flow_text(flow)}}}" for flow in scenario["flows"])]
+    if scenario["swaps"]:
+        lines += ["swaps:", *(f"  - {{{_swap_text(swap)}}}" for swap in scenario["swaps"])]
+    lines += [
+        f"record: {{interval: {scenario['record']['interval_ns']} ns}}",
+        f"kernel: {{hz: {scenario['kernel']['hz']}}}",
+        f"tcp: {{initial_window: {tcp['initial_window']}, quickacks: {tcp['quickack_packets']}, "
+        f"min_rto: {tcp['min_rto_ns']} ns, delayed_ack: {str(tcp['delayed_ack']).lower()}}}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flow_text(flow: Mapping[str, Any]) -> str:
+    parts = [f"name: {flow['name']}, congestion: {flow['congestion']}"]
+    parts += [f"start: {flow['start_ns']} ns, rtt: {flow['rtt_ns']} ns"]
+    parts += [f"access_delay: {flow['access_delay_ns']} ns"]
+    if flow["stop_ns"] is not None:
+        parts.append(f"stop: {flow['stop_ns']} ns")
+    if flow["size_bytes"] is not None:
+        parts.append(f"size: {flow['size_bytes']} B")
+    return ", ".join(parts)
+
+
+def _swap_text(swap: Mapping[str, Any]) -> str:
+    text = f"at: {swap['at_ns']} ns, via: {swap['via']}, to: {swap['to']}"
+    if swap["link"]:
+        return f"{text}, link: {swap['link']}"
+    text += f", flows: [{', '.join(swap['flows'])}]"
+    return f"{text}, over: {swap['over_ns']} ns" if swap["via"] == "sweep" else text

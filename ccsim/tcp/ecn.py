@@ -1,0 +1,78 @@
+"""Explicit Congestion Notification: the sender's CWR and the receiver's echo (RFC 3168 section 6.1, ``tcp_input.c``)."""
+
+from __future__ import annotations
+
+from ccsim.tcp.sock import TcpSock
+
+__all__ = [
+    "TCP_ECN_DEMAND_CWR",
+    "TCP_ECN_OK",
+    "TCP_ECN_QUEUE_CWR",
+    "TCP_ECN_SEEN",
+    "EceBlocks",
+    "EcnEcho",
+    "queue_cwr",
+    "send_cwr",
+    "withdraw_cwr",
+]
+
+TCP_ECN_OK = 1
+TCP_ECN_QUEUE_CWR = 2
+TCP_ECN_DEMAND_CWR = 4
+TCP_ECN_SEEN = 8
+QUICK_AFTER_MARK = 2  # segments acknowledged one by one after a mark
+
+
+class EceBlocks(tuple[tuple[int, int], ...]):
+    """The SACK blocks, maybe none, of an ACK that bears the ECE flag."""
+
+    __slots__ = ()
+
+
+def queue_cwr(sk: TcpSock) -> None:
+    """Let the next new packet tell the receiver that the window was reduced (``tcp_ecn_queue_cwr``)."""
+    if sk.ecn_flags & TCP_ECN_OK:
+        sk.ecn_flags |= TCP_ECN_QUEUE_CWR
+
+
+def withdraw_cwr(sk: TcpSock) -> None:
+    """Take that back, as the reduction is undone (``tcp_ecn_withdraw_cwr``)."""
+    sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR
+
+
+def send_cwr(sk: TcpSock, seq: int) -> None:
+    """Let packet ``seq``, the first new one, bear the CWR flag if that is due (``tcp_ecn_send``)."""
+    if sk.ecn_flags & TCP_ECN_QUEUE_CWR:
+        sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR
+        sk.cwr_seq = seq
+
+
+class EcnEcho:
+    """What a receiver echoes: ECE from the first CE until CWR (RFC 3168 section 6.1.3)."""
+
+    __slots__ = ("flags",)
+
+    def __init__(self) -> None:
+        self.flags = TCP_ECN_OK
+
+    @property
+    def ece(self) -> bool:
+        """Whether the next ACK bears ECE."""
+        return bool(self.flags & TCP_ECN_DEMAND_CWR)
+
+    def accept_cwr(self) -> None:
+        """Take a packet that bears CWR (``tcp_ecn_accept_cwr``)."""
+        self.flags &= ~TCP_ECN_DEMAND_CWR
+
+    def check(self, *, ect: bool, ce: bool) -> int:
+        """Take the ECN field of a new packet; return for how many segments ACKs go out at once
+        (``tcp_data_ecn_check``)."""
+        if ce:
+            first = not self.flags & TCP_ECN_DEMAND_CWR
+            self.flags |= TCP_ECN_SEEN | TCP_ECN_DEMAND_CWR
+            return QUICK_AFTER_MARK if first else 0
+        if ect:
+            self.flags |= TCP_ECN_SEEN
+            return 0
+        # Not ECT although others were: most likely a retransmission.
+        return QUICK_AFTER_MARK if self.flags & TCP_ECN_SEEN else 0

@@ -1,0 +1,174 @@
+"""The README does what it says: every command, file and example in it is taken out and executed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ccsim.experiment.tables import FLOW_COLUMNS
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- (\w+: [\w.-]+) -->\n```\w*\n(.*?)```\n", re.DOTALL)
+BLOCKS = dict(BLOCK.findall(README))
+
+
+def block(mark: str) -> str:
+    return BLOCKS[mark]
+
+
+def python(*arguments: str, cwd: Path, wrong: bool = False) -> str:
+    """Run Python with ccsim at hand; return what it printed, for input that is wrong to stderr."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (2 if wrong else 0), done.stderr
+    return done.stderr if wrong else done.stdout
+
+
+def ccsim(*arguments: str, cwd: Path, wrong: bool = False) -> str:
+    return python("-m", "ccsim", *arguments, cwd=cwd, wrong=wrong)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the README's own scenario, algorithm and shell script."""
+    made = tmp_path_factory.mktemp("reader")
+    for mark, name in (
+        ("docs: scenario", "mine.yaml"),
+        ("docs: my_cc.py", "my_cc.py"),
+        ("docs: kernel", "story.txt"),
+        ("docs: api", "api.py"),
+    ):
+        (made / name).write_text(block(mark), encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> str:
+    """What running the README's scenario prints."""
+    return ccsim("run", "mine.yaml", cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def scripted(folder: Path) -> str:
+    """What the README's Python example prints."""
+    return python("api.py", cwd=folder)
+
+
+@pytest.mark.slow
+class TestScenarioAndAlgorithm:
+    """`mine.yaml` with `my_cc.py`: three mechanisms in one run."""
+
+    def test_the_algorithm_of_the_readme_serves_its_flow_until_it_is_swapped(
+        self, printed: str
+    ) -> None:
+        rows = [line.split() for line in printed.splitlines() if line.startswith("bulk ")]
+        assert [row[1:4] for row in rows if row[3] in ("my_cc", "bbr")] == [
+            ["0", "10", "my_cc"],
+            ["10", "12", "my_cc"],
+            ["12", "20", "my_cc"],
+            ["20", "30", "bbr"],
+        ]
+        goodput = [float(row[4]) for row in rows]
+        assert all(1 < mbit < 50 for mbit in goodput)
+
+    def test_each_swap_is_reported_and_the_sweep_ends_by_14_s(self, printed: str) -> None:
+        assert re.findall(r"^swap \d at (\d+) s", printed, re.MULTILINE) == ["10", "12", "20"]
+        assert re.search(r"^at \(s\) +12\.000 +13\.000 +14\.000$", printed, re.MULTILINE)
+
+    def test_every_line_that_the_readme_explains_is_printed(self, printed: str) -> None:
+        table = README.split("| line | meaning |")[1].split("\n\n")[0]
+        labels = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)
+        parts = [part for label in labels if "--" not in label for part in label.split(", ")]
+        assert len(parts) == 12
+        for part in parts:
+            assert part.strip() in printed, part
+
+    def test_the_error_it_quotes_is_what_a_wrong_name_gives(self, folder: Path) -> None:
+        (folder / "wrong").mkdir()
+        shutil.copy(folder / "my_cc.py", folder / "wrong")
+        text = block("docs: scenario").replace("to: bbr", "to: brr")
+        (folder / "wrong" / "mine.yaml").write_text(text, encoding="utf-8")
+        said = ccsim("check", "mine.yaml", cwd=folder / "wrong", wrong=True)
+        assert re.findall(r"`(mine\.yaml:[^`]+)`", README) == [said.rstrip()]
+
+    def test_the_verbs_work_on_the_runs(self, folder: Path, printed: str, scripted: str) -> None:
+        commands = [shlex.split(line, comments=True) for line in block("docs: verbs").splitlines()]
+        assert [command[1] for command in commands] == ["show", "export", "plot", "compare"]
+        said = [ccsim(*command[1:], cwd=folder) for command in commands]
+        assert said[0].splitlines()[2:9] == printed.splitlines()[2:9]
+        assert all(_written(text, folder) for text in said[1:])
+
+
+def _written(text: str, folder: Path) -> Sequence[str]:
+    """Return the lines of a text that are paths of files which are there and not empty."""
+    return [
+        line
+        for line in text.splitlines()
+        if line and (folder / line).is_file() and (folder / line).stat().st_size
+    ]
+
+
+@pytest.mark.slow
+def test_the_python_example_runs_and_draws(folder: Path, scripted: str) -> None:
+    last, cwnd, rtt_ms = scripted.splitlines()[0].split()
+    assert int(last) == 30_000_000_000
+    assert int(cwnd) > 1000  # the pipe and two BDP of buffer hold 1000
+    assert 40 <= float(rtt_ms) <= 120
+    assert (folder / "picture.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_python_example_has_ten_lines_at_most() -> None:
+    assert len([line for line in block("docs: api").splitlines() if line]) <= 10
+
+
+def test_the_algorithm_has_about_thirty_lines() -> None:
+    lines = block("docs: my_cc.py").splitlines()
+    assert len([line for line in lines if line]) <= 30
+
+
+def test_the_kernels_story_takes_twelve_lines_and_ends_as_shown(folder: Path) -> None:
+    assert len(block("docs: kernel").splitlines()) == 12
+    said = ccsim("kernel", "story.txt", cwd=folder)
+    assert "\nENOENT: no congestion control 'mine' is registered\n" in said
+    assert said.endswith(block("docs: kernel-output"))
+
+
+@pytest.mark.parametrize(("mark", "verb"), [("ci: run", "ccsim run"), ("ci: test", "pytest")])
+def test_there_is_one_command_to_run_and_one_to_test(mark: str, verb: str) -> None:
+    assert README.count(f"<!-- {mark} -->") == 1
+    (line,) = block(mark).splitlines()
+    assert line.startswith("python3 -m venv .venv && ")
+    assert verb in line
+
+
+def test_trace_columns_are_those_it_names() -> None:
+    (named,) = re.findall(r"one row a flow and sample \(10 ms\): `([^`]+)`", README)
+    assert tuple(re.split(r",\s+", named)) == FLOW_COLUMNS
+
+
+def test_every_relative_link_and_picture_exists_and_pictures_are_small() -> None:
+    linked = re.findall(r'(?:\]\(|src=")(?!https?:)([^")#]+)', README)
+    mentioned = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:md|cff|png))`", README)
+    assert "docs/cubic_to_bbr.png" in linked
+    for name in {*linked, *mentioned}:
+        assert (ROOT / name).is_file(), name
+    assert sum(path.stat().st_size for path in (ROOT / "docs").glob("*.png")) < 300_000
+
+
+def test_it_says_nothing_twice_as_long_as_it_should_be() -> None:
+    assert len(README.splitlines()) <= 275

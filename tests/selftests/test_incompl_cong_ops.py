@@ -1,0 +1,37 @@
+"""incompl_cong_ops: an implementation without cong_avoid and cong_control cannot be attached."""
+
+from __future__ import annotations
+
+import pytest
+
+from ccsim.kernel import KernelError
+from ccsim.kernel.errors import EINVAL
+from tests.selftests.selftest_rig import act_at, kernel_of, loaded, trace, world
+
+SCENARIO = "flows:\n  - {name: bulk, congestion: cubic, size: 10 MiB}\n"
+
+
+@pytest.mark.parametrize("profile", ["linux", "v2"])
+def test_it_loads_but_does_not_attach_and_traffic_goes_on(profile: str) -> None:
+    ends = []
+    for tries in (True, False):
+        run = world(f"{SCENARIO}kernel: {{profile: {profile}}}\n")
+        map = loaded(run, "incompl_cong_ops.py")["incompl_cong_ops"]
+        before = kernel_of(run).available()
+
+        def attach() -> None:
+            with pytest.raises(KernelError, match="cong_avoid or cong_control") as caught:
+                map.attach_struct_ops()  # noqa: B023 (called before the next turn)
+            assert caught.value.number == EINVAL
+
+        if tries:
+            act_at(run, 0.02, attach)
+        run.run()
+        assert kernel_of(run).available() == before
+        ends.append(trace(run.result(), "bulk").end_ns)
+    assert ends[0] == ends[1] is not None
+
+
+def test_a_scenario_with_such_an_object_fails_before_its_first_event() -> None:
+    with pytest.raises(KernelError, match="bpf_incompl_ops: required operation missing"):
+        world(f"objects: [incompl_cong_ops.py]\n{SCENARIO}")

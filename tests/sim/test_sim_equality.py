@@ -1,0 +1,296 @@
+"""The two core properties: neither cuts nor vector paths show in a single byte of the result.
+
+    plain run        |--------- window ---------|------ window ------|---   vector paths
+    switched off     |--------- window ---------|------ window ------|---   row by row
+    cut              |--|--|--|--|--|--|--|--|--|--|--|--|--|--|--|--|--|   down to one packet
+
+Beside the result, the state that every socket is left in is compared, and packets are counted after
+every window: sent = delivered + dropped + under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ccsim.catalog import scenarios_dir
+from ccsim.scenario import load_scenario, parse_scenario
+from ccsim.sim import fuzz, simulate
+from ccsim.sim.fuzz import check, difference, shrink
+from ccsim.sim.fuzz_scenarios import Example, RandomDraw, complete, make_example, to_yaml
+from ccsim.sim.world import World
+from tests.sim.sim_rig import MS, S, plant, resolved, run, template
+
+T = TypeVar("T")
+
+SEEDS = range(40)  # the examples that must find every planted bug
+
+
+class HypothesisDraw:
+    """The generator's choices, drawn by hypothesis."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._draw = data.draw
+
+    def between(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self._draw(st.sampled_from(options))
+
+
+def check_text(text: str, *cuts: int) -> str:
+    """Check one scenario with the given lookaheads."""
+    return check(Example(resolved(text), cuts), resolved(text))
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),  # the fuzz makes scenarios smaller itself
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.data())
+def test_neither_cuts_nor_vector_paths_show(data: st.DataObject) -> None:
+    example = make_example(HypothesisDraw(data))
+    found = check(example, template())
+    assert not found, f"{found}\n{to_yaml(example.scenario)}\ncuts {example.cuts}"
+
+
+@pytest.mark.parametrize("first", [SEEDS.start, SEEDS.start + 20])
+def test_the_fuzz_finds_no_difference_in_its_own_examples(first: int) -> None:
+    report = fuzz.fuzz(first, template(), examples=20)
+    assert report.failure is None, report.failure
+    assert report.examples == 20
+
+
+# --- directed examples, for what random ones rarely meet ---
+
+DIRECTED = {
+    "two flows of one RTT tie at every step": """
+duration: 1 s
+path: {rate: 12 Mbit/s, rtt: 20 ms, buffer: 10 packets}
+flows:
+  - {name: a, congestion: reno}
+  - {name: b, congestion: cubic}
+tcp: {quickacks: 0}
+""",
+    "nothing lies behind the queue": """
+duration: 300 ms
+path: {rate: 12 Mbit/s, rtt: 10 ms, buffer: 10 packets}
+flows:
+  - {name: a, congestion: cubic, access_delay: 10 ms}
+  - {name: b, congestion: reno, access_delay: 5 ms}
+""",
+    "a buffer of one packet, so that timeouts are the rule": """
+duration: 5 s
+path: {rate: 2 Mbit/s, rtt: 30 ms, buffer: 1 packet}
+flows:
+  - {name: a, congestion: reno}
+  - {name: b, congestion: bbr, start: 30 ms}
+""",
+    "every data packet is lost": """
+duration: 8 s
+path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 1 BDP, loss: 100 %}
+flows:
+  - {name: a, congestion: cubic}
+""",
+    "the handshake takes longer than the first SYN's timer": """
+duration: 4 s
+path: {rate: 2 Mbit/s, rtt: 1200 ms, buffer: 100 packets}
+flows:
+  - {name: a, congestion: cubic}
+  - {name: b, congestion: bbr, rtt: 3100 ms}
+""",
+    "swaps at the instant at which flows stop and others start": """
+duration: 2 s
+path: {rate: 24 Mbit/s, rtt: 20 ms, buffer: 40 packets}
+links: {fleet: cubic}
+flows:
+  - {name: a, congestion: fleet}
+  - {name: b, congestion: fleet, start: 1 s}
+  - {name: c, congestion: bbr, start: 500 ms, stop: 1001 ms}
+swaps:
+  - {at: 1 s, via: link_update, link: fleet, to: bbr}
+  - {at: 1 s, via: setsockopt, flows: [a, c], to: reno}
+  - {at: 1 s, via: sweep, flows: [a, c], to: fleet, over: 900 ms}
+""",
+    "a swap in the middle of a recovery": """
+duration: 2 s
+path: {rate: 20 Mbit/s, rtt: 50 ms, buffer: 20 packets}
+flows:
+  - {name: a, congestion: reno}
+swaps:
+  - {at: 330 ms, via: setsockopt, flows: [a], to: bbr}
+  - {at: 400 ms, via: setsockopt, flows: [a], to: cubic}
+  - {at: 430 ms, via: setsockopt, flows: [a], to: vegas}
+""",
+    "finite flows end while others go on": """
+duration: 3 s
+path: {rate: 24 Mbit/s, rtt: 30 ms, buffer: 30 packets}
+flows:
+  - {name: a, congestion: cubic}
+  - {name: b, congestion: cubic, size: 1000001 B, start: 200 ms}
+  - {name: c, congestion: reno, size: 1 B, start: 1 s}
+  - {name: d, congestion: bbr, size: 144800 B, start: 1 s}
+""",
+}
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_equality_holds_where(name: str) -> None:
+    assert check_text(DIRECTED[name], 7 * MS, 1 * MS) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["cubic_to_bbr", "bbr_to_cubic", "cubic_to_reno_slow_start", "fairness", "link_update"]
+)
+def test_equality_holds_on_the_first_seconds_of_the_shipped(name: str) -> None:
+    # at a tenth of the rate and of the time, so that the swaps are within it
+    scenario = load_scenario(scenarios_dir() / f"{name}.yaml").resolved()
+    scenario["path"]["rate_bps"] //= 10
+    for swap in scenario["swaps"]:
+        swap["at_ns"] //= 10
+    for flow in scenario["flows"]:
+        flow["start_ns"] //= 10
+        flow["stop_ns"] = flow["stop_ns"] and flow["stop_ns"] // 10
+    scenario["duration_ns"] //= 15
+    scenario["path"]["buffer_packets"] = max(scenario["path"]["buffer_packets"] // 10, 8)
+    assert check(Example(scenario, (11 * MS,)), scenario) == ""
+
+
+TIES = """
+duration: 1200 ms
+path: {rate: 24 Mbit/s, rtt: 20 ms, buffer: 30 packets}
+flows:
+  - {name: a, congestion: cubic}
+  - {name: b, congestion: reno, rtt: 35 ms}
+tcp: {quickacks: 16}
+"""
+
+
+def ack_times(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
+    """Return when ACKs reach the senders [ns]."""
+    from ccsim.sim import flow
+
+    times: list[int] = []
+    original = flow.on_ack
+
+    def on_ack(sk: Any, t_ns: int, *rest: Any) -> None:
+        times.append(t_ns)
+        original(sk, t_ns, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(flow, "on_ack", on_ack)
+        simulate(resolved(text), vector=False)
+    return sorted(times)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.6, 0.8, 0.95])
+def test_equality_holds_where_an_ack_a_sample_and_a_swap_fall_on_one_instant(
+    part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = ack_times(monkeypatch, TIES)
+    t = times[int(len(times) * part)]
+    tied = f"{TIES}record: {{interval: {t} ns}}\n"
+    assert check_text(tied, 3 * MS) == ""
+    swap = f"swaps:\n  - {{at: {t} ns, via: sweep, flows: [a, b], to: bbr}}\n"
+    assert check_text(tied + swap, 3 * MS) == ""
+
+
+def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ccsim.sim import flow
+
+    times = ack_times(monkeypatch, TIES)
+    t = times[len(times) // 2]
+    sampled = run(f"{TIES}record: {{interval: {t} ns}}\n")
+    later = run(f"{TIES}record: {{interval: {t + 1} ns}}\n")
+    earlier = run(f"{TIES}record: {{interval: {t - 1} ns}}\n")
+    acked = [
+        sum(int(f.delivered_bytes[1]) for f in result.flows) for result in (earlier, sampled, later)
+    ]
+    assert acked[0] < acked[1] == acked[2]
+    # and one that does not is found
+    plant(
+        monkeypatch, flow.Flow._take_rows, "if recorder.next_ns < t:", "if recorder.next_ns <= t:"
+    )
+    plant(
+        monkeypatch,
+        type(World(resolved(TIES)).flows[0].recorder).catch_up,
+        "while self.next_ns < before_ns:",
+        "while self.next_ns <= before_ns:",
+    )
+    assert check_text(f"{TIES}record: {{interval: {t} ns}}\n", 3 * MS) != ""
+
+
+def test_a_swap_acts_before_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = ack_times(monkeypatch, TIES)
+    t = times[len(times) // 2]
+    swap = "swaps:\n  - {{at: {} ns, via: sweep, flows: [a, b], to: reno}}\nrecord: {{interval: {} ns}}\n"
+    with_ack = run(TIES + swap.format(t, t))
+    before = next(e for e in with_ack.events if e.kind == "swap").detail["before"]
+    alone = run(f"{TIES}record: {{interval: {t - 1} ns}}\n")
+    assert before["snd_cwnd"] == int(alone.flows[0].snd_cwnd[1])
+
+
+# --- the tools themselves ---
+
+
+def test_half_of_the_scenarios_are_aligned_and_half_are_deep() -> None:
+    made = [make_example(RandomDraw(seed)).scenario for seed in range(400)]
+    aligned = [s for s in made if all(f["rtt_ns"] * s["path"]["rate_bps"] % S == 0 for f in s["flows"])]
+    bdp = [s["path"]["rtt_ns"] * s["path"]["rate_bps"] // (12_000 * S) for s in made]
+    assert 150 < len(aligned) < 250
+    assert 150 < sum(packets >= 40 for packets in bdp) < 280
+
+
+def test_the_same_seed_makes_the_same_scenario_and_another_another() -> None:
+    assert make_example(RandomDraw(5)) == make_example(RandomDraw(5))
+    assert make_example(RandomDraw(5)) != make_example(RandomDraw(6))
+
+
+@pytest.mark.parametrize("seed", range(0, 12))
+def test_a_scenario_as_yaml_resolves_to_what_the_fuzz_ran(seed: int) -> None:
+    scenario = make_example(RandomDraw(seed)).scenario
+    read = parse_scenario(to_yaml(scenario), "fuzz.yaml").resolved()
+    assert read == complete(scenario, template())
+
+
+def test_a_difference_names_its_place_and_both_values() -> None:
+    text = "duration: 1 s\npath: {rate: 2 Mbit/s, rtt: 20 ms}\nflows:\n  - {congestion: reno}\n"
+    one, other = run(text), run(text.replace("reno", "bbr"))
+    assert difference(one, one) == ""
+    assert difference(one, other) == "flows.0.congestion: 'reno', 'bbr'"
+    assert difference(one, run(text.replace("1 s", "2 s"))) == "duration_ns: 1000000000, 2000000000"
+
+
+def test_shrinking_keeps_the_failure_and_little_else() -> None:
+    example = make_example(RandomDraw(3))
+    assert len(example.scenario["flows"]) > 1
+
+    def fails(smaller: Example) -> bool:
+        return any(flow["name"] == "flow-2" for flow in smaller.scenario["flows"])
+
+    smallest = shrink(example, fails).scenario
+    assert [flow["name"] for flow in smallest["flows"]] == ["flow-2"]
+    assert smallest["swaps"] == []
+    assert smallest["flows"][0]["start_ns"] == 0
+
+
+def test_the_fuzz_reports_the_seed_and_the_smallest_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "check", lambda example, template: "cut: flows.0: 1, 2")
+    failure = fuzz.fuzz(77, template(), examples=5).failure
+    assert failure is not None
+    assert failure.seed == 77
+    assert len(failure.smallest.scenario["flows"]) == 1
+
+
+def test_an_exception_is_a_finding_too() -> None:
+    broken = {**resolved(TIES), "links": [{"name": "fleet", "map": "no such map"}]}
+    assert "no such map" in check(Example(broken, ()), broken)
