@@ -91,14 +91,19 @@ class Fifo:
         """
         if self.loss is not None:
             return self._serve_lossy(arrivals, size)
-        out = np.empty(len(arrivals), dtype=np.int64)
-        done = 0
-        while done < len(arrivals):
-            done += self._serve_until_full(arrivals[done:], size, out[done:])
-            if done < len(arrivals):
-                stop = min(len(arrivals), done + OVERFLOW_ROWS)
-                rest = arrivals[done:stop].tolist()
-                out[done:stop] = self.serve(rest, [size] * len(rest))
+        n = len(arrivals)
+        out = np.empty(n, dtype=np.int64)
+        done, block = 0, n
+        while done < n:
+            stop = min(n, done + block)
+            served = self._serve_until_full(arrivals[done:stop], size, out[done:stop])
+            done += served
+            block *= 2
+            if done < stop:
+                # An overflow may go on for long, so look less far ahead until it has passed.
+                block = max(served, OVERFLOW_ROWS)
+                stop = min(n, done + block)
+                self._serve_overflow(arrivals[done:stop].tolist(), size, out[done:stop])
                 done = stop
         return out
 
@@ -142,5 +147,33 @@ class Fifo:
             self.accepted_bytes += served * size
         return served
 
+    def _serve_overflow(self, arrivals: list[int], size: int, out: Column) -> None:
+        """Serve packets one by one as `serve` does, from what the closed form keeps."""
+        assert self._recent is not None
+        known, limit = len(self._recent), self.limit
+        before = self._recent[
+            : len(arrivals)
+        ].tolist()  # what the next packets may have to wait for
+        complete = known <= len(arrivals)
+        first = known - limit  # index in `before` of the departure that frees a slot for the next
+        new: list[int] = []
+        last, rem = self.last_ns, self.remainder
+        for k, a in enumerate(arrivals):
+            if first >= 0 and before[first] > a:
+                out[k] = DROPPED
+                self.drops += 1
+                continue
+            service, rem = divmod(rem + size * (8 * NS_PER_S), self.rate_bps)
+            last = max(a, last) + service
+            out[k] = last
+            new.append(last)
+            if complete:
+                before.append(last)
+            first += 1
+        self.last_ns, self.remainder = last, rem
+        self.accepted += len(new)
+        self.accepted_bytes += len(new) * size
+        self._recent = np.concatenate((self._recent, np.array(new, dtype=np.int64)))[-limit:]
 
-OVERFLOW_ROWS = 64  # how many packets go one by one before the closed form is tried again
+
+OVERFLOW_ROWS = 64  # packets that go one by one, at least, before the closed form is tried again

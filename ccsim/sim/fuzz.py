@@ -100,10 +100,12 @@ def _state(sk: TcpSock) -> tuple[str, ...]:
 
 
 SCRATCH = frozenset(
-    "__dict__ __weakref__ ack_sample ca ca_ops host kernel_data on_event out_seq out_t packets "
-    "random rate_sample "
-    # the retransmission timer, which may be left a lower bound of when it is due
-    "timer_ns timer_settled timer_set_ns timer_delay_us timer_wstamp_ns".split()
+    (
+        *("__dict__", "__weakref__", "ack_sample", "rate_sample", "out_seq", "out_t", "packets"),
+        *("ca", "ca_ops", "host", "kernel_data", "on_event", "random"),
+        # the retransmission timer, which may be left at a lower bound of when it is due
+        *("timer_ns", "timer_settled", "timer_set_ns", "timer_delay_us", "timer_wstamp_ns"),
+    )
 )
 
 

@@ -41,9 +41,11 @@ class EventLog:
         """Add an event of flow number ``flow`` (-1: of none)."""
         self._events.append((t_ns, flow, len(self._events), event))
 
-    def sorted_events(self) -> tuple[Event, ...]:
-        """Return all events so far in their order, which does not depend on how the run was cut."""
-        return tuple(event for *_, event in sorted(self._events, key=lambda row: row[:3]))
+    def sorted_events(self, until_ns: int) -> tuple[Event, ...]:
+        """Return the events up to a time in their order, which does not depend on how the run was
+        cut."""
+        rows = sorted(self._events, key=lambda row: row[:3])
+        return tuple(event for t_ns, _, _, event in rows if t_ns <= until_ns)
 
 
 class FlowRecorder:
@@ -81,6 +83,10 @@ class FlowRecorder:
             window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate)
             self._add(sk, (self.next_ns, *window, sk.una, sk.delivered))
             self.next_ns += self.interval_ns
+
+    def forget_after(self, t_ns: int) -> None:
+        """Drop the samples of a window that was not completed."""
+        self.rows = [row for row in self.rows if row[0] <= t_ns]
 
     def instants(self, after_ns: int, until_ns: int) -> list[int]:
         """Return the recording instants from ``after_ns`` on and before ``until_ns``."""

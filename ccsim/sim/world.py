@@ -273,12 +273,13 @@ class World:
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
             flow.settle()
+            flow.recorder.forget_after(end)
         self.link.transmit([], end + 1)
         return SimResult(
             duration_ns=end,
             flows=tuple(self._flow_trace(flow) for flow in self.flows),
             links=(link_trace("bottleneck", self.link, end),),
-            events=self.events.sorted_events(),
+            events=self.events.sorted_events(end),
             swaps=tuple(self.swaps),
             failed=failed,
         )

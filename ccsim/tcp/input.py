@@ -16,18 +16,19 @@ from ccsim.tcp.alert import (
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
+from ccsim.tcp.pacing import pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
 from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
+from ccsim.tcp.recovery_ack import is_usual, usual_sack
 from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
 from ccsim.tcp.sock import TIMER_RTO, TcpSock
 
-__all__ = ["on_ack", "pacing_rate", "update_pacing_rate"]
+__all__ = ["MARKED", "on_ack"]
 
 OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
-US_PER_S = 1_000_000
 MARKED = SACKED | RETRANS | LOST | EVER_RETRANS
 
 
@@ -45,6 +46,9 @@ def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None
         and sk.tlp_high_seq < 0
         and _plain_ack(sk, ack)
     ):
+        return
+    if blocks is not None and is_usual(sk, ack, blocks):
+        usual_sack(sk, blocks)
         return
     _full_ack(sk, ack, echo_us, blocks)
 
@@ -303,17 +307,3 @@ def _xmit_recovery(sk: TcpSock, state: AckState) -> None:
         sk.frto = False
     if sk.nxt > sk.una:
         xmit_retransmit_queue(sk)
-
-
-def pacing_rate(sk: TcpSock, cwnd: int, packets_out: int, srtt_us: int) -> int:
-    """Return max(cwnd, packets_out)·MSS/srtt, doubled in slow start, ×1.2 else [bytes/s]
-    (``tcp_update_pacing_rate``)."""
-    ratio = sk.host.pacing_ss_ratio if cwnd < sk.snd_ssthresh >> 1 else sk.host.pacing_ca_ratio
-    rate = sk.mss_cache * (US_PER_S // 100 << 3) * ratio * max(cwnd, packets_out)
-    return min(rate // srtt_us if srtt_us else rate, sk.max_pacing_rate)
-
-
-def update_pacing_rate(sk: TcpSock) -> None:
-    """Set the pacing rate of a sender whose algorithm does not; it is enforced only while pacing is
-    needed."""
-    sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - sk.una, sk.srtt_us)

@@ -26,6 +26,7 @@ from ccsim.tcp.sock import (
     TIMER_NONE,
     TIMER_REO,
     TIMER_RTO,
+    UNBOUNDED,
     TcpSock,
 )
 
@@ -184,7 +185,8 @@ def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
 
 def _application_limited(sk: TcpSock) -> None:
     """Let an unused window decay by half of what is not used (``tcp_cwnd_application_limited``)."""
-    if sk.ca_state == OPEN:
+    # The writer of a bulk flow waits for room in the send buffer: then the application is no limit.
+    if sk.ca_state == OPEN and sk.write_limit < UNBOUNDED:
         used = max(sk.snd_cwnd_used, sk.host.initial_window)
         if used < sk.snd_cwnd:
             sk.snd_ssthresh = current_ssthresh(sk)

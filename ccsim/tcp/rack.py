@@ -143,6 +143,8 @@ def _judge_retransmits(sk: TcpSock, deadline: int) -> int:
     base, tx, flags = packets.base, packets.tx_us, packets.flags
     mstamp, end, una = sk.rack_mstamp_us, sk.rack_end, sk.una
     pending = sk.rack_retransmits
+    if pending[0][0] > mstamp:
+        return 0
     keep: list[tuple[int, int]] = []
     timeout = 0
     for k, (tx_us, seq) in enumerate(pending):

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.kernel.train import AckTrain
 from ccsim.tcp.host import TIMEOUT_MIN_US
-from ccsim.tcp.input import MARKED, pacing_rate
+from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import schedule_loss_probe
+from ccsim.tcp.pacing import pacing_rate
 from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
 from ccsim.tcp.sock import TcpSock
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ccsim.experiment.tables import FLOW_COLUMNS
+from ccsim.scenario.vocabulary import MECHANISMS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -161,6 +162,11 @@ def test_trace_columns_are_those_it_names() -> None:
     assert tuple(re.split(r",\s+", named)) == FLOW_COLUMNS
 
 
+def test_every_mechanism_has_its_row() -> None:
+    table = README.split("| `via` |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(MECHANISMS)
+
+
 def test_every_relative_link_and_picture_exists_and_pictures_are_small() -> None:
     linked = re.findall(r'(?:\]\(|src=")(?!https?:)([^")#]+)', README)
     mentioned = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:md|cff|png))`", README)
@@ -170,5 +176,5 @@ def test_every_relative_link_and_picture_exists_and_pictures_are_small() -> None
     assert sum(path.stat().st_size for path in (ROOT / "docs").glob("*.png")) < 300_000
 
 
-def test_it_says_nothing_twice_as_long_as_it_should_be() -> None:
+def test_it_stays_short_enough_to_be_read() -> None:
     assert len(README.splitlines()) <= 275

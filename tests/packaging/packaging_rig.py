@@ -14,9 +14,17 @@ import sysconfig
 import venv
 from pathlib import Path
 
-__all__ = ["ROOT", "Environment", "build"]
+import pytest
+
+__all__ = ["ROOT", "Environment", "build", "needs", "run"]
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def needs(*tools: str) -> None:
+    """Skip where a tool is missing that the extra ``dev`` installs."""
+    for tool in tools:
+        pytest.importorskip(tool, reason="pip install -e '.[dev]' brings it")
 
 
 def clean_env() -> dict[str, str]:
@@ -42,6 +50,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 def build(kind: str, source: Path, out: Path) -> Path:
     """Build the distribution ``kind`` (wheel, sdist) of the tree ``source``; return its file."""
+    needs("build", "hatchling")
     run(sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "-o", out, source, cwd=out)
     (made,) = out.iterdir()
     return made

@@ -11,11 +11,12 @@ import pytest
 from ruamel.yaml import YAML
 
 import ccsim
-from tests.packaging.packaging_rig import ROOT, Environment, build, run
+from tests.packaging.packaging_rig import ROOT, Environment, build, needs, run
 
 
 @pytest.fixture(scope="module")
 def editable(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    needs("hatchling", "editables")
     environment = Environment(tmp_path_factory.mktemp("env") / "venv")
     environment.lend()  # what builds it
     environment.install("--no-build-isolation", "-e", ROOT)

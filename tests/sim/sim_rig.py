@@ -6,7 +6,6 @@ import inspect
 import sys
 import textwrap
 from functools import cache
-from types import FunctionType
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def at(flow: FlowTrace, column: str, t_ns: int) -> int:
     return int(getattr(flow, column)[flow.t_ns.searchsorted(t_ns)])
 
 
-def plant(monkeypatch: pytest.MonkeyPatch, function: FunctionType, old: str, new: str) -> None:
+def plant(monkeypatch: pytest.MonkeyPatch, function: Any, old: str, new: str) -> None:
     """Replace a piece of a function's source, wherever the function is known in ccsim.
 
     A planted bug must be planted: the piece must occur exactly once.
@@ -63,7 +62,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, function: FunctionType, old: str, new
         monkeypatch.setattr(owner, function.__name__, planted)
 
 
-def _owners(function: FunctionType) -> list[Any]:
+def _owners(function: Any) -> list[Any]:
     """Return the class or the modules that hold a function under its name."""
     if "." in function.__qualname__:
         module = sys.modules[function.__module__]

@@ -27,7 +27,7 @@ from tests.sim.sim_rig import MS, S, plant, resolved, run, template
 
 T = TypeVar("T")
 
-SEEDS = range(40)  # the examples that must find every planted bug
+SEEDS = range(32)  # the examples that must find every planted bug
 
 
 class HypothesisDraw:
@@ -49,7 +49,7 @@ def check_text(text: str, *cuts: int) -> str:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,
@@ -63,11 +63,11 @@ def test_neither_cuts_nor_vector_paths_show(data: st.DataObject) -> None:
     assert not found, f"{found}\n{to_yaml(example.scenario)}\ncuts {example.cuts}"
 
 
-@pytest.mark.parametrize("first", [SEEDS.start, SEEDS.start + 20])
+@pytest.mark.parametrize("first", [SEEDS.start, SEEDS.start + 16])
 def test_the_fuzz_finds_no_difference_in_its_own_examples(first: int) -> None:
-    report = fuzz.fuzz(first, template(), examples=20)
+    report = fuzz.fuzz(first, template(), examples=16)
     assert report.failure is None, report.failure
-    assert report.examples == 20
+    assert report.examples == 16
 
 
 # --- directed examples, for what random ones rarely meet ---
@@ -232,8 +232,8 @@ def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatc
 def test_a_swap_acts_before_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     times = ack_times(monkeypatch, TIES)
     t = times[len(times) // 2]
-    swap = "swaps:\n  - {{at: {} ns, via: sweep, flows: [a, b], to: reno}}\nrecord: {{interval: {} ns}}\n"
-    with_ack = run(TIES + swap.format(t, t))
+    swap = f"swaps:\n  - {{at: {t} ns, via: sweep, flows: [a, b], to: reno}}\n"
+    with_ack = run(f"{TIES}{swap}record: {{interval: {t} ns}}\n")
     before = next(e for e in with_ack.events if e.kind == "swap").detail["before"]
     alone = run(f"{TIES}record: {{interval: {t - 1} ns}}\n")
     assert before["snd_cwnd"] == int(alone.flows[0].snd_cwnd[1])
@@ -244,7 +244,9 @@ def test_a_swap_acts_before_the_ack_of_its_own_instant(monkeypatch: pytest.Monke
 
 def test_half_of_the_scenarios_are_aligned_and_half_are_deep() -> None:
     made = [make_example(RandomDraw(seed)).scenario for seed in range(400)]
-    aligned = [s for s in made if all(f["rtt_ns"] * s["path"]["rate_bps"] % S == 0 for f in s["flows"])]
+    aligned = [
+        s for s in made if all(f["rtt_ns"] * s["path"]["rate_bps"] % S == 0 for f in s["flows"])
+    ]
     bdp = [s["path"]["rtt_ns"] * s["path"]["rate_bps"] // (12_000 * S) for s in made]
     assert 150 < len(aligned) < 250
     assert 150 < sum(packets >= 40 for packets in bdp) < 280
@@ -255,7 +257,7 @@ def test_the_same_seed_makes_the_same_scenario_and_another_another() -> None:
     assert make_example(RandomDraw(5)) != make_example(RandomDraw(6))
 
 
-@pytest.mark.parametrize("seed", range(0, 12))
+@pytest.mark.parametrize("seed", range(12))
 def test_a_scenario_as_yaml_resolves_to_what_the_fuzz_ran(seed: int) -> None:
     scenario = make_example(RandomDraw(seed)).scenario
     read = parse_scenario(to_yaml(scenario), "fuzz.yaml").resolved()
@@ -283,7 +285,9 @@ def test_shrinking_keeps_the_failure_and_little_else() -> None:
     assert smallest["flows"][0]["start_ns"] == 0
 
 
-def test_the_fuzz_reports_the_seed_and_the_smallest_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fuzz_reports_the_seed_and_the_smallest_scenario(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fuzz, "check", lambda example, template: "cut: flows.0: 1, 2")
     failure = fuzz.fuzz(77, template(), examples=5).failure
     assert failure is not None

@@ -1,0 +1,144 @@
+"""A recorded bulk transfer: its description, its flows sampled every 10 ms, its drops and swaps."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.verify.episode import RecordingError, episode_files
+
+__all__ = ["RecordedFlow", "RecordedSwap", "Trace", "load_trace", "trace_files"]
+
+Column = NDArray[np.int64]
+NS_PER_MS = 1_000_000
+NS_PER_US = 1_000
+NS_PER_S = 1_000_000_000
+UNLIMITED_RATE = (1 << 64) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedFlow:
+    """One flow's samples; columns as in `ccsim.sim.traces.FlowTrace`, ``acked_bytes`` cumulative."""
+
+    congestion: str
+    start_ns: int
+    t_ns: Column
+    snd_cwnd: Column
+    srtt_us: Column
+    acked_bytes: Column
+
+
+@dataclass(frozen=True)
+class RecordedSwap:
+    """One ``setsockopt``: when, on which flow, to what; (cwnd, ssthresh, pacing rate [bytes/s], -1 for unlimited)
+    just before and after; and ca_state before."""
+
+    t_ns: int
+    flow: int
+    to: str
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+    ca_state: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A recording; ``drops`` and ``losses`` hold the times [ns] of overflows and of random losses."""
+
+    name: str
+    meta: dict[str, Any]
+    flows: tuple[RecordedFlow, ...]
+    swaps: tuple[RecordedSwap, ...]
+    drops: Column
+    losses: Column
+
+    @property
+    def path(self) -> str:
+        """The path's letter, or its numbers if it is none of the known ones."""
+        meta = self.meta
+        key = round(meta["rate_bps"] / 1e6), meta["rtt_ms"], meta["buffer_pkts"], meta["loss_prob"] > 0
+        return PATHS.get(key, f"{key[0]}M {key[1]}ms {key[2]}")
+
+
+PATHS = {(10, 40, 33, False): "A", (50, 20, 42, False): "B", (20, 100, 333, False): "C", (20, 40, 67, True): "E"}
+
+
+def trace_files(paths: Iterable[str]) -> Iterator[Path]:
+    """Return the JSON files of the recordings among ``paths``: files, folders, names without suffix."""
+    stripped = (path.removesuffix(".gz").removesuffix(".csv") for path in paths)
+    for path in stripped:
+        for suffix in (".snd", ".emu", ".drops", ".bpf"):
+            path = path.removesuffix(suffix)
+        yield from episode_files([path])
+
+
+def load_trace(path: Path) -> Trace:
+    """Read NAME.json and the columns beside it; RecordingError if one cannot be read."""
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        rows = _rows(path.with_name(path.stem + ".snd.csv.gz"))
+        drops = _rows(path.with_name(path.stem + ".drops.csv.gz"))
+        return Trace(
+            name=meta["name"],
+            meta=meta,
+            flows=tuple(_flow(k, spec, rows) for k, spec in enumerate(meta["flows"])),
+            swaps=tuple(_swaps(meta["swaps"], rows)),
+            drops=_times(drops, "T"),
+            losses=_times(drops, "L"),
+        )
+    except (OSError, EOFError, KeyError, ValueError, TypeError, StopIteration) as error:
+        if isinstance(error, RecordingError):
+            raise
+        raise RecordingError(f"{path}: expected a recorded transfer, got {error!r}") from error
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="ascii", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _flow(index: int, spec: dict[str, Any], rows: list[dict[str, str]]) -> RecordedFlow:
+    own = [row for row in rows if int(row["flow"]) == index and not row["event"]]
+    if not own:
+        raise ValueError(f"flow {index} has no samples")
+    return RecordedFlow(
+        congestion=spec["cc"],
+        start_ns=round(spec["start_s"] * NS_PER_S),
+        t_ns=np.array([round(float(row["t_ms"]) * NS_PER_MS) for row in own]),
+        snd_cwnd=_column(own, "snd_cwnd"),
+        srtt_us=_column(own, "srtt_us"),
+        acked_bytes=_column(own, "bytes_acked"),
+    )
+
+
+def _column(rows: list[dict[str, str]], name: str) -> Column:
+    return np.array([int(row[name]) for row in rows], dtype=np.int64)
+
+
+def _swaps(specs: list[dict[str, Any]], rows: list[dict[str, str]]) -> Iterator[RecordedSwap]:
+    """Yield the swaps in order; the rows around each are those of its flow."""
+    marks = [row for row in rows if row["event"] in ("swap_pre", "swap_post")]
+    for spec in specs:
+        own = [row for row in marks if int(row["flow"]) == spec["flow"]]
+        at = min(range(0, len(own), 2), key=lambda k: abs(float(own[k]["t_ms"]) - 1e3 * spec["t_s"]))
+        before, after = own[at], own[at + 1]
+        t_ns = round(float(before["t_ms"]) * NS_PER_MS)
+        state = int(before["ca_state"])
+        yield RecordedSwap(t_ns, spec["flow"], spec["to"], _values(before), _values(after), state)
+
+
+def _values(row: dict[str, str]) -> tuple[int, int, int]:
+    rate = int(row["pacing_rate_Bps"])
+    return int(row["snd_cwnd"]), int(row["ssthresh"]), -1 if rate == UNLIMITED_RATE else rate
+
+
+def _times(rows: list[dict[str, str]], kind: str) -> Column:
+    return np.array([int(r["t_us"]) * NS_PER_US for r in rows if r["kind"] == kind], dtype=np.int64)
