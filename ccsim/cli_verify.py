@@ -114,7 +114,9 @@ def _plot_episode(outcome: Comparison, folder: Path) -> None:
     from ccsim.verify.curves import episode_panels
 
     name = outcome.episode.name
-    draw_overlay(f"{name}: {outcome.episode.meta['what']}", episode_panels(outcome), folder / f"{name}.png")
+    draw_overlay(
+        f"{name}: {outcome.episode.meta['what']}", episode_panels(outcome), folder / f"{name}.png"
+    )
 
 
 def verify_trace_verb(args: argparse.Namespace) -> int:

@@ -222,6 +222,7 @@ class Kernel:
         """Return what a connection would start with if the listener accepted it now
         (``tcp_ca_openreq_child``).
         """
+        self._data(listener)
         return self.tcp_cong.inherited(listener)
 
     def accept(self, listener: Sock, sk: Sock) -> None:

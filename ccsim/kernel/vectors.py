@@ -134,7 +134,12 @@ class ReplaySock(Sock):
 
     def tcp_enter_cwr(self) -> None:
         """Enter CWR unless a reduction is under way, as the recording's host does."""
-        call: dict[str, Any] = {"fn": "enter_cwr", "effective": int(self.ca_state < 2)}
+        call: dict[str, Any] = {
+            "fn": "enter_cwr",
+            "effective": int(self.ca_state < 2),
+            "ssthresh_ret": 0,
+            "cwnd_at": self.snd_cwnd,
+        }
         if call["effective"] and self.ca_ops.ssthresh is not None:
             self.snd_cwnd_cnt = 0
             self.prior_cwnd = self.snd_cwnd

@@ -104,7 +104,14 @@ SCRATCH = frozenset(
         *("__dict__", "__weakref__", "ack_sample", "rate_sample", "out_seq", "out_t", "packets"),
         *("ca", "ca_ops", "host", "kernel_data", "on_event", "random"),
         # the retransmission timer, which may be left at a lower bound of when it is due
-        *("timer_ns", "timer_settled", "timer_set_ns", "timer_delay_us", "timer_wstamp_ns"),
+        *(
+            "timer_ns",
+            "timer_settled",
+            "timer_resend",
+            "timer_set_ns",
+            "timer_delay_us",
+            "timer_wstamp_ns",
+        ),
     )
 )
 

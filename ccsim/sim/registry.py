@@ -198,7 +198,7 @@ class Registry:
         if not params or key in self._variants:
             return
         name = spec["congestion"]
-        found = self._find_registered(name)
+        map_name, found = self._find_registered(name)
         known = [f.name for f in fields(found.params)] if found.params is not None else []
         for param in params:
             if param not in known:
@@ -211,13 +211,15 @@ class Registry:
         except (TypeError, ValueError) as error:
             raise AlgorithmError(f"{name}: parameters: {error}") from error
         variant = f"{name[:12]}.{len(self._variants) + 1}"
-        self._open_table(name, changed, variant).attach_struct_ops()
+        self._open_table(map_name, changed, variant).attach_struct_ops()
         self._variants[key] = variant
 
-    def _find_registered(self, name: str) -> TcpCongestionOps:
-        """Return the table that sockets find under a name: a user's first, else the module's."""
-        table = next((ops for _, ops in self._user_tables() if ops.name == name), None)
-        return table or self._request_module(name) or self._find_table(name)
+    def _find_registered(self, name: str) -> tuple[str, TcpCongestionOps]:
+        """Return the map and table that sockets find under a name: a user's, else the module's."""
+        for map_name, ops in self._user_tables():
+            if ops.name == name:
+                return map_name, ops
+        return name, self._request_module(name) or self._find_table(name)
 
 
 def _variant_key(spec: Mapping[str, Any]) -> tuple[str, str]:

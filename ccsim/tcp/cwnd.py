@@ -179,7 +179,11 @@ def _timeout_mark_lost(sk: TcpSock) -> None:
     if not sk.host.sack:
         sk.sacked_out = 0
     for seq in range(sk.una, sk.nxt):
-        if seq == sk.una or not sk.host.sack or packets.tx_us[seq - packets.base] + sk.rack_rtt_us <= now_us:
+        if (
+            seq == sk.una
+            or not sk.host.sack
+            or packets.tx_us[seq - packets.base] + sk.rack_rtt_us <= now_us
+        ):
             mark_skb_lost(sk, seq)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ccsim.kernel.ops import CaState
+from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.alert import (
     ACKED,
     NOT_DUP,
@@ -107,6 +108,16 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         ops.cong_avoid(sk, ack * sk.mss_cache, acked)
         sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
         sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - ack, sk.srtt_us)
+    nxt = sk.nxt
+    if (
+        sk.tcp_wstamp_ns > sk.tcp_clock_cache
+        and sk.pacing_status != PACING_NONE
+        and nxt - ack < sk.snd_cwnd
+        and nxt < sk.write_limit
+    ):
+        sk.pacing_ns = sk.tcp_wstamp_ns  # the pacer's turn comes later: nothing can be sent now
+        set_xmit_timer(sk)
+        return True
     # The timer that the ACK sets anew is set again by what it lets out: once is enough, unless that
     # is the RTO because there are no loss probes.
     if not write_xmit(sk) or sk.timer_kind == TIMER_RTO:
@@ -241,7 +252,11 @@ def _clean_rtx_queue(
 def _spurious_retransmission(sk: TcpSock, mark: int, tx_us: int, state: AckState) -> bool:
     """Report whether the original of a retransmitted packet is what was acknowledged
     (``tcp_skb_spurious_retrans``)."""
-    return sk.host.timestamps and bool(mark & (RETRANS | EVER_RETRANS)) and state.echo_ms < sk.host.timestamp_ms(tx_us)
+    return (
+        sk.host.timestamps
+        and bool(mark & (RETRANS | EVER_RETRANS))
+        and state.echo_ms < sk.host.timestamp_ms(tx_us)
+    )
 
 
 def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: AckState) -> None:

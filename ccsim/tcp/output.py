@@ -283,8 +283,14 @@ def _arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> No
 
 
 def settle_timer(sk: TcpSock) -> None:
-    """Work out when a loss probe is due that `schedule_loss_probe` has only noted."""
+    """Work out when a loss probe is due that was only noted by `schedule_loss_probe`, or marked to
+    be set anew from the last packet sent."""
     host = sk.host
+    if sk.timer_resend:
+        clock = sk.tcp_clock_cache
+        sk.set_clock(sk.lsnd_ns)
+        schedule_loss_probe(sk, advancing_rto=False)
+        sk.set_clock(clock)
     delay = host.us_to_jiffies(sk.timer_delay_us)
     if sk.timer_wstamp_ns > sk.timer_set_ns:
         delay += (sk.timer_wstamp_ns - sk.timer_set_ns) // host.jiffy_ns
@@ -342,7 +348,7 @@ def schedule_loss_probe(sk: TcpSock, *, advancing_rto: bool) -> bool:
     sk.timer_delay_us = timeout_us
     sk.timer_wstamp_ns = sk.tcp_wstamp_ns
     sk.timer_ns = clock + timeout_us * 1000
-    sk.timer_settled = False
+    sk.timer_settled = sk.timer_resend = False
     return True
 
 
@@ -355,9 +361,56 @@ def set_xmit_timer(sk: TcpSock) -> None:
 def on_pacing_timer(sk: TcpSock) -> None:
     """Go on sending when the pacer allows (``tcp_pace_kick``, ``tcp_tsq_write``)."""
     sk.pacing_ns = NEVER
+    if not sk.timer_settled and not sk.sacked_out and not sk.lost_out and _send_paced(sk):
+        return
     if sk.lost_out > sk.retrans_out and sk.snd_cwnd > in_flight(sk):
         xmit_retransmit_queue(sk)
     write_xmit(sk)
+
+
+def _send_paced(sk: TcpSock) -> bool:
+    """Send the one packet that is due in plain order, as `write_xmit` would, in less time; False
+    and nothing done if it is not plain.
+
+    The loss probe, which every packet sets anew, is only marked to be set anew from this one.
+    """
+    una, seq, now_ns = sk.una, sk.nxt, sk.tcp_clock_cache
+    stamp, rate, cwnd = sk.tcp_wstamp_ns, sk.pacing_rate, sk.snd_cwnd
+    packets = sk.packets
+    i = seq - packets.base
+    flight = seq + 1 - una
+    if (
+        flight < 3
+        or flight > cwnd
+        or seq + 1 >= sk.write_limit
+        or i >= packets.capacity
+        or stamp > now_ns
+        or not rate
+        or sk.data_segs_out < SEGS_NEVER_PACED
+        or sk.ca_state != OPEN
+    ):
+        return False
+    packets.tx_us[i] = sk.tcp_mstamp
+    packets.delivered[i] = sk.delivered
+    packets.delivered_us[i] = sk.delivered_mstamp
+    packets.first_tx_us[i] = sk.first_tx_us
+    packets.flags[i] = APP_LIMITED if sk.app_limited else 0
+    gap = sk.mss_cache * NS_PER_S // rate
+    half, late = gap >> 1, now_ns - stamp
+    sk.tcp_wstamp_ns = stamp = now_ns + gap - (half if half < late else late)
+    sk.out_t.append(now_ns)
+    sk.out_seq.append(seq)
+    sk.nxt = seq + 1
+    sk.data_segs_out += 1
+    sk.lsnd_ns = now_ns
+    sk.timer_resend = True
+    _cwnd_validate(sk, flight >= cwnd)
+    if flight < cwnd:
+        if stamp > now_ns:
+            sk.pacing_ns = stamp
+        else:
+            write_xmit(sk)
+    return True
 
 
 def on_timer(sk: TcpSock) -> None:

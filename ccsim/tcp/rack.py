@@ -93,7 +93,9 @@ def rack_mark_lost(sk: TcpSock) -> bool:
         delay = sk.host.us_to_jiffies(timeout_us + TIMEOUT_MIN_US)
         sk.timer_kind = TIMER_REO
         sk.timer_settled = True
-        sk.timer_ns = sk.host.expiry_ns(sk.tcp_clock_cache, min(delay, sk.rto_jiffies), sk.timer_ran_tick)
+        sk.timer_ns = sk.host.expiry_ns(
+            sk.tcp_clock_cache, min(delay, sk.rto_jiffies), sk.timer_ran_tick
+        )
     return bool(timeout_us)
 
 

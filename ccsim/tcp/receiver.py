@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ccsim.tcp.ecn import EceBlocks, EcnEcho
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.sack import Blocks
+from ccsim.tcp.writer import BulkWriter
 
 __all__ = ["AckRow", "Receiver"]
 
@@ -54,6 +55,7 @@ class Receiver:
         "sacks",
         "starts",
         "unacked",
+        "writer",
     )
 
     def __init__(self, host: Host, quickacks: int, *, delayed: bool = True) -> None:
@@ -63,6 +65,7 @@ class Receiver:
         self.quick = quickacks
         self.delayed = delayed
         self.pushed: set[int] = set()  # packets that bear PSH: the reader empties the queue at them
+        self.writer: BulkWriter | None = None  # who ends bursts, if that is to be modelled
         self.rcv_nxt = 0
         self.unacked = 0  # packets received in order since the last ACK
         self.echo_us = 0
@@ -118,7 +121,7 @@ class Receiver:
         """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
         timer fires."""
         n = len(times)
-        if self.starts or self.pushed or not n or self.delack_ns <= times[0]:
+        if self.starts or self.pushed or self.writer or not n or self.delack_ns <= times[0]:
             return 0
         shift = seqs - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
@@ -187,6 +190,8 @@ class Receiver:
             self.quick -= 1
         self.unacked = 0
         self.delack_ns = NEVER
+        if self.writer is not None:
+            self.writer.acknowledged(self.rcv_nxt, self.pushed)
 
     def _holds(self, seq: int) -> bool:
         """Report whether the out-of-order queue has packet ``seq``."""

@@ -92,6 +92,7 @@ class TcpSock(Sock):
         "timer_delay_us",
         "timer_kind",
         "timer_ns",
+        "timer_resend",
         "timer_set_ns",
         "timer_ran_tick",
         "timer_settled",
@@ -120,9 +121,7 @@ class TcpSock(Sock):
         self.write_limit = UNBOUNDED
         self.ack_sample = AckSample()
         self.rate_sample = RateSample()
-        self.counters = dict.fromkeys(
-            COUNTERS, 0
-        )
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self.on_event: Listener = _ignore
         self._init_rtt()
         self._init_recovery()
@@ -141,6 +140,7 @@ class TcpSock(Sock):
         self.timer_settled = (
             True  # False: timer_ns is a lower bound, see ccsim.tcp.output.settle_timer
         )
+        self.timer_resend = False  # a packet sent since has set it anew
         self.timer_set_ns = 0
         self.timer_delay_us = 0
         self.timer_wstamp_ns = 0

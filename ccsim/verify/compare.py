@@ -83,7 +83,9 @@ def _compare(episode: Episode, replay: EpisodeReplay) -> Comparison:
     recorded, simulated = _until_end(episode, replay)
     total = max(len(recorded), len(simulated))
     in_order = _common(recorded, simulated)
-    differences = [abs(a.t_ns - b.t_ns) for a, b in zip(recorded[:in_order], simulated[:in_order], strict=True)]
+    differences = [
+        abs(a.t_ns - b.t_ns) for a, b in zip(recorded[:in_order], simulated[:in_order], strict=True)
+    ]
     allowed = [_tolerance_ns(replay, b.t_ns) for b in simulated[:in_order]]
     late = [k for k, d in enumerate(differences) if d > allowed[k]]
     states_agree = _state_sequence(episode.states) == _state_sequence(replay.states)
@@ -136,9 +138,7 @@ def _tolerance_ns(replay: EpisodeReplay, t_ns: int) -> int:
     return TICK_NS if t_ns in replay.timer_sends else SEND_TOLERANCE_NS
 
 
-def _order_difference(
-    recorded: Sends, simulated: Sends, k: int
-) -> tuple[int, str] | None:
+def _order_difference(recorded: Sends, simulated: Sends, k: int) -> tuple[int, str] | None:
     if k == len(recorded) == len(simulated):
         return None
     there = _told(recorded[k]) if k < len(recorded) else "nothing more"
@@ -147,9 +147,7 @@ def _order_difference(
     return min(times), f"transmission {k + 1}: recorded {there}, simulated {here}"
 
 
-def _late_difference(
-    recorded: Sends, simulated: Sends, k: int
-) -> tuple[int, str]:
+def _late_difference(recorded: Sends, simulated: Sends, k: int) -> tuple[int, str]:
     times = f"{_ms(recorded[k].t_ns)} recorded, {_ms(simulated[k].t_ns)} simulated"
     return recorded[k].t_ns, f"transmission {k + 1} ({recorded[k].orig}.{recorded[k].tx}): {times}"
 
@@ -162,7 +160,9 @@ def _ms(t_ns: int) -> str:
     return f"{t_ns / 1e6:.1f} ms"
 
 
-def _state_sequence(states: tuple[tuple[str, int, int, int, int], ...] | list[tuple[str, int, int, int, int]]) -> list[int]:
+def _state_sequence(
+    states: tuple[tuple[str, int, int, int, int], ...] | list[tuple[str, int, int, int, int]],
+) -> list[int]:
     sequence = [0]
     for _, _, state, _, _ in states:
         if state != sequence[-1]:
@@ -184,7 +184,10 @@ def _windows(episode: Episode, replay: EpisodeReplay) -> tuple[int, int, tuple[i
             agree += 1
         elif first is None:
             here = "no such ACK" if row is None else _window(row[1:])
-            first = t, f"after ACK {event[1:]} at {_ms(t)}: recorded {_window(values)}, simulated {here}"
+            first = (
+                t,
+                f"after ACK {event[1:]} at {_ms(t)}: recorded {_window(values)}, simulated {here}",
+            )
     return agree, total, first
 
 

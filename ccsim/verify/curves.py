@@ -32,9 +32,7 @@ def episode_panels(outcome: Comparison) -> list[Panel]:
     return [panels[1], panels[2], panels[0], ("packet sent", numbers[0], numbers[1])]
 
 
-def _column(
-    states: Iterable[tuple[str, int, int, int, int]], k: int
-) -> tuple[Floats, Floats]:
+def _column(states: Iterable[tuple[str, int, int, int, int]], k: int) -> tuple[Floats, Floats]:
     return _points((row[1], row[k]) for row in states)
 
 

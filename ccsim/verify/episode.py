@@ -51,7 +51,9 @@ class Episode:
     handshake_rtt_ns: int
     writes: tuple[tuple[int, int], ...]  # (actual time [ns], bytes)
     end_ns: int
-    data_late_ns: dict[int, int]  # how long the receiving host took to deal with the n-th data packet,
+    data_late_ns: dict[
+        int, int
+    ]  # how long the receiving host took to deal with the n-th data packet,
     ack_late_ns: dict[int, int]  # the sending host with the n-th ACK
 
     @property
@@ -78,7 +80,9 @@ def episode_files(paths: Iterable[str]) -> Iterator[Path]:
             stem = stem.removesuffix(suffix)
         found = path.with_name(stem + ".json")
         if not found.is_file():
-            raise RecordingError(f"{text}: expected an episode (NAME.json) or a folder of them, got nothing there")
+            raise RecordingError(
+                f"{text}: expected an episode (NAME.json) or a folder of them, got nothing there"
+            )
         yield found
 
 
@@ -133,7 +137,9 @@ def _states(info: list[dict[str, str]]) -> Iterator[tuple[str, int, int, int, in
         yield row["ev"], _ns(row["t_us"]), last["ca_state"], last["snd_cwnd"], last["ssthresh"]
 
 
-def _actual_writes(script: Script, info: list[dict[str, str]], established_ns: int) -> tuple[tuple[int, int], ...]:
+def _actual_writes(
+    script: Script, info: list[dict[str, str]], established_ns: int
+) -> tuple[tuple[int, int], ...]:
     """Return when the application really wrote: what was due before the connection stood, it wrote together."""
     planned: dict[int, int] = {}
     for t, size in script.writes:
@@ -146,7 +152,9 @@ def _actual_writes(script: Script, info: list[dict[str, str]], established_ns: i
 
 def _data_lateness(packets: list[dict[str, str]]) -> dict[int, int]:
     """Return the time from each data packet's arrival to the ACK that it elicited at once."""
-    arrivals = sorted((int(p["due_us"]), int(p["idx"])) for p in packets if p["kind"] == "D" and p["due_us"])
+    arrivals = sorted(
+        (int(p["due_us"]), int(p["idx"])) for p in packets if p["kind"] == "D" and p["due_us"]
+    )
     late = {}
     for packet in packets:
         if packet["kind"] == "A":

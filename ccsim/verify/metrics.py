@@ -209,11 +209,16 @@ def _distance(recorded: RecordedFlow, simulated: FlowTrace) -> FlowDistance:
 def _swap(trace: Trace, results: list[SimResult], k: int) -> SwapMeasure:
     swap = trace.swaps[k]
     counts = [_in_second_after(r.links[0].drop_t_ns, swap.t_ns) for r in results]
-    details = [event.detail for event in results[0].events if _is_swap(event.detail, event.t_ns, swap.t_ns)]
+    details = [
+        event.detail for event in results[0].events if _is_swap(event.detail, event.t_ns, swap.t_ns)
+    ]
     before, after = (_state(details[0], side) for side in ("before", "after"))
     return SwapMeasure(
         label=f"swap to {swap.to} at {swap.t_ns / NS_PER_S:.2f} s",
-        drops=(_in_second_after(np.concatenate((trace.drops, trace.losses)), swap.t_ns), float(np.mean(counts))),
+        drops=(
+            _in_second_after(np.concatenate((trace.drops, trace.losses)), swap.t_ns),
+            float(np.mean(counts)),
+        ),
         recorded=(swap.before, swap.after),
         simulated=(before, after),
         unsettled=swap.ca_state == RECOVERY or swap.before[0] == BBR_PROBE_RTT_CWND,

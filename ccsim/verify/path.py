@@ -57,7 +57,9 @@ class ScriptedPath:
         actions = self.script.acks.get(self._acks, [])
         if _dropped(actions) or _holds(self.script.blackout_acks, t_ns):
             return []
-        return [_held(self.script.hold_acks, due) for due in _arrivals(t_ns + self.delay_ns, actions)]
+        return [
+            _held(self.script.hold_acks, due) for due in _arrivals(t_ns + self.delay_ns, actions)
+        ]
 
     def _serve(self, t_ns: int, size_bytes: int) -> int:
         start = _held(self.script.hold_data, max(t_ns, self._last_ns))

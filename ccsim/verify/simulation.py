@@ -9,6 +9,7 @@ from ccsim.net.loss import BernoulliLoss
 from ccsim.scenario import parse_scenario
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
+from ccsim.tcp.writer import BulkWriter
 from ccsim.verify.trace import Trace
 
 __all__ = ["scenario_of", "simulate_trace"]
@@ -48,6 +49,8 @@ def simulate_trace(trace: Trace, seed: int = 1) -> SimResult:
     world = World(scenario_of(trace, seed))
     if trace.meta["loss_prob"] > 0:
         world.link.fifo.loss = BernoulliLoss(trace.meta["loss_prob"], trace.meta["loss_seed"])
+    for flow in world.flows:
+        flow.receiver.writer = BulkWriter()
     world.run()
     return world.result()
 

@@ -64,11 +64,21 @@ class Trace:
     def path(self) -> str:
         """The path's letter, or its numbers if it is none of the known ones."""
         meta = self.meta
-        key = round(meta["rate_bps"] / 1e6), meta["rtt_ms"], meta["buffer_pkts"], meta["loss_prob"] > 0
+        key = (
+            round(meta["rate_bps"] / 1e6),
+            meta["rtt_ms"],
+            meta["buffer_pkts"],
+            meta["loss_prob"] > 0,
+        )
         return PATHS.get(key, f"{key[0]}M {key[1]}ms {key[2]}")
 
 
-PATHS = {(10, 40, 33, False): "A", (50, 20, 42, False): "B", (20, 100, 333, False): "C", (20, 40, 67, True): "E"}
+PATHS = {
+    (10, 40, 33, False): "A",
+    (50, 20, 42, False): "B",
+    (20, 100, 333, False): "C",
+    (20, 40, 67, True): "E",
+}
 
 
 def trace_files(paths: Iterable[str]) -> Iterator[Path]:
@@ -128,7 +138,9 @@ def _swaps(specs: list[dict[str, Any]], rows: list[dict[str, str]]) -> Iterator[
     marks = [row for row in rows if row["event"] in ("swap_pre", "swap_post")]
     for spec in specs:
         own = [row for row in marks if int(row["flow"]) == spec["flow"]]
-        at = min(range(0, len(own), 2), key=lambda k: abs(float(own[k]["t_ms"]) - 1e3 * spec["t_s"]))
+        at = min(
+            range(0, len(own), 2), key=lambda k: abs(float(own[k]["t_ms"]) - 1e3 * spec["t_s"])
+        )
         before, after = own[at], own[at + 1]
         t_ns = round(float(before["t_ms"]) * NS_PER_MS)
         state = int(before["ca_state"])

@@ -106,6 +106,22 @@ def test_a_listener_that_never_chose_hands_on_the_default_of_the_moment():
     assert rig.served_by(listener) == "reno"
 
 
+def test_what_a_listener_would_hand_on_can_be_asked_without_accepting():
+    rig = Rig()
+    rig.linked("a", "a")
+    listener = rig.sock(connect=False)
+    rig.kernel.listen(listener)
+    before = snapshot(rig.kernel)
+    assert rig.kernel.would_accept(listener).map_name == "reno"  # the default
+    assert snapshot(rig.kernel) == before
+    rig.kernel.setsockopt(listener, TCP_CONGESTION, "a")
+    rig.kernel.set_default("cubic")
+    assert rig.kernel.would_accept(listener).map_name == "a"
+    rig.kernel.close(listener)
+    with raises("EBADF"):
+        rig.kernel.would_accept(listener)
+
+
 def test_an_accepted_connection_has_a_private_area_of_its_own():
     rig = Rig()
     rig.map("a", private=list).attach_struct_ops()

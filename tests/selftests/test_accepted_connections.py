@@ -338,7 +338,7 @@ def test_twins_of_an_update_between_two_maps_of_one_name_attach_each_map_at_most
         assert served(simulate(each.resolved())) == {"a": (map_name,)}
 
 
-# --- grace periods, module parameters ---
+# --- grace periods ---
 
 
 def test_the_kernels_clock_follows_the_run_so_that_grace_periods_end() -> None:
@@ -346,41 +346,3 @@ def test_the_kernels_clock_follows_the_run_so_that_grace_periods_end() -> None:
     run.run()
     assert kernel_of(run).now_ns == 4_000 * MS  # the last instant: a flow's start
     assert (kernel_of(run).next_grace_ns() or 6_000 * MS) > 4_000 * MS
-
-
-def overshoot(congestion: str) -> tuple[int, int]:
-    result = run_of(f"flows: [{{name: a, congestion: {congestion}}}]\n", PATH.replace("6 s", "3 s"))
-    flow = trace(result, "a")
-    return int(flow.snd_cwnd.max()), flow.counters["packets_dropped"]
-
-
-def test_without_hystart_slow_start_overshoots_the_pipe_and_its_buffer() -> None:
-    """BDP and buffer hold 666 packets. Slow start that only a loss ends has doubled that by the
-    time it hears of it, and loses about as many as the pipe holds.
-    """
-    cwnd, drops = overshoot("{name: cubic, hystart: false}")
-    assert cwnd > 1.8 * 666
-    assert drops > 500
-    cwnd_with, drops_with = overshoot("cubic")
-    assert cwnd_with < 1.2 * 666
-    assert drops_with < 100
-    assert overshoot("{name: cubic, hystart: true}") == (cwnd_with, drops_with)
-
-
-def test_a_listeners_parameters_reach_what_it_accepts() -> None:
-    text = "listeners: [{name: web, congestion: {name: cubic, hystart: 0}}]\n"
-    result = run_of(f"{text}flows: [{{name: a, listener: web}}]\n", PATH.replace("6 s", "3 s"))
-    assert int(trace(result, "a").snd_cwnd.max()) > 1.8 * 666
-
-
-def test_flows_with_the_same_parameters_share_one_variant() -> None:
-    run = world(
-        "flows:\n"
-        "  - {congestion: {name: cubic, beta: 800}, count: 3, size: 100 KB}\n"
-        "  - {congestion: {beta: 800, name: cubic}, size: 100 KB}\n"
-        "  - {congestion: {name: cubic, beta: 600}, size: 100 KB}\n",
-        PATH,
-    )
-    assert kernel_of(run).available() == ["reno", "cubic", "cubic.1", "cubic.2"]
-    run.run()
-    assert set(served(run.result()).values()) == {("cubic",)}

@@ -134,9 +134,7 @@ def test_no_timer_fires_early_or_later_than_its_grid_allows(now: int, ticks: int
     tick = 4 * MS
     grid = 1 if ticks < 63 else 8 if ticks < 504 else 64 if ticks < 4032 else 512
     late = HOST.expiry_ns(now, ticks) - (now + ticks * tick)
-    assert -tick < late - (tick if grid == 1 else 0) + tick or grid == 1
-    assert 0 < late + tick
-    assert late <= grid * tick
+    assert 0 < late <= grid * tick
 
 
 def test_a_thousand_ticks_a_second_are_a_millisecond_each() -> None:
