@@ -1,4 +1,4 @@
-"""BBR version 1: model the path, bandwidth and least RTT, and send at that rate, one BDP in flight.
+"""BBR version 1: send at the measured bandwidth, with one BDP in flight.
 
 The bandwidth is the greatest delivery rate of ten rounds, RTprop the least RTT of ten seconds:
 

@@ -1,5 +1,6 @@
-"""BIC: search for the window that the path holds by bisection (Xu, Harfoush and Rhee, INFOCOM
-2004).
+"""BIC: search for the window that the path holds by bisection.
+
+Reference: Xu, Harfoush and Rhee, INFOCOM 2004.
 
 The window Wmax at the last loss is too large, the one after it too small, so the target is between
 them. Far below Wmax the window grows linearly by ``max_increment`` packets per RTT, near it by a

@@ -1,5 +1,6 @@
-"""CAIA Delay-Gradient: back off when delay grows, with a probability that follows how fast it grows
-(Hayes and Armitage, Networking 2011).
+"""CAIA Delay-Gradient: back off when delay grows, the likelier the faster.
+
+Reference: Hayes and Armitage, Networking 2011.
 
 Once per round trip, the changes of the smallest and of the largest RTT are averaged over ``window``
 rounds. A gradient g > 0 makes the window back off to beta with probability

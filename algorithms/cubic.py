@@ -1,4 +1,4 @@
-"""CUBIC: grow along a cubic curve of time around the window at which the last loss came.
+"""CUBIC: grow along a cubic curve of time around the last loss's window.
 
 After a loss the window approaches the old maximum fast, dwells near it, then probes beyond it, on a
 curve of real time, so that flows of different RTTs grow alike. Where Reno would by now be faster,

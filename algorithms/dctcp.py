@@ -1,5 +1,6 @@
-"""DCTCP: cut the window in proportion to how much of it was marked (RFC 8257; Alizadeh et al.,
-SIGCOMM 2010).
+"""DCTCP: cut the window in proportion to how much of it was marked.
+
+Reference: RFC 8257; Alizadeh et al., SIGCOMM 2010.
 
 Switches mark every packet that finds more than a few packets queued, and the receiver echoes each
 mark exactly. The sender keeps a moving average alpha of the fraction F of marked packets, updated

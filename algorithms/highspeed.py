@@ -1,4 +1,6 @@
-"""HighSpeed TCP: Reno that grows faster and falls less the larger its window is (RFC 3649).
+"""HighSpeed TCP: grow faster and fall less the larger the window is.
+
+Reference: RFC 3649.
 
 Reno needs one loss in 5 billion packets to fill 10 Gbit/s at 100 ms. HighSpeed TCP keeps Reno's
 response below a window of 38 packets, and above it increases by a(w) packets per RTT and decreases

@@ -1,5 +1,6 @@
-"""H-TCP: grow faster the longer the last congestion is ago (Leith and Shorten, PFLDnet 2004;
-draft-leith-tcp-htcp).
+"""H-TCP: grow faster the longer the last congestion is ago.
+
+Reference: Leith and Shorten, PFLDnet 2004; draft-leith-tcp-htcp.
 
 For the first second after a congestion event a flow grows as Reno does, so that it is fair where
 Reno does well; then its additive increase alpha grows with the square of the time Delta [s] since

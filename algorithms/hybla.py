@@ -1,4 +1,6 @@
-"""TCP Hybla: on a long path, grow as fast as a short one would (Caini and Firrincieli, IJSCN 2004).
+"""TCP Hybla: on a long path, grow as fast as a short one would.
+
+Reference: Caini and Firrincieli, IJSCN 2004.
 
 Reno's window gains a packet per round trip, so a satellite link of 600 ms gains one where a
 terrestrial one gains 24. Hybla removes the RTT from the law. With rho = RTT / RTT0 (25 ms), at

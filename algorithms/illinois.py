@@ -1,5 +1,6 @@
-"""TCP Illinois: loss decides when to back off, delay decides how fast to grow and how far to fall
-(Liu, Başar and Srikant, Performance Evaluation 2008).
+"""TCP Illinois: loss says when to back off, delay how fast to grow.
+
+Reference: Liu, Başar and Srikant, Performance Evaluation 2008.
 
 Once per round trip, the average queueing delay da is set against the largest one seen, dm. Far from
 congestion the window grows by 10 packets per RTT and a loss costs an eighth; near it, growth is 0.3

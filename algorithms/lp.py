@@ -1,5 +1,6 @@
-"""TCP-LP: take only what others leave, by yielding as soon as a queue builds (Kuzmanovic and
-Knightly, INFOCOM 2003).
+"""TCP-LP: take only what others leave, by yielding when a queue builds.
+
+Reference: Kuzmanovic and Knightly, INFOCOM 2003.
 
 The sender watches the one-way delay d of its packets, through TCP timestamps, so that queues on the
 way back do not disturb. Its smoothed value sd, above a threshold between the smallest and the

@@ -1,5 +1,6 @@
-"""TCP-NV: find the window that keeps the measured rate at the smallest RTT (Brakmo, "TCP-NV:
-Congestion Avoidance for Data Centers", Linux Plumbers Conference 2010).
+"""TCP-NV: find the window that keeps the rate at the smallest RTT.
+
+Reference: Brakmo, "TCP-NV: Congestion Avoidance for Data Centers", Linux Plumbers Conference 2010.
 
 New Vegas is for data centres, where RTTs jitter more than the queue grows. It measures a rate with
 each ACK, the bytes in flight when the packet was sent over its RTT, takes the largest of many ACKs,

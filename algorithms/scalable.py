@@ -1,5 +1,6 @@
-"""Scalable TCP: growth in proportion to the window, so that recovery takes the same time at any
-rate (Kelly, CCR 2003).
+"""Scalable TCP: grow in proportion to the window.
+
+Reference: Kelly, CCR 2003.
 
 Reno needs a number of round trips in proportion to the window to make up for a loss; here each ACK
 adds a fixed fraction of a packet and a loss takes a fixed fraction of the window, so it takes about

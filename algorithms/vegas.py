@@ -1,5 +1,6 @@
-"""TCP Vegas: keep a few packets queued, and read from the RTT how many there are (Brakmo and
-Peterson, JSAC 1995).
+"""TCP Vegas: keep a few packets queued, reading from the RTT how many.
+
+Reference: Brakmo and Peterson, JSAC 1995.
 
 With an empty queue the window would come back after BaseRTT, the smallest RTT seen; it comes back
 after RTT. The difference is how many packets wait in queues:

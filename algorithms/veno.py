@@ -1,4 +1,6 @@
-"""TCP Veno: Reno that asks Vegas whether a loss was congestion (Fu and Liew, IEEE JSAC 2003).
+"""TCP Veno: Reno that asks Vegas whether a loss was congestion.
+
+Reference: Fu and Liew, IEEE JSAC 2003.
 
 As in Vegas, the smallest RTT tells how many packets N of the window wait in a queue:
 

@@ -1,5 +1,6 @@
-"""TCP Westwood+: after a loss, set the window to what the path was delivering (Mascolo et al.,
-MobiCom 2001).
+"""TCP Westwood+: after a loss, the window is what the path was delivering.
+
+Reference: Mascolo et al., MobiCom 2001.
 
 The sender measures the rate at which data is acknowledged, once per window of time delta (an RTT,
 50 ms at least), and smooths it by two exponential filters in a row; a loss then sets ssthresh to

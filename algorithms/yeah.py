@@ -1,5 +1,6 @@
-"""YeAH-TCP: Scalable TCP while the queue is short, Reno while it is long (Baiocchi, Castellani and
-Vacirca, PFLDnet 2007).
+"""YeAH-TCP: Scalable TCP while the queue is short, Reno while it is long.
+
+Reference: Baiocchi, Castellani and Vacirca, PFLDnet 2007.
 
 Once per round trip the smallest RTT tells how many packets of the window are queued, and how full
 the path is:

@@ -230,7 +230,7 @@ def _whole(
     value: object, kind: _Kind, base: str, minimum: int, maximum: int, form: Callable[[int], str]
 ) -> int:
     """Return ``value`` as a whole number of the base unit within the range, or raise ValueError."""
-    amount, unit = _quantity(value, kind)
+    amount, unit = _quantity(value, kind, minimum)
     scaled = amount * kind.units[unit]
     if scaled < minimum:
         least = "that is not negative" if minimum == 0 else f"of at least {form(minimum)}"
@@ -242,26 +242,32 @@ def _whole(
     return int(scaled)
 
 
-def _quantity(value: object, kind: _Kind) -> tuple[Fraction, str]:
-    """Split "40 ms" into 40 and "ms"; ValueError for a bare number or an unknown unit."""
+def _quantity(value: object, kind: _Kind, minimum: int = 0) -> tuple[Fraction, str]:
+    """Split "40 ms" into 40 and "ms"; ValueError for a bare number or an unknown unit.
+
+    A bare number that is too small in every unit is not told to take one.
+    """
     expected = f'expected {kind.what} with a unit such as "{kind.example}"'
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(_bare(expected, value, show(value), kind))
+        raise ValueError(_bare(expected, value, show(value), kind, minimum))
     if not isinstance(value, str):
         raise ValueError(f"{expected}, got {show(value)}")
     amount, unit = _split(value, expected)
     if not unit:
-        raise ValueError(_bare(expected, amount, value.strip(), kind))
+        raise ValueError(_bare(expected, amount, value.strip(), kind, minimum))
     unit = _unambiguous(unit)
     if unit not in kind.units:
         raise ValueError(f"{expected}, got {show(value)}; {_near_unit(unit, kind.units)}")
     return amount, unit
 
 
-def _bare(expected: str, amount: float | Fraction, text: str, kind: _Kind) -> str:
+def _bare(expected: str, amount: float | Fraction, text: str, kind: _Kind, minimum: int) -> str:
     """Say how a number without a unit is to be written."""
     if not _is_finite(amount):
         return f"{expected}, got {text}"
+    if amount < 0 or (amount == 0 and minimum > 0):
+        least = "that is not negative" if minimum == 0 else "of more than 0"
+        return f'expected {kind.what} {least}, with a unit such as "{kind.example}", got {text}'
     first, second = kind.fixes
     return f'{expected}, got {text}; write "{text} {first}" or "{text} {second}"'
 

@@ -54,6 +54,8 @@ def test_times_are_exact_nanoseconds(text: str, t_ns: int) -> None:
         ("1,5 s", f'{TIME}, got "1,5 s"'),
         ("nan s", f'{TIME}, got "nan s"'),
         ("1 s 5 ms", f'{TIME}, got "1 s 5 ms"'),
+        (-5, 'expected a time that is not negative, with a unit such as "40 ms", got -5'),
+        (0, f'{TIME}, got 0; write "0 ms" or "0 s"'),
         (None, f"{TIME}, got null"),
         (True, f"{TIME}, got true"),
         ([1], f"{TIME}, got a list"),
@@ -78,6 +80,12 @@ def test_what_is_no_time_is_refused_with_the_fix(value: object, message: str) ->
 def test_a_duration_may_be_required_to_be_positive() -> None:
     with pytest.raises(ValueError, match='expected a time of at least 1 ns, got "0 s"'):
         units.parse_time_ns("0 s", minimum=1)
+
+
+def test_a_bare_zero_is_not_told_to_take_a_unit_where_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a time of more than 0, with a unit") as caught:
+        units.parse_time_ns(0, minimum=1)
+    assert "write" not in str(caught.value)
 
 
 def test_endless_digits_are_not_computed() -> None:
@@ -112,6 +120,10 @@ def test_rates_are_exact_bits_per_second(text: str, rate_bps: int) -> None:
         (100, f'{RATE}, got 100; write "100 Mbit/s" or "100 Gbit/s"'),
         ("100 mbps", f'{RATE}, got "100 mbps"; did you mean "Mbps"?'),  # to tc these are bytes
         ("10 mb/s", f'{RATE}, got "10 mb/s"; did you mean "MB/s"?'),
+        (0, 'expected a rate of more than 0, with a unit such as "100 Mbit/s", got 0'),
+        ("0", 'expected a rate of more than 0, with a unit such as "100 Mbit/s", got 0'),
+        (-1.5, 'expected a rate of more than 0, with a unit such as "100 Mbit/s", got -1.5'),
+        (0.5, f'{RATE}, got 0.5; write "0.5 Mbit/s" or "0.5 Gbit/s"'),
         ("0 bit/s", 'expected a rate of at least 1 bit/s, got "0 bit/s"'),
         ("-5 Mbit/s", 'expected a rate of at least 1 bit/s, got "-5 Mbit/s"'),
         ("1.5 bit/s", 'expected a rate in whole bit/s, got "1.5 bit/s"'),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.tcp.sock import TcpSock
 
 __all__ = ["end_of_round", "rtt_estimator", "rtt_train", "set_rto", "update_rtt"]
+
+RUNS_FROM = 32  # shorter trains are folded one by one: looking for runs would cost more
+NO_STOP = -2
 
 
 def rtt_estimator(sk: TcpSock, m: int) -> None:
@@ -64,19 +69,23 @@ def update_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int) -> None:
     sk.backoff = 0
 
 
-def rtt_train(sk: TcpSock, samples: NDArray[np.int64]) -> None:
-    """Fold ``samples`` [us] as `rtt_estimator` would one by one, without ending a round.
+def rtt_train(sk: TcpSock, samples: NDArray[np.int64], stops: Sequence[int] = ()) -> list[int]:
+    """Fold ``samples`` [us] as `rtt_estimator` would one by one, without ending a round; return
+    ``srtt_us`` after each of the samples whose ascending indices, which may repeat, ``stops``
+    gives.
 
     Integer EWMAs floor at every step, so they are not linear and cannot be jumped over; but a run
     of equal samples ends in a state that no longer changes, and the rest of that run is skipped.
     """
     srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
-    starts = np.flatnonzero(samples[1:] != samples[:-1])
-    starts += 1
-    values = [int(samples[0]), *samples[starts].tolist()]
-    edges = [0, *starts.tolist(), len(samples)]
+    found = []
+    waiting = iter(stops)
+    next_stop = next(waiting, NO_STOP) + 1
+    edges = _run_edges(samples, stops)
+    values = samples[edges[:-1]].tolist()
     for k, sample in enumerate(values):
-        for _ in range(edges[k + 1] - edges[k]):
+        end = edges[k + 1]
+        for _ in range(end - edges[k]):
             m = sample - (srtt >> 3)
             new_srtt = srtt + m or 1
             if m < 0:
@@ -91,6 +100,20 @@ def rtt_train(sk: TcpSock, samples: NDArray[np.int64]) -> None:
             if m == 0 and new_srtt == srtt:
                 break
             srtt = new_srtt
+        while end == next_stop:
+            found.append(srtt)
+            next_stop = next(waiting, NO_STOP) + 1
     sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
     if mdev_max > sk.rttvar_us:
         sk.rttvar_us = mdev_max
+    return found
+
+
+def _run_edges(samples: NDArray[np.int64], stops: Sequence[int]) -> list[int]:
+    """Return where runs of equal samples begin, and the end; a run also ends after each stop."""
+    n = len(samples)
+    if n <= RUNS_FROM:
+        return list(range(n + 1))
+    changes = np.flatnonzero(samples[1:] != samples[:-1])
+    changes += 1
+    return sorted({0, n, *changes.tolist(), *(stop + 1 for stop in stops)})

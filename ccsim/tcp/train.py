@@ -145,52 +145,36 @@ def _rtt_and_samples(
     ssthresh: int,
     sample_times: list[int],
 ) -> list[SenderSample]:
-    """Fold the RTT samples, round by round, stopping where a recording instant wants the smoothed
-    RTT."""
-    k = len(t)
+    """Fold the RTT samples and return the state at the recording instants before the last ACK."""
     last_t = int(t[-1])
     wanted = [s for s in sample_times if s < last_t]
-    stops = (np.searchsorted(t, wanted, side="right") - 1).tolist() if wanted else []
+    stops = (t.searchsorted(wanted, side="right") - 1).tolist() if wanted else []
+    srtts = _fold_rtt(sk, una, rtt, nxt, stops)
     taken: list[SenderSample] = []
-    nxt0 = sk.nxt
     final_ssthresh, sk.snd_ssthresh = sk.snd_ssthresh, ssthresh
-    done = 0
-    round_end = int(
-        np.searchsorted(una, sk.rtt_nxt, side="right")
-    )  # the first ACK beyond the round
-    for i, stop in enumerate([*stops, k - 1]):
-        while round_end <= stop:
-            _fold(sk, rtt, done, round_end + 1)
-            done = round_end + 1
-            end_of_round(sk, int(nxt[round_end - 1]) if round_end else nxt0)
-            round_end = int(np.searchsorted(una, sk.rtt_nxt, side="right"))
-        _fold(sk, rtt, done, stop + 1)
-        done = stop + 1
-        if i < len(stops):
-            out = (int(nxt[stop - 1]) if stop else nxt0) - int(una[stop])
-            window = int(cwnd[stop])
-            rate = pacing_rate(sk, window, out, sk.srtt_us)
-            flight = int(nxt[stop] - una[stop])
-            ack = int(una[stop])
-            taken.append(
-                (
-                    wanted[i],
-                    window,
-                    ssthresh,
-                    sk.srtt_us,
-                    flight,
-                    rate,
-                    ack,
-                    sk.delivered + ack - sk.una,
-                )
-            )
+    for s, row, srtt in zip(wanted, stops, srtts, strict=True):
+        ack, window, after = int(una[row]), int(cwnd[row]), int(nxt[row])
+        before = int(nxt[row - 1]) if row else sk.nxt
+        rate = pacing_rate(sk, window, before - ack, srtt)
+        delivered = sk.delivered + ack - sk.una
+        taken.append((s, window, ssthresh, srtt, after - ack, rate, ack, delivered))
     sk.snd_ssthresh = final_ssthresh
     return taken
 
 
-def _fold(sk: TcpSock, samples: Column, start: int, stop: int) -> None:
-    if start < stop:
-        rtt_train(sk, samples[start:stop])
+def _fold_rtt(sk: TcpSock, una: Column, rtt: Column, nxt: Column, stops: list[int]) -> list[int]:
+    """Fold the RTT samples, round by round; return ``srtt_us`` after each of the ACKs ``stops``."""
+    k = len(una)
+    found: list[int] = []
+    done = 0
+    while done < k:
+        round_end = int(una.searchsorted(sk.rtt_nxt, side="right"))  # first ACK beyond the round
+        stop = min(k, round_end + 1)
+        found += rtt_train(sk, rtt[done:stop], [row - done for row in stops if done <= row < stop])
+        if round_end < k:
+            end_of_round(sk, int(nxt[round_end - 1]) if round_end else sk.nxt)
+        done = stop
+    return found
 
 
 def _send(

@@ -15,7 +15,7 @@ from ccsim.verify.trace import Trace
 __all__ = ["scenario_of", "simulate_trace"]
 
 HOST_US = 50  # what both hosts add to a round trip: 45 to 55 µs in the recordings
-OFFSET_US = 977  # how much later the second of two flows starts, from seed to seed
+OFFSET_RTTS = 3  # from seed to seed the second of two flows starts 1/3 round trip later
 
 
 def scenario_of(trace: Trace, seed: int = 1) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def scenario_of(trace: Trace, seed: int = 1) -> dict[str, Any]:
         "flows:",
     ]
     for k, spec in enumerate(meta["flows"]):
-        start_us = round(spec["start_s"] * 1e6) + (OFFSET_US * (seed - 1) if k else 0)
+        start_us = round(spec["start_s"] * 1e6) + (rtt_us // OFFSET_RTTS * (seed - 1) if k else 0)
         lines.append(f"  - {{name: flow{k}, congestion: {spec['cc']}, start: {start_us} us}}")
     swaps = list(_swap_lines(trace))
     if swaps:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ccsim.errors import ScenarioError
@@ -176,3 +178,31 @@ def test_twin_b_of_an_accepted_flow_that_is_swapped_has_the_new_one_from_the_sta
     text = GOOD.replace("listeners: [web], to: fleet", "flows: [a], to: bbr")
     flow = load(text).with_b_twin().flows[0]
     assert (flow.listener, flow.congestion) == ("web", "bbr")
+
+
+def test_whether_a_namespaces_default_is_restricted_is_read_in_a_users_file_too(
+    tmp_path: Path,
+) -> None:
+    text = GOOD.replace("{edge: cubic}", "{edge: mine}").replace(
+        "links:", "objects: [o.py]\nlinks:"
+    )
+    table = 'm = TcpCongestionOps(name="mine"{})\n'
+    (tmp_path / "o.py").write_text(table.format(", flags=TCP_CONG_NON_RESTRICTED"))
+    assert parse_scenario(text, "s.yaml", tmp_path).namespaces[0].default == "mine"
+    for flags in (", flags=ops.TCP_CONG_NON_RESTRICTED | 2", ", flags=3", ", flags=FLAGS"):
+        (tmp_path / "o.py").write_text(table.format(flags))
+        assert parse_scenario(text, "s.yaml", tmp_path)
+    for flags in ("", ", flags=0", ", flags=TCP_CONG_NEEDS_ECN"):
+        (tmp_path / "o.py").write_text(table.format(flags))
+        with pytest.raises(ScenarioError, match="namespaces.edge: 'mine' is restricted"):
+            parse_scenario(text, "s.yaml", tmp_path)
+
+
+def test_a_namespaces_default_may_be_a_link_to_an_unrestricted_map(tmp_path: Path) -> None:
+    text = GOOD.replace("{edge: cubic}", "{edge: fleet}").replace(
+        "links: {fleet: cubic}", "objects: [o.py]\nlinks: {fleet: m}"
+    )
+    (tmp_path / "o.py").write_text(
+        'n = TcpCongestionOps(name="other")\nm = TcpCongestionOps(name="mine", flags=1)\n'
+    )
+    assert parse_scenario(text, "s.yaml", tmp_path).namespaces[0].default == "fleet"

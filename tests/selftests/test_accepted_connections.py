@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ccsim.kernel.errors import EBADF, EPERM
+from ccsim.kernel import KernelError
+from ccsim.kernel.errors import EBADF, ENOENT, EPERM
 from ccsim.scenario import Scenario, load_scenario, parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import Event, SimResult
@@ -346,3 +347,42 @@ def test_the_kernels_clock_follows_the_run_so_that_grace_periods_end() -> None:
     run.run()
     assert kernel_of(run).now_ns == 4_000 * MS  # the last instant: a flow's start
     assert (kernel_of(run).next_grace_ns() or 6_000 * MS) > 4_000 * MS
+
+
+# --- what only running an object file shows ---
+
+MADE = """\
+from dataclasses import replace
+
+from ccsim.kernel import TCP_RENO
+
+made = replace(TCP_RENO, name="ma" + "de", flags=0)
+"""
+
+
+def made_by_running(folder: Any, more: str) -> Scenario:
+    (folder / "made.py").write_text(MADE)
+    return parse_scenario(f"{PATH}objects: [made.py]\n{more}", "made.yaml", folder)
+
+
+def test_a_restricted_default_of_a_namespace_is_refused_before_the_first_event(
+    tmp_path: Any,
+) -> None:
+    scenario = made_by_running(tmp_path, "namespaces: {edge: made}\nflows: [{start: 5 s}]\n")
+    with pytest.raises(KernelError, match="namespaces: edge: made is restricted") as caught:
+        simulate(scenario.resolved())
+    assert caught.value.number == EPERM
+
+
+def test_a_listener_that_asks_for_a_name_that_is_not_there_stays_with_what_it_has(
+    tmp_path: Any,
+) -> None:
+    scenario = made_by_running(
+        tmp_path,
+        "listeners: [{name: web, congestion: made}]\n"
+        "flows: [{name: a, listener: web, start: 2 s, size: 100 KB}]\n"
+        "swaps: [{at: 1 s, via: setsockopt, listeners: [web], to: mead}]\n",
+    )
+    result = simulate(scenario.resolved())
+    assert [(swap.errno, swap.old, swap.new) for swap in result.swaps] == [(ENOENT, "made", "mead")]
+    assert served(result) == {"a": ("made",)}

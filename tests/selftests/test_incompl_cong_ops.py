@@ -35,3 +35,15 @@ def test_it_loads_but_does_not_attach_and_traffic_goes_on(profile: str) -> None:
 def test_a_scenario_with_such_an_object_fails_before_its_first_event() -> None:
     with pytest.raises(KernelError, match="bpf_incompl_ops: required operation missing"):
         world(f"objects: [incompl_cong_ops.py]\n{SCENARIO}")
+
+
+def test_a_link_update_to_it_fails_and_new_connections_get_the_old_one() -> None:
+    run = world(
+        "objects: [incompl_cong_ops.py]\nlinks: {fleet: cubic}\n"
+        "flows: [{name: later, congestion: fleet, start: 2 s, size: 1 MiB}]\n"
+        "swaps: [{at: 1 s, via: link_update, link: fleet, to: incompl_cong_ops}]\n"
+    )
+    run.run()
+    result = run.result()
+    assert [(swap.errno, swap.old, swap.flows) for swap in result.swaps] == [(EINVAL, "cubic", ())]
+    assert trace(result, "later").implementations == ("cubic",)

@@ -64,16 +64,19 @@ def test_an_old_ack_changes_nothing() -> None:
 def test_prr_sends_one_packet_for_two_as_in_rfc_6937() -> None:
     """RFC 6937, section 4, one loss in a window of 20, halved to 10:
 
-        ack#   1  2  3  4  5  6  7 …  19
+        ack#   1  2  3  4  5  6  7 …  17 18 19
         sent   N  N  R     N     N …   N
 
-    Two new packets by limited transmit; at the third SACK the lost one; then one for two.
+    Two new packets by limited transmit; at the third SACK the lost one; then one for two, until
+    what is in flight has come down to ssthresh.
     """
     sk = connected(cwnd=20)
     assert len(sent(sk)) == 20
     sent_at = [ack(sk, T1 + k * MS // 10, 0, (1, k + 1)) for k in range(1, 20)]
     assert sent_at[:3] == [[20], [21], [0]]
-    assert sent_at[3:] == [[] if k % 2 == 0 else [22 + k // 2] for k in range(16)]
+    assert sent_at[3:18] == [[] if k % 2 == 0 else [22 + k // 2] for k in range(15)]
+    assert sent_at[18] == []
+    assert in_flight(sk) == 10
     assert sk.snd_ssthresh == 10
 
 
