@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.parallel import simulate_all
 from ccsim.experiment.store import (
@@ -51,28 +53,20 @@ def run_scenario(
     ResultsError if ``out`` cannot be written; nothing half-written stays, whatever is raised.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    name = run_id(scenario.identity(), scenario.seed)
+    identity = scenario.identity()
+    name = run_id(identity, scenario.seed)
     final = folder_for(Path(out), scenario.name, name)
     with unfinished_folder(final) as folder:
         results, failed = _simulate(scenario, twins, jobs, progress, formats)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
-        metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
-        resolved = scenario.resolved()
         with explained(final):
-            write_run(
-                folder,
-                scenario_text=_text(scenario),
-                resolved=resolved,
-                metrics=metrics,
-                results=results,
-            )
-            run = StoredRun(folder, resolved, {"failed": failed}, metrics, **_known(results))
-            _draw(run, formats)
+            run = _write(folder, scenario, results, failed, formats)
             manifest = write_manifest(
                 folder,
                 scenario=scenario.name,
                 run_id=name,
+                code_sha256=code_sha256(identity),
                 status="failed" if failed else "complete",
                 failed=failed or None,
                 seed=scenario.seed,
@@ -83,7 +77,25 @@ def run_scenario(
             finish(folder, final)
     if not failed:
         shutil.rmtree(final.with_name(name + FAILED_SUFFIX), ignore_errors=True)
-    return StoredRun(final, resolved, manifest, metrics, **_known(results))
+    return replace(run, path=final, manifest=manifest)
+
+
+def _write(
+    folder: Path, scenario: Scenario, results: Results, failed: str, formats: Sequence[str]
+) -> StoredRun:
+    """Measure, write and draw a run into its unfinished folder."""
+    metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
+    resolved = scenario.resolved()
+    write_run(
+        folder,
+        scenario_text=_text(scenario),
+        resolved=resolved,
+        metrics=metrics,
+        results=results,
+    )
+    run = StoredRun(folder, resolved, {"failed": failed}, metrics, **_known(results))
+    _draw(run, formats)
+    return run
 
 
 def _simulate(

@@ -1,6 +1,6 @@
 """The result store: ``results/<scenario>/<run_id>/``, written aside and renamed when it is whole.
 
-The same scenario, seed and version give the same bytes in every file but ``manifest.json``, which
+The same scenario, seed and code give the same bytes in every file but ``manifest.json``, which
 alone holds what differs between repeats: when, how long, with which command and which versions.
 """
 
@@ -21,6 +21,7 @@ from typing import Any
 
 import ccsim
 from ccsim.errors import ResultsError
+from ccsim.experiment.code import code_sha256
 from ccsim.experiment.parquet import connect, write_result
 from ccsim.experiment.tables import to_json
 from ccsim.sim.traces import SimResult
@@ -52,8 +53,9 @@ _REPLACED = ".old-"
 
 
 def run_id(identity: Mapping[str, Any], seed: int) -> str:
-    """Return 12 hex digits of the SHA-256 of a scenario's identity, seed and ccsim's version."""
-    content = {"scenario": identity, "seed": seed, "ccsim": ccsim.__version__}
+    """Return 12 hex digits of the SHA-256 of a scenario's identity, seed, and the code it runs."""
+    code = {"ccsim": ccsim.__version__, "code": code_sha256(identity)}
+    content = {"scenario": identity, "seed": seed, **code}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -70,14 +72,16 @@ def unfinished_folder(final: Path) -> Iterator[Path]:
     So nothing half-written stays when anything is raised, Ctrl-C too. What killed processes of this
     machine left is removed first. ResultsError if the place cannot be written.
     """
-    with explained(final):
-        with suppress(FileNotFoundError):  # no folder yet, or another process just removed it
-            _remove_stale(final.parent)
-        folder = _make_folder(final)
+    folder: Path | None = None
     try:
+        with explained(final):
+            with suppress(FileNotFoundError):  # no folder yet, or another process just removed it
+                _remove_stale(final.parent)
+            folder = _make_folder(final)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             final.parent.rmdir()  # which succeeds only if no run is in it
 
@@ -154,8 +158,10 @@ def _make_folder(final: Path) -> Path:
     owner = f"{_harmless(socket.gethostname())}-{os.getpid()}"
     for number in itertools.count():
         folder = final.with_name(f"{_UNFINISHED}{final.name}-{owner}-{number}")
-        with suppress(FileExistsError):
-            folder.mkdir(parents=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        # somebody has this name, or has just removed the empty folder above it
+        with suppress(FileExistsError, FileNotFoundError):
+            folder.mkdir()
             break
     return folder
 

@@ -42,7 +42,7 @@ class StoredRun:
 
     @property
     def run_id(self) -> str:
-        """The folder's name: a hash of scenario, seed and version."""
+        """The folder's name: a hash of scenario, seed and code."""
         return self.path.name.removesuffix(FAILED_SUFFIX)
 
     @property

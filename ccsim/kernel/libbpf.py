@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.kernel.bpf import BPF_F_LINK, BPF_STRUCT_OPS, BpfCmd, MapType, ProgType
 from ccsim.kernel.errors import EBUSY, EINVAL, KernelError
-from ccsim.kernel.loader import ObjectFileError, load_tables
+from ccsim.kernel.loader import ObjectFileError, declared_at, load_tables
 from ccsim.kernel.maps import StructOpsValue
 from ccsim.kernel.verifier import MEMBERS, UNSUPPORTED
 
@@ -19,18 +20,33 @@ if TYPE_CHECKING:
     from ccsim.kernel.kernel import Kernel
     from ccsim.kernel.ops import TcpCongestionOps
 
-__all__ = ["Link", "Map", "Object"]
+__all__ = ["Link", "Map", "Object", "TableError"]
+
+
+class TableError(KernelError):
+    """A table of an algorithm file that the kernel refused; ``place`` is its file and line."""
+
+    def __init__(self, number: int, message: str, place: str = "") -> None:
+        super().__init__(number, message)
+        self.place = place
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.place, super().__str__())))
 
 
 class Map:
     """A struct_ops map of an object, loaded or not (``struct bpf_map``).
 
     ``ops`` may be replaced before the object is loaded, as users edit ``skel->struct_ops.x`` in C.
+    ``declared`` is the table as its algorithm file has it, for errors to tell the place.
     """
 
-    def __init__(self, name: str, ops: TcpCongestionOps) -> None:
+    def __init__(
+        self, name: str, ops: TcpCongestionOps, declared: TcpCongestionOps | None = None
+    ) -> None:
         self.name = name
         self.ops = ops
+        self.declared = declared
         self.map_flags = BPF_F_LINK if ops.link else 0
         self.fd = -1
         self.kernel: Kernel | None = None
@@ -55,9 +71,10 @@ class Map:
             self.update_elem()
             return Link(kernel, self, self.fd, real=False)
         self.prepare()
-        fd = kernel.bpf(
-            BpfCmd.LINK_CREATE, {"map_fd": self.fd, "attach_type": BPF_STRUCT_OPS, "flags": 0}
-        )
+        with self.placed():
+            fd = kernel.bpf(
+                BpfCmd.LINK_CREATE, {"map_fd": self.fd, "attach_type": BPF_STRUCT_OPS, "flags": 0}
+            )
         return Link(kernel, self, fd)
 
     def prepare(self) -> None:
@@ -72,14 +89,29 @@ class Map:
 
     def update_elem(self) -> None:
         """Write the programs and plain members into the map's element (``bpf_map_update_elem``)."""
-        self._loaded("update element").bpf(
-            BpfCmd.MAP_UPDATE_ELEM,
-            {"map_fd": self.fd, "key": 0, "value": self.kern_vdata, "flags": 0},
-        )
+        kernel = self._loaded("update element")
+        with self.placed():
+            kernel.bpf(
+                BpfCmd.MAP_UPDATE_ELEM,
+                {"map_fd": self.fd, "key": 0, "value": self.kern_vdata, "flags": 0},
+            )
 
     def delete_elem(self) -> None:
         """Delete the element (``bpf_map_delete_elem``)."""
         self._loaded("delete element").bpf(BpfCmd.MAP_DELETE_ELEM, {"map_fd": self.fd, "key": 0})
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Let what the kernel refuses say where the map's table is declared."""
+        try:
+            yield
+        except TableError:
+            raise
+        except KernelError as error:
+            place = "" if self.declared is None else declared_at(self.declared)
+            if not place:
+                raise
+            raise TableError(error.number, error.message, place) from error
 
     def _loaded(self, what: str) -> Kernel:
         if self.kernel is None:
@@ -150,7 +182,8 @@ class Link:
             )
         try:
             map.prepare()
-            self.kernel.bpf(BpfCmd.LINK_UPDATE, {"link_fd": self.fd, "new_map_fd": map.fd})
+            with map.placed():
+                self.kernel.bpf(BpfCmd.LINK_UPDATE, {"link_fd": self.fd, "new_map_fd": map.fd})
         except KernelError as error:
             if not self.kernel.profile.failed_update_frees_link:
                 raise
@@ -239,7 +272,7 @@ class Object:
         opened = {}
         for variable, ops in tables.items():
             changes: dict[str, Any] = {**stripped, "name": names.get(variable, ops.name)}
-            opened[variable] = Map(variable, replace(ops, **changes))
+            opened[variable] = Map(variable, replace(ops, **changes), ops)
         return cls(name, opened)
 
     def load(self, kernel: Kernel) -> None:
@@ -253,8 +286,8 @@ class Object:
             raise KernelError(EINVAL, f"{self.name}: the object is loaded already")
         try:
             for map in self.maps.values():
-                progs = self._load_progs(kernel, map)
-                map.create(kernel, progs)
+                with map.placed():
+                    map.create(kernel, self._load_progs(kernel, map))
                 self._fds.append(map.fd)
         except KernelError:
             self.close()

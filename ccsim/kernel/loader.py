@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import traceback
 from importlib.machinery import ModuleSpec
@@ -14,8 +15,9 @@ from ccsim.errors import CcsimError
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.tcp_cong import TCP_RENO
 
-__all__ = ["ObjectFileError", "load_tables"]
+__all__ = ["ObjectFileError", "declared_at", "load_tables"]
 
+_PREFIX = "_ccsim_object_"
 _serial = count(1)
 
 
@@ -46,6 +48,40 @@ def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
     return tables
 
 
+def declared_at(ops: TcpCongestionOps) -> str:
+    """Return ``file:line`` of the declaration of a table that `load_tables` returned; empty for
+    another.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_PREFIX):
+            variables = (variable for variable, value in vars(module).items() if value is ops)
+            if variable := next(variables, ""):
+                return _place(str(module.__file__), variable)
+    return ""
+
+
+def _place(file: str, variable: str) -> str:
+    """Return the place at which a file last assigns a variable; the file alone if it cannot tell."""
+    try:
+        statements = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):  # it has changed since it was loaded
+        return file
+    lines = [
+        statement.lineno
+        for statement in statements
+        for target in _targets(statement)
+        if isinstance(target, ast.Name) and target.id == variable
+    ]
+    return f"{file}:{lines[-1]}" if lines else file
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    """Return what a statement assigns to."""
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    return [statement.target] if isinstance(statement, ast.AnnAssign) else []
+
+
 def _declares(name: str, value: object) -> bool:
     """Tell whether a variable is a table of the file: neither private nor the kernel's reno."""
     return isinstance(value, TcpCongestionOps) and name[0] != "_" and value is not TCP_RENO
@@ -66,7 +102,7 @@ def _execute(path: Path, code: object) -> ModuleType:
     """Run the code in a fresh module, which is in ``sys.modules`` because dataclasses look
     there.
     """
-    name = f"_ccsim_object_{next(_serial)}"
+    name = f"{_PREFIX}{next(_serial)}"
     spec = spec_from_file_location(name, path)
     assert isinstance(spec, ModuleSpec)
     module = module_from_spec(spec)

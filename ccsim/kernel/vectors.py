@@ -164,9 +164,7 @@ def vector_files(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():
-            raise VectorError(
-                f"{path}: expected a vector file or a folder of them, got nothing"
-            )
+            raise VectorError(f"{path}: expected a vector file or a folder of them, got nothing")
         inside = [path] if path.is_file() else sorted(filter(_is_vector, path.rglob("*")))
         if not inside:
             raise VectorError(f"{path}: expected files named *{', *'.join(SUFFIXES)}, got none")

@@ -1,4 +1,5 @@
-"""Explicit Congestion Notification: the sender's CWR and the receiver's echo (RFC 3168 section 6.1, ``tcp_input.c``)."""
+"""Explicit Congestion Notification: the sender's CWR and the receiver's echo (RFC 3168 section
+6.1, ``tcp_input.c``)."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class EceBlocks(tuple[tuple[int, int], ...]):
 
 
 def queue_cwr(sk: TcpSock) -> None:
-    """Let the next new packet tell the receiver that the window was reduced (``tcp_ecn_queue_cwr``)."""
+    """Let the next new packet tell the receiver that the window was reduced
+    (``tcp_ecn_queue_cwr``)."""
     if sk.ecn_flags & TCP_ECN_OK:
         sk.ecn_flags |= TCP_ECN_QUEUE_CWR
 
@@ -41,7 +43,8 @@ def withdraw_cwr(sk: TcpSock) -> None:
 
 
 def send_cwr(sk: TcpSock, seq: int) -> None:
-    """Let packet ``seq``, the first new one, bear the CWR flag if that is due (``tcp_ecn_send``)."""
+    """Let packet ``seq``, the first new one, bear the CWR flag if that is due
+    (``tcp_ecn_send``)."""
     if sk.ecn_flags & TCP_ECN_QUEUE_CWR:
         sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR
         sk.cwr_seq = seq

@@ -22,8 +22,8 @@ def wheel_jiffies(now: int, delay: int, clk: int | None = None) -> int:
     (``calc_wheel_index``).
 
     The wheel never fires early: near timers fire one tick late, farther ones on the next line of a
-    grid of 8, 64, … ticks. ``clk`` is the wheel's own clock, if it is not at ``now``: once timers have
-    run in a tick, it is one ahead.
+    grid of 8, 64, … ticks. ``clk`` is the wheel's own clock, if it is not at ``now``: once timers
+    have run in a tick, it is one ahead.
     """
     delta = now + delay - (now if clk is None else clk)
     shift = next((level for limit, level in WHEEL_LEVELS if delta < limit), WHEEL_TOP_SHIFT)

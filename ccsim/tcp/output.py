@@ -16,7 +16,7 @@ from ccsim.tcp.cwnd import (
     in_flight,
 )
 from ccsim.tcp.ecn import send_cwr
-from ccsim.tcp.host import NEVER, TIMEOUT_MIN_US
+from ccsim.tcp.host import NEVER
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
 from ccsim.tcp.rate import skb_sent
@@ -29,6 +29,7 @@ from ccsim.tcp.sock import (
     UNBOUNDED,
     TcpSock,
 )
+from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_timer, settle_timer
 
 __all__ = [
     "cwnd_restart_after_idle",
@@ -265,97 +266,7 @@ def xmit_retransmit_queue(sk: TcpSock) -> None:
         if seq == una and sk.timer_kind != TIMER_REO:
             rearm = True
     if rearm:
-        _arm(sk, TIMER_RTO, sk.rto_jiffies)
-
-
-def _arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> None:
-    """Set the retransmission timer (``tcp_reset_xmit_timer``)."""
-    host = sk.host
-    if pace and sk.tcp_wstamp_ns > sk.tcp_clock_cache:
-        delay_jiffies += (sk.tcp_wstamp_ns - sk.tcp_clock_cache) // host.jiffy_ns
-    sk.timer_kind = kind
-    sk.timer_ns = host.expiry_ns(
-        sk.tcp_clock_cache,
-        min(delay_jiffies, host.rto_max_ns // host.jiffy_ns),
-        sk.timer_ran_tick,
-    )
-    sk.timer_settled = True
-
-
-def settle_timer(sk: TcpSock) -> None:
-    """Work out when a loss probe is due that was only noted by `schedule_loss_probe`, or marked to
-    be set anew from the last packet sent."""
-    host = sk.host
-    if sk.timer_resend:
-        clock = sk.tcp_clock_cache
-        sk.set_clock(sk.lsnd_ns)
-        schedule_loss_probe(sk, advancing_rto=False)
-        sk.set_clock(clock)
-    delay = host.us_to_jiffies(sk.timer_delay_us)
-    if sk.timer_wstamp_ns > sk.timer_set_ns:
-        delay += (sk.timer_wstamp_ns - sk.timer_set_ns) // host.jiffy_ns
-    sk.timer_ns = host.expiry_ns(
-        sk.timer_set_ns, min(delay, host.rto_max_ns // host.jiffy_ns), sk.timer_ran_tick
-    )
-    sk.timer_settled = True
-
-
-def _rto_delta_us(sk: TcpSock) -> int:
-    """Return how far ahead the RTO of the oldest packet lies [us], negative if overdue
-    (``tcp_rto_delta_us``)."""
-    sent_us = sk.packets.tx_us[sk.una - sk.packets.base]
-    return sent_us + sk.rto_jiffies * sk.host.jiffy_us - sk.tcp_mstamp
-
-
-def rearm_rto(sk: TcpSock) -> None:
-    """Restart the RTO, or stop it when nothing is outstanding (``tcp_rearm_rto``)."""
-    if sk.nxt == sk.una:
-        sk.timer_kind = TIMER_NONE
-        sk.timer_ns = NEVER
-        sk.timer_settled = True
-        return
-    rto = sk.rto_jiffies
-    if sk.timer_kind in (TIMER_REO, TIMER_LOSS_PROBE):
-        rto = sk.host.us_to_jiffies(max(_rto_delta_us(sk), 1))
-    _arm(sk, TIMER_RTO, rto)
-
-
-def schedule_loss_probe(sk: TcpSock, *, advancing_rto: bool) -> bool:
-    """Set the probe timer to two round trips, unless the RTO comes first (RFC 8985 section 7.2,
-    ``tcp_schedule_loss_probe``).
-
-    Nearly every such timer is set anew before it is due. So what it depends on is noted,
-    ``timer_ns`` becomes a lower bound, and `settle_timer` works the tick out when that is reached.
-    """
-    una = sk.una
-    out = sk.nxt - una
-    host = sk.host
-    state = sk.ca_state
-    if not out or state not in (OPEN, CWR) or not host.early_retrans:
-        return False
-    srtt = sk.srtt_us
-    if not srtt:
-        timeout_us = host.rto_initial_ns // 1000
-    else:
-        timeout_us = (srtt >> 2) + (TIMEOUT_MIN_US if out > 1 else host.rto_min_us)
-    rto_us = sk.rto_jiffies * host.jiffy_us
-    if not advancing_rto:
-        rto_us += sk.packets.tx_us[una - sk.packets.base] - sk.tcp_mstamp
-    if 0 < rto_us < timeout_us:
-        timeout_us = rto_us
-    sk.timer_kind = TIMER_LOSS_PROBE
-    sk.timer_set_ns = clock = sk.tcp_clock_cache
-    sk.timer_delay_us = timeout_us
-    sk.timer_wstamp_ns = sk.tcp_wstamp_ns
-    sk.timer_ns = clock + timeout_us * 1000
-    sk.timer_settled = sk.timer_resend = False
-    return True
-
-
-def set_xmit_timer(sk: TcpSock) -> None:
-    """After an ACK: the loss probe if it may be, else the RTO (``tcp_set_xmit_timer``)."""
-    if not schedule_loss_probe(sk, advancing_rto=True):
-        rearm_rto(sk)
+        arm(sk, TIMER_RTO, sk.rto_jiffies)
 
 
 def on_pacing_timer(sk: TcpSock) -> None:
@@ -478,4 +389,4 @@ def _retransmit_timer(sk: TcpSock) -> None:
     sk.backoff += 1
     jiffies_max = sk.host.rto_max_ns // sk.host.jiffy_ns
     sk.rto_jiffies = min(sk.rto_jiffies << 1, jiffies_max)
-    _arm(sk, TIMER_RTO, sk.rto_jiffies, pace=False)
+    arm(sk, TIMER_RTO, sk.rto_jiffies, pace=False)

@@ -24,7 +24,8 @@ SLOWPATH = 1  # CA_ACK_SLOWPATH
 
 
 def is_usual(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
-    """Report whether an ACK adds nothing but one packet, never retransmitted, to its first block."""
+    """Report whether an ACK adds nothing but one packet, never retransmitted, to its first
+    block."""
     known = sk.last_blocks
     if (
         sk.ca_state != RECOVERY

@@ -1,4 +1,5 @@
-"""Without SACK: each duplicate ACK counts as one packet SACKed somewhere (RFC 6582, ``tcp_add_reno_sack``)."""
+"""Without SACK: each duplicate ACK counts as one packet SACKed somewhere (RFC 6582,
+``tcp_add_reno_sack``)."""
 
 from __future__ import annotations
 
@@ -40,13 +41,15 @@ def newreno_mark_lost(sk: TcpSock, *, una_advanced: bool) -> None:
     """Mark the head lost at the third duplicate ACK, and at each partial ACK of a recovery
     (``tcp_newreno_mark_lost``)."""
     entering = sk.ca_state < RECOVERY and sk.sacked_out >= sk.reordering
-    if entering or (sk.ca_state == RECOVERY and una_advanced):
-        if not sk.packets.flags[sk.una - sk.packets.base] & LOST:
-            mark_skb_lost(sk, sk.una)
+    going_on = sk.ca_state == RECOVERY and una_advanced
+    lost = sk.packets.flags[sk.una - sk.packets.base] & LOST
+    if (entering or going_on) and not lost:
+        mark_skb_lost(sk, sk.una)
 
 
 def _check_reno_reordering(sk: TcpSock, addend: int) -> None:
-    """Learn of reordering when more duplicates come than packets are out (``tcp_check_reno_reordering``)."""
+    """Learn of reordering when more duplicates come than packets are out
+    (``tcp_check_reno_reordering``)."""
     out = sk.nxt - sk.una
     holes = min(max(sk.lost_out, 1), out)
     if sk.sacked_out + holes > out:

@@ -42,7 +42,8 @@ class Sender(TcpSock):
     def write(self, t_ns: int, packets: int) -> None:
         """Let the application write so many packets at ``t_ns`` (``tcp_sendmsg_locked``).
 
-        Each packet is pushed as soon as it is full, and a window that lay idle is restarted before the first.
+        Each packet is pushed as soon as it is full, and a window that lay idle is restarted before
+        the first.
         """
         self.set_clock(t_ns)
         check_app_limited(self)
@@ -52,8 +53,8 @@ class Sender(TcpSock):
             write_xmit(self)
 
     def receive_ack(self, t_ns: int, row: AckRow) -> None:
-        """Take an ACK off the wire at ``t_ns``, unless its timestamp shows that a later one came before it
-        (PAWS, RFC 7323 section 5.3)."""
+        """Take an ACK off the wire at ``t_ns``, unless its timestamp shows that a later one came
+        before it (PAWS, RFC 7323 section 5.3)."""
         sent_ns, ack, echo_us, blocks = row
         if self.host.timestamps:
             tsval_ms = self.host.timestamp_ms(sent_ns // 1000)

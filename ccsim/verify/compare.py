@@ -32,8 +32,9 @@ COUNTERS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome for one episode. ``in_order`` counts transmissions that agree up to the first that does not, of
-    ``total``; ``worst_ns`` is the largest difference in time among them; ``late`` how many are out of tolerance."""
+    """The outcome for one episode. ``in_order`` counts transmissions that agree up to the first
+    that does not, of ``total``; ``worst_ns`` is the largest difference in time among them;
+    ``late`` how many are out of tolerance."""
 
     episode: Episode
     replay: EpisodeReplay
@@ -60,7 +61,8 @@ class Comparison:
 
 
 def replay_episode(episode: Episode) -> Comparison:
-    """Replay an episode and compare. Where BBR drew a random phase, the draw that comes closest is meant."""
+    """Replay an episode and compare. Where BBR drew a random phase, the draw that comes closest is
+    meant."""
     best = _compare(episode, _played(episode, 0))
     if best.replay.random.draws:
         others = (_compare(episode, _played(episode, draw)) for draw in range(1, BBR_PHASES))

@@ -24,16 +24,14 @@ def episode_panels(outcome: Comparison) -> list[Panel]:
     """Return cwnd, ssthresh, state and packets sent over time."""
     both = (outcome.episode.states, outcome.replay.states)
     labels = ("ca_state", "snd_cwnd (packets)", "ssthresh (packets)")
-    panels = [
-        (label, *(_column(states, k) for states in both)) for k, label in enumerate(labels, 2)
-    ]
+    panels = [(label, _column(both[0], k), _column(both[1], k)) for k, label in enumerate(labels)]
     sends = (outcome.episode.transmissions, outcome.replay.transmissions)
     numbers = [_points((packet.t_ns, packet.orig) for packet in packets) for packets in sends]
     return [panels[1], panels[2], panels[0], ("packet sent", numbers[0], numbers[1])]
 
 
 def _column(states: Iterable[tuple[str, int, int, int, int]], k: int) -> tuple[Floats, Floats]:
-    return _points((row[1], row[k]) for row in states)
+    return _points((row[1], row[2:][k]) for row in states)
 
 
 def _points(pairs: Iterable[tuple[int, int]]) -> tuple[Floats, Floats]:
@@ -49,7 +47,7 @@ def trace_panels(outcome: TraceMetrics) -> list[Panel]:
         there, here = recorded.t_ns / 1e9, flow.t_ns / 1e9
         name = flow.name
         cwnd = (there, recorded.snd_cwnd.astype(np.float64)), (here, flow.snd_cwnd * 1.0)
-        srtt = (there, recorded.srtt_us / 1e3), (here, flow.srtt_us / 1e3)
+        srtt = (there, recorded.srtt_us * 1e-3), (here, flow.srtt_us * 1e-3)
         panels.append((f"{name} cwnd (packets)", *cwnd))
         panels.append((f"{name} srtt (ms)", *srtt))
     return panels

@@ -27,8 +27,8 @@ class RecordingError(CcsimError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Transmission:
-    """One data packet that the sender emitted: time [ns], place in order of first transmission, and which
-    transmission of it; both from 1. ``cwr``: it bears the CWR flag."""
+    """One data packet that the sender emitted: time [ns], place in order of first transmission,
+    and which transmission of it; both from 1. ``cwr``: it bears the CWR flag."""
 
     t_ns: int
     orig: int
@@ -38,8 +38,8 @@ class Transmission:
 
 @dataclass(frozen=True)
 class Episode:
-    """A recording. ``states`` holds (event, time [ns], ca_state, snd_cwnd, ssthresh), the event as recorded: ``A12``
-    after the 12th ACK, ``T`` after a timer."""
+    """A recording. ``states`` holds (event, time [ns], ca_state, snd_cwnd, ssthresh), the event as
+    recorded: ``A12`` after the 12th ACK, ``T`` after a timer."""
 
     name: str
     meta: dict[str, Any]
@@ -69,7 +69,8 @@ class Episode:
 
 
 def episode_files(paths: Iterable[str]) -> Iterator[Path]:
-    """Return the JSON files of the episodes among ``paths``: files, folders, names without their suffix."""
+    """Return the JSON files of the episodes among ``paths``: files, folders, names without their
+    suffix."""
     for text in paths:
         path = Path(text)
         if path.is_dir():
@@ -140,7 +141,8 @@ def _states(info: list[dict[str, str]]) -> Iterator[tuple[str, int, int, int, in
 def _actual_writes(
     script: Script, info: list[dict[str, str]], established_ns: int
 ) -> tuple[tuple[int, int], ...]:
-    """Return when the application really wrote: what was due before the connection stood, it wrote together."""
+    """Return when the application really wrote: what was due before the connection stood, it wrote
+    together."""
     planned: dict[int, int] = {}
     for t, size in script.writes:
         due = 0 if t <= established_ns else t

@@ -15,8 +15,8 @@ NS_PER_S = 1_000_000_000
 class ScriptedPath:
     """Says when what is emitted arrives: nothing (dropped), one time, or two (duplicated) [ns].
 
-    ``rate_bps`` [bit/s] holds until the first ``ratechange``; ``limit`` packets find room, the one in service
-    included; ``delay_ns`` is the delay of each direction.
+    ``rate_bps`` [bit/s] holds until the first ``ratechange``; ``limit`` packets find room, the one
+    in service included; ``delay_ns`` is the delay of each direction.
     """
 
     def __init__(self, script: Script, rate_bps: int, limit: int, delay_ns: int) -> None:
@@ -32,11 +32,13 @@ class ScriptedPath:
         self._order: dict[int, int] = {}  # packet number -> place in order of first transmission
 
     def control(self, t_ns: int, size_bytes: int) -> int:
-        """Take a packet of the sender that has no number (SYN, bare ACK); return its arrival [ns]."""
+        """Take a packet of the sender that has no number (SYN, bare ACK); return its arrival
+        [ns]."""
         return self._serve(t_ns, size_bytes) + self.delay_ns
 
     def data(self, t_ns: int, seq: int, size_bytes: int) -> tuple[list[int], bool]:
-        """Take data packet ``seq``, ``size_bytes`` with headers; return its arrivals and whether it bears CE."""
+        """Take data packet ``seq``, ``size_bytes`` with headers; return its arrivals and whether
+        it bears CE."""
         script = self.script
         self._data += 1
         place = self._order.setdefault(seq, len(self._order) + 1)

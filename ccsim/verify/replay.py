@@ -1,4 +1,5 @@
-"""Replays an episode: the simulator's own sender and receiver on the scripted path, event by event."""
+"""Replays an episode: the simulator's own sender and receiver on the scripted path, event by
+event."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ TIMESTAMPS_BYTES = 12
 
 
 class EpisodeRandom:
-    """Returns one and the same draw: BBR's first phase of PROBE_BW is the only random thing in an episode.
+    """Returns one and the same draw: BBR's first phase of PROBE_BW is the only random thing in an
+    episode.
 
     ``draws`` counts how often it was asked.
     """
@@ -56,7 +58,8 @@ class EpisodeRandom:
 
 
 class EpisodeReplay:
-    """One replay. After `run`: ``transmissions`` and ``states`` as in `Episode`, ``acks`` (time, packets)."""
+    """One replay. After `run`: ``transmissions`` and ``states`` as in `Episode`, ``acks`` (time,
+    packets)."""
 
     def __init__(self, episode: Episode, draw: int = 0) -> None:
         self.episode = episode
@@ -107,7 +110,8 @@ class EpisodeReplay:
         heapq.heappush(self._heap, (t_ns, self._pushed, act, args))
 
     def _step(self) -> bool:
-        """Let the next thing happen: an event, a timer of the sender, the receiver's delayed ACK."""
+        """Let the next thing happen: an event, a timer of the sender, the receiver's delayed
+        ACK."""
         sk, receiver = self.sk, self.receiver
         due = self._heap[0][0] if self._heap else NEVER
         timer = sk.timer_ns + TIMER_NS

@@ -11,8 +11,8 @@ __all__ = ["Requirement", "is_random", "requirement_of"]
 
 @dataclass(frozen=True)
 class Requirement:
-    """Upper bounds: relative differences as fractions, None where nothing is required. Drops may differ by
-    ``drops`` of the recorded number or by ``drops_count``, whichever is more."""
+    """Upper bounds: relative differences as fractions, None where nothing is required. Drops may
+    differ by ``drops`` of the recorded number or by ``drops_count``, whichever is more."""
 
     kind: str
     acked: float
@@ -51,7 +51,8 @@ def requirement_of(trace: Trace) -> Requirement:
 
 
 def is_random(trace: Trace) -> bool:
-    """Tell whether several seeds are needed: BBR draws its first phase, two flows interlock by chance."""
+    """Tell whether several seeds are needed: BBR draws its first phase, two flows interlock by
+    chance."""
     return "bbr" in _algorithms(trace) or len(trace.flows) > 1
 
 

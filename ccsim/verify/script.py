@@ -1,6 +1,8 @@
-"""The script of an episode: what the path does to which packet, what the application writes, when to swap.
+"""The script of an episode: what the path does to which packet, what the application writes, when
+to swap.
 
-One action a line; packets, ACKs and transmissions are numbered from 1, times are seconds from ``connect``:
+One action a line; packets, ACKs and transmissions are numbered from 1, times are seconds from
+``connect``:
 
 - ``D n ACTION``, ``A n ACTION``: the n-th (or n-m th) data packet or ACK emitted;
 - ``O i k ACTION``: the k-th transmission of the i-th packet in order of first transmission;

@@ -18,10 +18,12 @@ HOST_US = 50  # what both hosts add to a round trip: 45 to 55 µs in the recordi
 OFFSET_RTTS = 3  # from seed to seed the second of two flows starts 1/3 round trip later
 
 
-def scenario_of(trace: Trace, seed: int = 1) -> dict[str, Any]:
-    """Return the resolved scenario of a recording; from seed to seed a second flow starts a little later.
+def scenario_of(trace: Trace, seed: int = 1, later_ns: int = 0) -> dict[str, Any]:
+    """Return the resolved scenario of a recording; from seed to seed a second flow starts a little
+    later.
 
-    Swaps happen when they were recorded, so that whichever ACK came first there comes first here.
+    Swaps happen when they were recorded, or ``later_ns`` after that, so that whichever ACK came
+    first there comes first here.
     """
     meta = trace.meta
     rtt_us = round(meta["rtt_ms"] * 1000) + HOST_US
@@ -38,15 +40,15 @@ def scenario_of(trace: Trace, seed: int = 1) -> dict[str, Any]:
     for k, spec in enumerate(meta["flows"]):
         start_us = round(spec["start_s"] * 1e6) + (rtt_us // OFFSET_RTTS * (seed - 1) if k else 0)
         lines.append(f"  - {{name: flow{k}, congestion: {spec['cc']}, start: {start_us} us}}")
-    swaps = list(_swap_lines(trace))
+    swaps = _swap_lines(trace, later_ns)
     if swaps:
         lines += ["swaps:", *swaps]
     return dict(parse_scenario("\n".join(lines) + "\n", f"{trace.name}.yaml").resolved())
 
 
-def simulate_trace(trace: Trace, seed: int = 1) -> SimResult:
+def simulate_trace(trace: Trace, seed: int = 1, later_ns: int = 0) -> SimResult:
     """Simulate a recording, with the very losses that the recording drew at random."""
-    world = World(scenario_of(trace, seed))
+    world = World(scenario_of(trace, seed, later_ns))
     if trace.meta["loss_prob"] > 0:
         world.link.fifo.loss = BernoulliLoss(trace.meta["loss_prob"], trace.meta["loss_seed"])
     for flow in world.flows:
@@ -67,10 +69,11 @@ def _object_lines(meta: dict[str, Any]) -> list[str]:
     return [f"objects: ['{file}']", f"links: {{{meta['bpf']['name']}: T1}}"]
 
 
-def _swap_lines(trace: Trace) -> list[str]:
+def _swap_lines(trace: Trace, later_ns: int) -> list[str]:
     meta = trace.meta
     lines = [
-        f"  - {{at: {swap.t_ns // 1000} us, via: setsockopt, flows: [flow{swap.flow}], to: {swap.to}}}"
+        f"  - {{at: {(swap.t_ns + later_ns) // 1000} us, via: setsockopt,"
+        f" flows: [flow{swap.flow}], to: {swap.to}}}"
         for swap in trace.swaps
     ]
     if "bpf" in meta:

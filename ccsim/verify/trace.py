@@ -26,7 +26,8 @@ UNLIMITED_RATE = (1 << 64) - 1
 
 @dataclass(frozen=True, eq=False)
 class RecordedFlow:
-    """One flow's samples; columns as in `ccsim.sim.traces.FlowTrace`, ``acked_bytes`` cumulative."""
+    """One flow's samples; columns as in `ccsim.sim.traces.FlowTrace`, ``acked_bytes``
+    cumulative."""
 
     congestion: str
     start_ns: int
@@ -38,8 +39,8 @@ class RecordedFlow:
 
 @dataclass(frozen=True)
 class RecordedSwap:
-    """One ``setsockopt``: when, on which flow, to what; (cwnd, ssthresh, pacing rate [bytes/s], -1 for unlimited)
-    just before and after; and ca_state before."""
+    """One ``setsockopt``: when, on which flow, to what; (cwnd, ssthresh, pacing rate [bytes/s], -1
+    for unlimited) just before and after; and ca_state before."""
 
     t_ns: int
     flow: int
@@ -51,7 +52,8 @@ class RecordedSwap:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A recording; ``drops`` and ``losses`` hold the times [ns] of overflows and of random losses."""
+    """A recording; ``drops`` and ``losses`` hold the times [ns] of overflows and of random
+    losses."""
 
     name: str
     meta: dict[str, Any]
@@ -82,7 +84,8 @@ PATHS = {
 
 
 def trace_files(paths: Iterable[str]) -> Iterator[Path]:
-    """Return the JSON files of the recordings among ``paths``: files, folders, names without suffix."""
+    """Return the JSON files of the recordings among ``paths``: files, folders, names without
+    suffix."""
     stripped = (path.removesuffix(".gz").removesuffix(".csv") for path in paths)
     for path in stripped:
         for suffix in (".snd", ".emu", ".drops", ".bpf"):

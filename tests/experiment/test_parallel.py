@@ -156,6 +156,8 @@ def test_a_signal_ends_run_and_workers_and_leaves_nothing(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # whoever starts the tests in the background has them, and so this, ignore SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     place = tmp_path / "results" / "quick"
     try:

@@ -12,6 +12,7 @@ import pytest
 import ccsim.sim
 from ccsim.errors import ResultsError
 from ccsim.experiment import export, find_run, load_run, run_scenario
+from ccsim.experiment.code import code_sha256
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 from tests.experiment.conftest import answer
@@ -41,6 +42,7 @@ def test_a_run_with_a_swap_is_stored_with_both_twins(
     )
     assert (run.path / "scenario.yaml").read_text() == Path(scenario.source).read_text()
     assert (run.manifest["status"], run.manifest["argv"]) == ("complete", ["ccsim", "run"])
+    assert run.manifest["code_sha256"] == code_sha256(scenario.identity())
     assert run.metrics["swaps"][0]["flows"][0]["deficit_bytes"] == pytest.approx(6_250_000)
 
 

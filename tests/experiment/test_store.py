@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,33 @@ def test_a_scenarios_folder_that_stays_empty_goes_too(tmp_path: Path) -> None:
     with unfinished_folder(tmp_path / "s" / "abc"):
         pass
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_folder_that_could_not_be_made_leaves_no_empty_one_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    final, mkdir = tmp_path / "s" / "abc", Path.mkdir
+
+    def interrupted(self: Path, *args: Any, **options: Any) -> None:
+        if self.name.startswith(".tmp-"):
+            raise error
+        mkdir(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    raised = ResultsError if error is OSError else error
+    with pytest.raises(raised), unfinished_folder(final):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_results_that_are_a_link_to_nowhere_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(tmp_path / "nowhere")
+    with (
+        pytest.raises(ResultsError, match="cannot write results: File exists"),
+        unfinished_folder(tmp_path / "results" / "s" / "abc"),
+    ):
+        pass
 
 
 def test_a_run_that_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:

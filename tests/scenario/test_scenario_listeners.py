@@ -194,7 +194,7 @@ def test_whether_a_namespaces_default_is_restricted_is_read_in_a_users_file_too(
         assert parse_scenario(text, "s.yaml", tmp_path)
     for flags in ("", ", flags=0", ", flags=TCP_CONG_NEEDS_ECN"):
         (tmp_path / "o.py").write_text(table.format(flags))
-        with pytest.raises(ScenarioError, match="namespaces.edge: 'mine' is restricted"):
+        with pytest.raises(ScenarioError, match="'mine' is restricted"):
             parse_scenario(text, "s.yaml", tmp_path)
 
 

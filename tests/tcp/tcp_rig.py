@@ -26,6 +26,8 @@ class Clocked(Sender):
 
     __slots__ = ("heard",)
 
+    heard: list[tuple[int, str, dict[str, int]]]
+
 
 def connected(
     ops: TcpCongestionOps | str = "reno", cwnd: int = 10, *, limit: int | None = None, **host: Any
@@ -35,7 +37,7 @@ def connected(
     sk.ca_ops = algorithm(ops) if isinstance(ops, str) else ops
     sk.ca = sk.ca_ops.private() if sk.ca_ops.private is not None else None
     sk.heard = []
-    sk.on_event = lambda sk, kind, detail: sk.heard.append((sk.tcp_clock_cache, kind, dict(detail)))  # type: ignore[attr-defined]
+    sk.on_event = lambda _, kind, detail: sk.heard.append((sk.tcp_clock_cache, kind, dict(detail)))
     if limit is not None:
         sk.write_limit = limit
     sk.handshake_done(T0, 0, syn_retransmitted=False)

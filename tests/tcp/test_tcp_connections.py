@@ -5,6 +5,8 @@ A full packet takes 1 ms on the line, a SYN of 60 B 40 µs, an ACK of 52 B 34,66
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.sim.sim_rig import MS, S, at, flow_of, run
@@ -93,7 +95,7 @@ def test_when_all_is_lost_timeouts_back_off_exponentially() -> None:
     assert [e.detail["backoff"] for e in rtos] == list(range(len(rtos)))
     assert len(rtos) == 6
     # RTT 20.04 ms, so 220.04 ms: 56 ticks, 224 ms; doubled each time, late by the wheel's grid
-    for k, (early, late) in enumerate(zip(rtos, rtos[1:], strict=False)):
+    for k, (early, late) in enumerate(pairwise(rtos)):
         rto_ms = 224 << (k + 1)
         grid_ms = 32 if rto_ms < 2016 else 256
         assert rto_ms - 8 <= (late.t_ns - early.t_ns) / MS <= rto_ms + grid_ms

@@ -8,6 +8,8 @@ The handshake takes 40 ms, and the first window leaves at 40 ms:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaState
@@ -224,7 +226,7 @@ def test_each_timeout_doubles_the_next() -> None:
     # RTO 240 ms: then 480, 960, 1920, 3840, each late by its grid: a tick, 8 ticks, 64 ticks
     sk = all_lost()
     times = [fire(sk) for _ in range(5)]
-    for k, (early, late) in enumerate(zip(times, times[1:], strict=False)):
+    for k, (early, late) in enumerate(pairwise(times)):
         rto_ms = 240 << (k + 1)
         grid_ms = 32 if rto_ms < 2016 else 256
         assert rto_ms <= (late - early) / MS <= rto_ms + grid_ms
