@@ -126,13 +126,13 @@ def _cut(headers: Sequence[str], rows: list[list[str]]) -> str:
 def _swap(swap: Row) -> str:
     """Return what one swap cost, one column a flow."""
     title = f"swap {swap['index']} at {swap['t_s']:g} s: {swap['label']}"
-    if swap["errno"]:
-        title += f": failed (errno {swap['errno']})"
     if "neighbours" not in swap:
-        return title
+        return f"{title}: failed\n{swap['error']}"
     flows = swap["flows"][:FLOWS_BESIDE]
     hidden = len(swap["flows"]) - len(flows)
     lines = [title]
+    if swap["errno"]:
+        lines.append(f"failed in part, {swap['error']}")
     if flows:
         rows = [[label, *(show(flow) for flow in flows)] for label, show in _DISRUPTION]
         lines.append(table(["disruption", *(flow["flow"] for flow in flows)], rows))
@@ -155,7 +155,8 @@ def _around(swap: Row) -> list[str]:
     if held := swap.get("connections"):
         lines.append(
             f"connections: {held['old_at_update']} kept {swap['old']}, {held['new_since']} started"
-            f" on {swap['new']}; last on {swap['old']} gone after"
+            f" on {swap['new']}, {held['old_since']} on {swap['old']} all the same;"
+            f" last on {swap['old']} gone after"
             f" {_number(held['last_old_closed_s'], 3)} s"
         )
     return lines

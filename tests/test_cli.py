@@ -181,15 +181,39 @@ def test_an_algorithm_that_raises_mid_run_is_named_with_its_line_and_its_traces_
     assert 0 < ccsim.load_run(place).flows["bulk"].delivered_bytes[-1] < 260_000
 
 
-def test_an_algorithm_without_a_required_operation_ends_with_2_and_says_which(
-    capsys: Output, folder: Path
+HOOKS = MY_CC.split("my_cc = ", maxsplit=1)[0]  # 16 lines
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            'TcpCongestionOps(name="x", ssthresh=ssthresh, cong_avoid=cong_avoid)',
+            "EINVAL: x: required operation missing: undo_cwnd is not implemented",
+        ),
+        ('TcpCongestionOps(name="x")', "EINVAL: x: required operation missing: ssthresh, "),
+        (
+            'TcpCongestionOps(name="x", ssthresh=lambda: 2)',
+            "EINVAL: ssthresh: expected a function of (sk)",
+        ),
+        (
+            'TcpCongestionOps(name="reno", ssthresh=ssthresh, cong_avoid=cong_avoid, '
+            "undo_cwnd=undo_cwnd)",
+            "EEXIST: ",
+        ),
+    ],
+    ids=["one operation", "all operations", "a signature", "a free name"],
+)
+def test_a_table_that_the_kernel_refuses_ends_with_2_and_is_named_with_its_line(
+    table: str, said: str, capsys: Output, folder: Path
 ) -> None:
-    (folder / "my_cc.py").write_text(MY_CC.replace("undo_cwnd=undo_cwnd", ""))
-    (folder / "mine.yaml").write_text(MINE)
+    (folder / "my_cc.py").write_text(f"{HOOKS}mine = {table}\n")
+    (folder / "mine.yaml").write_text(MINE.replace("congestion: my_cc", "congestion: cubic"))
     assert main(["run", "mine.yaml", "--no-plot"]) == 2
-    err = capsys.readouterr().err
-    assert "EINVAL" in err
-    assert "undo_cwnd" in err
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"{folder / 'my_cc.py'}:17: {said}")
+    assert len(err.splitlines()) == 1
     assert list((folder / "results").iterdir()) == []
 
 
@@ -381,9 +405,12 @@ def test_censored_and_missing_numbers_are_shown_as_such() -> None:
     assert lines["goodput deficit to A-twin (MB)"] == "–"
 
 
-def test_a_swap_that_failed_is_one_line() -> None:
+def test_a_swap_that_failed_says_why() -> None:
     text = run_text("x", measure(result(swaps=[swap(flows=(), errno=2)])))
-    assert text.endswith("swap 0 at 20 s: cubic → bbr, setsockopt: failed (errno 2)\n")
+    assert text.endswith(
+        "swap 0 at 20 s: cubic → bbr, setsockopt: failed\n"
+        "ENOENT: nothing is registered under this name\n"
+    )
 
 
 def test_many_flows_are_cut_and_the_rest_is_counted() -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ccsim.errors import AlgorithmError, CcsimError, Problem, ResultsError, ScenarioError
+from ccsim.kernel import TCP_RENO, load_tables
+from ccsim.kernel.errors import EINVAL
+from ccsim.kernel.libbpf import TableError
+from ccsim.kernel.loader import declared_at
 
 TO = Problem("cubic-to-bbr.yaml", 8, 24, "swaps.0.to", "no algorithm 'brr'; did you mean 'bbr'?")
 RATE = Problem("cubic-to-bbr.yaml", 4, 14, "path.rate", "expected a rate")
@@ -82,3 +88,52 @@ def test_errors_survive_the_way_between_processes(error: CcsimError) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert str(copy) == str(error)
+
+
+# --- tables of algorithm files --------------------------------------------------------------------
+
+TABLES = """\
+from dataclasses import replace
+
+from ccsim.kernel import TCP_RENO, TcpCongestionOps
+
+one = replace(TCP_RENO, name="one")
+two: TcpCongestionOps = replace(
+    TCP_RENO, name="two"
+)
+for three in [replace(TCP_RENO, name="three")]:
+    pass
+"""
+
+
+def test_a_loaded_table_knows_the_line_of_its_declaration(tmp_path: Path) -> None:
+    file = tmp_path / "tables.py"
+    file.write_text(TABLES)
+    tables = load_tables(file)
+    assert declared_at(tables["one"]) == f"{file}:5"
+    assert declared_at(tables["two"]) == f"{file}:6"
+    assert declared_at(tables["three"]) == str(file)  # no statement of its own assigns it
+
+
+@pytest.mark.parametrize("text", ["one = (", "\0", None], ids=["syntax", "a NUL", "gone"])
+def test_of_a_file_that_has_changed_since_it_was_loaded_the_name_is_known(
+    tmp_path: Path, text: str | None
+) -> None:
+    file = tmp_path / "tables.py"
+    file.write_text(TABLES)
+    tables = load_tables(file)
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    assert declared_at(tables["one"]) == str(file)
+
+
+def test_a_table_that_no_file_declares_has_no_place() -> None:
+    assert declared_at(replace(TCP_RENO, name="mine")) == ""
+
+
+def test_the_place_of_a_refused_table_stands_first_and_is_no_part_of_the_message() -> None:
+    error = TableError(EINVAL, "x: required operation missing", "my_cc.py:7")
+    assert str(error) == "my_cc.py:7: EINVAL: x: required operation missing"
+    assert (error.errno, error.message) == (22, "x: required operation missing")
+    assert str(TableError(EINVAL, "x")) == "EINVAL: x"

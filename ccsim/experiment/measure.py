@@ -22,7 +22,7 @@ from ccsim.experiment.metrics import (
     rtt_ms,
     utilisation,
 )
-from ccsim.experiment.swap_cost import measure_swap, took_effect
+from ccsim.experiment.swap_cost import Compared, measure_swap, took_effect
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 
 __all__ = ["measure", "observed_until", "phases"]
@@ -41,6 +41,7 @@ def measure(
     spans = phases(result)
     until = observed_until(result)
     twins = [twin if twin and not twin.failed else None for twin in (twin_a, twin_b)]
+    compared = Compared(result, until, *twins)
     return plain(
         {
             "duration_s": until / SECOND_NS,
@@ -58,7 +59,7 @@ def measure(
             ],
             "fairness_over_time": _fairness_over_time(result, until),
             "totals": [_totals(flow) for flow in result.flows],
-            "swaps": [measure_swap(result, swap, until, *twins) for swap in result.swaps],
+            "swaps": [measure_swap(compared, swap) for swap in result.swaps],
         }
     )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.experiment.instants import Instants
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 
 __all__ = [
@@ -72,10 +73,13 @@ class Censored:
 def delivered_at(flow: FlowTrace, t_ns: NDArray[np.int64] | int) -> Floats:
     """Return the payload acknowledged in order by ``t_ns`` [bytes]; 0 before the start, the total
     after the end."""
-    if not len(flow.t_ns):
+    if not len(flow.t_ns) or not np.size(t_ns):
         return np.zeros(np.shape(t_ns))
-    times, counts = flow.t_ns, flow.delivered_bytes
-    if times[0] > flow.start_ns:
+    low = max(int(np.searchsorted(flow.t_ns, np.min(t_ns), side="right")) - 1, 0)
+    high = int(np.searchsorted(flow.t_ns, np.max(t_ns), side="left")) + 1
+    near = slice(low, high)  # interp converts all that it is given, at every call
+    times, counts = flow.t_ns[near], flow.delivered_bytes[near]
+    if low == 0 and times[0] > flow.start_ns:
         times, counts = np.append(flow.start_ns, times), np.append(0, counts)
     return np.asarray(np.interp(t_ns, times, counts, left=0.0), dtype=np.float64)
 
@@ -113,12 +117,10 @@ def drops_between(result: SimResult, flow: int, t0_ns: int, t1_ns: int) -> int:
     )
 
 
-def rtos_between(result: SimResult, flow: str, t0_ns: int, t1_ns: int) -> int:
+def rtos_between(instants: Instants, flow: str, t0_ns: int, t1_ns: int) -> int:
     """Return how often the retransmission timer of ``flow`` fired in ``(t0, t1]`` (events of kind
     ``rto``)."""
-    return sum(
-        e.kind == "rto" and e.flow == flow and t0_ns < e.t_ns <= t1_ns for e in result.events
-    )
+    return instants.count("rto", flow, t0_ns, t1_ns)
 
 
 def longest_stall_s(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:

@@ -108,7 +108,7 @@ def _simulate(
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
     variants = {"result": scenario}
     if twins and scenario.twins and scenario.swaps:
-        variants |= {"twin_a": scenario.without_swaps(), "twin_b": scenario.with_b_twin()}
+        variants |= {"twin_b": scenario.with_b_twin(), "twin_a": scenario.without_swaps()}
     found = simulate_all(
         [one.resolved() for one in variants.values()],
         jobs,

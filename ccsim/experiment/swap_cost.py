@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ccsim.experiment.instants import Instants
 from ccsim.experiment.metrics import (
     MEAN_NS,
     SECOND_NS,
@@ -27,22 +30,38 @@ from ccsim.experiment.metrics import (
     rtt_ms,
     time_to_twin_s,
 )
+from ccsim.experiment.refusal import explain, refused_flows
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
-__all__ = ["measure_swap", "took_effect"]
+__all__ = ["Compared", "measure_swap", "took_effect"]
 
 
-def measure_swap(
-    result: SimResult,
-    swap: SwapRecord,
-    until_ns: int,
-    twin_a: SimResult | None,
-    twin_b: SimResult | None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A run, observed until ``until_ns``, and those of its twins that there are."""
+
+    result: SimResult
+    until_ns: int
+    twin_a: SimResult | None = None
+    twin_b: SimResult | None = None
+
+    @cached_property
+    def instants(self) -> Instants:
+        """The instants of the run's events."""
+        return Instants(self.result.events)
+
+    @cached_property
+    def twin_instants(self) -> Instants:
+        """The instants of the A-twin's events."""
+        return Instants(self.twin_a.events if self.twin_a else ())
+
+
+def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
     """Return the metrics of one swap, not yet plain; only its description if it failed.
 
-    ``until_ns`` is how far the run was observed. What compares with a missing twin is None.
+    What compares with a missing twin is None.
     """
+    refused = refused_flows(compared.result, swap)
     row: dict[str, Any] = {
         "index": swap.index,
         "t_s": swap.t_ns / SECOND_NS,
@@ -51,17 +70,20 @@ def measure_swap(
         "old": swap.old,
         "new": swap.new,
         "errno": swap.errno,
+        "error": explain(swap.errno, refused) or None,
+        "refused_flows": refused,
         "flows": [],
     }
     if not took_effect(swap):
         return row
-    for index, flow in enumerate(result.flows):
-        if flow.name in swap.flows:
-            span = (_instant(result, swap, flow), _end(result, swap, flow, until_ns))
-            row["flows"].append(_Disruption(result, index, *span, twin_a, twin_b).row())
-    row["neighbours"] = _neighbours(result, swap, until_ns, twin_a)
+    reached = set(swap.flows)
+    for index, flow in enumerate(compared.result.flows):
+        if flow.name in reached:
+            span = (_instant(compared, swap, flow), _end(compared, swap, flow))
+            row["flows"].append(_Disruption(compared, index, *span).row())
+    row["neighbours"] = _neighbours(compared, swap)
     if swap.via == "link_update":
-        row["connections"] = _connections(result, swap, until_ns)
+        row["connections"] = _connections(compared.result, swap, compared.until_ns)
     return row
 
 
@@ -70,24 +92,20 @@ def took_effect(swap: SwapRecord) -> bool:
     return not swap.errno or bool(swap.flows)
 
 
-def _instant(result: SimResult, swap: SwapRecord, flow: FlowTrace) -> int:
+def _instant(compared: Compared, swap: SwapRecord, flow: FlowTrace) -> int:
     """Return when a swap reached a flow: a staggered sweep comes to each at its own time."""
-    reached = (
-        event.t_ns
-        for event in result.events
-        if event.kind == "swap" and event.flow == flow.name and event.t_ns >= swap.t_ns
-    )
-    return next(reached, swap.t_ns)
+    found = compared.instants.first("swap", flow.name, swap.t_ns)
+    return swap.t_ns if found is None else found
 
 
-def _end(result: SimResult, swap: SwapRecord, flow: FlowTrace, until_ns: int) -> int:
+def _end(compared: Compared, swap: SwapRecord, flow: FlowTrace) -> int:
     """Return when a swap's effect on a flow stops being observed: next swap, end of flow or run."""
     following = [
-        _instant(result, other, flow)
-        for other in result.swaps
+        _instant(compared, other, flow)
+        for other in compared.result.swaps
         if other.t_ns > swap.t_ns and flow.name in other.flows
     ]
-    return min([until_ns, *following, *_ends(flow)])
+    return min([compared.until_ns, *following, *_ends(flow)])
 
 
 def _ends(*flows: FlowTrace) -> list[int]:
@@ -106,24 +124,17 @@ class _Disruption:
     first; comparisons with a twin end when the twin's flow does, if that is earlier.
     """
 
-    def __init__(
-        self,
-        result: SimResult,
-        index: int,
-        swap_ns: int,
-        end_ns: int,
-        twin_a: SimResult | None,
-        twin_b: SimResult | None,
-    ) -> None:
-        self.result = result
+    def __init__(self, compared: Compared, index: int, swap_ns: int, end_ns: int) -> None:
+        self.compared = compared
+        self.result = compared.result
         self.index = index
-        self.flow = result.flows[index]
+        self.flow = self.result.flows[index]
         self.swap_ns = swap_ns
         self.end_ns = end_ns
         self.window_ns = min(end_ns, swap_ns + WINDOW_NS)
-        self.twin_a = twin_a
-        self.a = _same(twin_a, index)
-        self.b = _same(twin_b, index)
+        self.twin_a = compared.twin_a
+        self.a = _same(compared.twin_a, index)
+        self.b = _same(compared.twin_b, index)
 
     def row(self) -> dict[str, Any]:
         """Return all of it."""
@@ -149,7 +160,7 @@ class _Disruption:
             "dip_worst_ratio": worst,
             "dip_depth": 1 - worst,
             "drops_in_second_after": self._drops(self.result),
-            "rtos": rtos_between(self.result, self.flow.name, self.swap_ns, self.window_ns),
+            "rtos": self._rtos(self.compared.instants),
             "rtt_p99_ms": float(np.percentile(rtt, 99)) if len(rtt) else math.nan,
             "longest_stall_s": longest_stall_s(self.flow, self.swap_ns, self.window_ns),
         }
@@ -179,8 +190,7 @@ class _Disruption:
             dip_recovery_s(self.flow, self.a, self.swap_ns, end) if end > self.swap_ns else None,
             queue_excess_ms(self.flow, self.a, self.swap_ns, soon),
             self._drops(self.result) - self._drops(self.twin_a),
-            rtos_between(self.result, self.flow.name, *span)
-            - rtos_between(self.twin_a, self.flow.name, *span),
+            self._rtos(self.compared.instants) - self._rtos(self.compared.twin_instants),
             longest_stall_s(self.flow, *span) - longest_stall_s(self.a, *span),
         )
         return dict(zip(names, values, strict=True))
@@ -190,6 +200,10 @@ class _Disruption:
         end = min(self.end_ns, self.swap_ns + SECOND_NS)
         return drops_between(result, self.index, self.swap_ns, end)
 
+    def _rtos(self, instants: Instants) -> int:
+        """Return how often the flow's retransmission timer fired in the window."""
+        return rtos_between(instants, self.flow.name, self.swap_ns, self.window_ns)
+
     def _time_to_b(self) -> float | Censored | None:
         """Return when the flow runs as in the B-twin, looked for until the observation's end."""
         if self.b is None:
@@ -198,20 +212,19 @@ class _Disruption:
         return time_to_twin_s(self.flow, self.b, self.swap_ns, end) if end > self.swap_ns else None
 
 
-def _neighbours(
-    result: SimResult, swap: SwapRecord, until_ns: int, twin_a: SimResult | None
-) -> dict[str, Any] | None:
+def _neighbours(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
     """Return the harm done to flows beside the swapped ones in the 10 s after; None if none is.
 
     Counted are flows that live through the whole window in both runs.
     """
-    span = (swap.t_ns, min(until_ns, swap.t_ns + WINDOW_NS))
-    if twin_a is None or not swap.flows:
+    span = (swap.t_ns, min(compared.until_ns, swap.t_ns + WINDOW_NS))
+    twin_a, reached = compared.twin_a, set(swap.flows)
+    if twin_a is None or not reached:
         return None
     pairs = [
         (ours.name, goodput_bps(theirs, *span), goodput_bps(ours, *span))
-        for ours, theirs in zip(result.flows, twin_a.flows, strict=False)
-        if ours.name not in swap.flows and _through(ours, span) and _through(theirs, span)
+        for ours, theirs in zip(compared.result.flows, twin_a.flows, strict=False)
+        if ours.name not in reached and _through(ours, span) and _through(theirs, span)
     ]
     if not pairs:
         return None
@@ -234,18 +247,24 @@ def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
 def _connections(result: SimResult, swap: SwapRecord, until_ns: int) -> dict[str, Any]:
     """Return who ran what after a link update, and when the last connection on the old map closed.
 
-    ``old_at_update``: connections on the old map at the instant; ``new_since``: connections that
-    started on the new map afterwards; ``last_old_closed_s``: time from the update until none was
+    ``old_at_update``: connections on the old map at the instant; ``new_since``, ``old_since``:
+    connections that started on the new map afterwards, and on the old one all the same, as those do
+    whose listener or namespace holds it; ``last_old_closed_s``: time from the update until none was
     left on the old map, closed or swapped away; censored if one still was at the end.
     """
     before = [flow for flow in result.flows if flow.start_ns < swap.t_ns]
+    after = [flow for flow in result.flows if flow.start_ns >= swap.t_ns and len(flow.t_ns)]
     left = [_left(flow, swap.old, swap.t_ns, until_ns) for flow in before]
     times = [time for time in left if time is not None]
-    after = [flow for flow in result.flows if flow not in before and len(flow.t_ns)]
+    late = [flow for flow in after if _served_first(flow) == swap.old]
+    late_times = [_left(flow, swap.old, flow.start_ns, until_ns) for flow in late]
     return {
         "old_at_update": len(times),
         "new_since": sum(_served_first(flow) == swap.new for flow in after),
-        "last_old_closed_s": _last_closed(times, swap.t_ns, until_ns),
+        "old_since": len(late),
+        "last_old_closed_s": _last_closed(
+            [*times, *(time for time in late_times if time is not None)], swap.t_ns, until_ns
+        ),
     }
 
 
@@ -261,8 +280,13 @@ def _served_first(flow: FlowTrace) -> str:
 
 
 def _left(flow: FlowTrace, old: str, swap_ns: int, until_ns: int) -> float | None:
-    """Return when a flow that ran ``old`` at the swap left it [ns]; inf: not yet; None: did not."""
+    """Return when a flow that ran ``old`` at the swap left it [ns]; inf: not yet; None: did not.
+
+    For a flow that starts later ``swap_ns`` is its start, and its first sample counts.
+    """
     row = int(np.searchsorted(flow.t_ns, swap_ns, side="right")) - 1
+    if row < 0 and flow.start_ns >= swap_ns and len(flow.t_ns):
+        row = 0
     closed = flow.end_ns is not None and flow.end_ns <= swap_ns
     if row < 0 or closed or flow.implementations[int(flow.implementation[row])] != old:
         return None

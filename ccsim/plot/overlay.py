@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ DPI = 200
 WIDTH_IN = 7.0
 PANEL_IN = 1.7
 TITLE_MAX = 80
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 OverlayPanel = tuple[str, tuple[Floats, Floats], tuple[Floats, Floats]]
 """(label with its unit, (times [s], values) recorded, (times [s], values) simulated)."""

@@ -14,7 +14,7 @@ from ccsim.sim.acks import AckRows, AckTrainRows
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
-from ccsim.tcp.output import on_pacing_timer
+from ccsim.tcp.output import on_pacing_timer, send_paced
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.train import ack_train, may_take_train
@@ -129,6 +129,8 @@ class Flow:
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
             if pace < timer:
+                if send_paced(sk, min(t_ns, timer, recorder.next_ns + 1)):
+                    continue
                 sk.tcp_clock_cache = pace
                 sk.tcp_mstamp = pace // 1000
                 on_pacing_timer(sk)

@@ -54,6 +54,7 @@ class Host:
     sack: bool = True
     dsack: bool = True
     ecn: bool = False
+    sndbuf_packets: int = 1840  # 4 MiB of full packets with what the kernel adds to each
     slow_start_after_idle: bool = True
     pacing_ss_ratio: int = 200
     pacing_ca_ratio: int = 120

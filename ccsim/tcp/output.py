@@ -26,7 +26,6 @@ from ccsim.tcp.sock import (
     TIMER_NONE,
     TIMER_REO,
     TIMER_RTO,
-    UNBOUNDED,
     TcpSock,
 )
 from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_timer, settle_timer
@@ -37,6 +36,7 @@ __all__ = [
     "on_timer",
     "rearm_rto",
     "schedule_loss_probe",
+    "send_paced",
     "set_xmit_timer",
     "settle_timer",
     "write_xmit",
@@ -186,8 +186,8 @@ def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
 
 def _application_limited(sk: TcpSock) -> None:
     """Let an unused window decay by half of what is not used (``tcp_cwnd_application_limited``)."""
-    # The writer of a bulk flow waits for room in the send buffer: then the application is no limit.
-    if sk.ca_state == OPEN and sk.write_limit < UNBOUNDED:
+    # A writer that waits for room in the send buffer (SOCK_NOSPACE) is no limit.
+    if sk.ca_state == OPEN and sk.write_limit - sk.una < sk.host.sndbuf_packets:
         used = max(sk.snd_cwnd_used, sk.host.initial_window)
         if used < sk.snd_cwnd:
             sk.snd_ssthresh = current_ssthresh(sk)
@@ -272,55 +272,60 @@ def xmit_retransmit_queue(sk: TcpSock) -> None:
 def on_pacing_timer(sk: TcpSock) -> None:
     """Go on sending when the pacer allows (``tcp_pace_kick``, ``tcp_tsq_write``)."""
     sk.pacing_ns = NEVER
-    if not sk.timer_settled and not sk.sacked_out and not sk.lost_out and _send_paced(sk):
-        return
     if sk.lost_out > sk.retrans_out and sk.snd_cwnd > in_flight(sk):
         xmit_retransmit_queue(sk)
     write_xmit(sk)
 
 
-def _send_paced(sk: TcpSock) -> bool:
-    """Send the one packet that is due in plain order, as `write_xmit` would, in less time; False
-    and nothing done if it is not plain.
+def send_paced(sk: TcpSock, until_ns: int) -> bool:
+    """Send in plain order what the pacer lets out before ``until_ns``, each packet at its time, as
+    one `on_pacing_timer` after the other would, in less time; False and nothing done if the order
+    is not plain.
 
-    The loss probe, which every packet sets anew, is only marked to be set anew from this one.
+    Nothing but sending happens before ``until_ns``. The loss probe, which every packet sets anew,
+    is only marked to be set anew from the last one.
     """
-    una, seq, now_ns = sk.una, sk.nxt, sk.tcp_clock_cache
-    stamp, rate, cwnd = sk.tcp_wstamp_ns, sk.pacing_rate, sk.snd_cwnd
-    packets = sk.packets
-    i = seq - packets.base
-    flight = seq + 1 - una
-    if (
-        flight < 3
-        or flight > cwnd
-        or seq + 1 >= sk.write_limit
-        or i >= packets.capacity
-        or stamp > now_ns
-        or not rate
-        or sk.data_segs_out < SEGS_NEVER_PACED
-        or sk.ca_state != OPEN
-    ):
+    una, seq, cwnd, rate = sk.una, sk.nxt, sk.snd_cwnd, sk.pacing_rate
+    if sk.timer_settled or sk.sacked_out or sk.lost_out or sk.ca_state != OPEN or not rate:
         return False
-    packets.tx_us[i] = sk.tcp_mstamp
-    packets.delivered[i] = sk.delivered
-    packets.delivered_us[i] = sk.delivered_mstamp
-    packets.first_tx_us[i] = sk.first_tx_us
-    packets.flags[i] = APP_LIMITED if sk.app_limited else 0
+    packets = sk.packets
+    base = packets.base
     gap = sk.mss_cache * NS_PER_S // rate
-    half, late = gap >> 1, now_ns - stamp
-    sk.tcp_wstamp_ns = stamp = now_ns + gap - (half if half < late else late)
-    sk.out_t.append(now_ns)
-    sk.out_seq.append(seq)
-    sk.nxt = seq + 1
-    sk.data_segs_out += 1
-    sk.lsnd_ns = now_ns
+    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity)
+    t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
+    first = seq
+    if seq >= end or seq - una < 2 or stamp > t or not gap or sk.data_segs_out < SEGS_NEVER_PACED:
+        return False
+    half = gap >> 1
+    delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
+    flags = APP_LIMITED if sk.app_limited else 0
+    one_by_one = sk.ca_ops.cong_control is None  # then an unused window may decay between two
+    while seq < end and t < until_ns:
+        i = seq - base
+        packets.tx_us[i] = t // 1000
+        packets.delivered[i] = delivered
+        packets.delivered_us[i] = delivered_us
+        packets.first_tx_us[i] = first_tx_us
+        packets.flags[i] = flags
+        sk.out_t.append(t)
+        sk.out_seq.append(seq)
+        seq += 1
+        sk.tcp_clock_cache = t
+        late = t - stamp
+        t = stamp = t + gap - (half if half < late else late)
+        if one_by_one:
+            sk.nxt = seq
+            _cwnd_validate(sk, seq - una >= cwnd)
+            end = min(end, una + sk.snd_cwnd)
+    sk.nxt = seq
+    sk.tcp_wstamp_ns = stamp
+    sk.lsnd_ns = last_ns = sk.tcp_clock_cache
+    sk.tcp_mstamp = last_ns // 1000
+    sk.data_segs_out += seq - first
     sk.timer_resend = True
-    _cwnd_validate(sk, flight >= cwnd)
-    if flight < cwnd:
-        if stamp > now_ns:
-            sk.pacing_ns = stamp
-        else:
-            write_xmit(sk)
+    sk.pacing_ns = stamp if seq - una < sk.snd_cwnd else NEVER
+    if not one_by_one:
+        _cwnd_validate(sk, seq - una >= cwnd)
     return True
 
 

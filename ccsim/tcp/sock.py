@@ -37,9 +37,11 @@ class TcpSock(Sock):
     or reordering), ``pacing_ns`` the pacing timer. ``counters`` counts what ``/proc/net/netstat``
     would.
 
-    Simpler than Linux: sequence numbers count whole packets (only the last of a finite flow may be
+    Simpler than Linux: sequence numbers count whole packets (only the last of a write may be
     short); the minimum RTT is kept over the whole connection, not over 300 s; one packet is one
-    skb; no receive-window or send-buffer limit.
+    skb, so that nothing is merged or deferred (TSO); the receive window never limits, and the send
+    buffer only decides whether a writer waits; no reneging, no MTU probing, no Fast Open, no Nagle,
+    no thin-stream or user timeouts; of ECN RFC 3168 alone, not AccECN.
     """
 
     __slots__ = (

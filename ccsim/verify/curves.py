@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["episode_panels", "trace_panels"]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Panel = tuple[str, tuple[Floats, Floats], tuple[Floats, Floats]]
 INFINITE = 0x7FFFFFFF
 

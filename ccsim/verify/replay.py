@@ -23,6 +23,7 @@ NS_PER_MS = 1_000_000
 WAKE_NS = 8 * NS_PER_US  # from a packet's arrival until the kernel has dealt with it
 TIMER_NS = 60 * NS_PER_US  # from a tick until its timers have run
 RTO_MIN_US = 200_000
+SNDBUF_PACKETS = 29_433  # 64 MiB
 WINDOW_OF_SYN_ACK = 65_535  # bytes: it is not scaled
 WINDOW_LATER = 16 << 20
 QUICK_PACKETS = 1_465  # packets acknowledged one by one while the receive window grows
@@ -251,6 +252,7 @@ def _host(meta: dict[str, Any]) -> Host:
     timestamps = bool(sysctl["tcp_timestamps"])
     return Host(
         initial_window=meta["initcwnd"],
+        sndbuf_packets=SNDBUF_PACKETS,
         mss_bytes=1448 if timestamps else 1460,
         rto_min_us=RTO_MIN_US,
         timestamps=timestamps,

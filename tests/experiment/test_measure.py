@@ -173,7 +173,23 @@ def test_a_link_update_leaves_old_connections_alone_and_reaches_new_ones() -> No
     assert measure(run, run, run)["swaps"][0]["connections"] == {
         "old_at_update": 1,
         "new_since": 1,
+        "old_since": 0,
         "last_old_closed_s": 5.0,
+    }
+
+
+def test_a_connection_that_starts_on_the_old_map_after_the_update_counts() -> None:
+    update = swap(flows=(), via="link_update", old="T1", new="T2", label="T1 → T2, link_update")
+    run = result(
+        flow("early", end_s=25, implementations=["T1"]),
+        flow("accepted", start_s=30, end_s=42, implementations=["T1"]),
+        swaps=[update],
+    )
+    assert measure(run)["swaps"][0]["connections"] == {
+        "old_at_update": 1,
+        "new_since": 0,
+        "old_since": 1,
+        "last_old_closed_s": 22.0,
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccsim.experiment.instants import Instants
 from ccsim.experiment.metrics import (
     Censored,
     bin_rates_bps,
@@ -209,7 +210,7 @@ def test_drops_of_several_links_add_up() -> None:
 
 def test_rtos_are_counted_by_flow_and_time() -> None:
     events = [event(20, "rto"), event(21, "rto"), event(22, "rto", "rival"), event(23, "loss")]
-    assert rtos_between(result(events=events), "bulk", SWAP, 30 * S) == 1
+    assert rtos_between(Instants(events), "bulk", SWAP, 30 * S) == 1
 
 
 def test_retransmissions_are_those_of_the_span() -> None:

@@ -169,7 +169,7 @@ def test_a_signal_ends_run_and_workers_and_leaves_nothing(
         out, err = process.communicate(timeout=20)
     finally:
         process.kill()
-    assert (process.returncode, out) == (status, "")
+    assert (process.returncode, out) == (status, ""), err
     assert "Traceback" not in err
     assert err.count("\n") <= 1
     assert not place.exists()

@@ -51,7 +51,7 @@ def test_the_twins_are_the_scenario_without_swaps_and_with_the_new_one_from_the_
 ) -> None:
     run_scenario(scenario, out=tmp_path, jobs=1)
     assert [len(one["swaps"]) for one in simulated] == [1, 0, 0]
-    assert [one["flows"][0]["congestion"] for one in simulated] == ["cubic", "cubic", "bbr"]
+    assert [one["flows"][0]["congestion"] for one in simulated] == ["cubic", "bbr", "cubic"]
     assert len({one["seed"] for one in simulated}) == 1
 
 

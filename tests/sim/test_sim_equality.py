@@ -27,7 +27,7 @@ from tests.sim.sim_rig import MS, S, plant, resolved, run, template
 
 T = TypeVar("T")
 
-SEEDS = range(32)  # the examples that must find every planted bug
+SEEDS = range(48)  # the examples that must find every planted bug
 
 
 class HypothesisDraw:
@@ -49,7 +49,7 @@ def check_text(text: str, *cuts: int) -> str:
 
 
 @settings(
-    max_examples=25,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     database=None,
@@ -63,11 +63,11 @@ def test_neither_cuts_nor_vector_paths_show(data: st.DataObject) -> None:
     assert not found, f"{found}\n{to_yaml(example.scenario)}\ncuts {example.cuts}"
 
 
-@pytest.mark.parametrize("first", [SEEDS.start, SEEDS.start + 16])
+@pytest.mark.parametrize("first", [SEEDS.start, SEEDS.start + 24])
 def test_the_fuzz_finds_no_difference_in_its_own_examples(first: int) -> None:
-    report = fuzz.fuzz(first, template(), examples=16)
+    report = fuzz.fuzz(first, template(), examples=24)
     assert report.failure is None, report.failure
-    assert report.examples == 16
+    assert report.examples == 24
 
 
 # --- directed examples, for what random ones rarely meet ---

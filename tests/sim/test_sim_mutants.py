@@ -82,6 +82,18 @@ MUTANTS = (
         seeds=(1,),
     ),
     Mutant(
+        "a slot is not free at the instant of a departure, once the queue has overflown",
+        fifo.Fifo._serve_overflow,
+        "before[first] > a",
+        "before[first] >= a",
+    ),
+    Mutant(
+        "the queue holds one packet too few, once it has overflown",
+        fifo.Fifo._serve_overflow,
+        "first = known - limit",
+        "first = known - limit + 1",
+    ),
+    Mutant(
         "the queue holds one packet too many, packet by packet",
         fifo.Fifo.serve,
         "len(backlog) >= limit",
@@ -111,10 +123,10 @@ MUTANTS = (
     ),
     Mutant(
         "a round of RTT samples ends one ACK early in a train",
-        train._rtt_and_samples,
-        "_fold(sk, rtt, done, round_end + 1)\n            done = round_end + 1",
-        "_fold(sk, rtt, done, round_end)\n            done = round_end",
-        seeds=(4,),
+        train._fold_rtt,
+        'una.searchsorted(sk.rtt_nxt, side="right")',
+        "una.searchsorted(sk.rtt_nxt)",
+        seeds=(3,),
     ),
     Mutant(
         "a train does not lower the minimum RTT",

@@ -184,19 +184,37 @@ def test_a_lone_packet_is_probed_no_later_than_its_rto() -> None:
     assert due(sk) == 283_500_000
 
 
-def test_a_probe_that_repaired_the_tail_reduces_the_window() -> None:
-    # RFC 8985 7.4.2: the ACK covers the probe and no DSACK says that both came
+def test_a_probe_that_repaired_the_tail_halves_the_window() -> None:
+    # RFC 8985 7.4.2: once an ACK passes the probe, and no DSACK said that both came, one was lost
     sk = connected(cwnd=10, limit=10)
     sent(sk)
     ack(sk, T1, 9)
-    fire(sk)
+    t = fire(sk)
+    assert sent(sk) == [9]
+    ack(sk, t + 40 * MS, 10, echo_ns=t)
+    assert events(sk, "ca_state") == []
+    sk.write(t + 41 * MS, 30)
     sent(sk)
-    sk.write_limit = 40
-    before = sk.snd_cwnd
-    ack(sk, 240 * MS, 10, echo_ns=200 * MS)
-    assert sk.tlp_high_seq in (-1, 10)
-    ack(sk, 280 * MS, 12, echo_ns=240 * MS)
-    assert sk.snd_cwnd <= before
+    window = sk.snd_cwnd
+    ack(sk, t + 81 * MS, 12, echo_ns=t + 41 * MS)
+    assert [detail["to"] for _, detail in events(sk, "ca_state")] == [CaState.CWR, CaState.OPEN]
+    assert sk.snd_ssthresh == window // 2
+
+
+def test_a_probe_that_was_not_needed_costs_nothing() -> None:
+    # 7.4.1: a DSACK for the probe: the original had only been late
+    sk = connected(cwnd=10, limit=10)
+    sent(sk)
+    ack(sk, T1, 9)
+    t = fire(sk)
+    sent(sk)
+    ack(sk, t + MS, 10, echo_ns=T0)
+    ack(sk, t + 40 * MS, 10, (9, 10), echo_ns=t)
+    assert sk.tlp_high_seq == -1
+    sk.write(t + 41 * MS, 30)
+    ack(sk, t + 81 * MS, 12, echo_ns=t + 41 * MS)
+    assert events(sk, "ca_state") == []
+    assert sk.snd_ssthresh == TCP_INFINITE_SSTHRESH
 
 
 # --- timeouts (RFC 6298 section 5) ---

@@ -77,16 +77,25 @@ samples = st.lists(
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(samples, st.integers(1_000, 500_000), st.sampled_from([200_000, 4_000]))
+@given(
+    samples,
+    st.integers(1_000, 500_000),
+    st.sampled_from([200_000, 4_000]),
+    st.lists(st.floats(0, 0.999), max_size=5),
+)
 def test_a_train_of_samples_leaves_what_the_estimator_leaves(
-    values: list[int], first: int, rto_min_us: int
+    values: list[int], first: int, rto_min_us: int, asked: list[float]
 ) -> None:
+    stops = sorted(int(part * len(values)) for part in asked)
     one, other = (Sender(Host(rto_min_us=rto_min_us)) for _ in "ab")
     for sk in (one, other):
         rtt_estimator(sk, first)
+    passed = []
     for value in values:
         rtt_estimator(one, value)
-    rtt_train(other, np.array(values))
+        passed.append(one.srtt_us)
+    found = rtt_train(other, np.array(values), stops)
+    assert found == [passed[stop] for stop in stops]
     for name in ("srtt_us", "mdev_us", "mdev_max_us", "rttvar_us"):
         assert getattr(other, name) == getattr(one, name), name
 

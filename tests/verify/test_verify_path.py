@@ -20,7 +20,11 @@ def test_a_packet_of_1500_bytes_takes_1200_microseconds_and_the_delay() -> None:
 
 def test_packets_queue_one_behind_the_other() -> None:
     one = path()
-    assert [one.data(0, seq, 1500)[0][0] for seq in range(3)] == [21_200_000, 22_400_000, 23_600_000]
+    assert [one.data(0, seq, 1500)[0][0] for seq in range(3)] == [
+        21_200_000,
+        22_400_000,
+        23_600_000,
+    ]
 
 
 def test_a_full_queue_drops_and_takes_no_link_time() -> None:

@@ -1,0 +1,89 @@
+"""What comes first of things that happen at one instant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ccsim.sim import flow as flow_module
+from ccsim.sim.flow import AckRows
+from ccsim.sim.world import World
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.sender import Sender
+from tests.sim.sim_rig import MS, resolved
+
+TEXT = """
+duration: 1 s
+path: {rate: 12 Mbit/s, rtt: 20 ms, buffer: 10 packets}
+flows:
+  - {name: f, congestion: reno}
+"""
+T = 100 * MS
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let ACKs and timers do nothing but note that they came."""
+    heard: list[str] = []
+
+    def on_ack(sk: Any, t_ns: int, *_: Any) -> None:
+        heard.append("ack")
+
+    def fire_timer(sk: Any, t_ns: int) -> None:
+        heard.append("rto")
+        sk.timer_ns = NEVER
+
+    def on_pacing_timer(sk: Any) -> None:
+        heard.append("pacer")
+        sk.pacing_ns = NEVER
+
+    monkeypatch.setattr(flow_module, "on_ack", on_ack)
+    monkeypatch.setattr(flow_module, "on_pacing_timer", on_pacing_timer)
+    monkeypatch.setattr(Sender, "fire_timer", fire_timer)
+    return heard
+
+
+def tied_flow(log: list[str]) -> flow_module.Flow:
+    """Return a flow for which an ACK, both timers and a sample are due at one instant."""
+    flow = World(resolved(TEXT)).flows[0]
+    flow.connected = True
+    flow.recorder.start(T)
+    flow.recorder._add = lambda *_: log.append("sample")  # type: ignore[method-assign]
+    flow.sk.timer_ns = flow.sk.pacing_ns = T
+    flow.acks.append(AckRows([(T, 1, 0, None)]))
+    return flow
+
+
+def test_ack_before_rto_before_pacer_before_sample(log: list[str]) -> None:
+    tied_flow(log).advance(T + 1)
+    assert log == ["ack", "rto", "pacer", "sample"]
+
+
+def test_a_window_is_half_open(log: list[str]) -> None:
+    flow = tied_flow(log)
+    flow.advance(T)
+    assert log == []
+    flow.advance(T + 1)
+    assert len(log) == 4
+
+
+def test_a_timer_a_nanosecond_earlier_fires_before_the_ack(log: list[str]) -> None:
+    flow = tied_flow(log)
+    flow.sk.timer_ns = T - 1
+    flow.advance(T + 1)
+    assert log == ["rto", "ack", "pacer", "sample"]
+
+
+def test_the_pacer_a_nanosecond_earlier_fires_before_both(log: list[str]) -> None:
+    flow = tied_flow(log)
+    flow.sk.pacing_ns = T - 1
+    flow.advance(T + 1)
+    assert log == ["pacer", "ack", "rto", "sample"]
+
+
+def test_a_sample_an_instant_earlier_sees_nothing_of_it(log: list[str]) -> None:
+    flow = tied_flow(log)
+    flow.recorder.next_ns = T - 1
+    flow.advance(T + 1)
+    assert log == ["sample", "ack", "rto", "pacer"]
