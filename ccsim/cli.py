@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from ccsim import __version__
@@ -182,17 +181,19 @@ def _add_result_verbs(verbs: Verbs) -> None:
 
 
 def _add_other_verbs(verbs: Verbs) -> None:
-    """Add the verbs of the emulated kernel and of the benchmarks."""
+    """Add the verbs of the emulated kernel, of verification, fuzzing and benchmarks."""
     verify = verbs.add_parser("verify", help="compare with recordings of a real Linux kernel")
     subjects = verify.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     for module, function, target in (
         ("ccsim.cli_kernel", "add_parsers", verbs),
         ("ccsim.cli_kernel", "add_verify_kernel", subjects),
         ("ccsim.cli_vectors", "add_verify_algorithm", subjects),
+        ("ccsim.cli_verify", "add_verify_episode", subjects),
+        ("ccsim.cli_verify", "add_verify_trace", subjects),
+        ("ccsim.cli_fuzz", "add_parsers", verbs),
         ("ccsim.cli_bench", "add_parsers", verbs),
     ):
-        if find_spec(module):
-            getattr(import_module(module), function)(target)
+        getattr(import_module(module), function)(target)
 
 
 def _formats(text: str) -> tuple[str, ...]:

@@ -11,10 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ccsim.experiment.metrics import (
     SECOND_NS,
     Censored,
+    delivered_at,
     drops_between,
     goodput_bps,
     jain_index,
@@ -177,17 +179,24 @@ def _fairness_over_time(result: SimResult, until: int) -> dict[str, Any] | None:
     """
     if len(result.flows) < 2:
         return None
-    seconds = range(0, until - SECOND_NS + 1, SECOND_NS)
+    edges = np.arange(0, until + 1, SECOND_NS, dtype=np.int64)
+    rates = np.array([_rates_of_seconds(flow, edges) for flow in result.flows])
     return {
-        "t_s": [t // SECOND_NS for t in seconds],
-        "jain_index": [_jain_of_second(result, t) for t in seconds],
+        "t_s": [int(t) // SECOND_NS for t in edges[:-1]],
+        "jain_index": [_jain_of_second(column) for column in rates.T],
     }
 
 
-def _jain_of_second(result: SimResult, t_ns: int) -> float | None:
-    span = (t_ns, t_ns + SECOND_NS)
-    rates = [goodput_bps(flow, *span) for flow in result.flows if _active(flow, span) == span]
-    return jain_index(rates) if len(rates) > 1 else None
+def _rates_of_seconds(flow: FlowTrace, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a flow's goodput in each second [bit/s]; NaN where it did not live all through it."""
+    end = edges[-1] if flow.end_ns is None else flow.end_ns
+    lived = (edges[:-1] >= flow.start_ns) & (edges[1:] <= end)
+    return np.where(lived, 8 * np.diff(delivered_at(flow, edges)), np.nan)
+
+
+def _jain_of_second(rates: NDArray[np.float64]) -> float | None:
+    lived = rates[~np.isnan(rates)]
+    return jain_index(lived) if len(lived) > 1 else None
 
 
 def _totals(flow: FlowTrace) -> dict[str, Any]:

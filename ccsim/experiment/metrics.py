@@ -72,16 +72,17 @@ class Censored:
 
 def delivered_at(flow: FlowTrace, t_ns: NDArray[np.int64] | int) -> Floats:
     """Return the payload acknowledged in order by ``t_ns`` [bytes]; 0 before the start, the total
-    after the end."""
-    if not len(flow.t_ns) or not np.size(t_ns):
-        return np.zeros(np.shape(t_ns))
-    low = max(int(np.searchsorted(flow.t_ns, np.min(t_ns), side="right")) - 1, 0)
-    high = int(np.searchsorted(flow.t_ns, np.max(t_ns), side="left")) + 1
+    after the end. Several instants must be in order of time."""
+    asked = np.asarray(t_ns)
+    if not len(flow.t_ns) or not asked.size:
+        return np.zeros(asked.shape)
+    low = max(int(flow.t_ns.searchsorted(asked.flat[0], side="right")) - 1, 0)
+    high = int(flow.t_ns.searchsorted(asked.flat[-1], side="left")) + 1
     near = slice(low, high)  # interp converts all that it is given, at every call
     times, counts = flow.t_ns[near], flow.delivered_bytes[near]
     if low == 0 and times[0] > flow.start_ns:
         times, counts = np.append(flow.start_ns, times), np.append(0, counts)
-    return np.asarray(np.interp(t_ns, times, counts, left=0.0), dtype=np.float64)
+    return np.asarray(np.interp(asked, times, counts, left=0.0), dtype=np.float64)
 
 
 def goodput_bps(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
@@ -89,7 +90,8 @@ def goodput_bps(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
     if empty."""
     if t1_ns <= t0_ns:
         return math.nan
-    return 8e9 * float(delivered_at(flow, t1_ns) - delivered_at(flow, t0_ns)) / (t1_ns - t0_ns)
+    before, after = delivered_at(flow, np.array([t0_ns, t1_ns]))
+    return 8e9 * float(after - before) / (t1_ns - t0_ns)
 
 
 def rtt_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
@@ -152,7 +154,7 @@ def utilisation(link: LinkTrace, t0_ns: int, t1_ns: int) -> float:
     return float(samples.mean()) / 1e6 if len(samples) else math.nan
 
 
-def jain_index(rates: Sequence[float]) -> float:
+def jain_index(rates: Sequence[float] | Floats) -> float:
     """Return (Σx)² / (n Σx²), 1/n (one takes all) to 1 (equal); NaN without a rate above 0 (Jain et
     al. 1984, eq. 1)."""
     x = np.asarray(rates, dtype=np.float64)
