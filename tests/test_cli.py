@@ -307,6 +307,13 @@ def test_list_names_what_there_is(what: str, name: str, capsys: Output) -> None:
     assert name in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
 
 
+def test_what_is_listed_of_an_algorithm_is_one_whole_sentence(capsys: Output) -> None:
+    main(["list", "algorithms"])
+    rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert len(rows) >= 17
+    assert [row for row in rows if not row[1].endswith(".") or len(row[1]) > 76] == []
+
+
 @pytest.mark.usefixtures("fake")
 def test_a_stored_run_is_shown_drawn_exported_and_compared(capsys: Output, folder: Path) -> None:
     run("--no-plot")
@@ -411,6 +418,34 @@ def test_a_swap_that_failed_says_why() -> None:
         "swap 0 at 20 s: cubic → bbr, setsockopt: failed\n"
         "ENOENT: nothing is registered under this name\n"
     )
+
+
+ENDED = """\
+duration: 3 s
+path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 1 BDP}
+flows:
+  - {name: short, congestion: cubic, size: 100 kB}
+  - {name: bulk, congestion: cubic}
+swaps:
+  - {at: 2 s, via: setsockopt, flows: [short], to: reno}
+  - {at: 2.5 s, via: setsockopt, flows: [short, bulk], to: bbr}
+"""
+
+
+def test_a_swap_of_a_flow_that_has_ended_is_told_with_its_errno(
+    capsys: Output, folder: Path
+) -> None:
+    (folder / "ended.yaml").write_text(ENDED)
+    assert main(["run", "ended.yaml", "--no-plot", "--no-twins"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    why = "EBADF: the socket is closed, since the flow has ended (short)"
+    assert lines[lines.index(why) - 1].startswith("swap 0 at 2 s: ")
+    assert lines[lines.index(f"failed in part, {why}") - 1].startswith("swap 1 at 2.5 s: ")
+    (place,) = (folder / "results" / "ended").iterdir()
+    first, second = json.loads((place / "metrics.json").read_text())["swaps"]
+    assert (first["error"], first["flows"]) == (why, [])
+    assert (second["error"], second["refused_flows"]) == (why, ["short"])
+    assert [row["flow"] for row in second["flows"]] == ["bulk"]
 
 
 def test_many_flows_are_cut_and_the_rest_is_counted() -> None:

@@ -1,4 +1,5 @@
-"""The code that a run depends on, by its content: ccsim's own modules and the algorithms it uses."""
+"""The code that a run depends on, by its content: ccsim's own modules and the algorithms it
+uses."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def declared_at(ops: TcpCongestionOps) -> str:
 
 
 def _place(file: str, variable: str) -> str:
-    """Return the place at which a file last assigns a variable; the file alone if it cannot tell."""
+    """Return the place at which a file last assigns a variable; the file alone if it cannot
+    tell."""
     try:
         statements = ast.parse(Path(file).read_bytes()).body
     except (OSError, SyntaxError, ValueError):  # it has changed since it was loaded

@@ -62,8 +62,8 @@ def trace_curve(t_ns: Column, y: Floats, look: Look) -> Curve:
 def carried_bytes(flow: FlowTrace) -> Column:
     """Return the payload delivered up to each sample [bytes], in order or not.
 
-    In-order delivery stands still while a hole waits and then jumps, beyond the link's capacity; what the receiver
-    gets does not.
+    In-order delivery stands still while a hole waits and then jumps, beyond the link's capacity;
+    what the receiver gets does not.
     """
     if len(flow.t_ns) < 2:
         return flow.delivered_bytes

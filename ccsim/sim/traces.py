@@ -77,9 +77,9 @@ class LinkTrace:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened at one instant: ``kind`` is one of swap, accept, ca_state, loss, rto, tlp,
-    hystart, start, end, undo; ``flow`` is empty for what concerns no single flow; ``detail`` holds
-    plain JSON values."""
+    """Something that happened at one instant: ``kind`` is one of swap, accept, ca_state, loss, rto,
+    tlp, hystart, start, end, undo; ``flow`` is empty for what concerns no single flow; ``detail``
+    holds plain JSON values."""
 
     t_ns: int
     kind: str

@@ -26,6 +26,8 @@ def wheel_jiffies(now: int, delay: int, clk: int | None = None) -> int:
     have run in a tick, it is one ahead.
     """
     delta = now + delay - (now if clk is None else clk)
+    if delta < WHEEL_LEVELS[0][0]:
+        return now + delay + 1
     shift = next((level for limit, level in WHEEL_LEVELS if delta < limit), WHEEL_TOP_SHIFT)
     return ((now + delay + (1 << shift)) >> shift) << shift
 

@@ -70,9 +70,7 @@ def test_what_a_wheel_and_python_put_into_the_package_does_not_count(tmp_path: P
     assert code_sha256(CUBIC, one) == code_sha256(CUBIC, other)
 
 
-@pytest.mark.parametrize(
-    ("edited", "same"), [("cubic", False), ("reno", False), ("vegas", True)]
-)
+@pytest.mark.parametrize(("edited", "same"), [("cubic", False), ("reno", False), ("vegas", True)])
 def test_an_edited_algorithm_counts_where_it_is_used(
     shipped: Path, edited: str, same: bool
 ) -> None:

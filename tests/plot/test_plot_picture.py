@@ -158,10 +158,7 @@ def test_more_than_eight_flows_are_grouped_by_implementation() -> None:
 
 def test_groups_add_up_rates_and_take_the_median_of_windows() -> None:
     # ten flows of 10 Mbit/s, windows 1 ... 10: the sum is 100 Mbit/s, nearest rank of the half is 5
-    flows = [
-        flow(101, f"f{i}", throughput_bps=10_000_000, snd_cwnd=i + 1)
-        for i in range(10)
-    ]
+    flows = [flow(101, f"f{i}", throughput_bps=10_000_000, snd_cwnd=i + 1) for i in range(10)]
     picture = run_picture(Run(result(flows, [link(101)]), scenario(flows=10)))
     assert picture.panels[0].curves[0].y == pytest.approx([100.0] * 20)
     window = picture.panels[1].curves[0]
