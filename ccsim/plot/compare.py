@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ccsim.plot.curves import (
     Group,
@@ -11,7 +12,7 @@ from ccsim.plot.curves import (
     throughput_curve,
     trace_curve,
 )
-from ccsim.plot.picture import LegendEntry, Panel, Picture
+from ccsim.plot.picture import LegendEntry, Mark, Panel, Picture
 from ccsim.plot.run import group_panels, limit_entry
 from ccsim.plot.style import GREY, flow_look, shorten
 from ccsim.plot.view import PlottableRun, View, swap_marks, view_of
@@ -36,10 +37,23 @@ def comparison_picture(runs: Sequence[PlottableRun], labels: Sequence[str]) -> P
     return Picture(
         title="Comparison",
         duration_s=view.duration_ns / 1e9,
-        panels=(*panels, _queue_panel(runs, view)),
+        panels=(*panels, _queue_panel(runs, view, styles=flows <= 1 or flows > FEW_FLOWS)),
         legend=(*entries, *limit_entry(view)),
-        marks=swap_marks(swap for run in runs for swap in run.result.swaps),
+        marks=_marks(runs, labels),
     )
+
+
+def _marks(runs: Sequence[PlottableRun], labels: Sequence[str]) -> tuple[Mark, ...]:
+    """Return the marks of all runs; one that not all have in common names its run."""
+    found = [swap_marks(run.result) for run in runs]
+    common = set(found[0]).intersection(*found[1:])
+    own = [
+        replace(mark, label=f"{shorten(label)}: {mark.label}")
+        for marks, label in zip(found, labels, strict=True)
+        for mark in marks
+        if mark not in common
+    ]
+    return tuple(sorted([*common, *own], key=lambda mark: (mark.t_s, mark.label)))
 
 
 def _flow_by_flow(
@@ -66,12 +80,14 @@ def _flow_by_flow(
 
 
 def _flow_names(runs: Sequence[PlottableRun]) -> list[str]:
-    """Return names for the j-th flows of all runs: their own where runs agree, or a number."""
+    """Return names for the j-th flows of all runs: their own if runs agree on all, else numbers."""
     most = max(len(run.result.flows) for run in runs)
     found = [
         {run.result.flows[j].name for run in runs if len(run.result.flows) > j} for j in range(most)
     ]
-    return [shorten(n.pop()) if len(n) == 1 else f"flow {j + 1}" for j, n in enumerate(found)]
+    if all(len(names) == 1 for names in found):
+        return [shorten(names.pop()) for names in found]
+    return [f"flow {j + 1}" for j in range(most)]
 
 
 def _as_groups(
@@ -85,9 +101,14 @@ def _as_groups(
     return group_panels(groups, view), [(group.look, group.label) for group in groups]
 
 
-def _queue_panel(runs: Sequence[PlottableRun], view: View) -> Panel:
+def _queue_panel(runs: Sequence[PlottableRun], view: View, *, styles: bool) -> Panel:
+    """Return the queue panel; line styles tell runs apart unless they stand for flows elsewhere."""
     curves = [
-        trace_curve(link.t_ns, link.queue_packets / view.queue_unit.size, flow_look(i))
+        trace_curve(
+            link.t_ns,
+            link.queue_packets / view.queue_unit.size,
+            flow_look(i, i if styles else 0),
+        )
         for i, run in enumerate(runs)
         for link in run.result.links[:1]
     ]

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 PIXELS = 870  # columns of a panel at 300 dpi
+THICKNESS = 0.9 / 68.0  # of a line, as a share of a panel's height
 Column = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def last_sample_ns(flow: FlowTrace) -> int:
 
 def trace_curve(t_ns: Column, y: Floats, look: Look) -> Curve:
     """Return a column over its times, decimated to what the panel's pixels can show."""
-    t_s, y = decimate(t_ns / 1e9, y, PIXELS)
+    t_s, y = decimate(t_ns / 1e9, y, PIXELS, THICKNESS)
     return Curve(t_s, y, look)
 
 

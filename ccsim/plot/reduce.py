@@ -55,17 +55,20 @@ def bin_delivered(
     return edges, np.diff(at_edges)
 
 
-def decimate(t: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:
+def decimate(t: Floats, y: Floats, columns: int, thickness: float = 0.0) -> tuple[Floats, Floats]:
     """Return the points of ``t, y`` that a plot ``columns`` pixels wide can tell apart.
 
     Of each pixel column the first, last, lowest and highest points stay, in their order, so that no
     peak is lost and the line enters and leaves every column where it did. NaN (a gap) survives as
-    one point a column.
+    one point a column. Where the points of a column differ by less than ``thickness`` times the
+    range of all, each becomes their mean: nobody sees what is smaller than the line is thick, but
+    its ups and downs would use a dashed line's dashes up and make it look solid.
     """
     n = len(t)
     if n <= 4 * columns or t[-1] <= t[0]:
         return t, y
     column = np.minimum(((t - t[0]) * (columns / (t[-1] - t[0]))).astype(np.int64), columns - 1)
+    y = _flattened(y, column, thickness)
     keep = np.zeros(n, dtype=bool)
     by_time = _ends_of_groups(column)
     keep[by_time] = True
@@ -74,6 +77,19 @@ def decimate(t: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:
         order = np.lexsort((key, column))
         keep[order[_ends_of_groups(column)]] = True
     return t[keep], y[keep]
+
+
+def _flattened(y: Floats, column: Ints, thickness: float) -> Floats:
+    """Return ``y`` with the mean in place of the points of a column that are almost equal."""
+    finite = y[np.isfinite(y)]
+    if not thickness or not len(finite):
+        return y
+    first = np.flatnonzero(np.diff(column, prepend=-1))
+    low, high = (extreme.reduceat(y, first) for extreme in (np.minimum, np.maximum))  # NaN stays
+    lengths = np.diff(first, append=len(y))
+    mean = np.add.reduceat(y, first) / lengths
+    flat = high - low < thickness * float(np.ptp(finite))
+    return np.where(np.repeat(flat, lengths), np.repeat(mean, lengths), y)
 
 
 def _ends_of_groups(group: Ints) -> Ints:

@@ -35,6 +35,7 @@ HANDLE, TICK_HANDLE, HANDLE_PAD = 18.0, 5.0, 4.0
 TAB, ENTRY_GAP = 13.0, 6.0  # legend entries start at tab stops, so that rows line up
 RUG = 0.07  # length of a drop's tick, as a share of the panel's height
 MARK_GAP = 3.0  # least distance between the lines of one group of marks
+MANY_LINES = 8  # of one group: from here on its span stands for those inside
 SPAN = "#F0F0F0"  # behind a group of marks, from its first to its last
 OFF_SCALE_Y = 0.9  # where a limit beyond the scale is named, as a share of the panel's height
 
@@ -166,16 +167,21 @@ def _line(x: ArrayLike, y: ArrayLike, look: Look, transform: Transform) -> Line2
 
 
 def _flow_legend(entries: Sequence[LegendEntry]) -> list[_Entry]:
-    """Return where each entry goes: left to right at tab stops, then onto the next row."""
+    """Return where each entry goes: left to right at tab stops, then onto the next row.
+
+    Ticks are short and go where the first row has room.
+    """
     placed: list[_Entry] = []
-    room, x, row = WIDTH - 2 * EDGE, 0.0, 0
+    room, ends = WIDTH - 2 * EDGE, [0.0]
     for look, text in entries:
         text = fitted(text, SMALL, room - HANDLE - HANDLE_PAD)
         width = _handle(look) + HANDLE_PAD + text_width(text, SMALL)
-        if x and x + width > room:
-            x, row = 0.0, row + 1
-        placed.append(_Entry(look, text, EDGE + x, row))
-        x = TAB * math.ceil((x + width + ENTRY_GAP) / TAB)
+        rows = range(len(ends)) if look.marker else [len(ends) - 1]
+        row = next((row for row in rows if not ends[row] or ends[row] + width <= room), len(ends))
+        if row == len(ends):
+            ends.append(0.0)
+        placed.append(_Entry(look, text, EDGE + ends[row], row))
+        ends[row] = TAB * math.ceil((ends[row] + width + ENTRY_GAP) / TAB)
     return placed
 
 
@@ -235,12 +241,15 @@ def _draw_mark(
 
 
 def _thinned(marks: Sequence[Mark], scale: float) -> list[Mark]:
-    """Return the marks less those inside a dense group, which would make one black bar."""
+    """Return the marks less those inside a dense group, which would make one black bar.
+
+    Of many, the first and the last stay: their span is shaded, and more lines would hide the data.
+    """
     kept = list(marks[:1])
     for mark in marks[1:-1]:
         if (mark.t_s - kept[-1].t_s) * scale >= MARK_GAP:
             kept.append(mark)
-    return kept + list(marks[1:][-1:])
+    return (kept if len(kept) < MANY_LINES else kept[:1]) + list(marks[1:][-1:])
 
 
 def _text(

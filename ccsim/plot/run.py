@@ -38,6 +38,7 @@ from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 __all__ = ["MANY_FLOWS", "group_panels", "limit_entry", "link_panel", "run_picture"]
 
 MANY_FLOWS = 8  # above it, lines and legend entries of single flows cannot be told apart
+FEW_FLOWS = 2  # up to which there is room for the neighbours' twins
 RUG_BINS = PIXELS // 3
 
 
@@ -53,7 +54,7 @@ def run_picture(run: PlottableRun) -> Picture:
         duration_s=view.duration_ns / 1e9,
         panels=(*panels, queue),
         legend=(*legend, *limit_entry(view), *drop_entries),
-        marks=swap_marks(result.swaps),
+        marks=swap_marks(result),
     )
 
 
@@ -77,7 +78,7 @@ def _one_by_one(run: PlottableRun, view: View) -> tuple[list[Panel], list[Legend
     legend = [(look, _flow_label(flow)) for flow, look in drawn]
     if thresholds:
         legend.append((SSTHRESH if len(thresholds) > 1 else thresholds[0].look, "ssthresh"))
-    legend += [(curve.look, label) for curve, label in twins]
+    legend += dict.fromkeys((curve.look, label) for curve, label in twins)
     return panels, legend
 
 
@@ -90,17 +91,21 @@ def _flow_label(flow: FlowTrace) -> str:
 
 
 def _twin_curves(run: PlottableRun, view: View) -> list[tuple[Curve, str]]:
-    """Return the twins' throughput when exactly one flow was swapped; for more there is no room."""
-    swapped = {name for swap in run.result.swaps if not swap.errno for name in swap.flows}
+    """Return the twins' throughput when exactly one flow was swapped; for more there is no room.
+
+    The A-twin of a few flows shows the neighbours too: what they have lost is the gap to it.
+    """
+    flows = run.result.flows
+    swapped = {name for swap in run.result.swaps for name in swap.flows}
     if len(swapped) != 1:
         return []
-    name = swapped.pop()
+    beside = {flow.name for flow in flows} if len(flows) <= FEW_FLOWS else swapped
     found = []
-    for twin, look, label in (
-        (run.twin_a, TWIN_A, "A: never swapped"),
-        (run.twin_b, TWIN_B, "B: {} from the start"),
+    for twin, look, label, names in (
+        (run.twin_a, TWIN_A, "A: never swapped", beside),
+        (run.twin_b, TWIN_B, "B: {} from the start", swapped),
     ):
-        for flow in (f for f in (twin.flows if twin else ()) if f.name == name):
+        for flow in (f for f in (twin.flows if twin else ()) if f.name in names):
             curve = throughput_curve(flow, look, view.bin_ns, view.rate.size)
             found.append((curve, label.format(shorten(flow.congestion))))
     return found

@@ -148,18 +148,38 @@ def limits(values: Sequence[int], unit: float, text: str) -> tuple[Limit, ...]:
     return tuple(Limit(value / unit, text.format(value / unit)) for value in values)
 
 
-def swap_marks(swaps: Iterable[SwapRecord]) -> tuple[Mark, ...]:
-    """Return a mark for each instant and label, in order of time; a refused swap says its errno."""
-    marks = {(s.t_ns, _swap_label(s)): FAILED_SWAP if s.errno else SWAP for s in swaps}
+def swap_marks(result: SimResult) -> tuple[Mark, ...]:
+    """Return a mark for each instant and label, in order of time; a refused swap says its errno.
+
+    A sweep is marked where it comes to each flow.
+    """
+    marks = {
+        (t_ns, _swap_label(swap)): FAILED_SWAP if swap.errno and not swap.flows else SWAP
+        for swap in result.swaps
+        for t_ns in _instants(result, swap)
+    }
     return tuple(
         Mark(t_ns / 1e9, label, look)
         for (t_ns, label), look in sorted(marks.items(), key=lambda item: item[0])
     )
 
 
+def _instants(result: SimResult, swap: SwapRecord) -> list[int]:
+    """Return when a swap acted: at once, or on one flow after another."""
+    if swap.via != "sweep":
+        return [swap.t_ns]
+    reached = set(swap.flows)
+    return [
+        event.t_ns
+        for event in result.events
+        if event.kind == "swap" and event.flow in reached and event.detail.get("via") == "sweep"
+        if event.t_ns >= swap.t_ns
+    ] or [swap.t_ns]
+
+
 def _swap_label(swap: SwapRecord) -> str:
     label = swap.label or f"{swap.old} → {swap.new}, {swap.via}"
     if swap.errno:
         name = errno_name(swap.errno)
-        label = label if name in label else f"{label}: {name}"
+        label = label if name in label else f"{label}: {name}{' in part' * bool(swap.flows)}"
     return shorten(label, SWAP_LABEL_MAX)

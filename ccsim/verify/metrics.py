@@ -135,6 +135,11 @@ class TraceMetrics:
         smaller = total[k] == min(total) and self._with_bbr
         return SMALLER_BESIDE_BBR if smaller else self.requirement.acked
 
+    def _acked_text(self, k: int) -> str:
+        """Return the bound that applies to acknowledged bytes, as the table prints it."""
+        bound = self._acked_bound(k)
+        return "within the seeds' range" if bound is None else f"≤ {100 * bound:g} %"
+
     def text(self) -> str:
         """Return all of it as lines of text."""
         verdict = "passes" if self.passes else "MISSES " + "; ".join(self.missed)
@@ -145,7 +150,7 @@ class TraceMetrics:
         for k, flow in enumerate(self.flows):
             lines.append(
                 f"  flow {k} {self.trace.flows[k].congestion}: acked {100 * flow.acked:+.2f} % "
-                f"(≤ {100 * need.acked:g} %), "
+                f"({self._acked_text(k)}), "
                 f"cwnd aligned {100 * flow.aligned:.2f} % (≤ {aligned}), "
                 f"distribution {100 * flow.distribution:.2f} % (≤ {100 * need.distribution:g} %), "
                 f"srtt {100 * flow.srtt:+.2f} % (≤ {100 * need.srtt:g} %)"

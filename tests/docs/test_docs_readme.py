@@ -20,6 +20,26 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"<!-- (\w+: [\w.-]+) -->\n```\w*\n(.*?)```\n", re.DOTALL)
 BLOCKS = dict(BLOCK.findall(README))
+SERVER = """\
+name: server
+duration: 12 s
+path: {rate: 10 Mbit/s, rtt: 40 ms}
+namespaces: {blue: reno}
+links: {fleet: cubic}
+listeners: [{name: web, congestion: fleet}]
+flows:
+  - {name: get, listener: web, count: 3, start_every: 4 s}
+  - {name: put, netns: blue, congestion: {name: cubic, hystart: false}}
+  - {name: new, netns: blue, start: 10 s}
+  - {name: plain}
+swaps:
+  - {at: 2 s, via: link_update, link: fleet, to: bbr}
+  - {at: 6 s, via: setsockopt, listeners: [web], to: fleet}
+  - {at: 9 s, via: sysctl, netns: blue, to: bbr}
+twins: false
+"""
+KEYS = README.split("| key, or swap |")[1].split("\n\n")[0]
+FIDELITY = README.split("| recorded, and what compares |")[1].split("\n\n")[0]
 
 
 def block(mark: str) -> str:
@@ -124,6 +144,102 @@ def _written(text: str, folder: Path) -> Sequence[str]:
     ]
 
 
+def test_every_key_of_the_table_of_servers_is_in_the_scenario_that_runs() -> None:
+    cells = [row.split(" | ")[0] for row in KEYS.splitlines()[2:]]
+    keys = [key for cell in cells for key in re.findall(r"`([^`]+)`", cell)]
+    assert len(keys) == 7
+    assert [key for key in keys if key not in SERVER] == []
+
+
+@pytest.fixture(scope="module")
+def served_by(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Which implementations served each flow of SERVER, as printed."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "server.yaml").write_text(SERVER, encoding="utf-8")
+    printed = ccsim("run", "server.yaml", "--no-plot", cwd=folder)
+    found: dict[str, set[str]] = {}
+    for flow, name in re.findall(r"^(\S+) +\d+ +\d+ +([a-z]+) ", printed, re.MULTILINE):
+        found.setdefault(flow, set()).add(name)
+    return found
+
+
+@pytest.mark.slow
+class TestServersAndNamespaces:
+    """The mechanisms that reach no running flow: who runs what is told by the table of flows."""
+
+    def test_what_is_accepted_after_the_update_alone_is_on_the_old_one_all_the_same(
+        self, served_by: dict[str, set[str]]
+    ) -> None:
+        assert served_by["get-2"] == {"cubic"}
+
+    def test_what_is_accepted_after_the_listener_chose_again_is_on_the_new_one(
+        self, served_by: dict[str, set[str]]
+    ) -> None:
+        assert served_by["get-3"] == {"bbr"}
+
+    def test_without_congestion_a_flow_runs_the_default_of_its_namespace_then(
+        self, served_by: dict[str, set[str]]
+    ) -> None:
+        assert served_by["new"] == {"bbr"}
+        assert served_by["plain"] == {"cubic"}
+
+    def test_a_restricted_default_of_another_namespace_is_refused(self, tmp_path: Path) -> None:
+        text = SERVER.replace("netns: blue, to: bbr", "netns: blue, to: vegas")
+        (tmp_path / "server.yaml").write_text(text, encoding="utf-8")
+        printed = ccsim("run", "server.yaml", "--no-plot", cwd=tmp_path)
+        assert "EPERM: the implementation is restricted to the initial namespace" in printed
+
+    def test_a_misspelt_parameter_is_found_before_the_run(self, tmp_path: Path) -> None:
+        text = SERVER.replace("hystart", "hystrat")
+        (tmp_path / "server.yaml").write_text(text, encoding="utf-8")
+        said = ccsim("check", "server.yaml", cwd=tmp_path, wrong=True)
+        column = text.splitlines()[8].index("hystrat") + 1
+        place = f"server.yaml:9:{column}: flows.1.congestion.hystrat: "
+        assert said == f"{place}'cubic' has no parameter 'hystrat'; did you mean 'hystart'?\n"
+
+
+@pytest.mark.parametrize(
+    ("subject", "recordings", "last"),
+    [
+        ("kernel", "kernel/data/conformance.jsonl.gz", "131 of 131 sequences agree"),
+        ("algorithm cubic", "algorithms/data/linux/cubic", "cubic: 23 of 23 files agree"),
+        ("episode --quiet", "verify/data/episodes", "reno, the kernel repeats itself: 21 of 21"),
+        ("trace", "verify/data/traces/single_reno_A_10M_40ms_1bdp.json", "  drops 88 recorded"),
+    ],
+)
+def test_each_verification_of_the_table_runs_on_recordings_of_the_tests(
+    subject: str, recordings: str, last: str
+) -> None:
+    words = subject.split()
+    assert f"`ccsim verify {words[0]} " in FIDELITY
+    said = ccsim("verify", *words, f"tests/{recordings}", cwd=ROOT)
+    assert said.splitlines()[-1].startswith(last)
+
+
+def test_fuzzing_finds_no_difference() -> None:
+    assert "`ccsim fuzz --seconds" in README
+    said = ccsim("fuzz", "--seconds", "2", "--seed", "1", cwd=ROOT)
+    assert said.endswith(": no difference\n")
+
+
+def test_the_algorithms_it_names_are_those_that_are_shipped() -> None:
+    (named,) = re.findall(r"such files in `algorithms/`:\n([^*]+)\. \*\*", README)
+    words = re.sub(r"\([^)]*\)", "", named)
+    shipped = sorted(path.stem for path in (ROOT / "algorithms").glob("*.py"))
+    assert sorted(re.split(r"\s*,\s*", words.strip())) == shipped
+    assert f"The {len(shipped)} that Linux ships" in README
+
+
+def test_those_it_says_go_by_trains_are_those_with_the_hook() -> None:
+    with_hook = [
+        path.stem
+        for path in sorted((ROOT / "algorithms").glob("*.py"))
+        if re.search(r"^    train=train,$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert with_hook == ["cubic", "reno"]
+    assert re.search(r"`train` hook \(shipped: all but reno and cubic\)", README)
+
+
 @pytest.mark.slow
 def test_the_python_example_runs_and_draws(folder: Path, scripted: str) -> None:
     last, cwnd, rtt_ms = scripted.splitlines()[0].split()
@@ -177,4 +293,4 @@ def test_every_relative_link_and_picture_exists_and_pictures_are_small() -> None
 
 
 def test_it_stays_short_enough_to_be_read() -> None:
-    assert len(README.splitlines()) <= 275
+    assert len(README.splitlines()) <= 300

@@ -89,6 +89,20 @@ def test_swaps_close_together_are_numbered_with_a_key() -> None:
     assert "2  bbr → reno, setsockopt (2.1 s)" in texts_of(figure)
 
 
+@pytest.mark.parametrize(("count", "every_s", "lines"), [(3, 0.15, 3), (40, 0.025, 2)])
+def test_of_a_long_sweep_the_ends_and_the_span_between_are_drawn(
+    count: int, every_s: float, lines: int
+) -> None:
+    swaps = [swap(2 + k * every_s, "cubic", "bbr", "sweep") for k in range(count)]
+    run = one_flow(5, 2)
+    figure = figure_for(Run(result(run.result.flows, run.result.links, swaps, 5), run.scenario))
+    assert f"cubic → bbr, sweep ({count}×)" in texts_of(figure)
+    drawn = [np.asarray(line.get_xdata()) for line in figure.axes[3].get_lines()]
+    at = sorted(float(x[0]) for x in drawn if len(x) == 2 and x[0] == x[1])
+    assert len(at) == lines
+    assert (at[0], at[-1]) == (2.0, pytest.approx(2 + (count - 1) * every_s))
+
+
 def test_drawing_and_saving_leave_matplotlibs_settings_alone(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     draw_run(one_flow(2, 1), tmp_path, ("png",))

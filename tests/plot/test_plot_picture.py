@@ -10,9 +10,11 @@ import pytest
 from ccsim.plot.compare import comparison_picture
 from ccsim.plot.picture import Picture
 from ccsim.plot.run import run_picture
+from ccsim.sim.traces import Event
 from tests.plot.plot_runs import (
     BUFFER,
     MS,
+    SECOND,
     Run,
     flow,
     link,
@@ -107,7 +109,36 @@ def test_a_refused_swap_says_its_errno() -> None:
     run = one_flow(5, 2)
     refused = swap(3, "bbr", "reno", errno=2, flows=())
     run = replace(run, result=replace(run.result, swaps=(refused,)))
-    assert run_picture(run).marks[0].label == "bbr → reno, setsockopt: ENOENT"
+    (mark,) = run_picture(run).marks
+    assert mark.label == "bbr → reno, setsockopt: ENOENT"
+    assert mark.look.dashes
+
+
+def test_a_swap_refused_by_some_flows_is_marked_as_one_that_happened() -> None:
+    run = one_flow(5, 2)
+    partly = swap(2, "cubic", "bbr", errno=9, flows=("bulk",))
+    picture = run_picture(replace(run, result=replace(run.result, swaps=(partly,))))
+    (mark,) = picture.marks
+    assert mark.label == "cubic → bbr, setsockopt: EBADF in part"
+    assert not mark.look.dashes
+    assert "A: never swapped" in legend_of(picture)
+
+
+def test_a_sweep_is_marked_where_it_comes_to_each_flow() -> None:
+    run = several_flows(2, 5)
+    sweep = swap(2, "cubic", "bbr", "sweep", flows=("flow-0", "flow-1"))
+    reached = [
+        Event(at * SECOND, "swap", name, {"via": via})
+        for at, name, via in (
+            (1, "flow-0", "sweep"),  # an earlier one
+            (2, "flow-0", "sweep"),
+            (3, "flow-1", "setsockopt"),
+            (3, "another", "sweep"),
+            (4, "flow-1", "sweep"),
+        )
+    ]
+    run = replace(run, result=replace(run.result, swaps=(sweep,), events=tuple(reached)))
+    assert [mark.t_s for mark in run_picture(run).marks] == [2.0, 4.0]
 
 
 def test_the_legend_tells_a_flows_story() -> None:
@@ -122,6 +153,22 @@ def test_twins_of_a_single_swapped_flow_are_drawn_and_named() -> None:
     assert {"A: never swapped", "B: bbr from the start"} <= set(legend_of(picture))
     assert len(picture.panels[0].curves) == 3
     assert len(picture.panels[1].curves) == 2  # cwnd and ssthresh: twins only in throughput
+
+
+def test_a_lone_neighbours_a_twin_is_drawn_too_and_the_legend_names_it_once() -> None:
+    alone = one_flow(5, 2)
+    assert alone.twin_a is not None
+    beside = replace(alone.result.flows[0], name="rival")
+    twin_a = replace(alone.twin_a, flows=(*alone.twin_a.flows, beside))
+    picture = run_picture(
+        replace(
+            alone,
+            result=replace(alone.result, flows=(*alone.result.flows, beside)),
+            twin_a=twin_a,
+        )
+    )
+    assert len(picture.panels[0].curves) == 5  # two flows, both as in A, the swapped one as in B
+    assert legend_of(picture).count("A: never swapped") == 1
 
 
 def test_twins_are_left_out_when_several_flows_were_swapped() -> None:
@@ -224,7 +271,28 @@ def test_compared_runs_of_many_flows_are_one_line_each() -> None:
 
 def test_swaps_that_compared_runs_share_are_marked_once() -> None:
     marks = comparison_picture([one_flow(5, 2), one_flow(5, 2)], ["a", "b"]).marks
-    assert [mark.t_s for mark in marks] == [2.0]
+    assert [(m.t_s, m.label) for m in marks] == [(2.0, "cubic → bbr, setsockopt")]
+
+
+def test_a_swap_of_one_of_the_compared_runs_names_the_run() -> None:
+    marks = comparison_picture([one_flow(5, 2), one_flow(5, None)], ["mine", "control"]).marks
+    assert [mark.label for mark in marks] == ["mine: cubic → bbr, setsockopt"]
+
+
+def test_flows_that_compared_runs_name_differently_are_numbered() -> None:
+    one, other = several_flows(2, 5), several_flows(2, 5)
+    renamed = (one.result.flows[0], replace(one.result.flows[1], name="rival"))
+    other = replace(other, result=replace(other.result, flows=renamed))
+    picture = comparison_picture([one, other], ["a", "b"])
+    assert legend_of(picture)[:4] == ["a", "b", "flow 1", "flow 2"]
+
+
+def test_dashes_mean_the_same_in_all_panels_of_a_comparison() -> None:
+    two = comparison_picture([several_flows(2, 5), several_flows(2, 5)], ["a", "b"])
+    assert [curve.look.dashes for curve in two.panels[3].curves] == [(), ()]  # dashes are flows
+    one = comparison_picture([one_flow(5, 2), one_flow(5, None)], ["a", "b"])
+    dashes = [[curve.look.dashes for curve in panel.curves] for panel in one.panels]
+    assert dashes[0] == dashes[3] != [(), ()]  # dashes are runs
 
 
 def test_the_longest_of_compared_runs_sets_the_time_axis() -> None:

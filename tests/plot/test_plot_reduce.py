@@ -111,6 +111,30 @@ def test_decimation_keeps_gaps_as_gaps_and_the_peaks_beside_them() -> None:
     assert np.nanmax(few_y) == 5.0
 
 
+def test_ups_and_downs_thinner_than_the_line_become_their_mean() -> None:
+    y = np.where(np.arange(1000) % 2, 51.0, 49.0)  # 2 of a range of 200, twice as thick a line
+    y[500] = 200.0
+    y[900] = 0.0
+    few_t, few_y = decimate(np.arange(1000.0), y, 10, 0.02)
+    assert set(few_y[few_t < 500].tolist()) == {50.0}
+    assert (few_y.max(), few_y.min()) == (200.0, 0.0)
+    assert {49.0, 51.0} & set(few_y[(few_t >= 500) & (few_t < 600)].tolist())
+
+
+def test_a_line_without_thickness_shows_every_up_and_down() -> None:
+    y = np.where(np.arange(1000) % 2, 51.0, 49.0)
+    assert set(decimate(np.arange(1000.0), y, 10)[1].tolist()) == {49.0, 51.0}
+
+
+def test_gaps_and_what_stands_beside_them_are_not_smoothed_away() -> None:
+    y = np.where(np.arange(1000) % 2, 51.0, 49.0)
+    y[:550] = np.nan
+    few_t, few_y = decimate(np.arange(1000.0), y, 10, 2.0)
+    assert np.isnan(few_y[few_t < 550]).all()
+    assert set(few_y[(few_t >= 550) & (few_t < 600)].tolist()) == {49.0, 51.0}
+    assert set(few_y[few_t >= 600].tolist()) == {50.0}
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=400), st.integers(1, 30))
 def test_decimation_keeps_order_ends_and_extremes(values: list[int], columns: int) -> None:
