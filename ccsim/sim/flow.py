@@ -285,7 +285,9 @@ class Flow:
             self._deliver_rows(batch)
             return
         arrivals = departures + self.path.out_ns
-        sent = np.asarray(batch.arrivals) - self.path.access_ns
+        sent = np.asarray(batch.arrivals)
+        if self.path.access_ns:
+            sent = sent - self.path.access_ns
         seqs = np.asarray(batch.seqs)
         kept = departures >= 0
         if not kept.all():
@@ -294,7 +296,7 @@ class Flow:
         late = len(arrivals) - int(np.searchsorted(arrivals, self.run_end_ns))
         self.arriving += late
         self.delivered += len(arrivals) - late
-        self._receive(arrivals, seqs, sent // 1000)
+        self._receive(arrivals, seqs, sent)
 
     def _deliver_rows(self, batch: Batch) -> None:
         out, access = self.path.out_ns, self.path.access_ns
@@ -319,13 +321,13 @@ class Flow:
         if not times:
             return
         if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
-            self._receive(np.array(times), np.array(seqs), np.array(sent_us))
+            self._receive(np.array(times), np.array(seqs), np.array(sent_us) * 1000)
             return
         acks: list[AckRow] = []
         self.receiver.receive(times, seqs, sent_us, acks)
         self._send_acks(acks)
 
-    def _receive(self, times: Column, seqs: Column, sent_us: Column) -> None:
+    def _receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
         """Give packets to the receiver: as trains where they come in plain order, else one by
         one."""
         receiver = self.receiver
@@ -337,7 +339,7 @@ class Flow:
             count = receiver.plain_prefix(times[done:], seqs[done:]) if self.vector else 0
             if count >= TRAIN_ROWS:
                 stop = done + count
-                at, numbers, echoes = receiver.receive_train(times[done:stop], sent_us[done:stop])
+                at, numbers, echoes = receiver.receive_train(times[done:stop], sent_ns[done:stop])
                 if len(at) and self.closed_ns is None:
                     self.acks.append(AckTrainRows(at + self.path.back_ns, numbers, echoes))
             else:
@@ -346,7 +348,7 @@ class Flow:
                 receiver.receive(
                     times[done:stop].tolist(),
                     seqs[done:stop].tolist(),
-                    sent_us[done:stop].tolist(),
+                    (sent_ns[done:stop] // 1000).tolist(),
                     acks,
                 )
                 self._send_acks(acks)

@@ -131,9 +131,9 @@ class Receiver:
             n = int(np.flatnonzero(gaps >= DELACK_MIN_NS)[0]) + 1
         return n
 
-    def receive_train(self, times: Column, tx_us: Column) -> tuple[Column, Column, Column]:
-        """Take consecutive packets at once (see `plain_prefix`); return the ACKs' times, numbers
-        and echoes.
+    def receive_train(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
+        """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return
+        the ACKs' times [ns], numbers and echoes [us].
 
         While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from
         the last ACK.
@@ -154,13 +154,13 @@ class Receiver:
         if sent:
             first[0] = 0
             first[1:] = at[:-1] + 1
-        echoes = tx_us[first]
+        echoes = tx_ns[first] // 1000
         if sent and pending:
             echoes[0] = self.echo_us
-        self._after_train(times, tx_us, at)
+        self._after_train(times, tx_ns, at)
         return times[at], numbers, echoes
 
-    def _after_train(self, times: Column, tx_us: Column, at: Column) -> None:
+    def _after_train(self, times: Column, tx_ns: Column, at: Column) -> None:
         n = len(times)
         self.rcv_nxt += n
         self.quick = max(0, self.quick - len(at))
@@ -172,7 +172,7 @@ class Receiver:
             waiting = 0 if not self.unacked else -1
             self.unacked += n
         if self.unacked and waiting >= 0 and n > waiting:
-            self.echo_us = int(tx_us[waiting])
+            self.echo_us = int(tx_ns[waiting]) // 1000
             self.delack_ns = self.host.expiry_ns(
                 int(times[waiting]), DELACK_MIN_NS // self.host.jiffy_ns
             )
@@ -228,7 +228,11 @@ class Receiver:
         else:
             starts.insert(k, seq)
             ends.insert(k, seq + 1)
-        self._report(seq)
+        sacks = self.sacks
+        if joins_left and not joins_right and sacks and sacks[0][1] == seq:
+            sacks[0] = (sacks[0][0], seq + 1)  # the block reported last has grown at its end
+        else:
+            self._report(seq)
         self._ack(t, acks)
 
     def _report(self, seq: int) -> None:

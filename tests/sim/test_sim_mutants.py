@@ -103,7 +103,7 @@ MUTANTS = (
     Mutant(
         "the remainder of a service time is lost between trains",
         fifo.Fifo._serve_until_full,
-        "int(total[served - 1] - service[served - 1] * self.rate_bps)",
+        "served * bits_ns - int(service[served - 1]) * self.rate_bps",
         "0",
         seeds=(5,),
     ),

@@ -165,7 +165,7 @@ def test_trains_of_packets_are_received_as_one_by_one(
         count = min(other.plain_prefix(times[done:], seqs), most)
         tx = np.arange(100 + done, 100 + n)
         if count and data.draw(st.booleans()):
-            at, numbers, echoes = other.receive_train(times[done : done + count], tx[:count])
+            at, numbers, echoes = other.receive_train(times[done : done + count], 1000 * tx[:count])
             columns = at.tolist(), numbers.tolist(), echoes.tolist()
             got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
         else:
