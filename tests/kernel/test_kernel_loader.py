@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import pytest
 
-from ccsim.kernel import ObjectFileError, load_tables
+from ccsim.kernel import TCP_RENO, Map, ObjectFileError, load_tables
+from ccsim.kernel.libbpf import TableError
+from ccsim.kernel.loader import declared_at
 
 GOOD = """from dataclasses import dataclass
 from typing import NamedTuple, get_type_hints
@@ -81,3 +84,19 @@ def test_an_error_raised_elsewhere_shows_the_line_that_called(tmp_path):
     path.write_text("import json\n\njson.loads('{')\n")
     with pytest.raises(ObjectFileError, match=r"bad\.py:3: executing the file raised JSON"):
         load_tables(path)
+
+
+def test_a_table_whose_file_has_gone_since_is_placed_by_the_file_alone(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(GOOD)
+    table = load_tables(path)["mine"]
+    assert declared_at(table) == f"{path}:11"
+    path.unlink()
+    assert declared_at(table) == str(path)
+
+
+def test_a_refusal_that_has_its_place_keeps_it(tmp_path):
+    outer = Map("outer", TCP_RENO)
+    with pytest.raises(TableError) as raised, outer.placed():
+        raise TableError(errno.EINVAL, "refused", "inner.py:3")
+    assert raised.value.place == "inner.py:3"
