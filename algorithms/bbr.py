@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, msecs_to_jiffies
 from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
 from ccsim.kernel.ops import (
@@ -40,7 +42,9 @@ from ccsim.kernel.path_model import (
     track_aggregation,
     track_rate,
 )
+from ccsim.kernel.path_train import PathTrain
 from ccsim.kernel.policer import HOLD_ROUNDS, forget_policer, policer_found
+from ccsim.kernel.rate_train import RateTrain
 from ccsim.kernel.sock import PACING_NEEDED, PACING_NONE, Sock
 
 __all__ = ["Bbr", "bbr"]
@@ -123,6 +127,50 @@ def cong_control(sk: Sock, ack: int, flag: int, rs: RateSample) -> None:
         ca.pacing_gain, ca.cwnd_gain = GAINS[ca.mode]
     set_pacing_rate(sk, ca, bw, ca.pacing_gain)
     set_cwnd(sk, ca, rs, bw)
+
+
+def train(sk: Sock, acks: RateTrain) -> int:
+    """Take ACKs of ProbeBW at once: those in between its decisions, which `cong_control` takes."""
+    ca: Bbr = sk.ca
+    path = PathTrain(acks)
+    k = 0
+    while k < acks.n and ca.mode == PROBE_BW and not ca.packet_conservation:
+        bw = ca.lt_bw if ca.lt_use_bw else ca.max_bw
+        target = cwnd_target(sk, ca, bw)
+        free = acks.unlimited(k, min(sk.snd_cwnd, target))
+        if ca.prev_ca_state != sk.ca_state or min(sk.snd_cwnd, target) < sk.snd_ssthresh:
+            break
+        plain = sk.pacing_rate == paced_rate(sk, bw, ca.pacing_gain) and not ca.idle_restart
+        stop = path.take(ca, k, min(free, decision(sk, ca, acks, path, k, bw)), bw) if plain else k
+        if stop > k:
+            acks.grow(sk, k, stop, target)
+        k = stop
+        if k >= free:
+            break
+        rs = acks.arrive(k)
+        rate = sk.pacing_rate
+        cong_control(sk, 0, 0, rs)
+        acks.cwnd[k] = sk.snd_cwnd
+        if sk.pacing_rate != rate:
+            acks.paced(sk, k)
+        k += 1
+    return k
+
+
+def decision(sk: Sock, ca: Bbr, acks: RateTrain, path: PathTrain, k: int, bw: int) -> int:
+    """Return the first ACK from ``k`` on that begins a round, may end a phase, or lets the least
+    RTT run out."""
+    first = min(path.round_start(ca, k), path.later_than(ca.min_rtt_mstamp + MIN_RTT_WINDOW_US, k))
+    full_length = path.later_than(ca.cycle_mstamp + ca.min_rtt_us, k)
+    if ca.pacing_gain == UNIT:
+        return min(first, full_length)
+    target = with_bursts(sk, ca, bdp(ca, ca.max_bw, max(ca.pacing_gain, UNIT)))
+    above = ca.pacing_gain > UNIT
+    start, stop = (min(full_length, first), first) if above else (k, min(first, full_length))
+    wait_us = np.maximum(acks.wstamps(start, stop) - acks.t_ns[start:stop], 0) // 1000
+    in_flight = acks.prior_in_flight(start, stop) - (bw * wait_us >> BW_SHIFT)
+    over = in_flight + tso_segs_goal(sk) >= target if above else np.maximum(in_flight, 0) <= target
+    return start + int(over.argmax()) if over.any() else stop
 
 
 def end_round(sk: Sock, ca: Bbr, rs: RateSample) -> None:
@@ -267,17 +315,24 @@ def set_cwnd(sk: Sock, ca: Bbr, rs: RateSample, bw: int) -> None:
         if rs.losses or ca.packet_conservation or ca.prev_ca_state != sk.ca_state:
             cwnd = recover(sk, ca, rs.losses, acked)
         if not ca.packet_conservation:
-            target = bdp(ca, bw, ca.cwnd_gain)
+            target = cwnd_target(sk, ca, bw)
             if ca.full_bw_reached:
-                target = with_bursts(sk, ca, target + extra_in_flight(ca, bw))
                 cwnd = cwnd + acked if cwnd + acked < target else target
-            elif cwnd < with_bursts(sk, ca, target) or sk.delivered < INIT_CWND:
+            elif cwnd < target or sk.delivered < INIT_CWND:
                 cwnd += acked
             if cwnd < MIN_CWND:
                 cwnd = MIN_CWND
     if ca.mode == PROBE_RTT:
         cwnd = min(cwnd, MIN_CWND)
     sk.snd_cwnd = cwnd if cwnd < sk.snd_cwnd_clamp else sk.snd_cwnd_clamp
+
+
+def cwnd_target(sk: Sock, ca: Bbr, bw: int) -> int:
+    """Return the window that is aimed at: the gain's BDP with its allowances [packets]."""
+    target = bdp(ca, bw, ca.cwnd_gain)
+    if ca.full_bw_reached:
+        target += extra_in_flight(ca, bw)
+    return with_bursts(sk, ca, target)
 
 
 def recover(sk: Sock, ca: Bbr, losses: int, acked: int) -> int:
@@ -388,4 +443,5 @@ bbr = TcpCongestionOps(
     min_tso_segs=min_tso_segs,
     sndbuf_expand=sndbuf_expand,
     get_info=get_info,
+    train=train,
 )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = [
     "TCP_CA_NAME_MAX",
@@ -152,4 +151,4 @@ class TcpCongestionOps:
     private: Callable[[], Any] | None = None
     params: Any = None
     link: bool = True
-    train: Callable[[Sock, AckTrain], int] | None = None
+    train: Callable[[Sock, Any], int] | None = None

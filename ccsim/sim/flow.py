@@ -4,6 +4,7 @@ window."""
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +16,20 @@ from ccsim.sim.recorder import FlowRecorder
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.output import on_pacing_timer, send_paced
+from ccsim.tcp.paced_train import may_take_paced_train, paced_train
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
-from ccsim.tcp.train import ack_train, may_take_train
+from ccsim.tcp.sock import TcpSock
+from ccsim.tcp.train import TrainOutcome, ack_train, may_take_train
 
 __all__ = ["Flow", "FlowPath"]
 
 Column = NDArray[np.int64]
 Values = Column | list[int]
 
+TrainPath = Callable[[TcpSock, Column, Column, list[int]], TrainOutcome | None]
+
+PACED_TRAIN_ROWS = 24
 TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
@@ -154,10 +160,16 @@ class Flow:
             rows.at += 1
             self._established(t, echo_us)
             return
-        if isinstance(rows, AckTrainRows) and rows.at >= rows.retry and may_take_train(self.sk):
-            if self._take_train(rows, horizon_ns):
-                return
-            rows.retry = rows.at + RETRY_ROWS
+        if isinstance(rows, AckTrainRows) and rows.at >= rows.retry:
+            sk = self.sk
+            if may_take_train(sk):
+                if self._take_train(rows, horizon_ns, ack_train, TRAIN_ROWS):
+                    return
+                rows.retry = rows.at + RETRY_ROWS
+            elif may_take_paced_train(sk):
+                if self._take_train(rows, horizon_ns, paced_train, PACED_TRAIN_ROWS):
+                    return
+                rows.retry = rows.at + RETRY_ROWS
         self._take_rows(rows, horizon_ns)
 
     def _take_rows(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
@@ -187,16 +199,18 @@ class Flow:
                 return
         rows.at = k
 
-    def _take_train(self, rows: AckTrainRows, horizon_ns: int) -> bool:
+    def _take_train(
+        self, rows: AckTrainRows, horizon_ns: int, train: TrainPath, least: int
+    ) -> bool:
         start = rows.at
         stop = int(np.searchsorted(rows.t, horizon_ns))
-        if stop - start < TRAIN_ROWS:
+        if stop - start < least:
             return False
         sk = self.sk
         t, una = rows.t[start:stop], rows.una[start:stop]
         instants = self.recorder.instants(int(t[0]), int(t[-1]))
         self._flush()
-        outcome = ack_train(sk, t, una, instants)
+        outcome = train(sk, t, una, instants)
         if outcome is None:
             return False
         self.recorder.take(sk, outcome.samples)

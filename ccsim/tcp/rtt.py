@@ -77,11 +77,13 @@ def rtt_train(sk: TcpSock, samples: NDArray[np.int64], stops: Sequence[int] = ()
     Integer EWMAs floor at every step, so they are not linear and cannot be jumped over; but a run
     of equal samples ends in a state that no longer changes, and the rest of that run is skipped.
     """
+    edges = _run_edges(samples, stops)
+    if edges is None:
+        return _fold_each(sk, samples.tolist(), stops)
     srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
     found = []
     waiting = iter(stops)
     next_stop = next(waiting, NO_STOP) + 1
-    edges = _run_edges(samples, stops)
     values = samples[edges[:-1]].tolist()
     for k, sample in enumerate(values):
         end = edges[k + 1]
@@ -109,11 +111,40 @@ def rtt_train(sk: TcpSock, samples: NDArray[np.int64], stops: Sequence[int] = ()
     return found
 
 
-def _run_edges(samples: NDArray[np.int64], stops: Sequence[int]) -> list[int]:
-    """Return where runs of equal samples begin, and the end; a run also ends after each stop."""
+def _run_edges(samples: NDArray[np.int64], stops: Sequence[int]) -> list[int] | None:
+    """Return where runs of equal samples begin, and the end; a run also ends after each stop. None
+    if there are few runs."""
     n = len(samples)
     if n <= RUNS_FROM:
-        return list(range(n + 1))
+        return None
     changes = np.flatnonzero(samples[1:] != samples[:-1])
+    if 2 * len(changes) > n:
+        return None
     changes += 1
     return sorted({0, n, *changes.tolist(), *(stop + 1 for stop in stops)})
+
+
+def _fold_each(sk: TcpSock, samples: list[int], stops: Sequence[int]) -> list[int]:
+    """Fold samples [us], none below 1, that hold no runs, as `rtt_train` does."""
+    srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
+    found: list[int] = []
+    done = 0
+    for stop in (*stops, len(samples) - 1):
+        for sample in samples[done : stop + 1]:
+            m = sample - (srtt >> 3)
+            srtt += m
+            if m < 0:
+                m = -m - (mdev >> 2)
+                if m > 0:
+                    m >>= 3
+            else:
+                m -= mdev >> 2
+            mdev += m
+            if mdev > mdev_max:
+                mdev_max = mdev
+        done = stop + 1
+        found.append(srtt)
+    sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
+    if mdev_max > sk.rttvar_us:
+        sk.rttvar_us = mdev_max
+    return found[:-1]

@@ -19,7 +19,15 @@ from ccsim.tcp.pacing import pacing_rate
 from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["SenderSample", "TrainOutcome", "ack_train", "may_take_train"]
+__all__ = [
+    "AckColumns",
+    "SenderSample",
+    "TrainOutcome",
+    "ack_train",
+    "in_plain_order",
+    "may_take_train",
+    "timers_keep_still",
+]
 
 Column = NDArray[np.int64]
 SenderSample = tuple[int, int, int, int, int, int, int, int]
@@ -39,18 +47,49 @@ class TrainOutcome:
         self.samples = samples
 
 
+class AckColumns:
+    """What plain ACKs at ``t`` [ns] that acknowledge ``una`` packets bring, one row each: RTT of
+    their first packet, of their last [us], when that was sent, its row among the packets, and how
+    many are newly acknowledged."""
+
+    __slots__ = ("acked", "ca_rtt", "last_rows", "last_tx", "rtt", "t", "t_us", "una")
+
+    def __init__(self, sk: TcpSock, t: Column, una: Column) -> None:
+        packets = sk.packets
+        self.t, self.una = t, una
+        self.t_us = t_us = t // 1000
+        self.last_rows = una - (packets.base + 1)
+        self.last_tx = last_tx = packets.tx_us_np[self.last_rows]
+        first_tx = np.empty_like(last_tx)
+        first_tx[0] = packets.tx_us_np[sk.una - packets.base]
+        first_tx[1:] = packets.tx_us_np[self.last_rows[:-1] + 1]
+        self.rtt = t_us - first_tx
+        self.ca_rtt = t_us - last_tx
+        self.acked = acked = una.copy()
+        acked[0] -= sk.una
+        acked[1:] -= una[:-1]
+
+
 def may_take_train(sk: TcpSock) -> bool:
     """Report whether the connection is in plain order, so that `ack_train` may be tried."""
+    return (
+        in_plain_order(sk)
+        and sk.ca_ops.cong_control is None
+        and sk.pacing_status == PACING_NONE
+        and bool(sk.is_cwnd_limited)
+    )
+
+
+def in_plain_order(sk: TcpSock) -> bool:
+    """Report whether the algorithm takes trains, and ACKs bring nothing but progress."""
     ops = sk.ca_ops
     return (
         sk.ca_state == 0
+        and ops.train is not None
         and not sk.sacked_out
         and not sk.lost_out
         and not sk.retrans_out
-        and ops.train is not None
         and ops.in_ack_event is None
-        and sk.pacing_status == PACING_NONE
-        and bool(sk.is_cwnd_limited)
         and not sk.app_limited
         and sk.tlp_high_seq < 0
         and not sk.reord_seen
@@ -79,21 +118,13 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     row0 = una0 - packets.base
     if (packets.flags_np[row0 : last_una - packets.base] & MARKED).any():
         return None
-    t_us = t // 1000
-    last_rows = una - (packets.base + 1)
-    last_tx = packets.tx_us_np[last_rows]
-    first_tx = np.empty_like(last_tx)
-    first_tx[0] = packets.tx_us_np[row0]
-    first_tx[1:] = packets.tx_us_np[last_rows[:-1] + 1]
-    rtt = t_us - first_tx
-    ca_rtt = t_us - last_tx
-    acked = una.copy()
-    acked[0] -= una0
-    acked[1:] -= una[:-1]
+    columns = AckColumns(sk, t, una)
+    t_us, rtt, ca_rtt, last_tx = columns.t_us, columns.rtt, columns.ca_rtt, columns.last_tx
+    acked = columns.acked
     # Something stays in flight at every ACK, as the window never falls within a train.
     if int(acked.min()) < 1 or int(acked.max()) + 2 > sk.snd_cwnd:
         return None
-    if int(ca_rtt.min()) < 1 or not _timers_keep_still(sk, t, rtt):
+    if int(ca_rtt.min()) < 1 or not timers_keep_still(sk, t, rtt):
         return None
     host = sk.host
     sk.set_clock(int(t[0]))
@@ -123,7 +154,7 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     return TrainOutcome(k, sent_ns, samples)
 
 
-def _timers_keep_still(sk: TcpSock, t: Column, rtt: Column) -> bool:
+def timers_keep_still(sk: TcpSock, t: Column, rtt: Column) -> bool:
     """Report whether no timer can fire between these ACKs, from bounds that hold whatever the
     smoothed RTT becomes."""
     if sk.timer_ns < int(t[0]):

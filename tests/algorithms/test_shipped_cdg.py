@@ -45,8 +45,10 @@ def test_the_exponential_is_near_the_true_one(x: int) -> None:
 
 @given(st.integers(0, (1 << 24) - 2))
 def test_the_exponential_falls_or_rises_by_no_more_than_its_rounding(x: int) -> None:
+    # At the edge of a power of two a product of rounded factors gives way to one factor, itself
+    # rounded to 16 bits: at 2^23, the coarsest, it rises by 0.67 %.
     exp_minus = shipped("cdg").exp_minus
-    assert exp_minus(x + 1) <= exp_minus(x) * 1.0001 + 1
+    assert exp_minus(x + 1) <= exp_minus(x) * 1.007 + 1
 
 
 def rounds(sk: HostSock, *rtts_ms: int) -> None:

@@ -1,0 +1,252 @@
+"""The vector path of a paced sender whose algorithm sets window and rate (``cong_control``): a
+train of plain ACKs at once, exactly as `ccsim.tcp.input.on_ack` and the pacing timer one by one.
+
+While the window does not bind, departures depend on nothing but the pacing rate: from one change of
+the rate to the next they are equally spaced.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.kernel.ops import RateSample
+from ccsim.kernel.rate_train import LEAST_IN_FLIGHT, RateTrain
+from ccsim.kernel.sock import PACING_NONE
+from ccsim.tcp.input import MARKED
+from ccsim.tcp.output import set_xmit_timer, write_xmit
+from ccsim.tcp.packets import APP_LIMITED
+from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
+from ccsim.tcp.sock import SEGS_NEVER_PACED, TcpSock
+from ccsim.tcp.train import (
+    AckColumns,
+    SenderSample,
+    TrainOutcome,
+    in_plain_order,
+    timers_keep_still,
+)
+
+__all__ = ["may_take_paced_train", "paced_train"]
+
+Column = NDArray[np.int64]
+NS_PER_S = 1_000_000_000
+UNPLAIN = MARKED | APP_LIMITED
+
+
+def may_take_paced_train(sk: TcpSock) -> bool:
+    """Report whether `paced_train` may be tried: plain order, and a packet waits for the pacer
+    alone."""
+    ops = sk.ca_ops
+    return (
+        in_plain_order(sk)
+        and ops.cong_control is not None
+        and ops.pkts_acked is None
+        and sk.pacing_status != PACING_NONE
+        and sk.pacing_ns == sk.tcp_wstamp_ns
+        and not sk.is_cwnd_limited
+        and sk.snd_ssthresh <= sk.snd_cwnd
+        and sk.data_segs_out >= SEGS_NEVER_PACED
+        and 0 < sk.pacing_rate <= sk.mss_cache * NS_PER_S
+    )
+
+
+def paced_train(
+    sk: TcpSock, t: Column, una: Column, sample_times: list[int]
+) -> TrainOutcome | None:
+    """Take a prefix of plain ACKs that arrive at ``t`` [ns] and acknowledge ``una`` packets, with
+    the packets that leave between them; None if it takes none. ``sample_times`` as for
+    `ccsim.tcp.train.ack_train`."""
+    packets = sk.packets
+    if int(una[-1]) > sk.nxt or int(una[0]) + LEAST_IN_FLIGHT > sk.nxt:
+        return None
+    if (packets.flags_np[sk.una - packets.base : int(una[-1]) - packets.base] & UNPLAIN).any():
+        return None
+    columns = AckColumns(sk, t, una)
+    if int(columns.acked.min()) < 1 or int(columns.ca_rtt.min()) < 1:
+        return None
+    if not timers_keep_still(sk, t, columns.rtt):
+        return None
+    acks = _rate_train(sk, columns)
+    train = sk.ca_ops.train
+    assert train is not None
+    before = sk.una, sk.nxt, sk.delivered, sk.delivered_mstamp, sk.tcp_wstamp_ns
+    ssthresh = sk.snd_ssthresh
+    k = train(sk, acks)
+    sk.una, sk.nxt, sk.delivered, sk.delivered_mstamp, sk.tcp_wstamp_ns = before
+    if not k:
+        return None
+    sent_ns = _departures(acks, k)
+    samples = _rtt_and_samples(sk, columns, acks, k, sent_ns, ssthresh, sample_times)
+    _stamp(sk, columns, acks, k, sent_ns)
+    _validate_window(sk, acks, k)
+    _settle(sk, columns, acks, k, sent_ns)
+    return TrainOutcome(k, sent_ns, samples)
+
+
+def _rate_train(sk: TcpSock, columns: AckColumns) -> RateTrain:
+    """Return the ACKs with their rate samples (``tcp_rate_skb_delivered``, ``tcp_rate_gen``)."""
+    packets = sk.packets
+    rows = columns.last_rows
+    prior_us = packets.delivered_us_np[rows]
+    interval = np.maximum(columns.last_tx - packets.first_tx_us_np[rows], columns.t_us - prior_us)
+    rtt_min = np.minimum.accumulate(columns.ca_rtt)
+    np.minimum(rtt_min, sk.rtt_min_us, out=rtt_min)
+    interval[interval < rtt_min] = -1
+    delivered = columns.una + (sk.delivered - sk.una)
+    prior_delivered = packets.delivered_np[rows]
+
+    def arrive(row: int) -> RateSample:
+        """Put the socket into the state in which ``cong_control`` finds it at an ACK."""
+        sk.set_clock(int(columns.t[row]))
+        sk.una = int(columns.una[row])
+        sk.nxt = int(acks.nxt[row])
+        sk.delivered = int(delivered[row])
+        sk.delivered_mstamp = sk.tcp_mstamp
+        sk.tcp_wstamp_ns = acks.wstamp(row)
+        rs = sk.rate_sample
+        rs.prior_delivered = int(prior_delivered[row])
+        rs.prior_mstamp = int(prior_us[row])
+        rs.delivered = sk.delivered - rs.prior_delivered
+        rs.interval_us = int(interval[row])
+        rs.rtt_us = int(columns.ca_rtt[row])
+        rs.acked_sacked = int(columns.acked[row])
+        rs.prior_in_flight = sk.nxt - sk.una + rs.acked_sacked
+        rs.losses = 0
+        rs.is_app_limited = rs.is_retrans = rs.is_ack_delayed = False
+        return rs
+
+    host = sk.host
+    acks = RateTrain(
+        (columns.t, columns.una, columns.acked, columns.ca_rtt),
+        (delivered, prior_delivered, interval),
+        sk,
+        snd_nxt=sk.nxt,
+        limit=sk.write_limit,
+        jiffy=(host.jiffies0_ns, host.jiffy_ns),
+        arrive=arrive,
+    )
+    return acks
+
+
+def _departures(acks: RateTrain, k: int) -> Column:
+    """Return when the packets leave that leave before the last of ``k`` ACKs arrives [ns]."""
+    parts = []
+    ends = [piece[2] for piece in acks.pieces[1:]] + [int(acks.nxt[k - 1])]
+    for (_, depart_ns, seq, gap, _), end in zip(acks.pieces, ends, strict=True):
+        if end > seq:
+            parts.append(np.arange(depart_ns, depart_ns + (end - seq) * gap, gap))
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _rtt_and_samples(
+    sk: TcpSock,
+    columns: AckColumns,
+    acks: RateTrain,
+    k: int,
+    sent_ns: Column,
+    ssthresh: int,
+    sample_times: list[int],
+) -> list[SenderSample]:
+    """Fold the RTT samples and return the state at the recording instants before the last ACK."""
+    t, una, nxt = columns.t[:k], columns.una, acks.nxt
+    last_t = int(t[-1])
+    wanted = [s for s in sample_times if s < last_t]
+    stops = (t.searchsorted(wanted, side="right") - 1).tolist() if wanted else []
+    srtts = _fold_rtt(sk, una[:k], columns.rtt, nxt, stops)
+    sent = sent_ns.searchsorted(wanted, side="right").tolist() if wanted else []
+    sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
+    taken: list[SenderSample] = []
+    delivered0 = sk.delivered - sk.una
+    for s, row, srtt, count in zip(wanted, stops, srtts, sent, strict=True):
+        ack = int(una[row])
+        rate = next(piece[4] for piece in reversed(acks.pieces) if piece[0] <= row)
+        flight = sk.nxt + count - ack
+        taken.append((s, int(acks.cwnd[row]), ssthresh, srtt, flight, rate, ack, delivered0 + ack))
+    return taken
+
+
+def _fold_rtt(sk: TcpSock, una: Column, rtt: Column, nxt: Column, stops: list[int]) -> list[int]:
+    """Fold the RTT samples, round by round; return ``srtt_us`` after each of the ACKs ``stops``."""
+    k = len(una)
+    found: list[int] = []
+    done = 0
+    while done < k:
+        round_end = int(una.searchsorted(sk.rtt_nxt, side="right"))  # first ACK beyond the round
+        stop = min(k, round_end + 1)
+        found += rtt_train(sk, rtt[done:stop], [row - done for row in stops if done <= row < stop])
+        if round_end < k:
+            end_of_round(sk, int(nxt[round_end]))
+        done = stop
+    return found
+
+
+def _stamp(sk: TcpSock, columns: AckColumns, acks: RateTrain, k: int, sent_ns: Column) -> None:
+    """Stamp the packets that leave with the state of delivery at that time
+    (``tcp_rate_skb_sent``)."""
+    count = len(sent_ns)
+    if not count:
+        return
+    packets = sk.packets
+    nxt = sk.nxt
+    if nxt + count - packets.base > packets.capacity:
+        packets.make_room(sk.una, nxt, count)
+    # The pacer never sends before the first ACK of a train.
+    rows = np.repeat(np.arange(k - 1), acks.nxt[1:k] - acks.nxt[: k - 1])
+    a, b = nxt - packets.base, nxt - packets.base + count
+    np.floor_divide(sent_ns, 1000, out=packets.tx_us_np[a:b])
+    packets.delivered_us_np[a:b] = columns.t_us[rows]
+    packets.delivered_np[a:b] = acks.delivered[rows]
+    packets.first_tx_us_np[a:b] = columns.last_tx[rows]
+    packets.flags_np[a:b] = 0
+
+
+def _validate_window(sk: TcpSock, acks: RateTrain, k: int) -> None:
+    """Note how much of the window was used, as `write_xmit` does at each departure: the window is
+    never the limit here (``tcp_cwnd_validate``)."""
+    sends = np.flatnonzero(acks.nxt[1:k] > acks.nxt[: k - 1])  # the ACKs after which packets leave
+    if not len(sends):
+        return
+    una, nxt = acks.una[sends], acks.nxt[sends + 1]
+    out = nxt - una
+    done, n = 0, len(sends)
+    while done < n:
+        end = int(una.searchsorted(sk.cwnd_usage_nxt))  # the first beyond what was noted
+        if end > done:
+            most = int(out[done:end].max())
+            if most <= sk.max_packets_out:
+                done = end
+                continue
+            end = done + int(out[done:end].argmax())
+        elif end < done:
+            end = done
+        sk.max_packets_out = int(out[end])
+        sk.cwnd_usage_nxt = int(nxt[end])
+        done = end + 1
+    sk.snd_cwnd_used = max(sk.snd_cwnd_used, int(out.max()))
+
+
+def _settle(sk: TcpSock, columns: AckColumns, acks: RateTrain, k: int, sent_ns: Column) -> None:
+    """Leave the socket as the last ACK taken leaves it."""
+    last_ns = int(columns.t[k - 1])
+    now_us = int(columns.t_us[k - 1])
+    ack = int(columns.una[k - 1])
+    sk.delivered += ack - sk.una
+    sk.delivered_mstamp = now_us
+    sk.una = ack
+    sk.nxt = int(acks.nxt[k - 1])
+    sk.icsk_retransmits = 0
+    sk.rack_advanced = True
+    sk.rack_mstamp_us = sk.first_tx_us = int(columns.last_tx[k - 1])
+    sk.rack_rtt_us = now_us - sk.first_tx_us
+    sk.rack_end = ack
+    sk.sample_end = ack - 1
+    set_rto(sk)
+    sk.backoff = 0
+    if len(sent_ns):
+        sk.lsnd_ns = int(sent_ns[-1])
+        sk.data_segs_out += len(sent_ns)
+    sk.set_clock(last_ns)
+    sk.pacing_ns = sk.tcp_wstamp_ns = acks.wstamp(k - 1)
+    if sk.nxt - ack >= sk.snd_cwnd:
+        write_xmit(sk)  # sends nothing, but notes that the window is the limit
+    set_xmit_timer(sk)
