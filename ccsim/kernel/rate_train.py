@@ -54,6 +54,7 @@ class RateTrain(AckTrain):
         """Stretches of constant rate: first ACK that sees it, departure [ns] and number of its
         first packet, gap [ns], rate [bytes/s]."""
         self._limit = limit
+        self._most_in_flight = self._free = 0
         self.arrive = arrive
         self._begin(0, sk.tcp_wstamp_ns, snd_nxt, sk.pacing_rate)
 
@@ -66,6 +67,18 @@ class RateTrain(AckTrain):
         np.maximum(due, 0, out=due)
         due += seq
         self.nxt[row:] = due
+        self._bound(row)
+
+    def _bound(self, row: int) -> None:
+        """Find out from ACK ``row`` on what the window must hold, and where data or the network
+        run out."""
+        nxt, una = self.nxt, self.una
+        flight = nxt[row:] - una[row:]
+        self._most_in_flight = int((flight + self.acked[row:]).max())
+        self._free = self.n
+        if int(flight.min()) < LEAST_IN_FLIGHT or int(nxt[-1]) >= self._limit:
+            out = (flight < LEAST_IN_FLIGHT) | (nxt[row:] >= self._limit)
+            self._free = row + int(out.argmax())
 
     def paced(self, sk: Sock, row: int) -> None:
         """Let packets leave at ``sk.pacing_rate`` from ACK ``row`` on: it is read whenever one
@@ -90,12 +103,11 @@ class RateTrain(AckTrain):
     def unlimited(self, row: int, cwnd: int) -> int:
         """Return up to which ACK, from ``row`` on, a window of ``cwnd`` holds nothing back, and the
         network does not run empty."""
+        if cwnd > self._most_in_flight:
+            return self._free
         first = row - 1 if row else 0  # what leaves since the last ACK taken is held back as well
-        nxt = self.nxt[first + 1 :]
-        held = nxt - self.una[first:-1] >= cwnd
-        held |= nxt - self.una[first + 1 :] < LEAST_IN_FLIGHT
-        held |= nxt >= self._limit
-        return first + 1 + int(held.argmax()) if held.any() else self.n
+        held = self.nxt[first + 1 :] - self.una[first:-1] >= cwnd
+        return min(first + 1 + int(held.argmax()), self._free) if held.any() else self._free
 
     def grow(self, sk: Sock, row: int, stop: int, target: int) -> None:
         """Let the window follow the ACKs from ``row`` to before ``stop`` up to ``target``, or down

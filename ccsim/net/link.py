@@ -160,26 +160,34 @@ class Link:
             arrivals, departures = _accepted(arrivals, departures)
         if len(departures):
             self._inside = np.concatenate((self._inside, np.asarray(departures, dtype=np.int64)))
-        while self._next_sample_ns < until_ns:
-            self._sample(self._next_sample_ns, arrivals)
-            self._next_sample_ns += self.interval_ns
+        times = range(self._next_sample_ns, until_ns, self.interval_ns)
+        if times:
+            self._sample(times, arrivals)
+            self._next_sample_ns = times[-1] + self.interval_ns
         self._accepted += len(arrivals)
 
-    def _sample(self, t: int, arrivals: Values) -> None:
-        inside = self._accepted + _count_until(arrivals, t)
-        gone = int(self._inside.searchsorted(t, side="right"))
-        self._inside = self._inside[gone:]
-        self._departed = departed = self._departed + gone
-        odd_bytes = sum(size for departure, size in self._odd if departure <= t) if self._odd else 0
+    def _sample(self, times: range, arrivals: Values) -> None:
+        """Sample at ``times`` [ns]: packets inside, drops and losses so far, bytes departed."""
+        inside = _count_until(arrivals, times)
+        gone = self._inside.searchsorted(times, side="right").tolist()
+        for t, arrived, left in zip(times, inside, gone, strict=True):
+            departed = self._departed + left
+            odd_bytes = sum(size for at, size in self._odd if at <= t) if self._odd else 0
+            drops, losses = self._drops_until(t)
+            sent_bytes = departed * self.full_bytes + odd_bytes
+            self.samples.append((t, self._accepted + arrived - departed, drops, losses, sent_bytes))
+        self._departed += gone[-1]
+        self._inside = self._inside[gone[-1] :]
+
+    def _drops_until(self, t: int) -> tuple[int, int]:
+        """Return the drops and random losses up to ``t``, which never goes back."""
         logged, drops, losses = self._logged
         log = self.drop_log
         while logged < len(log) and log[logged][0] <= t:
             drops, losses = drops + 1 - log[logged][2], losses + log[logged][2]
             logged += 1
         self._logged = [logged, drops, losses]
-        self.samples.append(
-            (t, inside - departed, drops, losses, departed * self.full_bytes + odd_bytes)
-        )
+        return drops, losses
 
 
 def _as_list(values: Values) -> list[int]:
@@ -195,7 +203,8 @@ def _accepted(arrivals: Values, departures: Values) -> tuple[Values, Values]:
     return arrivals[keep], departures[keep]
 
 
-def _count_until(times: Values, t: int) -> int:
-    if isinstance(times, list):
-        return bisect_right(times, t)
-    return int(np.searchsorted(times, t, side="right"))
+def _count_until(arrivals: Values, times: range) -> list[int]:
+    """Return how many arrived up to each of the times."""
+    if isinstance(arrivals, list):
+        return [bisect_right(arrivals, t) for t in times]
+    return np.searchsorted(arrivals, times, side="right").tolist()
