@@ -13,11 +13,24 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-__all__ = ["CASES", "measure_case", "run_bench", "run_once"]
+from ccsim.experiment.peers import PEERS, Peer, PeerCase, command, run_peer
+
+__all__ = [
+    "CASES",
+    "CURVES",
+    "PEER_NS",
+    "find_peers",
+    "measure_case",
+    "measure_curves",
+    "run_bench",
+    "run_case",
+]
 
 CASES: dict[str, dict[str, Any]] = {
     "cubic-100M": {"rate": "100 Mbit/s", "congestion": ["cubic"]},
@@ -33,6 +46,47 @@ CASES: dict[str, dict[str, Any]] = {
 }
 """What runs: 40 ms, a buffer of one BDP, 60 s unless said otherwise, traces every 10 ms."""
 
+CURVES: dict[str, dict[str, list[tuple[float, dict[str, Any]]]]] = {
+    "rate (Mbit/s)": {
+        algorithm: [
+            (rate, {"rate": f"{rate} Mbit/s", "congestion": [algorithm], "duration": duration})
+            for rate, duration in ((10, "60 s"), (100, "60 s"), (1000, "30 s"), (10000, "15 s"))
+        ]
+        for algorithm in ("cubic", "bbr")
+    },
+    "flows": {
+        algorithm: [
+            (n, {"rate": "100 Mbit/s", "congestion": [algorithm] * n, "duration": "30 s"})
+            for n in (1, 3, 10, 30, 100)
+        ]
+        for algorithm in ("cubic", "bbr")
+    },
+    "RTT (ms)": {
+        algorithm: [
+            (rtt, {"rate": "100 Mbit/s", "rtt": f"{rtt} ms", "congestion": [algorithm]})
+            for rtt in (1, 4, 10, 40, 160)
+        ]
+        for algorithm in ("cubic", "bbr")
+    },
+    "random loss (%)": {
+        algorithm: [
+            (loss, {"rate": "100 Mbit/s", "loss": f"{loss} %", "congestion": [algorithm]})
+            for loss in (0.001, 0.01, 0.1, 1)
+        ]
+        for algorithm in ("cubic", "bbr")
+    },
+    "duration (s)": {
+        algorithm: [
+            (s, {"rate": "100 Mbit/s", "congestion": [algorithm], "duration": f"{s} s"})
+            for s in (10, 30, 100, 300)
+        ]
+        for algorithm in ("cubic", "bbr")
+    },
+}
+"""What the cost chart measures: axis, then algorithm, then position and case."""
+
+PEER_NS = 20_000_000_000  # simulated time that other simulators are given
+
 
 def scenario_text(case: dict[str, Any]) -> str:
     """Return the case as a scenario; several flows start 100 ms apart."""
@@ -40,12 +94,13 @@ def scenario_text(case: dict[str, Any]) -> str:
         f"  - {{name: f{k}, congestion: {congestion}, start: {100 * k} ms}}"
         for k, congestion in enumerate(case["congestion"])
     )
-    path = f"rate: {case['rate']}, rtt: 40 ms, buffer: 1 BDP, loss: {case.get('loss', '0 %')}"
+    rtt, loss = case.get("rtt", "40 ms"), case.get("loss", "0 %")
+    path = f"rate: {case['rate']}, rtt: {rtt}, buffer: 1 BDP, loss: {loss}"
     duration = case.get("duration", "60 s")
     return f"name: bench\nduration: {duration}\npath: {{{path}}}\nflows:\n{flows}\n"
 
 
-def run_once(name: str) -> dict[str, float]:
+def run_case(case: dict[str, Any]) -> dict[str, float]:
     """Simulate a case in this process; return seconds, data packets and peak memory [bytes].
 
     The seconds are the simulation's own: what it imports is imported before, its algorithm files
@@ -56,7 +111,7 @@ def run_once(name: str) -> dict[str, float]:
 
     for module in ("ccsim.sim.world", "numpy.random"):
         import_module(module)  # before the clock starts: importing is not simulating
-    resolved = parse_scenario(scenario_text(CASES[name]), name).resolved()
+    resolved = parse_scenario(scenario_text(case), "bench").resolved()
     start = time.perf_counter()
     result = simulate(resolved)
     wall_s = time.perf_counter() - start
@@ -69,27 +124,53 @@ def _mac() -> bool:
     return platform.system() == "Darwin"  # where ru_maxrss is in bytes
 
 
-def measure_case(name: str, runs: int) -> dict[str, Any]:
-    """Return the medians over ``runs`` processes; ValueError for an unknown case."""
+def peer_case(name: str, longest_ns: int) -> PeerCase:
+    """Return a case as other simulators take it, cut to ``longest_ns`` of simulated time."""
+    from ccsim.scenario import parse_scenario
+
+    resolved = parse_scenario(scenario_text(CASES[name]), name).resolved()
+    path = resolved["path"]
+    return PeerCase(
+        rate_bps=path["rate_bps"],
+        rtt_ns=path["rtt_ns"],
+        buffer_packets=path["buffer_packets"],
+        loss=path["loss_probability"],
+        duration_ns=min(resolved["duration_ns"], longest_ns),
+        sample_ns=resolved["record"]["interval_ns"],
+        flows=tuple(flow["congestion"] for flow in resolved["flows"]),
+    )
+
+
+def measure_case(
+    name: str,
+    runs: int,
+    peers: Mapping[Peer, Sequence[str]] | None = None,
+    peer_ns: int = PEER_NS,
+) -> dict[str, Any]:
+    """Return the medians over ``runs`` processes; ValueError for an unknown case.
+
+    ``peers`` (and what starts each) run the case in turn with ccsim, for at most ``peer_ns`` of
+    simulated time: ``peers`` in the row has µs per packet and how many times ccsim's that is, the
+    median of the rounds' ratios.
+    """
     if name not in CASES:
         raise ValueError(f"bench: expected one of {', '.join(CASES)}, got {name!r}")
-    code = (
-        "import json; from ccsim.experiment.bench import run_once; "
-        f"print(json.dumps(run_once({name!r})))"
-    )
-    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    rows = []
+    rows, others = [], []
+    case = peer_case(name, peer_ns) if peers else None
     for _ in range(runs):
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            check=True,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-        rows.append(json.loads(done.stdout))
+        rows.append(_in_a_process(CASES[name]))
+        if peers and case is not None:
+            found = {peer.name: run_peer(peer, start, case) for peer, start in peers.items()}
+            others.append({peer: row for peer, row in found.items() if row is not None})
+    row = {"case": name, **_medians(rows)}
+    if peers:
+        row["peers"] = {peer: _compare(peer, rows, others) for peer in others[0]}
+    return row
+
+
+def _medians(rows: list[dict[str, Any]]) -> dict[str, Any]:
     wall_s = statistics.median(row["wall_s"] for row in rows)
     return {
-        "case": name,
         "wall_s": round(wall_s, 4),
         "fastest_s": round(min(row["wall_s"] for row in rows), 4),
         "packets": rows[0]["packets"],
@@ -98,22 +179,90 @@ def measure_case(name: str, runs: int) -> dict[str, Any]:
     }
 
 
+def measure_curves(
+    runs: int, tell: Callable[[dict[str, Any]], None], axes: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Measure the points of the cost chart (of all axes when ``axes`` is empty); each row has
+    ``axis``, ``algorithm`` and ``at`` beside the medians."""
+    rows = []
+    for axis in axes or CURVES:
+        for algorithm, points in CURVES[axis].items():
+            for at, case in points:
+                found = _medians([_in_a_process(case) for _ in range(runs)])
+                rows.append({"axis": axis, "algorithm": algorithm, "at": at, **found})
+                tell({"case": f"{algorithm}, {axis}: {at:g}", **found})
+    return rows
+
+
+def _compare(peer: str, rows: list[dict[str, Any]], others: list[Any]) -> dict[str, float]:
+    theirs = [_us_per_packet(other[peer]) for other in others]
+    ratios = [them / _us_per_packet(we) for them, we in zip(theirs, rows, strict=True)]
+    return {
+        "us_per_packet": round(statistics.median(theirs), 2),
+        "ratio": round(statistics.median(ratios), 1),
+    }
+
+
+def _us_per_packet(row: Mapping[str, Any]) -> float:
+    return row["wall_s"] / row["packets"] * 1e6
+
+
+def _in_a_process(case: dict[str, Any]) -> dict[str, Any]:
+    """Run a case once in a fresh process."""
+    code = (
+        "import json, sys; from ccsim.experiment.bench import run_case; "
+        "print(json.dumps(run_case(json.loads(sys.argv[1]))))"
+    )
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, json.dumps(case)],
+        check=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def find_peers(build: Path) -> tuple[dict[Peer, list[str]], list[Peer]]:
+    """Return the peers that are installed, with what starts each, and those that are not."""
+    found = {peer: command(peer, build) for peer in PEERS}
+    ready = {peer: start for peer, start in found.items() if start is not None}
+    return ready, [peer for peer, start in found.items() if start is None]
+
+
 def run_bench(
-    names: list[str], runs: int, tell: Callable[[dict[str, Any]], None]
+    names: Sequence[str],
+    runs: int,
+    tell: Callable[[dict[str, Any]], None],
+    peers: Mapping[Peer, Sequence[str]] | None = None,
+    peer_ns: int = PEER_NS,
 ) -> dict[str, Any]:
-    """Measure the cases (all when ``names`` is empty), telling each row as it comes."""
+    """Measure the cases (all of the table when ``names`` is empty), telling each row as it
+    comes."""
     from ccsim import __version__
 
     rows = []
     for name in names or CASES:
-        rows.append(measure_case(name, runs))
+        rows.append(measure_case(name, runs, peers, peer_ns))
         tell(rows[-1])
     machine = {
         "ccsim": __version__,
         "python": platform.python_version(),
+        "numpy": version("numpy"),
         "machine": platform.machine(),
+        "processor": _processor(),
         "system": platform.system(),
         "cores": os.cpu_count(),
         "load_1min": round(os.getloadavg()[0], 2),
     }
     return {"machine": machine, "runs": runs, "cases": rows}
+
+
+def _processor() -> str:
+    """Return the processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), "")

@@ -128,9 +128,9 @@ class TcpCongestionOps:
     link: the map is of the kind ``SEC(".struct_ops.link")`` (BPF_F_LINK): it is registered by a
     link and can be replaced; False is the older kind, registered by writing the element.
     params: module parameters, a frozen dataclass; hooks read them as ``sk.ca_ops.params``.
-    train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain` at once and returns its
-    length, leaving everything exactly as the hooks would have, called ACK by ACK (see
-    `ccsim.kernel.train`).
+    train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain`, or with ``cong_control``
+    of a `RateTrain`, at once and returns its length, leaving everything exactly as the hooks would
+    have, called ACK by ACK (see `ccsim.kernel.train`, `ccsim.kernel.rate_train`).
     """
 
     name: str

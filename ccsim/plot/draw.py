@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,14 @@ from ccsim.plot.view import PlottableRun
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "PlottableRun", "draw_comparison", "draw_run", "figure_for"]
+__all__ = [
+    "FORMATS",
+    "PlottableRun",
+    "draw_comparison",
+    "draw_cost",
+    "draw_run",
+    "figure_for",
+]
 
 FORMATS = ("png", "pdf", "svg")
 DPI = 300
@@ -56,6 +63,19 @@ def draw_comparison(
 
     paths = _paths(out_dir, formats, stem)
     return _write(render(comparison_picture(runs, labels)), paths)
+
+
+def draw_cost(
+    rows: Sequence[Mapping[str, Any]],
+    out_dir: Path,
+    formats: Sequence[str] = ("png", "pdf"),
+    stem: str = "cost",
+) -> list[Path]:
+    """Write the chart of the simulator's cost; raises as `draw_run` and `cost_figure` do."""
+    from ccsim.plot.cost import cost_figure
+
+    paths = _paths(out_dir, formats, stem)
+    return _write(cost_figure(rows), paths)
 
 
 def figure_for(run: PlottableRun) -> Figure:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ccsim.experiment import bench
-from ccsim.experiment.bench import CASES, measure_case, run_bench, run_once, scenario_text
+from ccsim.experiment.bench import CASES, measure_case, run_bench, run_case, scenario_text
 from ccsim.scenario import parse_scenario
 
 
@@ -19,10 +19,8 @@ def test_every_case_is_a_scenario_with_as_many_flows_as_it_says(name: str) -> No
     assert [flow["congestion"] for flow in resolved["flows"]] == CASES[name]["congestion"]
 
 
-def test_a_case_counts_data_packets_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = {"rate": "1 Mbit/s", "congestion": ["reno"], "duration": "6 s"}
-    monkeypatch.setitem(CASES, "small", case)
-    row = run_once("small")
+def test_a_case_counts_data_packets_and_seconds() -> None:
+    row = run_case({"rate": "1 Mbit/s", "congestion": ["reno"], "duration": "6 s"})
     # 1 Mbit/s carries 500 packets of 1500 bytes in 6 s, less a handshake, plus what is dropped
     assert 470 < row["packets"] < 700
     assert 0 < row["wall_s"] < 10
