@@ -18,12 +18,14 @@ and held for 48 rounds; a recovery starts with a round of packet conservation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, msecs_to_jiffies
+from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies
 from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
+from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
 from ccsim.kernel.ops import (
     TCP_CONG_NON_RESTRICTED,
     TCP_INFINITE_SSTHRESH,
@@ -31,11 +33,18 @@ from ccsim.kernel.ops import (
     RateSample,
     TcpCongestionOps,
 )
-from ccsim.kernel.pacing import min_tso_segs, paced_rate, tso_segs_goal
+from ccsim.kernel.pacing import (
+    bandwidth_info,
+    min_tso_segs,
+    pace_from_rtt,
+    paced_rate,
+    packets_at_departure,
+    start_pacing,
+    tso_segs_goal,
+)
 from ccsim.kernel.path_model import (
-    BW_SHIFT,
-    BW_UNIT,
     PathModel,
+    adopt_path,
     bdp,
     extra_in_flight,
     stamp_min_rtt,
@@ -45,7 +54,7 @@ from ccsim.kernel.path_model import (
 from ccsim.kernel.path_train import PathTrain
 from ccsim.kernel.policer import HOLD_ROUNDS, forget_policer, policer_found
 from ccsim.kernel.rate_train import RateTrain
-from ccsim.kernel.sock import PACING_NEEDED, PACING_NONE, Sock
+from ccsim.kernel.sock import Sock
 
 __all__ = ["Bbr", "bbr"]
 
@@ -207,7 +216,7 @@ def drain(sk: Sock, ca: Bbr, bw: int) -> None:
     if ca.mode == STARTUP:
         ca.mode = DRAIN
         sk.snd_ssthresh = target  # tells observers what BBR takes the BDP for
-    if packets_at_departure(sk, ca, bw, tcp_packets_in_flight(sk)) <= target:
+    if packets_at_departure(sk, bw, tcp_packets_in_flight(sk), ca.pacing_gain > UNIT) <= target:
         probe_bandwidth(sk, ca)
 
 
@@ -229,7 +238,7 @@ def probed(sk: Sock, ca: Bbr, rs: RateSample, bw: int, is_full_length: bool) -> 
     if is_full_length != (ca.pacing_gain > UNIT):
         return is_full_length
     target = with_bursts(sk, ca, bdp(ca, ca.max_bw, max(ca.pacing_gain, UNIT)))
-    in_flight = packets_at_departure(sk, ca, bw, rs.prior_in_flight)
+    in_flight = packets_at_departure(sk, bw, rs.prior_in_flight, ca.pacing_gain > UNIT)
     if ca.pacing_gain > UNIT:
         return rs.losses > 0 or in_flight >= target
     return in_flight <= target
@@ -280,31 +289,17 @@ def leave_probe_rtt(sk: Sock, ca: Bbr) -> None:
 def set_pacing_rate(sk: Sock, ca: Bbr, bw: int, gain: int) -> None:
     """Pace at ``gain * bw``; until the path is known to be full, only ever faster."""
     if not ca.has_seen_rtt and sk.srtt_us:
-        pace_from_rtt(sk, ca)
+        ca.has_seen_rtt = True
+        pace_from_rtt(sk, HIGH_GAIN)
     rate = paced_rate(sk, bw, gain)
     if ca.full_bw_reached or rate > sk.pacing_rate:
         sk.pacing_rate = rate
-
-
-def pace_from_rtt(sk: Sock, ca: Bbr) -> None:
-    """Pace at the high gain times a window per RTT, or per 1 ms where no RTT is known."""
-    ca.has_seen_rtt = sk.srtt_us > 0
-    rtt_us = max(sk.srtt_us >> 3, 1) if sk.srtt_us else USEC_PER_MSEC
-    sk.pacing_rate = paced_rate(sk, sk.snd_cwnd * BW_UNIT // rtt_us & U32_MAX, HIGH_GAIN)
 
 
 def with_bursts(sk: Sock, ca: Bbr, cwnd: int) -> int:
     """Return ``cwnd`` with room for bursts on the way, and for delayed ACKs: even [packets]."""
     cwnd = (cwnd + 3 * tso_segs_goal(sk) + 1) & ~1
     return cwnd + 2 if ca.cycle_idx == 0 and ca.mode == PROBE_BW else cwnd
-
-
-def packets_at_departure(sk: Sock, ca: Bbr, bw: int, in_flight: int) -> int:
-    """Return the packets that will be in the network when the next one may depart."""
-    wait_us = max(sk.tcp_wstamp_ns - sk.tcp_clock_cache, 0) // 1000
-    if ca.pacing_gain > UNIT:
-        in_flight += tso_segs_goal(sk)
-    return max(in_flight - (bw * wait_us >> BW_SHIFT), 0)
 
 
 def set_cwnd(sk: Sock, ca: Bbr, rs: RateSample, bw: int) -> None:
@@ -391,12 +386,11 @@ def init(sk: Sock) -> None:
     ca.next_rtt_delivered = sk.delivered
     ca.min_rtt_us = sk.rtt_min_us
     stamp_min_rtt(sk, ca)
-    pace_from_rtt(sk, ca)
+    ca.has_seen_rtt = sk.srtt_us > 0
+    start_pacing(sk, HIGH_GAIN)
     forget_policer(sk, ca)
     ca.ack_epoch_mstamp = sk.tcp_mstamp
     sk.snd_ssthresh = TCP_INFINITE_SSTHRESH
-    if sk.pacing_status == PACING_NONE:
-        sk.pacing_status = PACING_NEEDED
 
 
 def cwnd_event(sk: Sock, event: int) -> None:
@@ -418,16 +412,26 @@ def sndbuf_expand(sk: Sock) -> int:
     return 3
 
 
+def export_model(sk: Sock) -> dict[str, int]:
+    """Return bandwidth and least RTT for the next implementation."""
+    return export_path(sk, sk.ca.max_bw, sk.ca.min_rtt_us)
+
+
+def import_model(sk: Sock, model: Mapping[str, int]) -> None:
+    """Take over bandwidth and least RTT; with a bandwidth Startup has nothing to find."""
+    ca = sk.ca
+    adopt_path(sk, ca, bandwidth_of(sk, model), min_rtt_of(model))
+    if ca.max_bw:
+        ca.full_bw, ca.full_bw_cnt, ca.full_bw_reached = ca.max_bw, FULL_BW_ROUNDS, True
+        probe_bandwidth(sk, ca)
+        set_pacing_rate(sk, ca, ca.max_bw, UNIT)
+
+
 def get_info(sk: Sock) -> dict[str, int]:
     """Return what ``ss -i`` shows: bandwidth [bytes/s], least RTT [us], gains [1/256]."""
     ca = sk.ca
     bw = ca.lt_bw if ca.lt_use_bw else ca.max_bw
-    return {
-        "bw_Bps": bw * sk.mss_cache * USEC_PER_SEC >> BW_SHIFT,
-        "min_rtt_us": ca.min_rtt_us,
-        "pacing_gain": ca.pacing_gain,
-        "cwnd_gain": ca.cwnd_gain,
-    }
+    return bandwidth_info(sk, bw, ca.min_rtt_us, ca.pacing_gain, ca.cwnd_gain)
 
 
 bbr = TcpCongestionOps(
@@ -444,4 +448,6 @@ bbr = TcpCongestionOps(
     sndbuf_expand=sndbuf_expand,
     get_info=get_info,
     train=train,
+    export_model=export_model,
+    import_model=import_model,
 )

@@ -22,6 +22,7 @@ integer approximation; an undo restores the window but not W_max; HyStart, not H
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccsim.kernel.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
@@ -40,6 +41,7 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
+from ccsim.kernel.model import export_window, import_ssthresh
 from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import AckTrain
@@ -336,6 +338,17 @@ def cwnd_event(sk: Sock, event: int) -> None:
             ca.epoch_start = now
 
 
+def export_model(sk: Sock) -> dict[str, int]:
+    """Return window, threshold and W_max for the next implementation."""
+    return export_window(sk, sk.ca.last_max_cwnd)
+
+
+def import_model(sk: Sock, model: Mapping[str, int]) -> None:
+    """Take over W_max, and where slow start ends."""
+    import_ssthresh(sk, model)
+    sk.ca.last_max_cwnd = max(model.get("w_max_packets", 0), 0)
+
+
 cubic = TcpCongestionOps(
     name="cubic",
     params=Params(),
@@ -348,4 +361,6 @@ cubic = TcpCongestionOps(
     cwnd_event=cwnd_event,
     undo_cwnd=tcp_reno_undo_cwnd,
     train=train,
+    export_model=export_model,
+    import_model=import_model,
 )

@@ -21,7 +21,8 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
-from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, TcpCongestionOps
+from ccsim.kernel.model import export_window, import_ssthresh
+from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, TCP_INFINITE_SSTHRESH, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import AckTrain
 from ccsim.kernel.window import reno_train
@@ -45,6 +46,12 @@ def train(sk: Sock, acks: AckTrain) -> int:
     return reno_train(sk, acks)
 
 
+def export_model(sk: Sock) -> dict[str, int]:
+    """Return window and threshold, and by equation 4 the window before the last loss."""
+    lost = sk.snd_ssthresh < TCP_INFINITE_SSTHRESH
+    return export_window(sk, 2 * sk.snd_ssthresh if lost else 0)
+
+
 reno = TcpCongestionOps(
     name="reno",
     flags=TCP_CONG_NON_RESTRICTED,
@@ -52,4 +59,6 @@ reno = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
     train=train,
+    export_model=export_model,
+    import_model=import_ssthresh,
 )

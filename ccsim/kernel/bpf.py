@@ -219,6 +219,8 @@ def _build_ops(
         private=value.private,
         params=value.params,
         train=value.train,
+        export_model=value.export_model,
+        import_model=value.import_model,
         link=map.link,
         **members,
     )

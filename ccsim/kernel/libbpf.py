@@ -134,7 +134,14 @@ class Map:
         self.kernel = kernel
         ops = self.ops
         self.kern_vdata = StructOpsValue(
-            ops.name, ops.flags, progs, ops.private, ops.params, ops.train
+            ops.name,
+            ops.flags,
+            progs,
+            private=ops.private,
+            params=ops.params,
+            train=ops.train,
+            export_model=ops.export_model,
+            import_model=ops.import_model,
         )
 
     def close(self) -> None:

@@ -19,8 +19,9 @@ __all__ = ["StructOpsMap", "StructOpsValue"]
 class StructOpsValue:
     """What is written into a struct_ops map: plain members, and programs by descriptor.
 
-    ``progs`` maps the operation's name to the descriptor of its program. ``private``, ``params``
-    and ``train`` are the emulator's own members (see `ccsim.kernel.ops.TcpCongestionOps`).
+    ``progs`` maps the operation's name to the descriptor of its program. ``private``, ``params``,
+    ``train``, ``export_model`` and ``import_model`` are the emulator's own members (see
+    `ccsim.kernel.ops.TcpCongestionOps`).
     """
 
     name: str
@@ -29,6 +30,8 @@ class StructOpsValue:
     private: Callable[[], Any] | None = None
     params: Any = None
     train: Callable[..., int] | None = None
+    export_model: Callable[..., dict[str, int]] | None = None
+    import_model: Callable[..., None] | None = None
 
 
 class StructOpsMap(BpfObject, TcpOwner):

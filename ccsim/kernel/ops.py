@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,12 @@ class TcpCongestionOps:
     train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain`, or with ``cong_control``
     of a `RateTrain`, at once and returns its length, leaving everything exactly as the hooks would
     have, called ACK by ACK (see `ccsim.kernel.train`, `ccsim.kernel.rate_train`).
+    export_model, import_model: optional; how an implementation hands what it knows of the path to
+    the next one. ``export_model(sk)`` returns it as integers, leaving out what is not known, under
+    keys such as ``bw_bps`` [bit/s of payload], ``min_rtt_us``, ``cwnd_packets``,
+    ``ssthresh_packets``, ``w_max_packets``; it changes nothing. ``import_model(sk, model)`` is
+    called after ``init`` and takes what it can use, from whomever it came. The kernel itself calls
+    neither.
     """
 
     name: str
@@ -152,3 +158,5 @@ class TcpCongestionOps:
     params: Any = None
     link: bool = True
     train: Callable[[Sock, Any], int] | None = None
+    export_model: Callable[[Sock], dict[str, int]] | None = None
+    import_model: Callable[[Sock, Mapping[str, int]], None] | None = None

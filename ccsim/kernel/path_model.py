@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ccsim.kernel.fixed_point import U32_MAX, U64_MAX, USEC_PER_MSEC
-from ccsim.kernel.minmax import Samples, running_max, settled_until
+from ccsim.kernel.minmax import Samples, no_samples, running_max, settled_until
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.policer import Policer
 from ccsim.kernel.sock import Sock
@@ -13,7 +14,9 @@ from ccsim.kernel.sock import Sock
 __all__ = [
     "BW_SHIFT",
     "BW_UNIT",
+    "NO_MIN_RTT",
     "PathModel",
+    "adopt_path",
     "bdp",
     "extra_in_flight",
     "stamp_min_rtt",
@@ -56,6 +59,18 @@ class PathModel(Policer):
     extra_acked_rounds: int = 0
 
 
+class Aggregating(Protocol):
+    """What `track_aggregation` and `bdp` need of a model: rounds, RTprop, the excess of ACKs."""
+
+    round_start: bool
+    min_rtt_us: int
+    ack_epoch_mstamp: int
+    ack_epoch_acked: int
+    extra_acked: int
+    extra_acked_before: int
+    extra_acked_rounds: int
+
+
 def track_rate(sk: Sock, ca: PathModel, rs: RateSample) -> None:
     """Count rounds, and feed a valid rate sample to the bandwidth's filter (``bbr_update_bw``)."""
     if (rs.prior_delivered - ca.next_rtt_delivered) & SIGN:
@@ -74,14 +89,17 @@ def track_rate(sk: Sock, ca: PathModel, rs: RateSample) -> None:
         ca.settled_until = settled_until(ca.samples, BW_WINDOW)
 
 
-def track_aggregation(sk: Sock, ca: PathModel, bw: int, acked: int) -> None:
+def track_aggregation(
+    sk: Sock, ca: Aggregating, bw: int, acked: int, rounds: int = AGGREGATION_ROUNDS
+) -> None:
     """Measure how many more packets are acknowledged than ``bw`` delivers in the same time.
 
-    An epoch begins whenever no more came than expected (``bbr_update_ack_aggregation``).
+    An epoch begins whenever no more came than expected (``bbr_update_ack_aggregation``). The
+    greatest excess counts for twice ``rounds`` at most.
     """
     if ca.round_start:
         ca.extra_acked_rounds += 1
-        if ca.extra_acked_rounds >= AGGREGATION_ROUNDS:
+        if ca.extra_acked_rounds >= rounds:
             ca.extra_acked_rounds = 0
             ca.extra_acked_before, ca.extra_acked = ca.extra_acked, 0
     epoch_acked = ca.ack_epoch_acked
@@ -106,13 +124,25 @@ def extra_in_flight(ca: PathModel, bw: int) -> int:
     return extra if extra < limit else limit
 
 
+def adopt_path(sk: Sock, ca: PathModel, bw: int, min_rtt_us: int) -> None:
+    """Take over what another implementation has measured: bandwidth, 0 for none, and least RTT,
+    2**32 - 1 for none."""
+    if min_rtt_us < NO_MIN_RTT:
+        ca.min_rtt_us = min_rtt_us
+        stamp_min_rtt(sk, ca)
+    if bw:
+        ca.samples = no_samples(ca.rtt_cnt, bw & U32_MAX)
+        ca.max_bw = ca.third_bw = bw & U32_MAX
+        ca.settled_until = settled_until(ca.samples, BW_WINDOW)
+
+
 def stamp_min_rtt(sk: Sock, ca: PathModel) -> None:
     """Let the least RTT's window begin now."""
     ca.min_rtt_stamp = sk.tcp_jiffies32
     ca.min_rtt_mstamp = sk.tcp_mstamp
 
 
-def bdp(ca: PathModel, bw: int, gain: int) -> int:
+def bdp(ca: Aggregating, bw: int, gain: int) -> int:
     """Return ``gain * bw * RTprop``, rounded up; the initial window without an RTT [packets]."""
     if ca.min_rtt_us == NO_MIN_RTT:
         return INIT_CWND
