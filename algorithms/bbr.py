@@ -21,8 +21,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies
 from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
 from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
@@ -51,9 +49,8 @@ from ccsim.kernel.path_model import (
     track_aggregation,
     track_rate,
 )
-from ccsim.kernel.path_train import PathTrain
-from ccsim.kernel.policer import HOLD_ROUNDS, forget_policer, policer_found
-from ccsim.kernel.rate_train import RateTrain
+from ccsim.kernel.path_train import ProbingTrain
+from ccsim.kernel.policer import forget_policer, held_long_enough, policer_found
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Bbr", "bbr"]
@@ -75,10 +72,9 @@ GAINS = {  # pacing and window gain of the other modes
 FULL_BW_GROWTH = UNIT * 5 // 4
 FULL_BW_ROUNDS = 3
 MIN_RTT_WINDOW_SEC = 10
-MIN_RTT_WINDOW_US = MIN_RTT_WINDOW_SEC * USEC_PER_SEC
+RTT_WINDOW_US = MIN_RTT_WINDOW_SEC * USEC_PER_SEC
 PROBE_RTT_MS = 200
-MIN_CWND = 4
-INIT_CWND = 10
+MIN_CWND, INIT_CWND = 4, 10
 
 
 @dataclass(slots=True)
@@ -123,7 +119,7 @@ def cong_control(sk: Sock, ack: int, flag: int, rs: RateSample) -> None:
         drain(sk, ca, bw)
     if (
         0 <= rs.rtt_us < ca.min_rtt_us
-        or sk.tcp_mstamp - ca.min_rtt_mstamp > MIN_RTT_WINDOW_US
+        or sk.tcp_mstamp - ca.min_rtt_mstamp > RTT_WINDOW_US
         or ca.mode == PROBE_RTT
     ):
         update_min_rtt(sk, ca, rs)
@@ -136,50 +132,6 @@ def cong_control(sk: Sock, ack: int, flag: int, rs: RateSample) -> None:
         ca.pacing_gain, ca.cwnd_gain = GAINS[ca.mode]
     set_pacing_rate(sk, ca, bw, ca.pacing_gain)
     set_cwnd(sk, ca, rs, bw)
-
-
-def train(sk: Sock, acks: RateTrain) -> int:
-    """Take ACKs of ProbeBW at once: those in between its decisions, which `cong_control` takes."""
-    ca: Bbr = sk.ca
-    path = PathTrain(acks)
-    k = 0
-    while k < acks.n and ca.mode == PROBE_BW and not ca.packet_conservation:
-        bw = ca.lt_bw if ca.lt_use_bw else ca.max_bw
-        target = cwnd_target(sk, ca, bw)
-        free = acks.unlimited(k, min(sk.snd_cwnd, target))
-        if ca.prev_ca_state != sk.ca_state or min(sk.snd_cwnd, target) < sk.snd_ssthresh:
-            break
-        plain = sk.pacing_rate == paced_rate(sk, bw, ca.pacing_gain) and not ca.idle_restart
-        stop = path.take(ca, k, min(free, decision(sk, ca, acks, path, k, bw)), bw) if plain else k
-        if stop > k:
-            acks.grow(sk, k, stop, target)
-        k = stop
-        if k >= free:
-            break
-        rs = acks.arrive(k)
-        rate = sk.pacing_rate
-        cong_control(sk, 0, 0, rs)
-        acks.cwnd[k] = sk.snd_cwnd
-        if sk.pacing_rate != rate:
-            acks.paced(sk, k)
-        k += 1
-    return k
-
-
-def decision(sk: Sock, ca: Bbr, acks: RateTrain, path: PathTrain, k: int, bw: int) -> int:
-    """Return the first ACK from ``k`` on that begins a round, may end a phase, or lets the least
-    RTT run out."""
-    first = min(path.round_start(ca, k), path.later_than(ca.min_rtt_mstamp + MIN_RTT_WINDOW_US, k))
-    full_length = path.later_than(ca.cycle_mstamp + ca.min_rtt_us, k)
-    if ca.pacing_gain == UNIT:
-        return min(first, full_length)
-    target = with_bursts(sk, ca, bdp(ca, ca.max_bw, max(ca.pacing_gain, UNIT)))
-    above = ca.pacing_gain > UNIT
-    start, stop = (min(full_length, first), first) if above else (k, min(first, full_length))
-    wait_us = np.maximum(acks.wstamps(start, stop) - acks.t_ns[start:stop], 0) // 1000
-    in_flight = acks.prior_in_flight(start, stop) - (bw * wait_us >> BW_SHIFT)
-    over = in_flight + tso_segs_goal(sk) >= target if above else np.maximum(in_flight, 0) <= target
-    return start + int(over.argmax()) if over.any() else stop
 
 
 def end_round(sk: Sock, ca: Bbr, rs: RateSample) -> None:
@@ -203,11 +155,8 @@ def look_for_policer(sk: Sock, ca: Bbr, losses: int, app_limited: bool) -> None:
     if not ca.lt_use_bw:
         if policer_found(sk, ca, losses, ca.round_start, app_limited):
             ca.pacing_gain = UNIT
-    elif ca.mode == PROBE_BW and ca.round_start:
-        ca.lt_rtt_cnt += 1
-        if ca.lt_rtt_cnt >= HOLD_ROUNDS:
-            forget_policer(sk, ca)
-            probe_bandwidth(sk, ca)
+    elif ca.mode == PROBE_BW and ca.round_start and held_long_enough(sk, ca):
+        probe_bandwidth(sk, ca)
 
 
 def drain(sk: Sock, ca: Bbr, bw: int) -> None:
@@ -237,11 +186,22 @@ def probed(sk: Sock, ca: Bbr, rs: RateSample, bw: int, is_full_length: bool) -> 
     """Tell whether a phase with a gain above or below 1 is over: it waits for its effect."""
     if is_full_length != (ca.pacing_gain > UNIT):
         return is_full_length
-    target = with_bursts(sk, ca, bdp(ca, ca.max_bw, max(ca.pacing_gain, UNIT)))
+    target = probe_target(sk, ca)
     in_flight = packets_at_departure(sk, bw, rs.prior_in_flight, ca.pacing_gain > UNIT)
     if ca.pacing_gain > UNIT:
         return rs.losses > 0 or in_flight >= target
     return in_flight <= target
+
+
+def probe_target(sk: Sock, ca: Bbr) -> int:
+    """Return how many packets in flight a phase's gain is to bring about."""
+    return with_bursts(sk, ca, bdp(ca, ca.max_bw, max(ca.pacing_gain, UNIT)))
+
+
+def is_steady(sk: Sock, ca: Bbr) -> bool:
+    """Tell whether ProbeBW goes through its phases, undisturbed by losses or a pause."""
+    disturbed = ca.packet_conservation or ca.idle_restart or ca.prev_ca_state != sk.ca_state
+    return ca.mode == PROBE_BW and not disturbed
 
 
 def update_min_rtt(sk: Sock, ca: Bbr, rs: RateSample) -> None:
@@ -364,9 +324,8 @@ def ssthresh(sk: Sock) -> int:
 
 def undo_cwnd(sk: Sock) -> int:
     """Look anew for the full bandwidth after a needless reduction; the window stays."""
-    ca = sk.ca
-    ca.full_bw = ca.full_bw_cnt = 0
-    forget_policer(sk, ca)
+    sk.ca.full_bw = sk.ca.full_bw_cnt = 0
+    forget_policer(sk, sk.ca)
     return sk.snd_cwnd
 
 
@@ -374,9 +333,7 @@ def set_state(sk: Sock, new_state: int) -> None:
     """Treat a timeout as a round's end with a loss."""
     if new_state == LOSS:
         ca = sk.ca
-        ca.prev_ca_state = LOSS
-        ca.full_bw = 0
-        ca.round_start = True
+        ca.prev_ca_state, ca.full_bw, ca.round_start = LOSS, 0, True
         look_for_policer(sk, ca, losses=1, app_limited=False)
 
 
@@ -407,16 +364,6 @@ def cwnd_event(sk: Sock, event: int) -> None:
         leave_probe_rtt(sk, ca)
 
 
-def sndbuf_expand(sk: Sock) -> int:
-    """Return how many windows the send buffer should hold: losses and their repair take three."""
-    return 3
-
-
-def export_model(sk: Sock) -> dict[str, int]:
-    """Return bandwidth and least RTT for the next implementation."""
-    return export_path(sk, sk.ca.max_bw, sk.ca.min_rtt_us)
-
-
 def import_model(sk: Sock, model: Mapping[str, int]) -> None:
     """Take over bandwidth and least RTT; with a bandwidth Startup has nothing to find."""
     ca = sk.ca
@@ -445,9 +392,9 @@ bbr = TcpCongestionOps(
     set_state=set_state,
     cwnd_event=cwnd_event,
     min_tso_segs=min_tso_segs,
-    sndbuf_expand=sndbuf_expand,
+    sndbuf_expand=lambda sk: 3,  # windows in the send buffer: losses and their repair take three
     get_info=get_info,
-    train=train,
-    export_model=export_model,
+    train=ProbingTrain(cong_control, is_steady, cwnd_target, probe_target, UNIT, RTT_WINDOW_US),
+    export_model=lambda sk: export_path(sk, sk.ca.max_bw, sk.ca.min_rtt_us),
     import_model=import_model,
 )

@@ -1,16 +1,23 @@
-"""The path model over a train of ACKs: what leaves bandwidth, RTprop and excess as they are."""
+"""The path model over a train of ACKs: taken at once between the decisions of who uses it."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ccsim.kernel.minmax import settled_until
+from ccsim.kernel.ops import RateSample
+from ccsim.kernel.pacing import paced_rate, tso_segs_goal
 from ccsim.kernel.path_model import BW_SHIFT, BW_WINDOW, MAX_EPOCH_ACKED, PathModel
 from ccsim.kernel.rate_train import RateTrain
+from ccsim.kernel.sock import Sock
+from ccsim.kernel.train import Column
 
-__all__ = ["PathTrain"]
+__all__ = ["PathTrain", "ProbingTrain"]
 
 NO_SAMPLE = 1 << 62  # takes the place of the bandwidth where the sample is not valid
 
@@ -86,3 +93,81 @@ class PathTrain:
             ca.ack_epoch_mstamp, ca.ack_epoch_acked = epoch_us, epoch_acked
             ca.round_start = False
         return k
+
+
+@dataclass(frozen=True, slots=True)
+class ProbingTrain:
+    """The ``train`` hook of an algorithm that paces at its path model's bandwidth and probes in
+    phases: ACKs between its decisions are taken at once, each decision is left to
+    ``cong_control``.
+
+    ``is_steady(sk, ca)`` tells whether phases are all that changes its gains; ``cwnd_target(sk, ca,
+    bw)`` and ``probe_target(sk, ca)`` are the window that it aims at and the packets in flight that
+    a phase waits for; ``unit`` is a gain of 1, ``min_rtt_window_us`` how long RTprop counts.
+    """
+
+    cong_control: Callable[[Sock, int, int, RateSample], None]
+    is_steady: Callable[[Sock, Any], bool]
+    cwnd_target: Callable[[Sock, Any, int], int]
+    probe_target: Callable[[Sock, Any], int]
+    unit: int
+    min_rtt_window_us: int
+
+    def __call__(self, sk: Sock, acks: RateTrain) -> int:
+        """Take a prefix of ``acks``; return its length."""
+        ca = sk.ca
+        path = PathTrain(acks)
+        k = 0
+        while k < acks.n and self.is_steady(sk, ca):
+            bw = ca.lt_bw if ca.lt_use_bw else ca.max_bw
+            target = self.cwnd_target(sk, ca, bw)
+            cwnd = min(sk.snd_cwnd, target)
+            free = acks.unlimited(k, cwnd)
+            if cwnd < sk.snd_ssthresh:
+                break
+            if sk.pacing_rate == paced_rate(sk, bw, ca.pacing_gain):
+                stop = path.take(ca, k, min(free, self._decision(sk, ca, path, acks, k, bw)), bw)
+                if stop > k:
+                    acks.grow(sk, k, stop, target)
+                k = stop
+            if k >= free:
+                break
+            self._decide(sk, acks, k)
+            k += 1
+        return k
+
+    def _decide(self, sk: Sock, acks: RateTrain, k: int) -> None:
+        rs = acks.arrive(k)
+        rate = sk.pacing_rate
+        self.cong_control(sk, int(acks.una[k]) * acks.mss, 0, rs)
+        acks.cwnd[k] = sk.snd_cwnd
+        if sk.pacing_rate != rate:
+            acks.paced(sk, k)
+
+    def _decision(
+        self, sk: Sock, ca: Any, path: PathTrain, acks: RateTrain, k: int, bw: int
+    ) -> int:
+        """Return the first ACK from ``k`` on that begins a round, may end a phase, or lets the
+        least RTT run out."""
+        expiry = path.later_than(ca.min_rtt_mstamp + self.min_rtt_window_us, k)
+        first = min(path.round_start(ca, k), expiry)
+        full_length = path.later_than(ca.cycle_mstamp + ca.min_rtt_us, k)
+        if ca.pacing_gain == self.unit:
+            return min(first, full_length)
+        # A gain above 1 lasts until it has filled the pipe, but a round trip at least; one below 1
+        # until it has emptied it, but a round trip at most.
+        target = self.probe_target(sk, ca)
+        if ca.pacing_gain > self.unit:
+            start, stop = min(full_length, first), first
+            over = _at_departure(acks, start, stop, bw) + tso_segs_goal(sk) >= target
+        else:
+            start, stop = k, min(first, full_length)
+            over = np.maximum(_at_departure(acks, start, stop, bw), 0) <= target
+        return start + int(over.argmax()) if over.any() else stop
+
+
+def _at_departure(acks: RateTrain, start: int, stop: int, bw: int) -> Column:
+    """Return the packets in the network at each ACK when the next packet may depart
+    (``bbr_packets_in_net_at_edt``)."""
+    wait_us = np.maximum(acks.wstamps(start, stop) - acks.t_ns[start:stop], 0) // 1000
+    return acks.prior_in_flight(start, stop) - (bw * wait_us >> BW_SHIFT)

@@ -11,7 +11,7 @@ from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, s32
 from ccsim.kernel.pacing import bytes_per_sec
 from ccsim.kernel.sock import Sock
 
-__all__ = ["HOLD_ROUNDS", "Policer", "forget_policer", "policer_found"]
+__all__ = ["Policer", "forget_policer", "held_long_enough", "policer_found"]
 
 MIN_ROUNDS = 4  # an interval lasts 4 to 16 rounds
 MAX_ROUNDS = 16
@@ -84,6 +84,15 @@ def _start_interval(sk: Sock, ca: Policer) -> None:
     ca.lt_last_delivered = sk.delivered
     ca.lt_last_lost = sk.lost
     ca.lt_rtt_cnt = 0
+
+
+def held_long_enough(sk: Sock, ca: Policer) -> bool:
+    """Count a round at the rate found; forget it after 48, and then return True."""
+    ca.lt_rtt_cnt += 1
+    if ca.lt_rtt_cnt < HOLD_ROUNDS:
+        return False
+    forget_policer(sk, ca)
+    return True
 
 
 def forget_policer(sk: Sock, ca: Policer) -> None:

@@ -209,7 +209,7 @@ def test_an_application_limited_sample_counts_only_if_it_is_the_greatest() -> No
 
 
 def test_the_send_buffer_holds_three_windows() -> None:
-    assert bbr.sndbuf_expand(sender()) == 3
+    assert bbr.bbr.sndbuf_expand(sender()) == 3
 
 
 def test_the_maximum_leaves_the_window_and_the_runners_up_follow() -> None:
