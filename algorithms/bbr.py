@@ -427,6 +427,11 @@ def import_model(sk: Sock, model: Mapping[str, int]) -> None:
         set_pacing_rate(sk, ca, ca.max_bw, UNIT)
 
 
+def phase(sk: Sock) -> str:
+    """Return the name of the mode."""
+    return ("Startup", "Drain", "ProbeBW", "ProbeRTT")[sk.ca.mode]
+
+
 def get_info(sk: Sock) -> dict[str, int]:
     """Return what ``ss -i`` shows: bandwidth [bytes/s], least RTT [us], gains [1/256]."""
     ca = sk.ca
@@ -450,4 +455,5 @@ bbr = TcpCongestionOps(
     train=train,
     export_model=export_model,
     import_model=import_model,
+    phase=phase,
 )
