@@ -268,12 +268,13 @@ class Scenario(_Frozen):
     def with_b_twin(self) -> Scenario:
         """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
 
-        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``,
-        with that implementation's own parameters; a link that is updated starts on the last
-        update's map; what swaps write to sysctls is written before the run, in their order.
+        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``
+        (of a staged one: its link), with that implementation's own parameters; a link that is
+        updated or registered anew starts on the last such map; what swaps write to sysctls is
+        written before the run, in their order. A triggered swap counts from when it is looked for.
         """
         swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
-        flow_to = {name: swap.to for swap in swaps for name in swap.flows}
+        flow_to = {name: swap.link or swap.to for swap in swaps for name in swap.flows}
         listener_to = {name: swap.to for swap in swaps for name in swap.listeners}
         link_to = {swap.link: swap.to for swap in swaps if swap.link}
         changes = {

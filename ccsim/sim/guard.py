@@ -24,6 +24,13 @@ __all__ = ["GUARDS", "Verdict", "check_guard"]
 ACKED, DELIVERED = COLUMNS.index("acked_packets"), COLUMNS.index("delivered_packets")
 RETRANSMISSIONS, SRTT = COLUMNS.index("retransmissions"), COLUMNS.index("srtt_us")
 PPM = 1_000_000
+GUARD_UNITS = {
+    "goodput": ("Mbit/s", 1e6),
+    "retransmissions": ("%", 1e4),
+    "drops": ("%", 1e4),
+    "rtt_p99": ("ms", 1e3),
+    "stall": ("ms", 1e6),
+}
 NS_PER_S = 1_000_000_000
 Row = tuple[int, ...]
 Rows = Sequence[Row]
@@ -37,6 +44,12 @@ class Verdict:
     before: int
     now: int
     trips: bool
+
+    def text(self) -> str:
+        """Return it in words: ``goodput 9.4 Mbit/s, before 45 Mbit/s``."""
+        unit, size = GUARD_UNITS[self.metric]
+        values = (f"{value / size:.3g} {unit}" for value in (self.now, self.before))
+        return "{} {}, before {}".format(self.metric, *values)
 
     def detail(self) -> dict[str, Any]:
         """Return it as an event tells it."""

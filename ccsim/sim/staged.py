@@ -3,7 +3,7 @@
 New connections get the new implementation from the link update on. Running ones follow step by
 step. The guard looks at those moved so far at the end of every window of its own, from the first
 step until one pause after the last. When it trips, the link goes back to the old map and every
-flow that was moved goes back by the same name, with the same state policy.
+flow that was moved goes back to the name that it ran before, with the same state policy.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def _update(carried: Carried, to: str, t_ns: int) -> int:
 
 
 class _Rollout:
-    """One roll-out under way: ``moved`` are the flows that run the new implementation for it."""
+    """One roll-out under way: ``moved`` are the flows that run the new implementation for it, and
+    the names that they ran before."""
 
     def __init__(self, carried: Carried, old: str) -> None:
         self.carried = carried
@@ -52,7 +53,7 @@ class _Rollout:
         world = carried.world
         self.flows = [name for name in carried.swap["flows"] if world.flow(name).running]
         self.reached = 0
-        self.moved: list[str] = []
+        self.moved: dict[str, str] = {}
 
     def steps(self) -> Process:
         """Move on at each step and check at the end of each window, the check first."""
@@ -91,10 +92,14 @@ class _Rollout:
         carried = self.carried
         count = -(-len(self.flows) * share_ppm // PPM)
         for name in self.flows[self.reached : count]:
-            if carried.world.flow(name).running:
+            flow = carried.world.flow(name)
+            if flow.running:
+                before = flow.sk.ca_ops.name
                 done = carried.change(name, t_ns, to=carried.swap["link"], step_ppm=share_ppm)
-                self.moved += [name] * done.is_done
+                if done.is_done:
+                    self.moved[name] = before
         self.reached = max(self.reached, count)
+        carried.describe(self.old, carried.swap["to"], carried.record.errno)
 
     def _check(self, t_ns: int) -> Verdict | None:
         """Return the guard's verdict if it trips."""
@@ -113,15 +118,8 @@ class _Rollout:
         carried = self.carried
         carried.log("rollback", t_ns, **verdict.detail(), flows=len(self.moved))
         errno = _update(carried, self.old, t_ns)
-        before = carried.record
-        for name in self.moved:
+        for name, to in self.moved.items():
             if carried.world.flow(name).running:
-                carried.change(name, t_ns, to=carried.swap["link"], rollback=True)
-        carried.update(
-            label=before.label,
-            old=before.old,
-            new=before.new,
-            errno=before.errno or errno,
-            outcome=f"rolled back: {verdict.metric} {verdict.before} before, {verdict.now} now",
-            outcome_ns=t_ns,
-        )
+                carried.change(name, t_ns, to=to, rollback=True)
+        carried.describe(self.old, carried.swap["to"], carried.record.errno or errno)
+        carried.update(outcome=f"rolled back: {verdict.text()}", outcome_ns=t_ns)

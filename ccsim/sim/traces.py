@@ -110,6 +110,14 @@ class SwapRecord:
     outcome: str = ""
     outcome_ns: int | None = None
 
+    def owns(self, event: Event) -> bool:
+        """Tell whether an event of kind ``swap`` is one of this swap's steps."""
+        detail = event.detail
+        numbered = detail.get("swap", self.index) == self.index and detail.get("via") == self.via
+        takes_time = self.via in ("sweep", "staged", "reregister")
+        in_time = event.t_ns >= self.t_ns if takes_time else event.t_ns == self.t_ns
+        return event.kind == "swap" and numbered and in_time
+
 
 @dataclass(frozen=True)
 class SimResult:

@@ -34,7 +34,7 @@ def trigger_text(trigger: Trigger | None) -> str:
     if trigger["loss"]:
         return f"at loss {trigger['loss']}"
     if trigger["acked_bytes"]:
-        return f"after {trigger['acked_bytes']} B"
+        return f"after {trigger['acked_bytes'] / 1e6:g} MB"
     return f"cwnd > {trigger['cwnd_above']}"
 
 
