@@ -41,6 +41,7 @@ from ccsim.kernel.pacing import (
     tso_segs_goal,
 )
 from ccsim.kernel.path_model import (
+    BW_SHIFT,
     PathModel,
     adopt_path,
     bdp,
@@ -374,6 +375,11 @@ def import_model(sk: Sock, model: Mapping[str, int]) -> None:
         set_pacing_rate(sk, ca, ca.max_bw, UNIT)
 
 
+def phase(sk: Sock) -> str:
+    """Return the name of the mode."""
+    return ("Startup", "Drain", "ProbeBW", "ProbeRTT")[sk.ca.mode]
+
+
 def get_info(sk: Sock) -> dict[str, int]:
     """Return what ``ss -i`` shows: bandwidth [bytes/s], least RTT [us], gains [1/256]."""
     ca = sk.ca
@@ -397,4 +403,5 @@ bbr = TcpCongestionOps(
     train=ProbingTrain(cong_control, is_steady, cwnd_target, probe_target, UNIT, RTT_WINDOW_US),
     export_model=lambda sk: export_path(sk, sk.ca.max_bw, sk.ca.min_rtt_us),
     import_model=import_model,
+    phase=phase,
 )

@@ -30,6 +30,7 @@ def run(
     jobs: int | None = None,
     progress: Callable[[float], None] | None = None,
     formats: Sequence[str] = (),
+    paranoid: bool = False,
 ) -> Run:
     """Run a scenario and, if it swaps, its twins; return the stored run.
 
@@ -40,5 +41,11 @@ def run(
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
     return run_scenario(
-        scenario, twins=twins, out=out, jobs=jobs, progress=progress, formats=formats
+        scenario,
+        twins=twins,
+        out=out,
+        jobs=jobs,
+        progress=progress,
+        formats=formats,
+        paranoid=paranoid,
     )

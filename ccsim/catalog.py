@@ -18,6 +18,7 @@ __all__ = [
     "algorithms_dir",
     "find_scenario",
     "read_parameters",
+    "read_policies",
     "read_tables",
     "scenario_files",
     "scenarios_dir",
@@ -135,6 +136,31 @@ def read_tables(source: str) -> Tables:
     elsewhere = any(_called(call) in (_TABLE, "replace") and call not in read for call in calls)
     named = all(table.name is not None for table in found)
     return Tables(tuple(found), bool(found) and named and not elsewhere)
+
+
+def read_policies(source: str) -> dict[str, int]:
+    """Return the state policies that a Python source defines at module level, and their lines.
+
+    A policy is a class that derives from ``StatePolicy``, or from another one of the file, and has
+    a ``name`` of its own that is a plain text.
+    """
+    found: dict[str, int] = {}
+    bases = {"StatePolicy"}
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        names = {getattr(base, "attr", getattr(base, "id", "")) for base in node.bases}
+        if names & bases:
+            bases.add(node.name)
+            found |= {name: node.lineno for name in _class_texts(node, "name") if name}
+    return found
+
+
+def _class_texts(node: ast.ClassDef, wanted: str) -> Iterator[str]:
+    """Yield the plain texts that a class assigns to an attribute."""
+    for target, value in _assignments(ast.Module(node.body, [])):
+        if target == wanted and isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield value.value
 
 
 def read_parameters(source: str, map_name: str) -> dict[str, str] | None:

@@ -15,10 +15,11 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ccsim import __version__
-from ccsim.errors import CcsimError
+from ccsim.errors import CcsimError, InvariantError
 
 __all__ = ["build_parser", "main"]
 
+RUN_FAILED = 1
 WRONG_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, CcsimError) and not _from_kernel(error):
             raise
         print(error, file=sys.stderr)
-        return WRONG_INPUT
+        return RUN_FAILED if isinstance(error, InvariantError) else WRONG_INPUT
 
 
 def _from_kernel(error: Exception) -> bool:
@@ -141,6 +142,9 @@ def _add_run(verbs: Verbs) -> None:
     run.add_argument("--no-twins", action="store_true", help="run without the twins")
     run.add_argument("--no-plot", action="store_true", help="draw no picture")
     run.add_argument(
+        "--paranoid", action="store_true", help="check invariants after every window and hook"
+    )
+    run.add_argument(
         "--jobs", type=_positive, metavar="N", help="simulations at once; default: cores"
     )
 
@@ -150,7 +154,9 @@ def _add_scenario_verbs(verbs: Verbs) -> None:
     check.add_argument("files", metavar="FILE", nargs="+")
     _verb(verbs, "schema", "print the JSON schema of scenarios, for editors")
     what = _verb(verbs, "list", "list what there is")
-    what.add_argument("what", choices=["scenarios", "algorithms", "qdiscs", "mechanisms"])
+    what.add_argument(
+        "what", choices=["scenarios", "algorithms", "qdiscs", "mechanisms", "policies"]
+    )
 
 
 def _add_result_verbs(verbs: Verbs) -> None:

@@ -39,6 +39,7 @@ def run_text(name: str, metrics: Row) -> str:
         _flows(metrics["flows"]),
         _links(metrics),
         *(_swap(swap) for swap in metrics["swaps"]),
+        *(f"swap {index}: its trigger did not fire" for index in metrics.get("untriggered", ())),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -131,6 +132,9 @@ def _swap(swap: Row) -> str:
     flows = swap["flows"][:FLOWS_BESIDE]
     hidden = len(swap["flows"]) - len(flows)
     lines = [title]
+    if swap.get("outcome"):
+        when = "" if swap["outcome_s"] is None else f" at {swap['outcome_s']:g} s"
+        lines.append(f"roll-out{when}: {swap['outcome']}")
     if swap["errno"]:
         lines.append(f"failed in part, {swap['error']}")
     if flows:
@@ -159,6 +163,8 @@ def _around(swap: Row) -> list[str]:
             f" last on {swap['old']} gone after"
             f" {_number(held['last_old_closed_s'], 3)} s"
         )
+        if fallbacks := held.get("fallbacks"):
+            lines.append(f"{fallbacks} asked for the name while it was missing, and fell back")
     return lines
 
 

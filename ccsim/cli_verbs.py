@@ -42,6 +42,7 @@ def run_verb(args: argparse.Namespace) -> int:
             progress=bar.update,
             argv=args.argv,
             formats=() if args.no_plot else ("png", "pdf"),
+            paranoid=args.paranoid,
         )
     if args.json:
         _print_json(run.metrics)
@@ -92,9 +93,10 @@ def _listed(what: str) -> list[list[str]]:
 
         files = scenario_files() if what == "scenarios" else algorithm_files()
         return [[name, summary(path)] for name, path in files.items()]
-    from ccsim.scenario.vocabulary import MECHANISMS, QDISCS
+    from ccsim.scenario.vocabulary import MECHANISMS, QDISCS, STATE_POLICIES
 
-    return [[name, text] for name, text in (QDISCS if what == "qdiscs" else MECHANISMS).items()]
+    known = {"qdiscs": QDISCS, "mechanisms": MECHANISMS, "policies": STATE_POLICIES}
+    return [[name, text] for name, text in known[what].items()]
 
 
 def show_verb(args: argparse.Namespace) -> int:

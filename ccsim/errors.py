@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AlgorithmError", "CcsimError", "Problem", "ResultsError", "ScenarioError"]
+__all__ = [
+    "AlgorithmError",
+    "CcsimError",
+    "InvariantError",
+    "Problem",
+    "ResultsError",
+    "ScenarioError",
+]
 
 
 class CcsimError(Exception):
@@ -82,6 +89,10 @@ class AlgorithmError(CcsimError, RuntimeError):
         ]
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return cls(text, file, lines[-1] if lines else 0, hook)
+
+
+class InvariantError(CcsimError, AssertionError):
+    """Something that must hold throughout a run did not: a fault of ccsim or of an algorithm."""
 
 
 class ResultsError(CcsimError, OSError):

@@ -36,6 +36,7 @@ __all__ = [
     "parse_packets",
     "parse_probability",
     "parse_rate_bps",
+    "parse_share_ppm",
     "parse_size_bytes",
     "parse_time_ns",
     "show",
@@ -162,6 +163,27 @@ def parse_probability(value: object) -> float:
     if not 0 <= amount <= 1:
         raise ValueError(f"expected a probability from 0 to 1 (0 % to 100 %), got {show(value)}")
     return float(amount)
+
+
+def parse_share_ppm(value: object, *, maximum: int = 1) -> int:
+    """Return a share from "25 %" or 0.25 in parts per million, of which it must be a whole number;
+    ``maximum`` 1 is 100 %."""
+    expected = 'expected a share such as "25 %" or 0.25'
+    if isinstance(value, str):
+        amount, unit = _split(value, expected)
+        if unit not in ("", "%"):
+            raise ValueError(f"{expected}, got {show(value)}; {_near_unit(unit, ('%',))}")
+        amount = amount / 100 if unit else amount
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise ValueError(f"{expected}, got {show(value)}")
+    else:
+        amount = Fraction(Decimal(repr(value)))
+    ppm = amount * 1_000_000
+    if not 0 < amount <= maximum:
+        raise ValueError(f"{expected}, above 0 and at most {100 * maximum} %, got {show(value)}")
+    if ppm.denominator != 1:
+        raise ValueError(f"{expected}, a multiple of 0.0001 %, got {show(value)}")
+    return int(ppm)
 
 
 @dataclass(frozen=True, slots=True)

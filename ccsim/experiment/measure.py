@@ -62,6 +62,11 @@ def measure(
             "fairness_over_time": _fairness_over_time(result, until),
             "totals": [_totals(flow) for flow in result.flows],
             "swaps": [measure_swap(compared, swap) for swap in result.swaps],
+            "untriggered": [
+                event.detail["swap"]
+                for event in result.events
+                if event.kind == "trigger" and event.detail.get("fired") is False
+            ],
         }
     )
 

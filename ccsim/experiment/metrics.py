@@ -31,6 +31,7 @@ __all__ = [
     "deficit_peak_bytes",
     "deficit_seconds",
     "delivered_at",
+    "dip_length_s",
     "dip_recovery_s",
     "dip_worst_ratio",
     "drops_between",
@@ -42,6 +43,7 @@ __all__ = [
     "retransmissions_between",
     "rtos_between",
     "rtt_ms",
+    "rtt_p99_ms",
     "time_to_twin_s",
     "utilisation",
 ]
@@ -102,6 +104,13 @@ def rtt_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
     """
     samples = flow.srtt_us[_rows(flow.t_ns, t0_ns, t1_ns)]
     return np.asarray(samples[samples > 0] / 1000.0)
+
+
+def rtt_p99_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
+    """Return the 99th percentile of `rtt_ms` in ``(t0, t1]``, linear between ranks [ms]; NaN
+    without a sample."""
+    samples = rtt_ms(flow, t0_ns, t1_ns)
+    return float(np.percentile(samples, 99)) if len(samples) else math.nan
 
 
 def retransmissions_between(flow: FlowTrace, t0_ns: int, t1_ns: int) -> int:
@@ -234,6 +243,25 @@ def dip_recovery_s(flow: FlowTrace, twin: FlowTrace, swap_ns: int, t1_ns: int) -
         return 0.0
     worst = int(rates[:after].argmin()) if len(rates) else 0
     return _held_from(enough, worst, t1_ns - swap_ns)
+
+
+def dip_length_s(flow: FlowTrace, twin: FlowTrace, swap_ns: int, t1_ns: int) -> float | Censored:
+    """Return how long goodput lay below 95 % of the A-twin's: from the first such bin in the 2 s
+    after a swap to `dip_recovery_s` [s].
+
+    0 if no bin in those 2 s falls below. A dip that has not recovered by ``t1`` is censored, at
+    least as long as it could be observed.
+    """
+    end = dip_recovery_s(flow, twin, swap_ns, t1_ns)
+    if end == 0.0:
+        return 0.0
+    rates = bin_rates_bps(flow, swap_ns, t1_ns)
+    low = rates < 0.95 * _centred_mean(bin_rates_bps(twin, swap_ns, t1_ns))
+    below = np.flatnonzero(low[: MEAN_NS // BIN_NS])
+    start = float(int(below[0]) * BIN_NS) / SECOND_NS if len(below) else 0.0
+    if isinstance(end, Censored):
+        return Censored(max(end.at_least_s - start, 0.0))
+    return max(end - start, 0.0)
 
 
 def time_to_twin_s(

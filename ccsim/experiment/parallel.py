@@ -31,18 +31,23 @@ def simulate_all(
     jobs: int | None = None,
     progress: Progress | None = None,
     while_waiting: Callable[[], object] | None = None,
+    *,
+    paranoid: bool = False,
 ) -> list[SimResult | None]:
     """Return the results of resolved scenarios, in order; None for those not reached.
 
     The first runs in this process; if it fails, the others are given up and are None. ``jobs`` is
     how many run at once (None: one a core); results do not depend on it. ``progress`` receives the
     share done, 0 to 1, on this thread. ``while_waiting`` is called once if this process would wait.
+    ``paranoid`` checks invariants throughout.
     """
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
         raise ValueError(f"jobs: expected 1 or more, got {jobs}")
     workers = min(jobs, len(scenarios)) - 1 if sys.executable else 0
-    batch = _Batch(scenarios, progress or (lambda share: None), while_waiting or (lambda: None))
+    batch = _Batch(
+        scenarios, progress or (lambda share: None), while_waiting or (lambda: None), paranoid
+    )
     return batch.run(workers)
 
 
@@ -54,10 +59,12 @@ class _Batch:
         scenarios: Sequence[Resolved],
         progress: Progress,
         while_waiting: Callable[[], object],
+        paranoid: bool,
     ) -> None:
         self.scenarios = scenarios
         self.progress = progress
         self.while_waiting = while_waiting
+        self.paranoid = paranoid
         self.waiting = deque(range(1, len(scenarios)))
         self.given_back: deque[int] = deque()
         self.results: list[SimResult | None] = [None] * len(scenarios)
@@ -108,7 +115,9 @@ class _Batch:
             with suppress(IndexError):  # another thread was faster
                 index = self.waiting.popleft()
                 try:
-                    result = worker.simulate(self.scenarios[index], self._noting(index))
+                    result = worker.simulate(
+                        self.scenarios[index], self._noting(index), paranoid=self.paranoid
+                    )
                 except WorkerDied:
                     self.given_back.append(index)
                     return
@@ -129,7 +138,9 @@ class _Batch:
             note(t_ns)
             self.progress(sum(self.done) / len(self.done))
 
-        result: SimResult = simulate(self.scenarios[index], progress=progress)
+        result: SimResult = simulate(
+            self.scenarios[index], progress=progress, paranoid=self.paranoid
+        )
         self._keep(index, result)
         return result
 

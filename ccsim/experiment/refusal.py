@@ -38,11 +38,7 @@ def refused_flows(result: SimResult, swap: SwapRecord) -> list[str]:
     failed = (
         event.flow
         for event in result.events
-        if event.kind == "swap"
-        and event.flow
-        and event.detail.get("errno")
-        and (event.t_ns == swap.t_ns or (swap.via == "sweep" and event.t_ns > swap.t_ns))
-        and event.detail.get("via") == swap.via
+        if swap.owns(event) and event.flow and event.detail.get("errno")
     )
     return list(dict.fromkeys(failed))
 

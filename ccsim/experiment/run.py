@@ -42,22 +42,25 @@ def run_scenario(
     progress: Callable[[float], None] | None = None,
     argv: Sequence[str] = (),
     formats: Sequence[str] = (),
+    paranoid: bool = False,
 ) -> StoredRun:
     """Run a scenario and, if it swaps, its twins; store and return all of it.
 
     ``jobs`` simulations run at once (None: one a core), which changes no result. ``progress`` is
     called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
-    drawn into the folder's ``plots``. A run whose algorithm raised is stored, without twins, in a
-    folder that ends in ``.failed``: see `StoredRun.failed`.
+    drawn into the folder's ``plots``. ``paranoid`` checks invariants throughout. A run whose
+    algorithm raised is stored, without twins, in a folder that ends in ``.failed``: see
+    `StoredRun.failed`.
 
-    ResultsError if ``out`` cannot be written; nothing half-written stays, whatever is raised.
+    ResultsError if ``out`` cannot be written, InvariantError if one is violated; nothing
+    half-written stays, whatever is raised.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     identity = scenario.identity()
     name = run_id(identity, scenario.seed)
     final = folder_for(Path(out), scenario.name, name)
     with unfinished_folder(final) as folder:
-        results, failed = _simulate(scenario, twins, jobs, progress, formats)
+        results, failed = _simulate(scenario, twins, jobs, progress, formats, paranoid)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
@@ -104,6 +107,7 @@ def _simulate(
     jobs: int | None,
     progress: Callable[[float], None] | None,
     formats: Sequence[str],
+    paranoid: bool,
 ) -> tuple[Results, str]:
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
     variants = {"result": scenario}
@@ -114,6 +118,7 @@ def _simulate(
         jobs,
         progress,
         while_waiting=lambda: _import_early(formats),
+        paranoid=paranoid,
     )
     results: Results = dict(zip(variants, found, strict=True))
     names = {"result": "", "twin_a": "A-twin: ", "twin_b": "B-twin: "}

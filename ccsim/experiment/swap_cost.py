@@ -19,15 +19,17 @@ from ccsim.experiment.metrics import (
     deficit_bytes,
     deficit_peak_bytes,
     deficit_seconds,
+    dip_length_s,
     dip_recovery_s,
     dip_worst_ratio,
     drops_between,
     goodput_bps,
     harm,
+    jain_index,
     longest_stall_s,
     queue_excess_ms,
     rtos_between,
-    rtt_ms,
+    rtt_p99_ms,
     time_to_twin_s,
 )
 from ccsim.experiment.refusal import explain, refused_flows
@@ -66,6 +68,10 @@ def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
         "index": swap.index,
         "t_s": swap.t_ns / SECOND_NS,
         "via": swap.via,
+        "state": swap.state,
+        "trigger": swap.trigger or None,
+        "outcome": swap.outcome or None,
+        "outcome_s": None if swap.outcome_ns is None else swap.outcome_ns / SECOND_NS,
         "label": swap.label,
         "old": swap.old,
         "new": swap.new,
@@ -82,7 +88,8 @@ def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
             span = (_instant(compared, swap, flow), _end(compared, swap, flow))
             row["flows"].append(_Disruption(compared, index, *span).row())
     row["neighbours"] = _neighbours(compared, swap)
-    if swap.via == "link_update":
+    row["fairness"] = _fairness(compared, swap)
+    if swap.via in ("link_update", "reregister", "staged"):
         row["connections"] = _connections(compared.result, swap, compared.until_ns)
     return row
 
@@ -152,7 +159,6 @@ class _Disruption:
         """Return what needs no twin."""
         jump = cwnd_jump(self.flow, self.swap_ns)
         worst = dip_worst_ratio(self.flow, self.swap_ns, self.end_ns)
-        rtt = rtt_ms(self.flow, self.swap_ns, self.window_ns)
         return {
             "cwnd_before_packets": jump[0] if jump else None,
             "cwnd_after_packets": jump[1] if jump else None,
@@ -161,7 +167,7 @@ class _Disruption:
             "dip_depth": 1 - worst,
             "drops_in_second_after": self._drops(self.result),
             "rtos": self._rtos(self.compared.instants),
-            "rtt_p99_ms": float(np.percentile(rtt, 99)) if len(rtt) else math.nan,
+            "rtt_p99_ms": rtt_p99_ms(self.flow, self.swap_ns, self.window_ns),
             "longest_stall_s": longest_stall_s(self.flow, self.swap_ns, self.window_ns),
         }
 
@@ -180,17 +186,23 @@ class _Disruption:
 
     def _against_a(self) -> dict[str, Any]:
         """Return the other differences to the A-twin."""
-        names = ("dip_recovery_s", "queue_excess_ms", "extra_drops", "extra_rtos", "extra_stall_s")
+        names = (
+            *("dip_length_s", "dip_recovery_s", "queue_excess_ms", "extra_drops", "extra_rtos"),
+            *("extra_rtt_p99_ms", "extra_stall_s"),
+        )
         if self.a is None or self.twin_a is None:
             return dict.fromkeys(names)
         soon = min(self.end_ns, self.swap_ns + MEAN_NS)
         span = (self.swap_ns, self.window_ns)
         end = min([self.window_ns, *_ends(self.a)])
+        dip = (self.flow, self.a, self.swap_ns, end)
         values = (
-            dip_recovery_s(self.flow, self.a, self.swap_ns, end) if end > self.swap_ns else None,
+            dip_length_s(*dip) if end > self.swap_ns else None,
+            dip_recovery_s(*dip) if end > self.swap_ns else None,
             queue_excess_ms(self.flow, self.a, self.swap_ns, soon),
             self._drops(self.result) - self._drops(self.twin_a),
             self._rtos(self.compared.instants) - self._rtos(self.compared.twin_instants),
+            rtt_p99_ms(self.flow, *span) - rtt_p99_ms(self.a, *span),
             longest_stall_s(self.flow, *span) - longest_stall_s(self.a, *span),
         )
         return dict(zip(names, values, strict=True))
@@ -239,18 +251,42 @@ def _neighbours(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
     }
 
 
+def _fairness(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
+    """Return Jain's index of the goodputs in the 10 s after, beside the A-twin's.
+
+    Counted are flows that live through the whole window in both runs; None for fewer than two.
+    """
+    span = (swap.t_ns, min(compared.until_ns, swap.t_ns + WINDOW_NS))
+    twin_a = compared.twin_a
+    pairs = [
+        (ours, theirs)
+        for ours, theirs in zip(compared.result.flows, twin_a.flows if twin_a else (), strict=False)
+        if _through(ours, span) and _through(theirs, span)
+    ]
+    if len(pairs) < 2:
+        return None
+    return {
+        "flows": len(pairs),
+        "window_s": (span[1] - span[0]) / SECOND_NS,
+        "jain_index": jain_index([goodput_bps(ours, *span) for ours, _ in pairs]),
+        "jain_index_a_twin": jain_index([goodput_bps(theirs, *span) for _, theirs in pairs]),
+    }
+
+
 def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
     """Tell whether a flow lives through a whole span."""
     return flow.start_ns <= span[0] and min([span[1], *_ends(flow)]) == span[1]
 
 
 def _connections(result: SimResult, swap: SwapRecord, until_ns: int) -> dict[str, Any]:
-    """Return who ran what after a link update, and when the last connection on the old map closed.
+    """Return who ran what after a name changed its meaning, and when the last connection on the old
+    map closed.
 
     ``old_at_update``: connections on the old map at the instant; ``new_since``, ``old_since``:
     connections that started on the new map afterwards, and on the old one all the same, as those do
     whose listener or namespace holds it; ``last_old_closed_s``: time from the update until none was
-    left on the old map, closed or swapped away; censored if one still was at the end.
+    left on the old map, closed or swapped away; censored if one still was at the end;
+    of `reregister` ``fallbacks``: connections that asked for the name while it was missing.
     """
     before = [flow for flow in result.flows if flow.start_ns < swap.t_ns]
     after = [flow for flow in result.flows if flow.start_ns >= swap.t_ns and len(flow.t_ns)]
@@ -262,10 +298,19 @@ def _connections(result: SimResult, swap: SwapRecord, until_ns: int) -> dict[str
         "old_at_update": len(times),
         "new_since": sum(_served_first(flow) == swap.new for flow in after),
         "old_since": len(late),
+        **_fallbacks(result, swap),
         "last_old_closed_s": _last_closed(
             [*times, *(time for time in late_times if time is not None)], swap.t_ns, until_ns
         ),
     }
+
+
+def _fallbacks(result: SimResult, swap: SwapRecord) -> dict[str, int]:
+    """Count who asked for the name while `reregister` had it missing."""
+    if swap.via != "reregister":
+        return {}
+    missing = [event.t_ns for event in result.events if event.kind == "fallback"]
+    return {"fallbacks": sum(t_ns >= swap.t_ns for t_ns in missing)}
 
 
 def _last_closed(times: list[float], swap_ns: int, until_ns: int) -> float | Censored:

@@ -164,6 +164,10 @@ def _describe_swap(swap: SwapRecord) -> dict[str, Any]:
         "new": swap.new,
         "flows": list(swap.flows),
         "errno": swap.errno,
+        "state": swap.state,
+        "trigger": swap.trigger,
+        "outcome": swap.outcome,
+        "outcome_ns": swap.outcome_ns,
     }
 
 

@@ -49,13 +49,15 @@ class Worker:
             process_group=0,
         )
 
-    def simulate(self, resolved: Mapping[str, Any], progress: Progress) -> SimResult:
+    def simulate(
+        self, resolved: Mapping[str, Any], progress: Progress, *, paranoid: bool = False
+    ) -> SimResult:
         """Return the result of one simulation; WorkerDied if the process ends before."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(json.dumps(resolved).encode() + b"\n")
+            stdin.write(json.dumps([resolved, paranoid]).encode() + b"\n")
             stdin.flush()
             while True:
                 kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
@@ -95,7 +97,8 @@ def main() -> None:
         replies.flush()
 
     for line in sys.stdin.buffer:
-        data = pack(simulate(json.loads(line), progress=progress))
+        resolved, paranoid = json.loads(line)
+        data = pack(simulate(resolved, progress=progress, paranoid=paranoid))
         replies.write(_HEAD.pack(_RESULT, len(data)) + data)
         replies.flush()
 

@@ -221,6 +221,7 @@ def _build_ops(
         train=value.train,
         export_model=value.export_model,
         import_model=value.import_model,
+        phase=value.phase,
         link=map.link,
         **members,
     )

@@ -49,7 +49,8 @@ class Kernel:
     namespace's congestion control. request_module: given a name, returns the table of the module
     file of that name, or None; the autoloader that ``setsockopt`` and the sysctl ask when a name is
     not registered. grace_ns: length of a grace period [ns]; it passes when `advance` moves the
-    clock (``v2`` only).
+    clock (``v2`` only). guard: given a table that is registered, returns the one that sockets run:
+    the same with checks around its hooks.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Kernel:
         request_module: Callable[[str], TcpCongestionOps | None] | None = None,
         *,
         grace_ns: int = TICK_NS,
+        guard: Callable[[TcpCongestionOps], TcpCongestionOps] | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise ValueError(
@@ -69,7 +71,7 @@ class Kernel:
         self.fds = FdTable()
         self.bpffs = BpfFs()
         self.map_ids, self.prog_ids, self.link_ids = IdTable(), IdTable(), IdTable()
-        self.tcp_cong = TcpCong(request_module)
+        self.tcp_cong = TcpCong(request_module, guard)
         self.now_ns = 0
         self.grace_ns = grace_ns
         self._graces: list[tuple[int, StructOpsMap]] = []
@@ -251,6 +253,13 @@ class Kernel:
             sk.kernel_data = None
             del self._sockets[id(sk)]
             data.netns.sockets -= 1
+
+    def would_change(self, sk: Sock, name: str) -> bool:
+        """Tell whether ``setsockopt`` of ``TCP_CONGESTION`` would bring another implementation;
+        asks for a module as that does.
+        """
+        ca = self.tcp_cong.find_autoload(name[: TCP_CA_NAME_MAX - 1])
+        return ca is not None and ca.ops is not sk.ca_ops
 
     def setsockopt(self, sk: Sock, optname: int, value: str) -> None:
         """Set ``TCP_CONGESTION`` (``do_tcp_setsockopt``): names longer than 15 characters are cut.

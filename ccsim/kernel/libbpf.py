@@ -142,6 +142,7 @@ class Map:
             train=ops.train,
             export_model=ops.export_model,
             import_model=ops.import_model,
+            phase=ops.phase,
         )
 
     def close(self) -> None:

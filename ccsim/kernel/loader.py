@@ -13,9 +13,13 @@ from types import ModuleType
 
 from ccsim.errors import CcsimError
 from ccsim.kernel.ops import TcpCongestionOps
+from ccsim.kernel.policy import StatePolicy
 from ccsim.kernel.tcp_cong import TCP_RENO
 
-__all__ = ["ObjectFileError", "declared_at", "load_tables"]
+__all__ = ["ObjectFileError", "declared_at", "load_file", "load_tables"]
+
+Tables = dict[str, TcpCongestionOps]
+Policies = dict[str, type[StatePolicy]]
 
 _PREFIX = "_ccsim_object_"
 _serial = count(1)
@@ -36,16 +40,36 @@ def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
     Raises ObjectFileError: the file cannot be read, has a syntax error, raises while it is
     executed, or holds no module-level TcpCongestionOps.
     """
-    path = Path(path)
-    module = _execute(path, _compile(path))
-    tables = {name: value for name, value in vars(module).items() if _declares(name, value)}
+    tables, _ = load_file(path)
     if not tables:
-        del sys.modules[module.__name__]
         raise ObjectFileError(
             f"{path}:1: expected at least one module-level TcpCongestionOps, got none; "
             'hint: end the file with a table such as my_cc = TcpCongestionOps(name="my_cc", …)'
         )
     return tables
+
+
+def load_file(path: str | Path) -> tuple[Tables, Policies]:
+    """Execute a file as `load_tables` does; return its tables by variable and the state policies
+    that it defines by their names. A file may hold either, or both, or neither.
+    """
+    path = Path(path)
+    module = _execute(path, _compile(path))
+    found = dict(vars(module))
+    tables = {name: value for name, value in found.items() if _declares(name, value)}
+    policies = {
+        value.name: value for value in found.values() if _is_policy_of(module.__name__, value)
+    }
+    if not tables and not policies:
+        del sys.modules[module.__name__]
+    return tables, policies
+
+
+def _is_policy_of(module: str, value: object) -> bool:
+    """Tell whether a value is a named state policy that a module itself defines."""
+    if not isinstance(value, type) or not issubclass(value, StatePolicy):
+        return False
+    return value.__module__ == module and bool(value.name)
 
 
 def declared_at(ops: TcpCongestionOps) -> str:

@@ -20,7 +20,7 @@ class StructOpsValue:
     """What is written into a struct_ops map: plain members, and programs by descriptor.
 
     ``progs`` maps the operation's name to the descriptor of its program. ``private``, ``params``,
-    ``train``, ``export_model`` and ``import_model`` are the emulator's own members (see
+    ``train``, ``export_model``, ``import_model`` and ``phase`` are the emulator's own members (see
     `ccsim.kernel.ops.TcpCongestionOps`).
     """
 
@@ -32,6 +32,7 @@ class StructOpsValue:
     train: Callable[..., int] | None = None
     export_model: Callable[..., dict[str, int]] | None = None
     import_model: Callable[..., None] | None = None
+    phase: Callable[..., str] | None = None
 
 
 class StructOpsMap(BpfObject, TcpOwner):

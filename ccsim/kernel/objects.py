@@ -19,11 +19,12 @@ class TcpOwner:
 
     ``bpf_try_module_get`` and ``bpf_module_put`` (include/linux/bpf.h) work on it. Here taking
     never fails: nothing is half gone between two operations, and what may be taken is registered or
-    held.
+    held. ``leaked`` counts the references that nobody will drop, where Linux leaks them.
     """
 
     def __init__(self) -> None:
         self.refcnt = 0
+        self.leaked = 0
 
     def get(self) -> None:
         """Take a reference."""

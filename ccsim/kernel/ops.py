@@ -137,6 +137,8 @@ class TcpCongestionOps:
     ``ssthresh_packets``, ``w_max_packets``; it changes nothing. ``import_model(sk, model)`` is
     called after ``init`` and takes what it can use, from whomever it came. The kernel itself calls
     neither.
+    phase: optional; ``phase(sk)`` names the phase that the algorithm is in, such as ``ProbeRTT``,
+    and changes nothing: triggers wait for it.
     """
 
     name: str
@@ -160,3 +162,4 @@ class TcpCongestionOps:
     train: Callable[[Sock, Any], int] | None = None
     export_model: Callable[[Sock], dict[str, int]] | None = None
     import_model: Callable[[Sock, Mapping[str, int]], None] | None = None
+    phase: Callable[[Sock], str] | None = None

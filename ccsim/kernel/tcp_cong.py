@@ -129,9 +129,14 @@ class TcpCong:
     choosing.
     """
 
-    def __init__(self, request_module: Callable[[str], TcpCongestionOps | None] | None) -> None:
+    def __init__(
+        self,
+        request_module: Callable[[str], TcpCongestionOps | None] | None,
+        guard: Callable[[TcpCongestionOps], TcpCongestionOps] | None = None,
+    ) -> None:
         self._list: list[Implementation] = []
         self._request_module = request_module
+        self._guard = guard
 
     def names(self) -> list[str]:
         """Return the registered names in order (``tcp_get_available_congestion_control``)."""
@@ -168,6 +173,11 @@ class TcpCong:
         tcp_validate_congestion_control(ca.ops)
         if self.find(ca.name) is not None:
             raise KernelError(EEXIST, f"{ca.name} is registered already")
+        self._append(ca)
+
+    def _append(self, ca: Implementation) -> None:
+        if self._guard is not None:
+            ca.ops = self._guard(ca.ops)
         self._list.append(ca)
 
     def unregister(self, ca: Implementation) -> None:
@@ -192,7 +202,7 @@ class TcpCong:
             raise KernelError(
                 EINVAL, f"update keeps the name: expected {existing.name!r}, got {new.name!r}"
             )
-        self._list.append(new)
+        self._append(new)
         self._list.remove(old)
 
     def set_default(self, netns: NetNamespace, name: str) -> None:
@@ -206,6 +216,7 @@ class TcpCong:
             raise KernelError(ENOENT, f"no congestion control {name!r} is registered")
         ca.owner.get()
         if not netns.is_init and not ca.flags & TCP_CONG_NON_RESTRICTED:
+            ca.owner.leaked += 1
             raise KernelError(
                 EPERM, f"{name} is restricted: only the initial namespace may default to it"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
 __all__ = ["PlottableRun", "View", "base_rtts_ns", "limits", "run_name", "swap_marks", "view_of"]
 
-SWAP_LABEL_MAX = 48  # two names of 15 characters, an arrow and a mechanism
+SWAP_LABEL_MAX = 64  # two names of 15 characters, an arrow, a mechanism and a state policy
 
 
 class PlottableRun(Protocol):
@@ -151,12 +151,17 @@ def limits(values: Sequence[int], unit: float, text: str) -> tuple[Limit, ...]:
 def swap_marks(result: SimResult) -> tuple[Mark, ...]:
     """Return a mark for each instant and label, in order of time; a refused swap says its errno.
 
-    A sweep is marked where it comes to each flow.
+    A sweep is marked where it comes to each flow, a staged roll-out also where it is rolled back.
     """
     marks = {
         (t_ns, _swap_label(swap)): FAILED_SWAP if swap.errno and not swap.flows else SWAP
         for swap in result.swaps
         for t_ns in _instants(result, swap)
+    }
+    marks |= {
+        later: FAILED_SWAP if later[0] == swap.outcome_ns else SWAP
+        for swap in result.swaps
+        for later in _later_marks(result, swap)
     }
     return tuple(
         Mark(t_ns / 1e9, label, look)
@@ -165,16 +170,27 @@ def swap_marks(result: SimResult) -> tuple[Mark, ...]:
 
 
 def _instants(result: SimResult, swap: SwapRecord) -> list[int]:
-    """Return when a swap acted: at once, or on one flow after another."""
-    if swap.via != "sweep":
+    """Return when a swap acted: at once, or on one flow after another; not when it was taken
+    back."""
+    if swap.via not in ("sweep", "staged"):
         return [swap.t_ns]
     reached = set(swap.flows)
-    return [
+    found = [
         event.t_ns
         for event in result.events
-        if event.kind == "swap" and event.flow in reached and event.detail.get("via") == "sweep"
-        if event.t_ns >= swap.t_ns
-    ] or [swap.t_ns]
+        if swap.owns(event) and event.flow in reached and not event.detail.get("rollback")
+    ]
+    return ([swap.t_ns] if swap.via == "staged" else []) + found or [swap.t_ns]
+
+
+def _later_marks(result: SimResult, swap: SwapRecord) -> Iterator[tuple[int, str]]:
+    """Yield what else a swap did, and when: a rollback, the return of a name after a long gap."""
+    if swap.outcome_ns is not None:
+        yield swap.outcome_ns, shorten(swap.outcome.split(",")[0], SWAP_LABEL_MAX)
+    if swap.via == "reregister":
+        for event in filter(swap.owns, result.events):
+            if event.t_ns - swap.t_ns > result.duration_ns // 100:
+                yield event.t_ns, f"{event.detail['link']} registered again"
 
 
 def _swap_label(swap: SwapRecord) -> str:

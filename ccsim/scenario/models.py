@@ -19,6 +19,7 @@ from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_SIZE_BYTES, MAX_TIME_NS, 
 
 __all__ = [
     "Flow",
+    "Guard",
     "KernelSpec",
     "LinkSpec",
     "Listener",
@@ -30,6 +31,7 @@ __all__ = [
     "Swap",
     "Sysctl",
     "Tcp",
+    "Trigger",
 ]
 
 NonNegativeNs = Annotated[int, Field(ge=0, le=MAX_TIME_NS)]
@@ -126,23 +128,57 @@ class LinkSpec(_Frozen):
     map: str
 
 
+class Trigger(_Frozen):
+    """What a swap waits for, of one flow: exactly one of ``state``, ``cwnd_above`` [packets],
+    ``loss`` (so many loss events) and ``acked_bytes`` is not empty.
+
+    What reaches further than that flow's own socket acts ``delay_ns`` after it.
+    """
+
+    flow: Name
+    state: str = ""
+    cwnd_above: int = Field(default=0, ge=0)
+    loss: int = Field(default=0, ge=0)
+    acked_bytes: int = Field(default=0, ge=0, le=MAX_SIZE_BYTES)
+    delay_ns: PositiveNs
+
+
+class Guard(_Frozen):
+    """What a staged roll-out is watched by; ``threshold`` is in parts per million, of a stall in
+    nanoseconds.
+    """
+
+    metric: str
+    threshold: int = Field(ge=0)
+    window_ns: PositiveNs
+
+
 class Swap(_Frozen):
     """One replacement: of ``flows`` and ``listeners``, of a ``link``, or of the default of
     ``netns``; what does not belong to its mechanism is empty.
 
-    ``to`` is a map for ``link_update``, and a registered name for the others. ``over_ns`` is the
-    time over which a sweep is staggered (0: at once).
+    ``to`` is a map for what has a ``link``, and a registered name for the others. ``over_ns`` is
+    the time over which a sweep is staggered (0: at once); or it takes ``cohort`` flows at a time.
+    ``pause_ns`` lies between cohorts, and between the ``steps_ppm`` of a staged roll-out;
+    ``gap_ns`` between unregistering and registering. With a ``trigger`` ``at_ns`` is when it is
+    first looked for.
     """
 
     at_ns: NonNegativeNs
-    via: Literal["setsockopt", "link_update", "sweep", "sysctl"]
+    via: Literal["setsockopt", "link_update", "sweep", "sysctl", "reregister", "staged"]
     to: str
     flows: tuple[Name, ...] = ()
     listeners: tuple[Name, ...] = ()
     link: str = ""
     netns: str = ""
     over_ns: NonNegativeNs = 0
-    state: Literal["linux"] = "linux"
+    cohort: int = Field(default=0, ge=0)
+    pause_ns: NonNegativeNs = 0
+    gap_ns: NonNegativeNs = 0
+    steps_ppm: tuple[int, ...] = ()
+    guard: Guard | None = None
+    state: str = "linux"
+    trigger: Trigger | None = None
 
 
 class Record(_Frozen):
@@ -232,12 +268,13 @@ class Scenario(_Frozen):
     def with_b_twin(self) -> Scenario:
         """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
 
-        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``,
-        with that implementation's own parameters; a link that is updated starts on the last
-        update's map; what swaps write to sysctls is written before the run, in their order.
+        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``
+        (of a staged one: its link), with that implementation's own parameters; a link that is
+        updated or registered anew starts on the last such map; what swaps write to sysctls is
+        written before the run, in their order. A triggered swap counts from when it is looked for.
         """
         swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
-        flow_to = {name: swap.to for swap in swaps for name in swap.flows}
+        flow_to = {name: swap.link or swap.to for swap in swaps for name in swap.flows}
         listener_to = {name: swap.to for swap in swaps for name in swap.listeners}
         link_to = {swap.link: swap.to for swap in swaps if swap.link}
         changes = {

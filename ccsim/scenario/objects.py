@@ -10,22 +10,30 @@ from pathlib import Path
 from ccsim import catalog
 from ccsim.errors import Problem
 from ccsim.scenario.document import Document
-from ccsim.scenario.vocabulary import INIT_NET
+from ccsim.scenario.vocabulary import INIT_NET, STATE_POLICIES
 
 __all__ = ["MAX_COUNT", "Known", "ObjectFile", "flow_names", "known_names", "read_objects"]
 
+LINK_MECHANISMS = ("link_update", "reregister", "staged")  # whose ``to`` is a map
 MAX_OBJECT_BYTES = 1024 * 1024
 MAX_COUNT = 100_000  # flows that one entry may stand for
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectFile:
-    """A user's algorithm file: absolute path, SHA-256 of its content, its source and tables."""
+    """A user's file: absolute path, SHA-256 of its content, its source, tables and state
+    policies (names and their lines)."""
 
     path: str
     sha256: str
     source: str
     tables: catalog.Tables
+    policies: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its tables are all known without running it; of policies alone there is none."""
+        return self.tables.complete or bool(self.policies and not self.tables.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,8 @@ class Known:
     """What a scenario may refer to: ``maps`` in links and link updates, ``names`` by sockets.
 
     ``flows`` holds the flows behind each name that a swap may use: a flow, or all those that a
-    ``count`` makes. ``namespaces`` include the initial one. Not ``complete`` if an object file must
-    run before all its names are known.
+    ``count`` makes. ``namespaces`` include the initial one, ``policies`` are those of object files.
+    Not ``complete`` if an object file must run before all its names are known.
     """
 
     maps: frozenset[str] = frozenset()
@@ -43,6 +51,7 @@ class Known:
     flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     listeners: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset({INIT_NET})
+    policies: frozenset[str] = frozenset()
     complete: bool = False
 
 
@@ -71,7 +80,9 @@ def _read_object(path: Path) -> ObjectFile:
         raise ValueError(f"expected at most {MAX_OBJECT_BYTES // 1024} KiB, got more")
     source = content.decode("utf-8")
     tables = catalog.read_tables(source)
-    return ObjectFile(str(path.resolve()), hashlib.sha256(content).hexdigest(), source, tables)
+    policies = catalog.read_policies(source)
+    digest = hashlib.sha256(content).hexdigest()
+    return ObjectFile(str(path.resolve()), digest, source, tables, policies)
 
 
 def _define(file: ObjectFile, name: str, defined: dict[str, str]) -> None:
@@ -80,6 +91,9 @@ def _define(file: ObjectFile, name: str, defined: dict[str, str]) -> None:
         first = defined.setdefault(table.name, name) if table.name else name
         if first != name:
             raise ValueError(f"{table.name!r}, on line {table.line}, is defined in {first} too")
+    for policy, line in file.policies.items():
+        if policy in STATE_POLICIES:
+            raise ValueError(f"state policy {policy!r}, on line {line}, ships with ccsim already")
 
 
 def _why(name: str, error: Exception) -> str:
@@ -112,7 +126,8 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
         flows=_flow_names(document.get("flows")),
         listeners=_listener_names(document.get("listeners")),
         namespaces=frozenset({INIT_NET, *_keys(document.get("namespaces"))}),
-        complete=all(file.tables.complete for file in files),
+        policies=frozenset(name for file in files for name in file.policies),
+        complete=all(file.is_complete for file in files),
     )
 
 
@@ -122,7 +137,7 @@ def _links(document: Document) -> tuple[set[str], set[str]]:
     maps = _keys(links)
     linked = {name for name in maps.values() if isinstance(name, str)}
     for swap in swaps if isinstance(swaps, list) else []:
-        if isinstance(swap, dict) and swap.get("via") == "link_update":
+        if isinstance(swap, dict) and swap.get("via") in LINK_MECHANISMS:
             linked.add(str(swap.get("to")))
     return set(maps), linked
 

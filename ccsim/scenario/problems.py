@@ -21,7 +21,10 @@ _SWAPS: Mapping[str, type[BaseModel]] = {
     "link_update": spec.LinkUpdateSpec,
     "sweep": spec.SweepSpec,
     "sysctl": spec.SysctlSpec,
+    "reregister": spec.ReregisterSpec,
+    "staged": spec.StagedSpec,
 }
+_IN_SWAPS: Mapping[str, type[BaseModel]] = {"when": spec.WhenSpec, "guard": spec.GuardSpec}
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "path": spec.PathSpec,
     "flows": spec.FlowSpec,
@@ -106,6 +109,8 @@ def _model_at(raw: Location) -> type[BaseModel]:
     enclosing = raw[:-1]
     if not enclosing:
         return spec.ScenarioSpec
+    if enclosing[0] == "swaps" and enclosing[-1] in _IN_SWAPS:
+        return _IN_SWAPS[str(enclosing[-1])]
     if enclosing[0] == "swaps" and len(enclosing) > 2:
         return _SWAPS[str(enclosing[2])]
     if enclosing[-1] == "congestion":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
@@ -11,11 +12,13 @@ from ccsim.scenario.models import MAX_MSS_BYTES
 from ccsim.scenario.objects import Known
 from ccsim.scenario.vocabulary import (
     FLOW_NAME,
+    GUARD_METRICS,
     INIT_NET,
     LINK_NAME_BYTES,
     PROFILES,
     QDISCS,
     STATE_POLICIES,
+    TRIGGER_STATES,
     did_you_mean,
     is_harmless,
     listed,
@@ -29,6 +32,7 @@ from ccsim.units import (
     parse_packets,
     parse_probability,
     parse_rate_bps,
+    parse_share_ppm,
     parse_size_bytes,
     parse_time_ns,
     show,
@@ -36,7 +40,12 @@ from ccsim.units import (
 
 __all__ = [
     "BufferSize",
+    "Cohort",
+    "CohortSize",
+    "FlowRef",
     "FlowRefs",
+    "GuardMetric",
+    "GuardThreshold",
     "LinkName",
     "LinkRef",
     "ListenerRef",
@@ -55,8 +64,11 @@ __all__ = [
     "Rate",
     "Registered",
     "SegmentSize",
+    "Share",
     "State",
+    "Threshold",
     "Time",
+    "TriggerState",
 ]
 
 _NUMBER = r"[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?"
@@ -114,6 +126,59 @@ PacketCount = Annotated[
 PositivePackets = Annotated[
     int, PlainValidator(_positive(parse_packets)), WithJsonSchema(_packets(1))
 ]
+_SHARE = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _PERCENT]}
+Share = Annotated[int, PlainValidator(lambda v: parse_share_ppm(v)), WithJsonSchema(_SHARE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A number of flows, or a share of them all [ppm]; the other is 0."""
+
+    flows: int = 0
+    share_ppm: int = 0
+
+    def size(self, flows: int) -> int:
+        """Return how many of so many flows that is, rounded up."""
+        return self.flows or -(-flows * self.share_ppm // 1_000_000)
+
+
+def _parse_cohort(value: object) -> Cohort:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise ValueError(f"expected at least one flow, got {value}")
+        return Cohort(flows=value)
+    try:
+        return Cohort(share_ppm=parse_share_ppm(value))
+    except ValueError as error:
+        message = str(error).removeprefix("expected ")
+        raise ValueError(f"expected a number of flows such as 10, or {message}") from None
+
+
+_COHORT = {"anyOf": [{"type": "integer", "minimum": 1}, _PERCENT]}
+CohortSize = Annotated[Cohort, PlainValidator(_parse_cohort), WithJsonSchema(_COHORT)]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A share [ppm] or a time [ns]; the other is None."""
+
+    share_ppm: int | None = None
+    time_ns: int | None = None
+
+
+def _parse_threshold(value: object) -> Threshold:
+    """Return a share of up to 100 times, or a time."""
+    text = value.strip() if isinstance(value, str) else ""
+    if text.endswith(tuple(TIME_UNITS)):
+        return Threshold(time_ns=parse_time_ns(value))
+    return Threshold(share_ppm=parse_share_ppm(value, maximum=100))
+
+
+GuardThreshold = Annotated[
+    Threshold,
+    PlainValidator(_parse_threshold),
+    WithJsonSchema({"anyOf": [*_SHARE["anyOf"], _TIME]}),
+]
 Probability = Annotated[
     float,
     PlainValidator(parse_probability),
@@ -142,7 +207,8 @@ def unknown(what: str, value: object, known: Iterable[str], *, none: str = "ther
 
 
 Qdisc = Annotated[str, *_word("qdisc", QDISCS)]
-State = Annotated[str, *_word("state policy", STATE_POLICIES)]
+TriggerState = Annotated[str, *_word("state", TRIGGER_STATES)]
+GuardMetric = Annotated[str, *_word("guard metric", GUARD_METRICS)]
 Profile = Annotated[str, *_word("kernel profile", PROFILES)]
 
 
@@ -176,6 +242,23 @@ def _check_registered(value: object, info: ValidationInfo) -> str:
     if isinstance(value, str) and value and (value in known.names or not known.complete):
         return value
     return unknown("algorithm", value, known.names)
+
+
+def _check_state(value: object, info: ValidationInfo) -> str:
+    known = {*STATE_POLICIES, *_known(info).policies}
+    if isinstance(value, str) and value in known:
+        return value
+    return unknown("state policy", value, known)
+
+
+def _check_flow(value: object, info: ValidationInfo) -> str:
+    """Accept the name of exactly one flow."""
+    known = _known(info).flows
+    if not isinstance(value, str) or value not in known:
+        return unknown("flow", value, known)
+    if len(known[value]) != 1:
+        raise ValueError(f"expected one flow, got {value!r}, which are {len(known[value])}")
+    return value
 
 
 def _check_map(value: object, info: ValidationInfo) -> str:
@@ -267,6 +350,12 @@ ListenerRefs = Annotated[
             "examples": [["web"]],
         }
     ),
+]
+FlowRef = Annotated[str, PlainValidator(_check_flow), _WORD]
+State = Annotated[
+    str,
+    PlainValidator(_check_state),
+    WithJsonSchema({"type": "string", "minLength": 1, "examples": list(STATE_POLICIES)}),
 ]
 FlowRefs = Annotated[
     tuple[str, ...],

@@ -9,6 +9,7 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import models, spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.objects import ObjectFile, flow_names
+from ccsim.scenario.resolve_swaps import SwapResolver
 from ccsim.scenario.tables import is_restricted, wrong_parameters
 from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
@@ -158,62 +159,10 @@ class _Resolver:
     def before_end(self) -> str:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
-    def swap(self, i: int, entry: spec.SwapSpec, flows: Sequence[models.Flow]) -> models.Swap:
-        """Resolve one swap; ``flows`` are all of the scenario's."""
-        if entry.at >= self.written.duration:
-            self.complain(("swaps", i, "at"), f"{self.before_end()}, got {format_time(entry.at)}")
-        if isinstance(entry, spec.LinkUpdateSpec):
-            return models.Swap(at_ns=entry.at, via=entry.via, link=entry.link, to=entry.to)
-        if isinstance(entry, spec.SysctlSpec):
-            return models.Swap(at_ns=entry.at, via=entry.via, netns=entry.netns, to=entry.to)
-        over_ns = entry.over if isinstance(entry, spec.SweepSpec) else 0
-        if entry.at < self.written.duration <= entry.at + over_ns:
-            message = f"{self.before_end()}, got a sweep until {format_time(entry.at + over_ns)}"
-            self.complain(("swaps", i, "over"), message)
-        return models.Swap(
-            at_ns=entry.at,
-            via=entry.via,
-            flows=self.reached(i, entry, flows),
-            listeners=_listeners_of(entry),
-            to=entry.to,
-            over_ns=over_ns,
-            state="linux",
-        )
-
-    def reached(
-        self, i: int, entry: spec.SetsockoptSpec | spec.SweepSpec, flows: Sequence[models.Flow]
-    ) -> tuple[str, ...]:
-        """Return the flows that a swap reaches; "all" means those that run, so far as is known."""
-        if entry.flows is None:
-            return ()
-        at, where = format_time(entry.at), ("swaps", i, "flows")
-        idle = {flow.name: _idle(flow, entry.at) for flow in flows}
-        if entry.flows:
-            for name in entry.flows:
-                if idle.get(name):
-                    self.complain(where, f"flow {name!r} {idle[name]}; the swap is at {at}")
-            return entry.flows
-        running = tuple(name for name, reason in idle.items() if not reason)
-        if not running:
-            self.complain(where, f"no flow runs at {at}, when the swap is due")
-        return running
-
-
-def _listeners_of(entry: spec.SetsockoptSpec | spec.SweepSpec) -> tuple[str, ...]:
-    """Return the listeners that a swap reaches: a sweep reaches none."""
-    return entry.listeners or () if isinstance(entry, spec.SetsockoptSpec) else ()
-
-
-def _idle(flow: models.Flow, at_ns: int) -> str:
-    """Say why a flow cannot be swapped at a time; empty if it can.
-
-    A flow that starts at that very time has no socket yet when the swap comes.
-    """
-    if flow.start_ns >= at_ns:
-        return f"has not started; it starts at {format_time(flow.start_ns)}"
-    if flow.stop_ns is not None and flow.stop_ns <= at_ns:
-        return f"has ended; it stops at {format_time(flow.stop_ns)}"
-    return ""
+    def swaps(self, flows: Sequence[models.Flow]) -> tuple[models.Swap, ...]:
+        """Resolve the swaps; ``flows`` are all of the scenario's."""
+        made = SwapResolver(self.written, self.complain, flows)
+        return tuple(s for i, entry in enumerate(self.written.swaps) for s in made.swaps(i, entry))
 
 
 def resolve(
@@ -223,7 +172,7 @@ def resolve(
     resolver = _Resolver(written, document, files)
     path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
     namespaces = resolver.namespaces()
-    swaps = tuple(resolver.swap(i, entry, flows) for i, entry in enumerate(written.swaps))
+    swaps = resolver.swaps(flows)
     interval_ns = written.record.interval
     if written.duration // interval_ns > MAX_SAMPLES:
         message = f"expected at most {MAX_SAMPLES} samples, got {written.duration // interval_ns}"

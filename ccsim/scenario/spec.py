@@ -7,6 +7,7 @@ with one another is `ccsim.scenario.resolve`.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,22 +26,26 @@ from pydantic import (
 from ccsim.scenario import quantities as q
 from ccsim.scenario.models import MAX_SEED, Parameter
 from ccsim.scenario.objects import MAX_COUNT, flow_names
-from ccsim.scenario.vocabulary import INIT_NET, is_harmless
+from ccsim.scenario.vocabulary import INIT_NET, is_harmless, listed
 from ccsim.units import show
 
 __all__ = [
     "CongestionSpec",
     "FlowSpec",
+    "GuardSpec",
     "KernelSection",
     "LinkUpdateSpec",
     "ListenerSpec",
     "PathSpec",
     "RecordSpec",
+    "ReregisterSpec",
     "ScenarioSpec",
     "SetsockoptSpec",
+    "StagedSpec",
     "SweepSpec",
     "SysctlSpec",
     "TcpSpec",
+    "WhenSpec",
 ]
 
 
@@ -152,14 +157,83 @@ class ListenerSpec(_Spec):
     netns: q.NamespaceRef = _key("The network namespace of its socket.", INIT_NET)
 
 
-class SetsockoptSpec(_Spec):
+class WhenSpec(_Spec):
+    """A trigger: the swap comes at the ACK or timer of a flow that makes a condition true."""
+
+    flow: q.FlowRef = _key("The flow that is watched.")
+    state: q.TriggerState | None = _key("A state of TCP, the application or BBR.", None)
+    cwnd_above: q.PositivePackets | None = _key("cwnd above so many packets.", None)
+    loss: StrictInt | None = _key("The k-th loss event: fast recovery or timeout.", None, ge=1)
+    acked: q.PositiveSize | None = _key("So much payload acknowledged in order.", None)
+    after: q.Time = _key("When it is first looked for.", "0 s")
+    delay: q.PositiveTime | None = _key(
+        "How long after it the swap acts, where it reaches beyond that flow's socket; else the "
+        "flow's base RTT.",
+        None,
+    )
+
+    @model_validator(mode="after")
+    def _waits_for_one_thing(self) -> WhenSpec:
+        given = [key for key in WHEN_CONDITIONS if getattr(self, key) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none"
+            raise ValueError(f"expected exactly one of {listed(WHEN_CONDITIONS)}, got {got}")
+        return self
+
+
+WHEN_CONDITIONS = ("state", "cwnd_above", "loss", "acked")
+
+
+class GuardSpec(_Spec):
+    """What a staged roll-out is watched by, against the window before it began."""
+
+    metric: q.GuardMetric = _key("What is measured over the flows that were moved.")
+    threshold: q.GuardThreshold = _key('How much worse it may get: "20 %", of a stall "500 ms".')
+    window: q.PositiveTime = _key("The time over which it is measured.", "1 s")
+
+
+class _SwapSpec(_Spec):
+    """A time, again and again if wanted, or a trigger."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["at"]}, {"required": ["when"]}]}
+    )
+
+    at: q.Time | None = _key('When, such as "20 s".', None)
+    every: q.PositiveTime | None = _key("With at: again after each such time.", None)
+    until: q.Time | None = _key("With every: not later than this; else the end.", None)
+    when: WhenSpec | None = _key("A trigger, in place of a time.", None)
+
+    @property
+    def start(self) -> int:
+        """When it acts first, or is first looked for [ns]."""
+        if self.when is not None:
+            return self.when.after
+        return self.at or 0
+
+    @model_validator(mode="after")
+    def _knows_when(self) -> _SwapSpec:
+        if self.at is None and self.when is None:
+            raise ValueError("missing key 'at': when, such as \"20 s\"; or 'when': a trigger")
+        if self.at is not None and self.when is not None:
+            raise ValueError("expected either 'at' or 'when', got both")
+        if self.every is not None and self.at is None:
+            raise ValueError("expected 'every' beside 'at', got it beside 'when'")
+        if self.until is not None and self.every is None:
+            raise ValueError("expected 'until' beside 'every', got no 'every'")
+        return self
+
+
+class SetsockoptSpec(_SwapSpec):
     """TCP_CONGESTION on the sockets of the named flows and listeners."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["flows"]}, {"required": ["listeners"]}]}
+        json_schema_extra={
+            "anyOf": [{"required": ["flows"]}, {"required": ["listeners"]}],
+            "oneOf": [{"required": ["at"]}, {"required": ["when"]}],
+        }
     )
 
-    at: q.Time = _key('When, such as "20 s".')
     via: Literal["setsockopt"] = _key("The mechanism.")
     flows: q.FlowRefs | None = _key("The flows to swap.", None)
     listeners: q.ListenerRefs | None = _key(
@@ -175,37 +249,74 @@ class SetsockoptSpec(_Spec):
         return self
 
 
-class LinkUpdateSpec(_Spec):
+class LinkUpdateSpec(_SwapSpec):
     """BPF_LINK_UPDATE: from now on the link's name means another map."""
 
-    at: q.Time = _key('When, such as "20 s".')
     via: Literal["link_update"] = _key("The mechanism.")
     link: q.LinkRef = _key("The link, one of those under links.")
     to: q.MapName = _key("The map to put behind the link's name.")
 
 
-class SweepSpec(_Spec):
-    """TCP_CONGESTION on every matching running socket, staggered or at once."""
+class SweepSpec(_SwapSpec):
+    """TCP_CONGESTION on every matching running socket: staggered, by cohorts, or at once."""
 
-    at: q.Time = _key('When, such as "20 s".')
     via: Literal["sweep"] = _key("The mechanism.")
     flows: q.FlowRefs = _key("The flows to sweep.", "all")
     to: q.Registered = _key("The registered name to swap to.")
-    over: q.Time = _key("The time over which it is staggered.", "0 s")
+    over: q.Time | None = _key("The time over which it is staggered.", None)
+    cohort: q.CohortSize | None = _key("So many flows at a time, or such a share.", None)
+    pause: q.PositiveTime | None = _key("With a cohort: the time between two.", None)
     state: q.State = _key("What the new implementation starts from.", "linux")
 
+    @model_validator(mode="after")
+    def _goes_one_way(self) -> SweepSpec:
+        if self.over is not None and self.cohort is not None:
+            raise ValueError("expected either 'over' or 'cohort', got both")
+        if (self.cohort is None) != (self.pause is None):
+            raise ValueError("expected 'cohort' and 'pause' together, got one of them")
+        return self
 
-class SysctlSpec(_Spec):
+
+class SysctlSpec(_SwapSpec):
     """net.ipv4.tcp_congestion_control: what new sockets of a namespace start with."""
 
-    at: q.Time = _key('When, such as "20 s".')
     via: Literal["sysctl"] = _key("The mechanism.")
     netns: q.NamespaceRef = _key("The network namespace.", INIT_NET)
     to: q.Registered = _key("The registered name to write.")
 
 
+class ReregisterSpec(_SwapSpec):
+    """Unregister, wait, register under the same name: the way before links."""
+
+    via: Literal["reregister"] = _key("The mechanism.")
+    link: q.LinkRef = _key("The link whose name goes and comes back.")
+    to: q.MapName = _key("The map that is registered under the name.")
+    gap: q.Time = _key("How long the name is missing.", "100 ms")
+
+
+class StagedSpec(_SwapSpec):
+    """A link update, then setsockopt on growing fractions of the running flows, under a guard."""
+
+    via: Literal["staged"] = _key("The mechanism.")
+    link: q.LinkRef = _key("The link, one of those under links.")
+    to: q.MapName = _key("The map to put behind the link's name.")
+    flows: q.FlowRefs = _key("The running flows to move.", "all")
+    steps: tuple[q.Share, ...] = _key("The growing shares of them.", ["1 %", "10 %", "100 %"])
+    pause: q.PositiveTime = _key("The time between steps.", "1 s")
+    guard: GuardSpec | None = _key("What rolls it back.", None)
+    state: q.State = _key("What the new implementation starts from.", "linux")
+
+    @model_validator(mode="after")
+    def _grows(self) -> StagedSpec:
+        if not self.steps or any(b <= a for a, b in pairwise(self.steps)):
+            shares = ", ".join(f"{step / 10_000:g} %" for step in self.steps) or "none"
+            raise ValueError(f"expected growing steps, got {shares}")
+        return self
+
+
 SwapSpec = Annotated[
-    SetsockoptSpec | LinkUpdateSpec | SweepSpec | SysctlSpec, Field(discriminator="via")
+    SetsockoptSpec | LinkUpdateSpec | SweepSpec | SysctlSpec | ReregisterSpec | StagedSpec,
+    Field(discriminator="via"),
 ]
 
 

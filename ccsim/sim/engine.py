@@ -54,6 +54,7 @@ class Engine:
         self._lookahead_ns = lookahead_ns
         self._progress = progress
         self._check = check
+        self.reactions_ns: dict[int, int] = {}  # of armed triggers: no window is longer
         self._instants: list[int] = []
         self._window: simpy.Event = env.event()
         self._sent: simpy.Event = env.event()
@@ -93,6 +94,8 @@ class Engine:
         horizon = queue + fifo.service_ns(ACK_BYTES) + self._return_ns
         if self._lookahead_ns is not None:
             horizon = min(horizon, t_ns + self._lookahead_ns)
+        if self.reactions_ns:
+            horizon = min(horizon, t_ns + min(self.reactions_ns.values()))
         while self._instants and self._instants[0] <= t_ns:
             heapq.heappop(self._instants)
         if self._instants:

@@ -14,7 +14,7 @@ from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import TcpSock
 from ccsim.tcp.train import SenderSample
 
-__all__ = ["EventLog", "FlowRecorder", "link_trace"]
+__all__ = ["COLUMNS", "EventLog", "FlowRecorder", "link_trace"]
 
 COLUMNS = (
     "t_ns",

@@ -3,7 +3,7 @@ scenario has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,8 +22,11 @@ from ccsim.kernel import (
     Object,
     Sock,
     TcpCongestionOps,
-    load_tables,
 )
+from ccsim.kernel.errors import ENOENT
+from ccsim.kernel.loader import load_file
+from ccsim.kernel.policy import StatePolicy
+from ccsim.sim.policies import POLICIES
 
 __all__ = ["Registry"]
 
@@ -38,9 +41,14 @@ class Registry:
     ``listeners`` are there by name.
     """
 
-    def __init__(self, scenario: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        scenario: Mapping[str, Any],
+        guard: Callable[[TcpCongestionOps], TcpCongestionOps] | None = None,
+    ) -> None:
         self.files: set[str] = set()
         self._tables: dict[str, dict[str, TcpCongestionOps]] = {}
+        self._policies: dict[str, type[StatePolicy]] = dict(POLICIES)
         self._user_files = [Path(path) for path in scenario["objects"]]
         spec = scenario["kernel"]
         reno = self._request_module("reno")
@@ -49,6 +57,7 @@ class Registry:
             builtins=() if reno is None else (reno,),
             default="reno",
             request_module=self._request_module,
+            guard=guard,
         )
         self.links: dict[str, Link] = {}
         self.maps: dict[str, Map] = {}
@@ -72,7 +81,8 @@ class Registry:
         key = str(path)
         if key not in self._tables:
             self.files.add(key)
-            tables = load_tables(path)
+            tables, policies = load_file(path)
+            self._policies |= policies
             self._tables[key] = {
                 name: ops for name, ops in tables.items() if not name.startswith("_")
             }
@@ -110,7 +120,7 @@ class Registry:
         """Create the scenario's links, and attach the other maps of its objects by themselves."""
         names = {link["name"] for link in scenario["links"]}
         linked = {link["map"] for link in scenario["links"]}
-        linked |= {swap["to"] for swap in scenario["swaps"] if swap["via"] == "link_update"}
+        linked |= {swap["to"] for swap in scenario["swaps"] if swap["link"]}
         for link in scenario["links"]:
             self.links[link["name"]] = self._open(link["map"], link["name"]).attach_struct_ops()
         for name, ops in self._user_tables():
@@ -134,12 +144,32 @@ class Registry:
     def update_link(self, link: str, map_name: str) -> None:
         """Put another map behind a link, as ``bpf_link__update_map`` does; KernelError if the
         kernel refuses."""
+        if link not in self.links:
+            raise KernelError(ENOENT, f"no link is registered as {link!r} now")
         self.links[link].update_map(self._open(map_name, link))
 
     def link_map(self, link: str) -> str:
-        """Return the name of the map that is behind a link."""
-        current = self.links[link].map
-        return "" if current is None else current.name
+        """Return the name of the map that is behind a link; empty while it is unregistered."""
+        found = self.links.get(link)
+        return "" if found is None or found.map is None else found.map.name
+
+    def unregister(self, link: str) -> None:
+        """Let a link's name go: the process that holds the link ends, or deletes the element."""
+        gone = self.links.pop(link, None)
+        if gone is None:
+            return
+        if gone.real:
+            self.kernel.close_fd(gone.fd)
+        else:
+            gone.destroy()
+
+    def register(self, link: str, map_name: str) -> None:
+        """Register a map under a link's name; KernelError EEXIST if somebody has it."""
+        self.links[link] = self._open(map_name, link).attach_struct_ops()
+
+    def new_policy(self, name: str) -> StatePolicy:
+        """Return a state policy for one swap of one connection: shipped, or from a user's file."""
+        return self._policies[name]()
 
     # --- namespaces and sockets ---
 

@@ -1,62 +1,138 @@
-"""Swaps while traffic runs: each mechanism is a process that waits for its instant and then
-acts."""
+"""Swaps while traffic runs: each waits for its instant or trigger, and then its mechanism acts."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from ccsim.kernel import TCP_CONGESTION, KernelError
-from ccsim.kernel.errors import EBADF
+from ccsim.kernel import KernelError
+from ccsim.sim.change import Change, change_flow, change_listener
 from ccsim.sim.traces import SwapRecord
+from ccsim.sim.triggers import arm, trigger_text
 
 if TYPE_CHECKING:
-    from ccsim.sim.world import LiveFlow, World
+    from ccsim.sim.world import World
 
-__all__ = ["swap_processes"]
+__all__ = ["Carried", "Process", "carry_out", "start_swaps", "sweep_steps"]
 
 Process = Generator[simpy.Event, Any, None]
-Change = tuple[str, str, str, int]
-"""Name of the flow or listener, its old and new implementation, and the errno."""
+Swap = Mapping[str, Any]
 
 
-def swap_processes(world: World) -> Iterator[Process]:
-    """Return a process for each swap of the scenario that falls into the run."""
-    mechanisms = {
+def start_swaps(world: World) -> None:
+    """Start a process for each swap of the scenario that falls into the run."""
+    for index, swap in enumerate(world.scenario["swaps"]):
+        if swap["at_ns"] < world.end_ns:
+            world.env.process(_wait(world, index, swap))
+
+
+def _wait(world: World, index: int, swap: Swap) -> Process:
+    """Wait for the swap's time; from then on a trigger is looked for, if it has one."""
+    yield world.engine.instant(swap["at_ns"])
+    if swap["trigger"] is not None:
+        arm(world, index, swap, carry_out)
+        return
+    world.tick()
+    steps = carry_out(world, index, swap, swap["at_ns"])
+    if steps is not None:
+        yield from steps
+
+
+def carry_out(world: World, index: int, swap: Swap, t_ns: int) -> Process | None:
+    """Let a swap's mechanism act now, at ``t_ns``; return what of it comes later, if anything."""
+    from ccsim.sim.reregister import reregister
+    from ccsim.sim.staged import staged
+
+    mechanisms: dict[str, Callable[[Carried], Process | None]] = {
         "link_update": _link_update,
         "setsockopt": _setsockopt,
         "sweep": _sweep,
         "sysctl": _sysctl,
+        "reregister": reregister,
+        "staged": staged,
     }
-    for index, swap in enumerate(world.scenario["swaps"]):
-        if swap["at_ns"] < world.end_ns:
-            yield mechanisms[swap["via"]](world, index, swap)
+    return mechanisms[swap["via"]](Carried(world, index, swap, t_ns))
 
 
-def _link_update(world: World, index: int, swap: Mapping[str, Any]) -> Process:
+class Carried:
+    """One swap as it is carried out from ``t_ns`` on; its record among the world's grows with it.
+
+    ``old`` and ``new`` name implementations; those of changed flows are gathered.
+    """
+
+    def __init__(self, world: World, index: int, swap: Swap, t_ns: int) -> None:
+        self.world = world
+        self.index = index
+        self.swap = swap
+        self.t_ns = t_ns
+        self.trigger = trigger_text(swap["trigger"])
+        self._changes: list[Change] = []
+        self._slot = len(world.swaps)
+        state = swap["state"]
+        record = SwapRecord(index, t_ns, swap["via"], "", "none", swap["to"], (), 0, state)
+        world.swaps.append(replace(record, trigger=self.trigger))
+        self.describe("none", swap["to"])
+
+    @property
+    def record(self) -> SwapRecord:
+        """What is known of the swap so far."""
+        return self.world.swaps[self._slot]
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of the record."""
+        self.world.swaps[self._slot] = replace(self.record, **fields)
+
+    def describe(self, old: str, new: str, errno: int = 0) -> None:
+        """Say what the swap replaced by what; mechanism and policy go into the label."""
+        parts = [f"{old} → {new}", self.swap["via"]]
+        parts += [self.swap["state"]] * (self.swap["state"] != "linux")
+        parts += [self.trigger] * bool(self.trigger)
+        self.update(old=old, new=new, errno=errno, label=", ".join(parts))
+
+    def change(self, name: str, t_ns: int, to: str = "", **more: Any) -> Change:
+        """Set ``TCP_CONGESTION`` on a flow at ``t_ns``, to another name than the swap's if told."""
+        more["swap"] = self.index
+        done = change_flow(self.world, name, self.swap, t_ns, to, **more)
+        self.gather([done])
+        return done
+
+    def gather(self, changes: list[Change], *, flows: bool = True) -> None:
+        """Note what became of flows, or listeners."""
+        self._changes += changes
+        every = self._changes
+        old = " + ".join(dict.fromkeys(change.old for change in every if change.old)) or "none"
+        new = next((change.new for change in every if not change.errno), self.swap["to"])
+        self.describe(old, new, next((change.errno for change in every if change.errno), 0))
+        if flows:
+            done = (change.name for change in changes if change.is_done)
+            self.update(flows=tuple(dict.fromkeys((*self.record.flows, *done))))
+
+    def log(self, kind: str, t_ns: int, **detail: Any) -> None:
+        """Put an event of no single flow into the run's list."""
+        self.world.log(kind, None, t_ns, {"via": self.swap["via"], **detail, "swap": self.index})
+
+
+def _link_update(carried: Carried) -> None:
     """``BPF_LINK_UPDATE``: the name means another implementation, for connections that choose it
     from now on."""
-    yield world.engine.instant(swap["at_ns"])
-    world.tick()
+    swap, registry = carried.swap, carried.world.registry
     link = swap["link"]
-    old = world.registry.link_map(link)
+    old = registry.link_map(link)
     errno = 0
     try:
-        world.registry.update_link(link, swap["to"])
+        registry.update_link(link, swap["to"])
     except KernelError as error:
         errno = error.errno or 0
-    _record(world, index, swap, swap["at_ns"], old, swap["to"], (), errno)
-    detail = {"via": "link_update", "link": link, "from": old, "to": swap["to"], "errno": errno}
-    world.log("swap", None, swap["at_ns"], detail)
+    carried.describe(old, swap["to"], errno)
+    carried.log("swap", carried.t_ns, **{"link": link, "from": old}, to=swap["to"], errno=errno)
 
 
-def _sysctl(world: World, index: int, swap: Mapping[str, Any]) -> Process:
+def _sysctl(carried: Carried) -> None:
     """``net.ipv4.tcp_congestion_control``: what new sockets of a namespace start with."""
-    yield world.engine.instant(swap["at_ns"])
-    world.tick()
-    registry = world.registry
+    swap, registry = carried.swap, carried.world.registry
     netns = registry.netns(swap["netns"])
     old = netns.tcp_congestion_control.map_name
     errno = 0
@@ -65,112 +141,43 @@ def _sysctl(world: World, index: int, swap: Mapping[str, Any]) -> Process:
     except KernelError as error:
         errno = error.errno or 0
     new = swap["to"] if errno else netns.tcp_congestion_control.map_name
-    _record(world, index, swap, swap["at_ns"], old, new, (), errno)
-    detail = {"via": "sysctl", "netns": swap["netns"], "from": old, "to": new, "errno": errno}
-    world.log("swap", None, swap["at_ns"], detail)
+    carried.describe(old, new, errno)
+    about = {"netns": swap["netns"], "from": old, "to": new}
+    carried.log("swap", carried.t_ns, **about, errno=errno)
 
 
-def _setsockopt(world: World, index: int, swap: Mapping[str, Any]) -> Process:
+def _setsockopt(carried: Carried) -> None:
     """``TCP_CONGESTION`` on each of the named flows, then listeners."""
-    yield world.engine.instant(swap["at_ns"])
-    world.tick()
-    changes = [_change(world, world.flow(name), swap, swap["at_ns"]) for name in swap["flows"]]
-    listeners = [_change_listener(world, name, swap) for name in swap["listeners"]]
-    _record_changes(world, index, swap, changes, listeners)
+    world, swap = carried.world, carried.swap
+    for name in swap["flows"]:
+        if swap["trigger"] is None or len(swap["flows"]) == 1 or world.flow(name).running:
+            carried.change(name, carried.t_ns)
+    for name in swap["listeners"]:
+        at = (world, name, swap["to"], swap["via"], carried.t_ns)
+        carried.gather([change_listener(*at, swap=carried.index)], flows=False)
 
 
-def _sweep(world: World, index: int, swap: Mapping[str, Any]) -> Process:
-    """``TCP_CONGESTION`` on one running flow after another, evenly over ``over_ns``, in the order
-    of the scenario."""
-    flows = [world.flow(name) for name in swap["flows"]]
-    last = max(len(flows) - 1, 1)
-    changes = []
-    for k, flow in enumerate(flows):
-        t = swap["at_ns"] + swap["over_ns"] * k // last
+def _sweep(carried: Carried) -> Process:
+    """``TCP_CONGESTION`` on one running flow or cohort after another, in the scenario's order."""
+    world = carried.world
+    for after_ns, names in sweep_steps(carried.swap):
+        t = carried.t_ns + after_ns
         if t >= world.end_ns:
             break
         if t > world.env.now:
             yield world.engine.instant(t)
         world.tick()
-        if flow.running:
-            changes.append(_change(world, flow, swap, t))
-    _record_changes(world, index, swap, changes)
+        for name in names:
+            if world.flow(name).running:
+                carried.change(name, t)
 
 
-def _change_listener(world: World, name: str, swap: Mapping[str, Any]) -> Change:
-    """Set the option on a listener; what it accepted before stays as it is."""
-    registry = world.registry
-    sk = registry.listeners[name]
-    old = registry.kernel.would_accept(sk).map_name
-    errno = 0
-    try:
-        registry.kernel.setsockopt(sk, TCP_CONGESTION, swap["to"])
-    except KernelError as error:
-        errno = error.errno or 0
-    new = swap["to"] if errno else registry.kernel.would_accept(sk).map_name
-    detail = {"via": swap["via"], "listener": name, "from": old, "to": new, "errno": errno}
-    world.log("swap", None, swap["at_ns"], detail)
-    return name, old, new, errno
-
-
-def _change(world: World, flow: LiveFlow, swap: Mapping[str, Any], t_ns: int) -> Change:
-    """Set the option on one flow; return the flow's name, the old and new implementation, and the
-    errno."""
-    sk = flow.sk
-    name = flow.spec["name"]
-    if not flow.running:
-        world.log("swap", flow, t_ns, {"via": swap["via"], "to": swap["to"], "errno": EBADF})
-        return name, "", swap["to"], EBADF
-    old = world.implementation(flow)
-    before = {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh, "pacing_rate": sk.pacing_rate}
-    sk.set_clock(t_ns)
-    errno = 0
-    try:
-        world.registry.kernel.setsockopt(sk, TCP_CONGESTION, swap["to"])
-    except KernelError as error:
-        errno = error.errno or 0
-    except Exception as error:
-        raise world.blame(error) from error
-    flow.recorder.implementation_changed()
-    new = world.implementation(flow)
-    after = {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh, "pacing_rate": sk.pacing_rate}
-    detail = {
-        "via": swap["via"],
-        "from": old,
-        "to": new,
-        "before": before,
-        "after": after,
-        "errno": errno,
-    }
-    world.log("swap", flow, t_ns, detail)
-    return name, old, new, errno
-
-
-def _record_changes(
-    world: World,
-    index: int,
-    swap: Mapping[str, Any],
-    changes: Sequence[Change],
-    listeners: Sequence[Change] = (),
-) -> None:
-    every = (*changes, *listeners)
-    old = " + ".join(dict.fromkeys(change[1] for change in every if change[1])) or "none"
-    new = next((change[2] for change in every if not change[3]), swap["to"])
-    errno = next((change[3] for change in every if change[3]), 0)
-    flows = tuple(change[0] for change in changes if not change[3] and change[1] != change[2])
-    _record(world, index, swap, swap["at_ns"], old, new, flows, errno)
-
-
-def _record(
-    world: World,
-    index: int,
-    swap: Mapping[str, Any],
-    t_ns: int,
-    old: str,
-    new: str,
-    flows: tuple[str, ...],
-    errno: int,
-) -> None:
-    via = swap["via"]
-    label = f"{old} → {new}, {via}"
-    world.swaps.append(SwapRecord(index, t_ns, via, label, old, new, flows, errno))
+def sweep_steps(swap: Swap) -> list[tuple[int, list[str]]]:
+    """Return when a sweep comes to whom [ns after its start]: evenly over ``over_ns``, or
+    ``cohort`` flows at a time, ``pause_ns`` apart."""
+    flows, size = swap["flows"], swap["cohort"]
+    if size:
+        cohorts = range(0, len(flows), size)
+        return [(swap["pause_ns"] * k, flows[i : i + size]) for k, i in enumerate(cohorts)]
+    last = max(len(flows) - 1, 1)
+    return [(swap["over_ns"] * k // last, [name]) for k, name in enumerate(flows)]

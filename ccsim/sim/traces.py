@@ -78,8 +78,9 @@ class LinkTrace:
 @dataclass(frozen=True)
 class Event:
     """Something that happened at one instant: ``kind`` is one of swap, accept, ca_state, loss, rto,
-    tlp, hystart, start, end, undo; ``flow`` is empty for what concerns no single flow; ``detail``
-    holds plain JSON values."""
+    tlp, hystart, start, end, undo; of swaps too are trigger, policy, unregister, fallback (a name
+    that was missing), guard, rollback, rollout; ``flow`` is empty for what concerns no single flow;
+    ``detail`` holds plain JSON values."""
 
     t_ns: int
     kind: str
@@ -90,7 +91,11 @@ class Event:
 @dataclass(frozen=True)
 class SwapRecord:
     """One swap as it was carried out; ``flows`` are the running flows whose implementation it
-    changed."""
+    changed.
+
+    ``state`` is the state policy, ``trigger`` what the swap waited for (empty: its time) and
+    ``outcome``, of a staged roll-out, "complete" or why it was rolled back, at ``outcome_ns``.
+    """
 
     index: int
     t_ns: int
@@ -100,6 +105,18 @@ class SwapRecord:
     new: str
     flows: tuple[str, ...]
     errno: int = 0
+    state: str = "linux"
+    trigger: str = ""
+    outcome: str = ""
+    outcome_ns: int | None = None
+
+    def owns(self, event: Event) -> bool:
+        """Tell whether an event of kind ``swap`` is one of this swap's steps."""
+        detail = event.detail
+        numbered = detail.get("swap", self.index) == self.index and detail.get("via") == self.via
+        takes_time = self.via in ("sweep", "staged", "reregister")
+        in_time = event.t_ns >= self.t_ns if takes_time else event.t_ns == self.t_ns
+        return event.kind == "swap" and numbered and in_time
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import simpy
 
 from ccsim.errors import AlgorithmError
-from ccsim.kernel import TCP_CONGESTION
+from ccsim.kernel import TCP_CONGESTION, KernelError
+from ccsim.kernel.errors import ENOENT
 from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
 from ccsim.sim.engine import Engine
-from ccsim.sim.flow import Flow, FlowPath
+from ccsim.sim.flow import FlowPath
+from ccsim.sim.followed import FollowedFlow
+from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
 from ccsim.sim.streams import FlowRandom, stream_seed
-from ccsim.sim.swaps import swap_processes
+from ccsim.sim.swaps import start_swaps
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
+from ccsim.sim.triggers import Reactions
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
@@ -31,7 +35,7 @@ __all__ = ["LiveFlow", "World"]
 Process = Generator[simpy.Event, Any, None]
 
 
-class LiveFlow(Flow):
+class LiveFlow(FollowedFlow):
     """A flow in a world: its process, its place in the kernel, its events."""
 
     world: World
@@ -42,13 +46,24 @@ class LiveFlow(Flow):
     def open(self) -> None:
         """Open the socket and choose its congestion control, as the application does before
         ``connect``."""
-        self.world.registry.open_socket(self.sk, self.spec)
-        self._began()
+        missing = False
+        try:
+            self.world.registry.open_socket(self.sk, self.spec)
+        except KernelError as error:
+            if error.errno != ENOENT:
+                raise
+            missing = True
+        self._began(missing=missing)
 
-    def _began(self) -> None:
+    def _began(self, *, missing: bool = False) -> None:
+        """Note what the socket begins with; ``missing``: not with what it asked for (ENOENT)."""
         kernel = self.world.registry.kernel
-        self.congestion = self.spec["congestion"] or kernel.getsockopt(self.sk, TCP_CONGESTION)
+        wanted, got = self.spec["congestion"], kernel.getsockopt(self.sk, TCP_CONGESTION)
+        self.congestion = got if missing else wanted or got
         self.recorder.implementation_changed()
+        if missing:
+            detail = {"wanted": wanted, "got": got, "errno": ENOENT}
+            self.world.log("fallback", self, self.sk.tcp_clock_cache, detail)
 
     @property
     def running(self) -> bool:
@@ -76,6 +91,7 @@ class LiveFlow(Flow):
 
     def on_closed(self, t_ns: int) -> None:
         """Close the socket: the implementation is released and loses a reference."""
+        super().on_closed(t_ns)
         if self.running:
             self.world.registry.kernel.close(self.sk)
         self.world.log("end", self, t_ns, {})
@@ -124,7 +140,12 @@ class LiveFlow(Flow):
 
 
 class World:
-    """Everything that a run consists of, built from a resolved scenario (plain JSON values)."""
+    """Everything that a run consists of, built from a resolved scenario (plain JSON values).
+
+    ``paranoid`` has invariants checked throughout; ``always_paranoid`` has it for every world.
+    """
+
+    always_paranoid: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -140,10 +161,12 @@ class World:
         self.end_ns = int(scenario["duration_ns"])
         self.events = EventLog()
         self.swaps: list[SwapRecord] = []
-        self.registry = Registry(scenario)
+        self.reactions = Reactions(self)
+        paranoid = paranoid or self.always_paranoid
+        self.registry = Registry(scenario, Watchman().guarded if paranoid else None)
         self.env = simpy.Environment(initial_time=0)
         self.link = self._make_link()
-        check = self.check_conservation if paranoid else None
+        check = partial(check_world, self) if paranoid else None
         self.engine = Engine(
             self.env,
             self.link,
@@ -247,8 +270,7 @@ class World:
 
     def run(self) -> None:
         """Start all processes and let the world run to its end."""
-        for process in swap_processes(self):
-            self.env.process(process)
+        start_swaps(self)
         for flow in self.flows:
             if flow.spec["start_ns"] < self.end_ns:
                 self.env.process(flow.live())
@@ -256,16 +278,6 @@ class World:
                 self.env.process(flow.stop_at(flow.spec["stop_ns"]))
         self.engine.start()
         self.env.run(until=self.end_ns + 1)
-
-    def check_conservation(self) -> None:
-        """Raise AssertionError unless every packet sent is delivered, dropped or under way."""
-        for flow in self.flows:
-            waiting = len(flow.waiting[0])
-            accounted = flow.delivered + flow.arriving + flow.dropped + waiting
-            if accounted != flow.sent:
-                raise AssertionError(
-                    f"{flow.spec['name']}: sent {flow.sent} packets, {accounted} accounted for"
-                )
 
     def result(self, failed: str = "") -> SimResult:
         """Return what was recorded, up to the end or to where the run failed."""
@@ -275,12 +287,14 @@ class World:
             flow.settle()
             flow.recorder.forget_after(end)
         self.link.transmit([], end + 1)
+        for index in sorted(self.reactions.waiting):
+            self.log("trigger", None, end, {"swap": index, "fired": False})
         return SimResult(
             duration_ns=end,
             flows=tuple(self._flow_trace(flow) for flow in self.flows),
             links=(link_trace("bottleneck", self.link, end),),
             events=self.events.sorted_events(end),
-            swaps=tuple(self.swaps),
+            swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),
             failed=failed,
         )
 

@@ -102,7 +102,7 @@ def test_a_worker_that_is_killed_is_noticed(quick: Scenario, worker: Worker) -> 
 def test_what_a_killed_worker_did_not_finish_is_simulated_here(
     quick: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: Worker, *_: Any) -> Any:
+    def killed(self: Worker, *_: Any, **__: Any) -> Any:
         raise WorkerDied("killed")
 
     monkeypatch.setattr(Worker, "simulate", killed)

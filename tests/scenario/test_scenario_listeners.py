@@ -131,7 +131,7 @@ def test_what_is_resolved_can_be_read_back_and_identifies_the_run() -> None:
         ("netns: edge, to: bbr", "netns: eddge, to: bbr", "14:36: swaps.1.netns: no network "
          "namespace 'eddge'; did you mean 'edge'?"),
         ("netns: edge, to: bbr", "to: bbr, flows: [a]", "14:38: swaps.1.flows: unknown key "
-         "'flows'; expected 'at', 'via', 'netns' or 'to'"),
+         "'flows'; expected 'at', 'every', 'until', 'when', 'via', 'netns' or 'to'"),
     ],
 )  # fmt: skip
 def test_what_does_not_exist_or_agree_is_told_with_its_place(

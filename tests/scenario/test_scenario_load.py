@@ -82,7 +82,13 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "link": "",
                 "netns": "",
                 "over_ns": 0,
+                "cohort": 0,
+                "pause_ns": 0,
+                "gap_ns": 0,
+                "steps_ppm": [],
+                "guard": None,
                 "state": "linux",
+                "trigger": None,
             }
         ],
         "record": {"interval_ns": 10_000_000},

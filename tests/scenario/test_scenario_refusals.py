@@ -238,8 +238,8 @@ def test_a_value_that_is_refused_is_told_with_place_path_and_fix(
         ),
         (
             "{at: 20 s, flows: [bulk], to: bbr}",
-            "9:5: swaps.0.via: missing key 'via'; expected 'setsockopt', 'link_update', 'sweep' "
-            "or 'sysctl'",
+            "9:5: swaps.0.via: missing key 'via'; expected 'setsockopt', 'link_update', 'sweep', "
+            "'sysctl', 'reregister' or 'staged'",
         ),
         (
             "{at: 20 s, via: setsockopt, flows: [bukl], to: bbr}",
@@ -264,13 +264,12 @@ def test_a_value_that_is_refused_is_told_with_place_path_and_fix(
             "0 s",
         ),
         (
-            "{at: 20 s, via: setsockopt, flows: [bulk], to: bbr, state: cold}",
-            "9:64: swaps.0.state: no state policy 'cold'; expected 'linux'",
+            "{at: 20 s, via: setsockopt, flows: [bulk], to: bbr, state: colt}",
+            "9:64: swaps.0.state: no state policy 'colt'; did you mean 'cold'?",
         ),
         (
             "{at: 20 s, via: setsockopt, flows: [bulk], to: bbr, over: 1 s}",
-            "9:57: swaps.0.over: unknown key 'over'; expected 'at', 'via', 'flows', 'listeners', "
-            "'to' or 'state'",
+            "9:57: swaps.0.over: unknown key 'over'; did you mean 'every'?",
         ),
         (
             "{at: 20 s, via: setsockopt, flows: [bulk]}",

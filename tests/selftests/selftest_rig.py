@@ -6,6 +6,7 @@ its window, so a transfer of 10 MiB, which is 7242 packets, takes 725 round trip
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def bss(world: World, flow: str) -> dict[str, Any]:
     """Return the global variables of the object that serves a flow, or served it last."""
     ops = world.flow(flow).sk.ca_ops
     hook: Any = ops.cong_control or ops.cong_avoid
-    found: dict[str, Any] = hook.__globals__["bss"]
+    found: dict[str, Any] = inspect.unwrap(hook).__globals__["bss"]
     return found
 
 

@@ -175,8 +175,10 @@ def test_a_link_update_alone_changes_nothing_for_a_listener_that_chose(profile: 
     assert (update.old, update.new, update.flows, update.errno) == ("cubic", "bbr", (), 0)
     assert (again.old, again.new, again.flows, again.errno) == ("cubic", "bbr", (), 0)
     assert [each.detail for each in events(result, "swap")] == [
-        {"via": "link_update", "link": "fleet", "from": "cubic", "to": "bbr", "errno": 0},
-        {"via": "setsockopt", "listener": "web", "from": "cubic", "to": "bbr", "errno": 0},
+        {"via": "link_update", "link": "fleet", "from": "cubic", "to": "bbr", "errno": 0}
+        | {"swap": 0},
+        {"via": "setsockopt", "listener": "web", "from": "cubic", "to": "bbr", "errno": 0}
+        | {"swap": 1},
     ]
 
 
@@ -216,6 +218,7 @@ def test_a_listener_that_chose_nothing_gives_the_default_of_the_moment() -> None
         "from": "cubic",
         "to": "reno",
         "errno": 0,
+        "swap": 0,
     }
 
 

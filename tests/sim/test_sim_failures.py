@@ -183,6 +183,7 @@ def test_conservation_is_checked_after_every_window(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Flow, "deliver", forgetful)
     with pytest.raises(AssertionError, match="accounted for"):
         run(my_flow(), paranoid=True)
+    monkeypatch.setattr("ccsim.sim.world.World.always_paranoid", False)
     run(my_flow())  # and only if asked for
 
 

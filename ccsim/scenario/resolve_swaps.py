@@ -1,0 +1,179 @@
+"""Swaps as written to those that run: times, repetitions, triggers, whom they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from ccsim.scenario import models, spec
+from ccsim.scenario.document import Location
+from ccsim.units import NS_PER_MS, format_time
+
+__all__ = ["SwapResolver"]
+
+MAX_REPETITIONS = 10_000
+MIN_DELAY_NS = NS_PER_MS  # of a trigger on a path without delay: windows are no longer than it
+
+
+class Complain(Protocol):
+    """Notes what does not fit, at a place of the document."""
+
+    def __call__(self, location: Location, message: str, *, at_key: bool = False) -> None: ...
+
+
+class SwapResolver:
+    """Resolves a scenario's swaps one by one; ``flows`` are all of the scenario's."""
+
+    def __init__(
+        self, written: spec.ScenarioSpec, complain: Complain, flows: Sequence[models.Flow]
+    ) -> None:
+        self.written = written
+        self.complain = complain
+        self.flows = flows
+
+    def swaps(self, i: int, entry: spec.SwapSpec) -> Iterator[models.Swap]:
+        """Resolve entry ``i``, which stands for several if it is repeated."""
+        key = "at" if entry.when is None else "when"
+        if entry.start >= self.written.duration:
+            got = format_time(entry.start)
+            self.complain(("swaps", i, key), f"{self.before_end()}, got {got}")
+        for at_ns in self.times(i, entry):
+            yield models.Swap(
+                at_ns=at_ns,
+                via=entry.via,
+                to=entry.to,
+                trigger=self.trigger(entry.when),
+                **self.details(i, entry, at_ns),
+            )
+
+    def before_end(self) -> str:
+        return f"expected a time before the end of the run at {format_time(self.written.duration)}"
+
+    def times(self, i: int, entry: spec.SwapSpec) -> range:
+        """Return when it acts: once, or from ``at`` every so often until ``until`` or the end."""
+        start, every = entry.start, entry.every
+        if every is None:
+            return range(start, start + 1)
+        last = self.written.duration - 1 if entry.until is None else entry.until
+        if last < start:
+            message = f"expected a time from {format_time(start)} on, got {format_time(last)}"
+            self.complain(("swaps", i, "until"), message)
+        elif last >= self.written.duration:
+            self.complain(("swaps", i, "until"), f"{self.before_end()}, got {format_time(last)}")
+        times = range(start, last + 1, every)
+        if len(times) > MAX_REPETITIONS:
+            message = f"expected at most {MAX_REPETITIONS} repetitions, got {len(times)}"
+            self.complain(("swaps", i, "every"), message)
+        return times[:MAX_REPETITIONS]
+
+    def trigger(self, when: spec.WhenSpec | None) -> models.Trigger | None:
+        if when is None:
+            return None
+        rtt_ns = next((flow.rtt_ns for flow in self.flows if flow.name == when.flow), 0)
+        return models.Trigger(
+            flow=when.flow,
+            state=when.state or "",
+            cwnd_above=when.cwnd_above or 0,
+            loss=when.loss or 0,
+            acked_bytes=when.acked or 0,
+            delay_ns=when.delay or max(rtt_ns, MIN_DELAY_NS),
+        )
+
+    def details(self, i: int, entry: spec.SwapSpec, at_ns: int) -> dict[str, Any]:
+        """Return what belongs to the entry's mechanism."""
+        if isinstance(entry, spec.SysctlSpec):
+            return {"netns": entry.netns}
+        if isinstance(entry, spec.LinkUpdateSpec):
+            return {"link": entry.link}
+        if isinstance(entry, spec.ReregisterSpec):
+            self.check_end(i, "gap", at_ns, entry.gap, "the name back")
+            return {"link": entry.link, "gap_ns": entry.gap}
+        reached = {"flows": self.reached(i, entry, at_ns), "state": entry.state}
+        if isinstance(entry, spec.SetsockoptSpec):
+            return {**reached, "listeners": entry.listeners or ()}
+        if isinstance(entry, spec.SweepSpec):
+            return {**reached, **self.sweep(i, entry, at_ns, len(reached["flows"]))}
+        return {**reached, **self.staged(i, entry, at_ns)}
+
+    def check_end(self, i: int, key: str, at_ns: int, length_ns: int, what: str) -> None:
+        """Check that what begins at ``at_ns`` is over before the run is; the time of a triggered
+        one is not known.
+        """
+        end_ns = at_ns + length_ns
+        timed = self.written.swaps[i].when is None
+        if timed and at_ns < self.written.duration <= end_ns:
+            message = f"{self.before_end()}, got {what} at {format_time(end_ns)}"
+            self.complain(("swaps", i, key), message)
+
+    def sweep(self, i: int, entry: spec.SweepSpec, at_ns: int, flows: int) -> dict[str, Any]:
+        over_ns = entry.over or 0
+        if entry.cohort is None:
+            if at_ns < self.written.duration <= at_ns + over_ns and entry.when is None:
+                until = format_time(at_ns + over_ns)
+                message = f"{self.before_end()}, got a sweep until {until}"
+                self.complain(("swaps", i, "over"), message)
+            return {"over_ns": over_ns}
+        size, pause_ns = max(entry.cohort.size(flows), 1), entry.pause or 0
+        last = max(-(-flows // size) - 1, 0)
+        self.check_end(i, "pause", at_ns, pause_ns * last, "the last cohort")
+        return {"cohort": size, "pause_ns": pause_ns}
+
+    def staged(self, i: int, entry: spec.StagedSpec, at_ns: int) -> dict[str, Any]:
+        self.check_end(i, "pause", at_ns, entry.pause * (len(entry.steps) - 1), "the last step")
+        return {
+            "link": entry.link,
+            "steps_ppm": entry.steps,
+            "pause_ns": entry.pause,
+            "guard": self.guard(i, entry, at_ns),
+        }
+
+    def guard(self, i: int, entry: spec.StagedSpec, at_ns: int) -> models.Guard | None:
+        guard = entry.guard
+        if guard is None:
+            return None
+        where = ("swaps", i, "guard")
+        is_time = guard.metric == "stall"
+        threshold = guard.threshold.time_ns if is_time else guard.threshold.share_ppm
+        if threshold is None:
+            kind = 'a time such as "500 ms"' if is_time else 'a share such as "20 %"'
+            self.complain((*where, "threshold"), f"expected {kind} for {guard.metric!r}")
+        least = 2 * self.written.record.interval
+        if guard.window < least:
+            message = f"expected at least two recording intervals, {format_time(least)}"
+            self.complain((*where, "window"), f"{message}, got {format_time(guard.window)}")
+        if entry.when is None and guard.window > at_ns:
+            message = f"expected at most the time before the swap, {format_time(at_ns)}"
+            self.complain((*where, "window"), f"{message}, got {format_time(guard.window)}")
+        return models.Guard(metric=guard.metric, threshold=threshold or 0, window_ns=guard.window)
+
+    def reached(
+        self, i: int, entry: spec.SetsockoptSpec | spec.SweepSpec | spec.StagedSpec, at_ns: int
+    ) -> tuple[str, ...]:
+        """Return the flows that a swap reaches; "all" means those that run, so far as is known."""
+        if entry.flows is None:
+            return ()
+        if entry.when is not None:
+            return entry.flows or tuple(flow.name for flow in self.flows)
+        at, where = format_time(at_ns), ("swaps", i, "flows")
+        idle = {flow.name: _idle(flow, at_ns) for flow in self.flows}
+        if entry.flows:
+            for name in entry.flows:
+                if idle.get(name):
+                    self.complain(where, f"flow {name!r} {idle[name]}; the swap is at {at}")
+            return entry.flows
+        running = tuple(name for name, reason in idle.items() if not reason)
+        if not running:
+            self.complain(where, f"no flow runs at {at}, when the swap is due")
+        return running
+
+
+def _idle(flow: models.Flow, at_ns: int) -> str:
+    """Say why a flow cannot be swapped at a time; empty if it can.
+
+    A flow that starts at that very time has no socket yet when the swap comes.
+    """
+    if flow.start_ns >= at_ns:
+        return f"has not started; it starts at {format_time(flow.start_ns)}"
+    if flow.stop_ns is not None and flow.stop_ns <= at_ns:
+        return f"has ended; it stops at {format_time(flow.stop_ns)}"
+    return ""

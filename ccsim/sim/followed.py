@@ -1,0 +1,81 @@
+"""A flow that somebody follows event by event: a trigger that waits, a state policy in its phase.
+
+While it has followers a flow takes the scalar path, one ACK or timer at a time, and each follower
+is told after each. That is a cut like any other, so following changes no byte of a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ccsim.sim.flow import Flow
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.output import settle_timer
+
+__all__ = ["FollowedFlow", "Follower"]
+
+
+class Follower(Protocol):
+    """Who is told of a flow's events."""
+
+    def after_event(self, t_ns: int) -> bool:
+        """Act after what happened at ``t_ns``; False to follow no longer."""
+
+    def closed(self) -> None:
+        """Act on the flow's end."""
+
+
+class FollowedFlow(Flow):
+    """A flow whose events can be followed."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.followers: list[Follower] = []
+
+    def advance(self, horizon_ns: int) -> None:
+        """Let everything happen before the horizon, one event at a time while somebody follows."""
+        while self.followers and (t := self._next_event_ns()) < horizon_ns:
+            if self._one_event(t):
+                self._tell(t)
+        super().advance(horizon_ns)
+
+    def _next_event_ns(self) -> int:
+        rows = self._next_rows()
+        t = NEVER if rows is None else rows.time(rows.at)
+        if not self.connected:
+            return min(t, self.syn_timer_ns)
+        return min(t, self.sk.timer_ns, self.sk.pacing_ns)
+
+    def _one_event(self, t_ns: int) -> bool:
+        """Let what is due at ``t_ns`` happen: an ACK before timers; False if nothing was due.
+
+        A timer that is not settled yet has only a lower bound of its time.
+        """
+        sk = self.sk
+        rows = self._next_rows()
+        self.recorder.catch_up(sk, t_ns)
+        if rows is not None and rows.time(rows.at) == t_ns:
+            self._take_acks(rows, t_ns + 1)
+            return True
+        if self.connected and sk.timer_ns == t_ns and not sk.timer_settled:
+            settle_timer(sk)
+            if min(sk.timer_ns, sk.pacing_ns) > t_ns:
+                return False
+        self._fire_before(t_ns + 1)
+        return True
+
+    def _tell(self, t_ns: int) -> None:
+        for follower in list(self.followers):
+            if follower in self.followers and not follower.after_event(t_ns):
+                self.unfollow(follower)
+
+    def on_closed(self, t_ns: int) -> None:
+        """Let nobody follow any longer."""
+        followers, self.followers = self.followers, []
+        for follower in followers:
+            follower.closed()
+
+    def unfollow(self, follower: Follower) -> None:
+        """Let somebody follow no longer, who may have left already."""
+        if follower in self.followers:
+            self.followers.remove(follower)
