@@ -41,7 +41,6 @@ from ccsim.kernel.pacing import (
     tso_segs_goal,
 )
 from ccsim.kernel.path_model import (
-    BW_SHIFT,
     PathModel,
     adopt_path,
     bdp,

@@ -226,7 +226,7 @@ def test_the_algorithms_it_names_are_those_that_are_shipped() -> None:
     pattern = (
         r"The (\d+) that Linux ships are such files in `algorithms/`:\n([^*]+)\. Beside them: "
     )
-    ((count, linux, beyond),) = re.findall(pattern + r"([^*]+)\. \*\*", README)
+    ((count, linux, beyond),) = re.findall(pattern + r"them: ([^*]+)\. \*\*", README)
     shipped = sorted(path.stem for path in (ROOT / "algorithms").glob("*.py"))
     names = [
         re.split(r"\s*,\s*", re.sub(r"\([^)]*\)", "", words).strip()) for words in (linux, beyond)
