@@ -69,6 +69,7 @@ class StudyFolder:
             self._sweep_up()
             yield
         finally:
+            self._sweep_up()
             if self.lock_fd is not None:
                 os.close(self.lock_fd)
                 self.lock_fd = None

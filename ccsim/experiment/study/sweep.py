@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import ccsim
 from ccsim.errors import CcsimError, Problem, ResultsError, ScenarioError
+from ccsim.experiment.code import code_sha256
 from ccsim.experiment.parallel import default_jobs
 from ccsim.experiment.store import package_versions, run_id
 from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder
@@ -168,7 +168,7 @@ class _Session:
             "keep": self.study.keep,
             "argv": list(self.argv),
             "started": self.started,
-            "ccsim": ccsim.__version__,
+            "code_sha256": code_sha256({"objects": True}),  # all that a study may reach
             "versions": package_versions(),
         }
         self.folder.write_json(MANIFEST, manifest)
