@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["cli", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "kernel", "base"]
+ORDER = ["cli", "report", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "kernel"]
+ORDER += ["base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog"}
 

@@ -15,7 +15,16 @@ from ccsim.plot.style import FAILED_SWAP, SWAP, shorten
 from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
-__all__ = ["PlottableRun", "View", "base_rtts_ns", "limits", "run_name", "swap_marks", "view_of"]
+__all__ = [
+    "PlottableRun",
+    "View",
+    "base_rtts_ns",
+    "limits",
+    "run_name",
+    "swap_instants",
+    "swap_marks",
+    "view_of",
+]
 
 SWAP_LABEL_MAX = 48  # two names of 15 characters, an arrow and a mechanism
 
@@ -156,7 +165,7 @@ def swap_marks(result: SimResult) -> tuple[Mark, ...]:
     marks = {
         (t_ns, _swap_label(swap)): FAILED_SWAP if swap.errno and not swap.flows else SWAP
         for swap in result.swaps
-        for t_ns in _instants(result, swap)
+        for t_ns in swap_instants(result, swap)
     }
     return tuple(
         Mark(t_ns / 1e9, label, look)
@@ -164,7 +173,7 @@ def swap_marks(result: SimResult) -> tuple[Mark, ...]:
     )
 
 
-def _instants(result: SimResult, swap: SwapRecord) -> list[int]:
+def swap_instants(result: SimResult, swap: SwapRecord) -> list[int]:
     """Return when a swap acted: at once, or on one flow after another."""
     if swap.via != "sweep":
         return [swap.t_ns]

@@ -1,0 +1,31 @@
+"""The verb ``report``: one page of HTML for a stored run or study."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_parsers"]
+
+
+def add_parsers(verbs: Any) -> None:
+    """Add ``report`` to the command line's verbs."""
+    text = "write one self-contained HTML page about a stored run or study"
+    parser = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument(
+        "run", metavar="RUN|STUDY", help="a folder, a run id, a scenario's or a study's name"
+    )
+    parser.add_argument("-o", "--out", metavar="FILE", help="default: report.html in the folder")
+    parser.add_argument(
+        "--results", default="results", metavar="DIR", help="where runs are; default: results"
+    )
+    parser.set_defaults(func=_report)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from ccsim.experiment.stored import find_run
+    from ccsim.report import write_report
+
+    print(write_report(find_run(args.run, Path(args.results)), args.out))
+    return 0
