@@ -101,7 +101,13 @@ def test_nothing_in_the_package_imports_an_algorithm(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("heavy", "home"),
-    [("matplotlib", "plot"), ("duckdb", "experiment"), ("ruamel", "scenario"), ("simpy", "sim")],
+    [
+        ("matplotlib", "plot"),
+        ("duckdb", "experiment"),
+        ("optuna", "experiment"),
+        ("ruamel", "scenario"),
+        ("simpy", "sim"),
+    ],
 )
 def test_heavy_packages_have_one_home(heavy: str, home: str) -> None:
     users = {
