@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_parsers"]
+__all__ = ["add_parsers", "plot_study"]
 
 
 def add_parsers(verbs: Any) -> None:
@@ -25,7 +25,28 @@ def add_parsers(verbs: Any) -> None:
 
 def _report(args: argparse.Namespace) -> int:
     from ccsim.experiment.stored import find_run
+    from ccsim.experiment.study.listing import find_study_folder
     from ccsim.report import write_report
 
-    print(write_report(find_run(args.run, Path(args.results)), args.out))
+    results = Path(args.results)
+    folder = find_study_folder(args.run, results) or find_run(args.run, results)
+    print(write_report(folder, args.out))
+    return 0
+
+
+def plot_study(args: argparse.Namespace, study: Path) -> int:
+    """Draw the heat maps of a study; CcsimError if it swapped nothing."""
+    from ccsim.errors import CcsimError
+    from ccsim.experiment.heat_maps import heat_sheets
+    from ccsim.experiment.matrix import load_matrix
+    from ccsim.experiment.store import explained
+    from ccsim.plot.heat import draw_heat
+
+    sheets = heat_sheets(load_matrix(study))
+    if not sheets:
+        raise CcsimError(f"{study}: expected swaps that a heat map can show, got none")
+    out = Path(args.out) if args.out else study / "plots"
+    with explained(out):
+        for path in draw_heat(sheets, out, args.format):
+            print(path)
     return 0

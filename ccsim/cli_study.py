@@ -52,6 +52,7 @@ def _add_sweep(verbs: Any) -> None:
     sweep.add_argument("--out", default="results", metavar="DIR", help="default: results")
     sweep.add_argument("--check", action="store_true", help="validate all scenarios, run none")
     sweep.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    sweep.add_argument("--report", action="store_true", help="write its page, as ccsim report does")
     place = sweep.add_mutually_exclusive_group()
     place.add_argument(
         "--workers", type=_positive, metavar="N", help="processes; default: one a core"
@@ -101,6 +102,11 @@ def _sweep(args: argparse.Namespace) -> int:
             argv=args.argv,
         )
     _print_outcome(study.name, outcome, args.json)
+    if args.report:
+        from ccsim.report import write_report
+
+        page = write_report(outcome.path)
+        print(f"report  {page}", file=sys.stderr if args.json else sys.stdout)
     return int(bool(outcome.failed))
 
 

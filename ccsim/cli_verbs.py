@@ -117,10 +117,16 @@ def show_verb(args: argparse.Namespace) -> int:
 
 
 def plot_verb(args: argparse.Namespace) -> int:
-    """Draw a stored run."""
+    """Draw a stored run, or the heat maps of a stored study."""
     from ccsim.experiment.store import explained
+    from ccsim.experiment.study.listing import find_study_folder
     from ccsim.plot import draw_run
 
+    study = find_study_folder(args.run, Path(args.results))
+    if study is not None:
+        from ccsim.cli_report import plot_study
+
+        return plot_study(args, study)
     run = _load(args.run, args.results)
     out = Path(args.out) if args.out else run.path / "plots"
     with explained(out):

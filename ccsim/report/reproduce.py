@@ -78,7 +78,7 @@ def manifest_section(manifest: Mapping[str, Any]) -> Markup:
         "manifest",
         "Manifest",
         facts([*plain, ("versions", versions)]),
-        tag("details", tag("summary", "SHA-256 of every file"), facts(hashes)),
+        tag("details", tag("summary", "SHA-256 of every file"), facts(hashes)) if hashes else None,
     )
 
 

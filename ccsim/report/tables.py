@@ -12,6 +12,8 @@ from ccsim.report.numbers import NONE, decimal, sort_key
 __all__ = ["Column", "facts", "number", "table", "word"]
 
 Row = Mapping[str, Any]
+LONG = 40
+"""Characters from which a text is broken into lines."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def _kind(column: Column) -> str | None:
 
 def _cell(column: Column, row: Row) -> Markup:
     if column.key is None:
-        return tag("td", column.show(row))
+        shown = column.show(row)
+        return tag("td", shown, class_="long" if len(str(shown)) > LONG else None)
     key = column.key(row)
     return tag("td", column.show(row), class_="number", data_key="" if key is None else repr(key))
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.stored import load_run
+from ccsim.experiment.study.listing import find_study_folder
 from ccsim.report.run_html import run_page
+from ccsim.report.study_html import study_page
 
 __all__ = ["write_page", "write_report"]
 
@@ -15,13 +17,15 @@ NAME = "report.html"
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the report of a stored run and return its path.
+    """Write the report of a stored run or study and return its path.
 
-    ``out`` is the file (default: ``report.html`` in the run's folder). ResultsError if the run
-    cannot be read or the file not be written.
+    ``out`` is the file (default: ``report.html`` in the folder). ResultsError if the folder cannot
+    be read or the file not be written.
     """
-    run = load_run(folder)
-    return write_page(run_page(run), Path(out) if out else run.path / NAME)
+    place = Path(folder)
+    study = find_study_folder(str(place), place) is not None
+    text = study_page(place) if study else run_page(load_run(place))
+    return write_page(text, Path(out) if out else place / NAME)
 
 
 def write_page(text: str, out: Path) -> Path:
