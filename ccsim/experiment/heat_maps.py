@@ -109,7 +109,7 @@ def _heat_cell(cell: Cell, metric: Metric) -> HeatCell:
     return HeatCell(
         value=None if estimate.value is None else round(estimate.value, metric.digits),
         text=estimate_text(estimate, metric),
-        note=interval_text(estimate, metric),
+        note=interval_text(estimate, metric).replace(" … ", "…"),  # cells are narrow
         tip=(cell.swap, str(cell.conditions), *_told(estimate, metric)),
         strong=metric.difference and estimate.differs,
     )

@@ -50,11 +50,12 @@ def tabs(prefix: str, pages: Sequence[tuple[str, str, Markup]]) -> Markup:
 
 
 def _sheet(sheet: HeatSheet) -> Markup:
-    maps = tag(
-        "div",
-        *(_map(sheet, one) for one in sheet.maps),
-        class_=f"facets across-{min(sheet.across, 4)}",
-    )
+    firsts = range(0, len(sheet.maps), sheet.across)
+    rows = [
+        tag("div", *(_map(sheet, one) for one in beside), class_="facet-row")
+        for beside in (sheet.maps[k : k + sheet.across] for k in firsts)
+    ]
+    maps = tag("div", *rows, class_="facets")
     return tag("div", maps, _legend(sheet), tag("p", sheet.caption, class_="small"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,16 +73,38 @@ def _interval(cell: Cell, metric: Metric) -> str:
 
 
 def _tested(cells: Sequence[Cell]) -> str:
-    tested = [cell for cell in cells if cell.p == cell.p]
-    found = [cell for cell in tested if cell.p < LEVEL]
-    costs = sum((cell.estimates["deficit_s"].value or 0) > 0 for cell in found)
+    """Tell how many cells differ by their intervals, and by a test corrected for their number."""
+    tested = [cell for cell in cells if not math.isnan(cell.p)]
+    costs, gains = _signs([cell for cell in tested if cell.estimates["deficit_s"].differs])
     sizes = sorted({cell.estimates["deficit_s"].n for cell in tested})
     n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    test = f"Wilcoxon's signed-rank test of swap against A-twin over n = {n} seeds"
+    found = [cell for cell in tested if cell.p < LEVEL]
+    sure_costs, sure_gains = _signs(found)
+    text = (
+        f"Of {count(len(tested), 'combination')}, {costs} cost goodput and {gains} gained some, by "
+        f"95 % BCa intervals that lie on one side of 0 (n = {n} each). With a correction for "
+        f"{count(len(tested), 'test')} (Wilcoxon's signed ranks of swap less A-twin, Holm), "
+        f"{sure_costs} cost and {sure_gains} gained with p < {LEVEL}; the other "
+        f"{len(tested) - len(found)} cannot be told from no difference that surely."
+    )
+    return text + _power(len(tested), sizes[0])
+
+
+def _signs(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Return how many cost and how many gain."""
+    costs = sum((cell.estimates["deficit_s"].value or 0) > 0 for cell in cells)
+    return costs, len(cells) - costs
+
+
+def _power(tests: int, n: int) -> str:
+    """Say so if so few seeds cannot reach the level: the least p of signed ranks is 2 / 2^n."""
+    least = 2 * tests / 2**n
+    if least < LEVEL:
+        return ""
+    needed = math.floor(math.log2(2 * tests / LEVEL)) + 1
     return (
-        f"Of {len(tested)} combinations, {costs} cost goodput and {len(found) - costs} gained some "
-        f"with p < {LEVEL} ({test}, corrected by Holm for {len(tested)} tests); the other "
-        f"{len(tested) - len(found)} cannot be told from no difference."
+        f" With {n} seeds and {count(tests, 'test')} no p below {min(least, 1.0):.2g} can come "
+        f"out: {needed} seeds or more could tell."
     )
 
 

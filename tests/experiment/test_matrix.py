@@ -113,7 +113,7 @@ def test_censored_times_are_shown_as_bounds() -> None:
     out_of_bbr = sheets[1].maps[0].cells[2][0]
     assert out_of_bbr is not None
     assert out_of_bbr.text == "> 8.0"
-    assert out_of_bbr.note == "8.0 … > 8.0"
+    assert out_of_bbr.note == "8.0…> 8.0"
     assert out_of_bbr.tip[-1] == "n = 10, 10 of them censored"
 
 

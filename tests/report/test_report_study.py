@@ -59,9 +59,10 @@ def test_every_number_about_swaps_comes_with_its_interval_and_n() -> None:
     assert "4.000 s of the A-twin's goodput less (95 % BCa interval 3.9" in extremes
     assert "What gains most is" in extremes
     assert extremes.count("n = 10") == 2
-    assert "8 cost goodput" not in tested
-    assert "Of 24 combinations, 16 cost goodput and 8 gained some with p < 0.05" in tested
-    assert "over n = 10 seeds, corrected by Holm for 24 tests" in tested
+    assert "Of 24 combinations, 16 cost goodput and 8 gained some, by 95 % BCa" in tested
+    assert "(n = 10 each)" in tested
+    assert "16 cost and 8 gained with p < 0.05; the other 0" in tested  # 24 · 2 / 1024 = 0.047
+    assert "can come out" not in tested
     for sentence in worst:
         assert re.search(r"\((95 % (BCa )?interval .* … .*), n = 10", sentence), sentence
     assert "n = 10, 10 of them censored" in worst[0]
@@ -69,7 +70,15 @@ def test_every_number_about_swaps_comes_with_its_interval_and_n() -> None:
 
 def test_what_could_be_chance_is_not_claimed() -> None:
     rows = [row("reno", "cubic", seed, deficit_s=0.1 * (-1) ** seed) for seed in range(1, 9)]
-    assert "the other 1 cannot be told from no difference" in sentences(rows)[2]
+    told = sentences(rows)[2]
+    assert "Of 1 combination, 0 cost goodput and 0 gained some" in told
+    assert "the other 1 cannot be told from no difference" in told
+
+
+def test_seeds_too_few_for_any_p_are_said_to_be() -> None:
+    """Of six signs the least p is 2 / 64; times 24 that is 0.75; 2 · 24 / 2^10 is below 0.05."""
+    told = sentences([one for one in matrix_rows() if one["seed"] <= 6])[2]
+    assert "With 6 seeds and 24 tests no p below 0.75 can come out: 10 seeds or more" in told
 
 
 def test_too_few_seeds_have_no_interval_and_the_page_says_so() -> None:
