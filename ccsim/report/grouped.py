@@ -11,6 +11,7 @@ from ccsim.plot.picture import Curve
 from ccsim.plot.style import COLOURS, flow_look, shorten
 from ccsim.plot.view import View
 from ccsim.report.lines import Line, bin_ns
+from ccsim.report.numbers import count
 from ccsim.sim.traces import FlowTrace, SimResult
 
 __all__ = ["group_lines"]
@@ -26,7 +27,7 @@ def group_lines(result: SimResult, view: View, entry: Callable[..., int]) -> Ite
     """
     grid_ns = np.linspace(0, view.duration_ns, GRID).astype(np.int64)
     for i, (name, flows) in enumerate(_users(result).items()):
-        label = f"{shorten(name)} ({len(flows)} flows)"
+        label = f"{shorten(name)} ({count(len(flows), 'flow')})"
         look = f"c{i % len(COLOURS)}"
         own = (shorten(name), look, "", (entry(label, look),))
         group = Group(label, flow_look(i), tuple(flows), name)

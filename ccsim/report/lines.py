@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +101,16 @@ def link_lines(
 
 
 def panels_of(
-    view: View, lines: Sequence[Line], points: int, rugs: Sequence[dict[str, Any]]
+    view: View,
+    lines: Sequence[Line],
+    points: int,
+    rugs: Sequence[dict[str, Any]],
+    notes: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Return the four panels with their lines packed, each of at most about so many points."""
+    """Return the four panels with their lines packed, each of at most about so many points.
+
+    ``notes`` replace what is said of a panel's lines.
+    """
     units = dict(zip(PANELS, (view.rate, view.packets, view.rtt, view.queue_unit), strict=True))
     panels = []
     for key, head in _heads(view).items():
@@ -119,6 +126,7 @@ def panels_of(
                 "floor": False,
                 "whole": key in ("cwnd", "queue") and unit.size == 1,
                 **head,
+                **({"note": notes[key]} if key in notes else {}),
                 "series": own,
                 "rugs": list(rugs) if key == "queue" else [],
             }

@@ -26,6 +26,12 @@ __all__ = ["POINTS", "swap_how", "traces_of"]
 
 POINTS = 200_000
 """Values in all lines of a page, about: at some seven bytes each it stays well below 2 MB."""
+NOTES = {
+    "throughput": "sum of flows",
+    "cwnd": "snd_cwnd, median and 10 to 90 % of flows",
+    "rtt": "smoothed, median and 10 to 90 % of flows",
+}
+"""What the lines of many flows are."""
 RUG_BINS = 3_000
 MAX_MARKS = 2_000
 TWINS = {"twin_a": ("twin-a", "6 3"), "twin_b": ("twin-b", "2 2.5")}
@@ -55,7 +61,7 @@ def traces_of(run: PlottableRun) -> dict[str, Any]:
         "duration": view.duration_ns / 1e9,
         "finest": max(_interval_ns(run) * 4 / 1e9, 1e-6),
         "legend": legend.entries,
-        "panels": panels_of(view, lines, points, rugs),
+        "panels": panels_of(view, lines, points, rugs, NOTES if many else {}),
         "swaps": [_mark(run, swap) for swap in run.result.swaps],
     }
 
@@ -106,7 +112,7 @@ def _twins(run: PlottableRun, legend: Legend) -> Iterator[tuple[str, SimResult, 
 
 def _b_label(result: SimResult) -> str:
     new = {swap.new for swap in result.swaps}
-    name = shorten(new.pop()) if len(new) == 1 else "what the swaps end in"
+    name = shorten(new.pop()) if len(new) == 1 else "the new ones"
     return f"B-twin: {name} from the start"
 
 

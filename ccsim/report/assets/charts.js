@@ -1,7 +1,7 @@
 // The traces: panels of SVG over one time axis, whose view, hover line and legend they share.
 
 const MARGIN = { left: 62, right: 14, top: 10, bottom: 6 };
-const HEIGHT = 168, TIME_AXIS = 20, LABEL_ROW = 17, MARK_GAP = 3, BINS = 600;
+const HEIGHT = 168, TIME_AXIS = 20, LABEL_ROW = 17, MARK_GAP = 12, BINS = 600;
 const SVG = "http://www.w3.org/2000/svg";
 
 function svg(name, attributes, ...children) {
@@ -274,7 +274,7 @@ class Panel {
   /** What is said beside the title: how values were made, and what the dotted lines are. */
   noteText(high) {
     const bin = this.binWidth();
-    const said = [bin ? `in bins of ${shown(bin * 1e3)} ms` : this.data.note];
+    const said = [this.data.note, bin ? `in bins of ${shown(bin * 1e3)} ms` : ""];
     for (const limit of this.data.limits) {
       said.push(limit.y <= high ? `dotted: ${limit.text}` : `${limit.text}: beyond the scale`);
     }

@@ -15,7 +15,7 @@ class Marks {
     return Array.from(swap.times).filter((t) => t >= from && t <= to);
   }
 
-  /** The lines for one panel; of many only those that stand apart, over a shaded span. */
+  /** The lines for one panel; of many that stand close only the ends, over a shaded span. */
   lines(bottom) {
     const { traces } = this;
     return this.swaps.flatMap((swap) => {
@@ -26,11 +26,9 @@ class Marks {
         out.push(svg("rect", { class: "span", x, y: MARGIN.top - 2, height: bottom - MARGIN.top,
           width: traces.x(times[times.length - 1]) - x }));
       }
-      let last = -Infinity;
-      for (const t of times) {
-        const x = traces.x(t);
-        if (x - last < MARK_GAP) continue;
-        last = x;
+      const xs = times.map((t) => traces.x(t));
+      const dense = xs[xs.length - 1] - xs[0] < MARK_GAP * (xs.length - 1);
+      for (const x of dense ? [xs[0], xs[xs.length - 1]] : xs) {
         out.push(svg("line", { class: swap.failed ? "mark failed" : "mark", x1: x, x2: x,
           y1: MARGIN.top - 10, y2: bottom }));
       }
@@ -66,6 +64,7 @@ class Marks {
     const height = Math.max(rows, 1) * LABEL_ROW + (hidden ? LABEL_ROW : 0);
     this.svg.setAttribute("width", this.traces.width);
     this.svg.setAttribute("height", height);
+    this.svg.setAttribute("viewBox", `0 0 ${this.traces.width} ${height}`);
     this.svg.replaceChildren();
     for (const { text, left, x, row, failed } of labels) {
       const y = height - row * LABEL_ROW - 5;
@@ -103,7 +102,7 @@ class Tools {
     button("▶", "Later (key →)", () => traces.pan(0.25));
     button("Whole run", "All of it (key 0)", () => traces.reset());
     for (const swap of traces.data.swaps.slice(0, 4)) {
-      button(`Swap at ${shown(swap.t[0])} s`, `${swap.label}, ${swap.how}: 2 s before to 10 s after`,
+      button(`Swap at ${Number(swap.t[0].toFixed(3))} s`, `${swap.label}, ${swap.how}: 2 s before to 10 s after`,
         () => traces.show(swap.t[0] - 2, swap.t[0] + 10));
     }
     this.bar.append(this.range, html("span", "hint",
