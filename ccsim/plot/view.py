@@ -165,7 +165,7 @@ def swap_marks(result: SimResult) -> tuple[Mark, ...]:
     marks = {
         (t_ns, _swap_label(swap)): FAILED_SWAP if swap.errno and not swap.flows else SWAP
         for swap in result.swaps
-        for t_ns in swap_instants(result, swap)
+        for t_ns in _instants(result, swap)
     }
     return tuple(
         Mark(t_ns / 1e9, label, look)
@@ -173,7 +173,7 @@ def swap_marks(result: SimResult) -> tuple[Mark, ...]:
     )
 
 
-def swap_instants(result: SimResult, swap: SwapRecord) -> list[int]:
+def _instants(result: SimResult, swap: SwapRecord) -> list[int]:
     """Return when a swap acted: at once, or on one flow after another."""
     if swap.via != "sweep":
         return [swap.t_ns]
@@ -192,3 +192,8 @@ def _swap_label(swap: SwapRecord) -> str:
         name = errno_name(swap.errno)
         label = label if name in label else f"{label}: {name}{' in part' * bool(swap.flows)}"
     return shorten(label, SWAP_LABEL_MAX)
+
+
+def swap_instants(result: SimResult, swap: SwapRecord) -> list[int]:
+    """Return when a swap acted [ns], in order: once, or on one flow after another."""
+    return sorted(_instants(result, swap))

@@ -72,13 +72,16 @@ def _state(scenario: Row, swap: Row) -> str:
 def _swap(swap: Row, twins: Row, state: str) -> list[Any]:
     flows = swap["flows"]
     policy = f", state policy {state}," if state and flows else ""
-    head: list[Any] = [f"At {swap['t_s']:g} s, ", _strong(f"{swap['old']} → {swap['new']}")]
-    head.append(f" by {swap['via']}{policy} ")
+    trigger = f" ({swap['trigger']})" if swap.get("trigger") else ""
+    head: list[Any] = [f"At {swap['t_s']:g} s{trigger}, "]
+    head += [_strong(f"{swap['old']} → {swap['new']}"), f" by {swap['via']}{policy} "]
     if swap["error"] and not flows:
         return [*head, f"failed: {swap['error']}. Nothing was changed."]
     body: list[Any] = [f"reached {count(len(flows), 'running flow')}. "]
     if swap["error"]:
         body.append(f"It failed in part: {swap['error']}. ")
+    if swap.get("outcome"):
+        body.append(f"Its outcome: {swap['outcome']}. ")
     if flows and not twins.get("a"):
         body.append("Without an A-twin there is nothing to measure its cost against. ")
     elif len(flows) <= ONE_BY_ONE:

@@ -119,6 +119,12 @@ def test_a_link_update_tells_when_the_last_old_connection_closed() -> None:
     assert "and cubic still served some 40 s later" in text
 
 
+def test_what_set_a_swap_off_and_how_a_roll_out_ended_are_told() -> None:
+    text = said(metrics(FLOW, trigger="bulk in Recovery", outcome="rolled back at 40 %"))
+    assert "At 20 s (bulk in Recovery), cubic → bbr by setsockopt" in text
+    assert "Its outcome: rolled back at 40 %." in text
+
+
 def test_a_failed_run_says_so_first() -> None:
     assert said(metrics(FLOW), failed="x.py:3: boom").startswith("The run failed: x.py:3: boom")
 
