@@ -7,6 +7,7 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ccsim.errors import Problem, ScenarioError
@@ -22,6 +23,7 @@ __all__ = [
     "read_tables",
     "scenario_files",
     "scenarios_dir",
+    "study_files",
     "summary",
     "tables_in",
 ]
@@ -81,6 +83,11 @@ def scenario_files() -> dict[str, Path]:
     return {path.stem: path for path in _files(scenarios_dir(), ".yaml")}
 
 
+def study_files() -> dict[str, Path]:
+    """Return the shipped studies by name (the file's, without its ending), sorted."""
+    return {path.stem: path for path in _files(scenarios_dir() / "studies", ".yaml")}
+
+
 def summary(path: Path) -> str:
     """Return the first line of a Python file's docstring or of a YAML file's leading comment."""
     text = path.read_text(encoding="utf-8")
@@ -115,6 +122,12 @@ def tables_in(path: Path) -> Tables:
 
     OSError and UnicodeDecodeError when it cannot be read, SyntaxError when it is not Python.
     """
+    facts = path.stat()
+    return _tables_of(path, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=256)  # a study validates thousands of scenarios
+def _tables_of(path: Path, mtime_ns: int, size: int) -> Tables:
     return read_tables(path.read_text(encoding="utf-8"))
 
 

@@ -24,6 +24,7 @@ WRONG_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
+_LISTS = ["scenarios", "studies", "algorithms", "qdiscs", "mechanisms", "policies"]
 Verbs = Any  # argparse's sub-parsers, whose class is private
 
 
@@ -154,14 +155,16 @@ def _add_scenario_verbs(verbs: Verbs) -> None:
     check.add_argument("files", metavar="FILE", nargs="+")
     _verb(verbs, "schema", "print the JSON schema of scenarios, for editors")
     what = _verb(verbs, "list", "list what there is")
-    what.add_argument(
-        "what", choices=["scenarios", "algorithms", "qdiscs", "mechanisms", "policies"]
-    )
+    what.add_argument("what", choices=_LISTS)
 
 
 def _add_result_verbs(verbs: Verbs) -> None:
-    show = _verb(verbs, "show", "print the tables of a stored run again")
+    show = _verb(verbs, "show", "print the tables of a stored run again, or what a study found")
     show.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
+    show.add_argument("--metric", default="deficit_s", help="of a study; default: deficit_s")
+    show.add_argument(
+        "--detect", type=float, metavar="X", help="of a study: how many seeds a difference X takes"
+    )
     plot = _verb(verbs, "plot", "draw a stored run again")
     compare = _verb(verbs, "compare", "overlay stored runs in one picture")
     export = _verb(verbs, "export", "write the traces of a stored run in another format")
@@ -198,6 +201,9 @@ def _add_other_verbs(verbs: Verbs) -> None:
         ("ccsim.cli_verify", "add_verify_trace", subjects),
         ("ccsim.cli_fuzz", "add_parsers", verbs),
         ("ccsim.cli_bench", "add_parsers", verbs),
+        ("ccsim.cli_study", "add_parsers", verbs),
+        ("ccsim.cli_report", "add_parsers", verbs),
+        ("ccsim.cli_search", "add_parsers", verbs),
     ):
         getattr(import_module(module), function)(target)
 

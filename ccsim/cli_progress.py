@@ -6,12 +6,19 @@ import sys
 import time
 from typing import Self, TextIO
 
-__all__ = ["ProgressBar"]
+__all__ = ["ProgressBar", "duration_text"]
 
 QUIET_S = 1.0
 """Nothing is shown before."""
 EVERY_S = 0.1
 WIDTH = 30
+
+
+def duration_text(seconds: float) -> str:
+    """Return a span as people say it: 48 s, 12 min, 3.5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class ProgressBar:
@@ -39,8 +46,13 @@ class ProgressBar:
         self.drawn, self.shown = now, True
         filled = round(WIDTH * share)
         bar = "█" * filled + "·" * (WIDTH - filled)
-        left = (now - self.started) * (1 - share) / share if share > 0 else 0.0
-        self._write(f"\r{self.title} {bar} {share:4.0%}, {left:.0f} s left\x1b[K")
+        self._write(f"\r{self.title} {bar} {self.text(share)}\x1b[K")
+
+    def text(self, share: float) -> str:
+        """Return the share done and the time left, as far as the time until now tells it."""
+        elapsed = time.monotonic() - self.started
+        left = elapsed * (1 - share) / share if share > 0 else 0.0
+        return f"{share:4.0%}, {duration_text(left)} left"
 
     def _write(self, text: str) -> None:
         self.stream.write(text)

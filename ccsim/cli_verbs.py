@@ -88,10 +88,11 @@ def list_verb(args: argparse.Namespace) -> int:
 
 
 def _listed(what: str) -> list[list[str]]:
-    if what in ("scenarios", "algorithms"):
-        from ccsim.catalog import algorithm_files, scenario_files, summary
+    if what in ("scenarios", "algorithms", "studies"):
+        from ccsim.catalog import algorithm_files, scenario_files, study_files, summary
 
-        files = scenario_files() if what == "scenarios" else algorithm_files()
+        found = {"scenarios": scenario_files, "algorithms": algorithm_files, "studies": study_files}
+        files = found[what]()
         return [[name, summary(path)] for name, path in files.items()]
     from ccsim.scenario.vocabulary import MECHANISMS, QDISCS, STATE_POLICIES
 
@@ -100,7 +101,14 @@ def _listed(what: str) -> list[list[str]]:
 
 
 def show_verb(args: argparse.Namespace) -> int:
-    """Print a stored run."""
+    """Print a stored run or study."""
+    from ccsim.experiment.study.listing import find_study_folder
+
+    study = find_study_folder(args.run, Path(args.results))
+    if study is not None:
+        from ccsim.cli_study import show_study
+
+        return show_study(args, study)
     run = _load(args.run, args.results)
     if args.json:
         _print_json(run.metrics)
@@ -111,10 +119,16 @@ def show_verb(args: argparse.Namespace) -> int:
 
 
 def plot_verb(args: argparse.Namespace) -> int:
-    """Draw a stored run."""
+    """Draw a stored run, or the heat maps of a stored study."""
     from ccsim.experiment.store import explained
+    from ccsim.experiment.study.listing import find_study_folder
     from ccsim.plot import draw_run
 
+    study = find_study_folder(args.run, Path(args.results))
+    if study is not None:
+        from ccsim.cli_report import plot_study
+
+        return plot_study(args, study)
     run = _load(args.run, args.results)
     out = Path(args.out) if args.out else run.path / "plots"
     with explained(out):

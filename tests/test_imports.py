@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["cli", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "kernel", "base"]
+ORDER = ["cli", "report", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "kernel"]
+ORDER += ["base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog"}
 
@@ -100,7 +101,13 @@ def test_nothing_in_the_package_imports_an_algorithm(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("heavy", "home"),
-    [("matplotlib", "plot"), ("duckdb", "experiment"), ("ruamel", "scenario"), ("simpy", "sim")],
+    [
+        ("matplotlib", "plot"),
+        ("duckdb", "experiment"),
+        ("optuna", "experiment"),
+        ("ruamel", "scenario"),
+        ("simpy", "sim"),
+    ],
 )
 def test_heavy_packages_have_one_home(heavy: str, home: str) -> None:
     users = {

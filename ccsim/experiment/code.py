@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,12 @@ def code_sha256(identity: Mapping[str, Any], package: Path | None = None) -> str
     named = {_ALWAYS, *_words(identity)}
     shipped = sorted(folder.glob("*.py"))
     used = [path for path in shipped if identity.get("objects") or path.stem in named]
-    parts = (_package_sha256(package or Path(ccsim.__file__).parent), files_sha256(folder, used))
+    facts = ((path, path.stat()) for path in used)
+    stamped = tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in facts)
+    parts = (
+        _package_sha256(package or Path(ccsim.__file__).parent),
+        _algorithms_sha256(folder, stamped),
+    )
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -45,6 +50,11 @@ def files_sha256(folder: Path, files: Iterable[Path]) -> str:
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=256)  # a study asks thousands of times
+def _algorithms_sha256(folder: Path, stamped: tuple[tuple[Path, int, int], ...]) -> str:
+    return files_sha256(folder, [path for path, *_ in stamped])
 
 
 @cache

@@ -36,6 +36,7 @@ __all__ = [
     "explained",
     "finish",
     "folder_for",
+    "package_versions",
     "run_id",
     "unfinished_folder",
     "write_manifest",
@@ -137,7 +138,7 @@ def write_run(
 
 def write_manifest(folder: Path, **facts: Any) -> dict[str, Any]:
     """Write and return the manifest: the given facts, versions, and the SHA-256 of every file."""
-    manifest = {**facts, "versions": _versions(), "sha256": _hashes(folder)}
+    manifest = {**facts, "versions": package_versions(), "sha256": _hashes(folder)}
     write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -193,7 +194,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of ccsim, Python and the packages that results depend on."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"ccsim": ccsim.__version__, "python": platform.python_version()}

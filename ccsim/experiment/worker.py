@@ -12,14 +12,14 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
 from ccsim.experiment.tables import pack, unpack
 from ccsim.sim.traces import SimResult
 
-__all__ = ["Worker", "WorkerDied", "main"]
+__all__ = ["Worker", "WorkerDied", "main", "serve"]
 
 _CODE = "from ccsim.experiment.worker import main; main()"
 _HEAD = struct.Struct("<cQ")  # kind, then the simulated time [ns] or the length of what follows
@@ -36,33 +36,48 @@ class Worker:
     """A process that simulates resolved scenarios, one after the other.
 
     OSError if none can be started. It has its own process group, so that Ctrl-C reaches only the
-    caller, who then ends it with `kill`.
+    caller, who then ends it with `kill`. ``code`` is what it runs, by `serve`; ``keep_open`` are
+    file descriptors that it inherits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: str = _CODE, keep_open: Sequence[int] = ()) -> None:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CODE],
+            [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},
             process_group=0,
+            pass_fds=tuple(keep_open),
         )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     def simulate(
         self, resolved: Mapping[str, Any], progress: Progress, *, paranoid: bool = False
     ) -> SimResult:
         """Return the result of one simulation; WorkerDied if the process ends before."""
+        data = self.ask({"scenario": resolved, "paranoid": paranoid}, progress)
+        try:
+            return unpack(data)
+        except ValueError as error:
+            raise WorkerDied(f"worker {self._process.pid}: {error}") from error
+
+    def ask(self, request: Mapping[str, Any], progress: Progress) -> bytes:
+        """Return the answer to one request; WorkerDied if the process ends before."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(json.dumps([resolved, paranoid]).encode() + b"\n")
+            stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
             while True:
                 kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
                 if kind == _RESULT:
-                    return unpack(_exactly(stdout, number))
+                    return _exactly(stdout, number)
                 progress(number)
         except (OSError, ValueError, EOFError) as error:
             raise WorkerDied(f"worker {self._process.pid}: {error or 'ended'}") from error
@@ -84,6 +99,11 @@ def main() -> None:
     """Simulate what standard input asks for until it ends or the parent does."""
     from ccsim.sim import simulate
 
+    serve(lambda request, progress: pack(simulate(**request, progress=progress)))
+
+
+def serve(answer: Callable[[dict[str, Any], Progress], bytes]) -> None:
+    """Answer each line of standard input until it ends or the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     sys.excepthook = lambda *_: None  # the caller simulates again what failed and reports it
@@ -97,8 +117,7 @@ def main() -> None:
         replies.flush()
 
     for line in sys.stdin.buffer:
-        resolved, paranoid = json.loads(line)
-        data = pack(simulate(resolved, progress=progress, paranoid=paranoid))
+        data = answer(json.loads(line), progress)
         replies.write(_HEAD.pack(_RESULT, len(data)) + data)
         replies.flush()
 

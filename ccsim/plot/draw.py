@@ -19,6 +19,8 @@ __all__ = [
     "draw_cost",
     "draw_run",
     "figure_for",
+    "file_paths",
+    "write_figure",
 ]
 
 FORMATS = ("png", "pdf", "svg")
@@ -42,8 +44,8 @@ def draw_run(
     Each file appears whole or not at all, and the same run gives the same bytes. Raises ValueError
     for a format that is not in `FORMATS` and for a stem that is not a plain file name.
     """
-    paths = _paths(out_dir, formats, stem)
-    return _write(figure_for(run), paths)
+    paths = file_paths(out_dir, formats, stem)
+    return write_figure(figure_for(run), paths)
 
 
 def draw_comparison(
@@ -61,8 +63,8 @@ def draw_comparison(
     from ccsim.plot.compare import comparison_picture
     from ccsim.plot.render import render
 
-    paths = _paths(out_dir, formats, stem)
-    return _write(render(comparison_picture(runs, labels)), paths)
+    paths = file_paths(out_dir, formats, stem)
+    return write_figure(render(comparison_picture(runs, labels)), paths)
 
 
 def draw_cost(
@@ -74,8 +76,8 @@ def draw_cost(
     """Write the chart of the simulator's cost; raises as `draw_run` and `cost_figure` do."""
     from ccsim.plot.cost import cost_figure
 
-    paths = _paths(out_dir, formats, stem)
-    return _write(cost_figure(rows), paths)
+    paths = file_paths(out_dir, formats, stem)
+    return write_figure(cost_figure(rows), paths)
 
 
 def figure_for(run: PlottableRun) -> Figure:
@@ -86,7 +88,8 @@ def figure_for(run: PlottableRun) -> Figure:
     return render(run_picture(run))
 
 
-def _paths(out_dir: Path, formats: Sequence[str], stem: str) -> list[Path]:
+def file_paths(out_dir: Path, formats: Sequence[str], stem: str) -> list[Path]:
+    """Return a path for each format; ValueError for an unknown one and for a stem with a folder."""
     wanted = list(dict.fromkeys([formats] if isinstance(formats, str) else formats))
     if not wanted:
         raise ValueError(f"plot: formats: expected at least one of {', '.join(FORMATS)}, got none")
@@ -99,7 +102,8 @@ def _paths(out_dir: Path, formats: Sequence[str], stem: str) -> list[Path]:
     return [Path(out_dir) / f"{stem}.{name}" for name in wanted]
 
 
-def _write(figure: Figure, paths: Sequence[Path]) -> list[Path]:
+def write_figure(figure: Figure, paths: Sequence[Path]) -> list[Path]:
+    """Write a figure to each path, whole or not at all; return the paths."""
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         kind = path.suffix[1:]

@@ -15,7 +15,16 @@ from ccsim.plot.style import FAILED_SWAP, SWAP, shorten
 from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
-__all__ = ["PlottableRun", "View", "base_rtts_ns", "limits", "run_name", "swap_marks", "view_of"]
+__all__ = [
+    "PlottableRun",
+    "View",
+    "base_rtts_ns",
+    "limits",
+    "run_name",
+    "swap_instants",
+    "swap_marks",
+    "view_of",
+]
 
 SWAP_LABEL_MAX = 64  # two names of 15 characters, an arrow, a mechanism and a state policy
 
@@ -199,3 +208,8 @@ def _swap_label(swap: SwapRecord) -> str:
         name = errno_name(swap.errno)
         label = label if name in label else f"{label}: {name}{' in part' * bool(swap.flows)}"
     return shorten(label, SWAP_LABEL_MAX)
+
+
+def swap_instants(result: SimResult, swap: SwapRecord) -> list[int]:
+    """Return when a swap acted [ns], in order: once, or on one flow after another."""
+    return sorted(_instants(result, swap))

@@ -18,7 +18,7 @@ from ccsim.scenario.resolve import resolve
 from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.vocabulary import is_harmless
 
-__all__ = ["load_scenario", "parse_scenario"]
+__all__ = ["build_scenario", "load_scenario", "parse_scenario", "read_document"]
 
 
 def load_scenario(
@@ -30,14 +30,21 @@ def load_scenario(
     replaces the scenario's. Raises ScenarioError with every problem found; runs no code.
     """
     file = find_scenario(str(path))
+    document = read_document(file, str(path))
+    all_overrides = [*overrides, *([] if seed is None else [f"seed={seed}"])]
+    problems = apply_overrides(document, all_overrides)
+    return build_scenario(document, file.parent, str(file.resolve()), problems)
+
+
+def read_document(file: Path, given: str) -> Document:
+    """Return the document in a file, which errors call as it was ``given``; ScenarioError."""
     try:
         with file.open("rb") as stream:
             text = stream.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
-        raise ScenarioError(Problem(str(path), 0, 0, "", message)) from error
-    all_overrides = [*overrides, *([] if seed is None else [f"seed={seed}"])]
-    return _scenario(text, str(file), file.parent, all_overrides, str(file.resolve()))
+        raise ScenarioError(Problem(given, 0, 0, "", message)) from error
+    return parse_document(text, str(file))
 
 
 def parse_scenario(text: str, name: str, folder: str | Path = ".") -> Scenario:
@@ -45,18 +52,21 @@ def parse_scenario(text: str, name: str, folder: str | Path = ".") -> Scenario:
 
     Object files are looked up in ``folder``. Raises ScenarioError with every problem found.
     """
-    return _scenario(text, name, Path(folder), (), "")
+    return build_scenario(parse_document(text, name), Path(folder))
 
 
-def _scenario(
-    text: str | bytes, file: str, folder: Path, overrides: Sequence[str], source: str
+def build_scenario(
+    document: Document, folder: Path, source: str = "", problems: Sequence[Problem] = ()
 ) -> Scenario:
-    document = parse_document(text, file)
-    problems = apply_overrides(document, overrides)
+    """Validate a document in which overrides have been set, with what was wrong about those.
+
+    Object files are looked up in ``folder``; ``source`` is the file's path. Raises ScenarioError
+    with every problem found.
+    """
     _name_after_file(document)
     files, missing = read_objects(document, folder)
     known = known_names(document, files)
-    problems += missing
+    problems = [*problems, *missing]
     try:
         written = ScenarioSpec.model_validate(document.data, context=known)
     except ValidationError as error:

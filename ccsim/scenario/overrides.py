@@ -9,7 +9,7 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario.document import Document, Location, Step, parse_value
 from ccsim.units import show
 
-__all__ = ["apply_overrides"]
+__all__ = ["apply_overrides", "set_value"]
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Problem]:
@@ -23,7 +23,7 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Proble
         try:
             if not equals or not key.strip():
                 raise ValueError('expected key=value such as "path.rate=1 Gbit/s"')
-            _set(document, key.strip(), _parsed(value), text)
+            set_value(document, key.strip(), _parsed(value), text)
         except ValueError as error:
             path = key.strip() if equals else ""
             problems.append(Problem(f"override {text!r}", 0, 0, path, str(error)))
@@ -38,8 +38,12 @@ def _parsed(text: str) -> Any:
         raise ValueError(error.message) from error
 
 
-def _set(document: Document, key: str, value: Any, text: str) -> None:
-    """Set one value, making the sections on the way that the document leaves out."""
+def set_value(document: Document, key: str, value: Any, text: str) -> None:
+    """Set one value, making the sections on the way that the document leaves out.
+
+    ``text`` is what problems with it are told of, as ``override '…'``. ValueError if the key leads
+    nowhere.
+    """
     location: Location = ()
     holder: Any = document.data
     *sections, last = key.split(".")

@@ -54,6 +54,13 @@ def test_it_carries_every_shipped_file_of_the_folder(
     assert packed == here
 
 
+def test_it_carries_what_reports_are_made_of(names: list[str]) -> None:
+    here = {path.name for path in (ROOT / "ccsim" / "report" / "assets").iterdir()}
+    packed = {Path(name).name for name in names if name.startswith("ccsim/report/assets/")}
+    assert {".js", ".css"} == {Path(name).suffix for name in here}
+    assert packed == here
+
+
 def test_it_installs_one_top_level_name(names: list[str]) -> None:
     top = {name.split("/")[0] for name in names}
     assert top == {"ccsim", f"ccsim-{ccsim.__version__}.dist-info"}

@@ -1,0 +1,241 @@
+"""The verbs of studies: sweep, query, ls, diff, and what show says of a study."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ccsim.cli_progress import ProgressBar, duration_text
+from ccsim.errors import CcsimError
+
+if TYPE_CHECKING:
+    from ccsim.experiment.study.sweep import Outcome, Progress
+
+__all__ = ["add_parsers", "show_study"]
+
+EVERY_S = 60.0
+"""Where no terminal shows the bar, a line is written so often."""
+RESULTS = "where runs and studies are; default: results"
+
+
+def add_parsers(verbs: Any) -> None:
+    """Add the verbs to the command line's."""
+    _add_sweep(verbs)
+    query = verbs.add_parser("query", help="ask SQL of a study's or a run's tables, read-only")
+    query.add_argument("study", metavar="STUDY", help="a study's name or folder, or a run")
+    query.add_argument("sql", metavar="SQL", help='such as "select avg(deficit_s) from runs"')
+    query.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    query.set_defaults(func=_query)
+    listing = verbs.add_parser("ls", help="list runs and studies with status, age and size")
+    listing.add_argument("--json", action="store_true", help="print one JSON document")
+    listing.set_defaults(func=_ls)
+    diff = verbs.add_parser("diff", help="tell how two runs or two studies differ")
+    diff.add_argument("a", metavar="A")
+    diff.add_argument("b", metavar="B")
+    diff.add_argument("--json", action="store_true", help="print one JSON document")
+    diff.set_defaults(func=_diff)
+    for parser in (query, listing, diff):
+        parser.add_argument("--results", default="results", metavar="DIR", help=RESULTS)
+
+
+def _add_sweep(verbs: Any) -> None:
+    sweep = verbs.add_parser(
+        "sweep",
+        help="run a study: a design over a scenario's keys, seeds as replications",
+        description="Run a study; what is done already is skipped, so it goes on after any end.",
+    )
+    sweep.add_argument("study", metavar="STUDY", help="a YAML file or a shipped study's name")
+    sweep.add_argument("--out", default="results", metavar="DIR", help="default: results")
+    sweep.add_argument("--check", action="store_true", help="validate all scenarios, run none")
+    sweep.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    sweep.add_argument("--report", action="store_true", help="write its page, as ccsim report does")
+    place = sweep.add_mutually_exclusive_group()
+    place.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes; default: one a core"
+    )
+    place.add_argument("--cluster", metavar="tcp://…", help="a scheduler of dask.distributed")
+    place.add_argument("--slurm", metavar="FILE", help="YAML: jobs, queue, cores, memory, …")
+    until = sweep.add_argument_group("add seeds until an interval is narrow")
+    until.add_argument(
+        "--until-ci",
+        metavar="5%",
+        help="stop at a point when half its 95 %% interval is at most this share of its mean, "
+        "or this number",
+    )
+    until.add_argument("--metric", default="deficit_s", help="of runs.parquet; default: deficit_s")
+    until.add_argument("--max-seeds", type=_positive, default=100, metavar="N", help="default: 100")
+    sweep.set_defaults(func=_sweep)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    """Run a study; 1 if a run of it failed."""
+    from ccsim.experiment.study.plan import plan_study
+    from ccsim.experiment.study.read import read_study
+    from ccsim.experiment.study.sweep import run_study
+
+    study = read_study(args.study)
+    rounds = _rounds(args)
+    if args.check:
+        plan = plan_study(study)
+        twins = {twin for run in plan.runs for twin in (run.twin_a, run.twin_b) if twin}
+        points, seeds = len(plan.points), len(study.seeds)
+        print(f"{args.study}: ok: {points} points × {seeds} seeds, {len(twins)} twins")
+        return 0
+    with StudyBar(study.name) as bar:
+        outcome = run_study(
+            study,
+            out=args.out,
+            workers=args.workers,
+            pool_of=_pool_of(args),
+            rounds=rounds,
+            progress=bar.told,
+            argv=args.argv,
+        )
+    _print_outcome(study.name, outcome, args.json)
+    if args.report:
+        from ccsim.report import write_report
+
+        page = write_report(outcome.path)
+        print(f"report  {page}", file=sys.stderr if args.json else sys.stdout)
+    return int(bool(outcome.failed))
+
+
+def _rounds(args: argparse.Namespace) -> Any:
+    """Return what asks for more seeds, or None."""
+    if args.until_ci is None:
+        return None
+    from ccsim.experiment.study.sequential import until_ci
+
+    try:
+        return until_ci(args.until_ci, args.metric, args.max_seeds)
+    except ValueError as error:
+        raise CcsimError(str(error)) from error
+
+
+def _pool_of(args: argparse.Namespace) -> Any:
+    """Return the maker of a cluster's pool, or None for this machine's processes."""
+    if args.cluster is None and args.slurm is None:
+        return None
+    from ccsim.experiment.study.cluster import cluster_pool, slurm_pool
+
+    return cluster_pool(args.cluster) if args.cluster else slurm_pool(Path(args.slurm))
+
+
+def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        plain = {
+            "study": name,
+            "path": str(outcome.path),
+            "runs": outcome.runs,
+            "new": outcome.new,
+            "failed": outcome.failed,
+            "simulated": outcome.simulated,
+            "deaths": outcome.deaths,
+            "wall_s": round(outcome.wall_s, 3),
+        }
+        print(json.dumps(plain, indent=2))
+        return
+    old = outcome.runs - outcome.new
+    print(
+        f"{name}: {outcome.runs} runs, of which {old} were there; {outcome.simulated} simulations,"
+        f" twins included, in {duration_text(outcome.wall_s)}"
+    )
+    if outcome.failed:
+        print(f'{outcome.failed} runs failed: ccsim query {name} "select point, seed, error …"')
+    print(f"tables  {outcome.path}")
+
+
+def _query(args: argparse.Namespace) -> int:
+    """Print what a SELECT returns."""
+    from ccsim.cli_output import table
+    from ccsim.experiment.study.query import as_csv, as_json, as_text, query
+
+    found = query(args.study, args.sql, Path(args.results))
+    if args.format == "csv":
+        sys.stdout.write(as_csv(found))
+    elif args.format == "json":
+        print(as_json(found))
+    else:
+        print(table(found.columns, [[as_text(cell) for cell in row] for row in found.rows]))
+    return 0
+
+
+def _ls(args: argparse.Namespace) -> int:
+    """List what there is."""
+    from ccsim.cli_output import table
+    from ccsim.experiment.study.listing import listing
+
+    entries = listing(Path(args.results))
+    if args.json:
+        print(json.dumps([entry.plain() for entry in entries], indent=2))
+    else:
+        headers = ["name", "kind", "run id", "status", "runs", "age", "size (MB)"]
+        print(table(headers, [entry.cells() for entry in entries]))
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    """Tell how two runs or studies differ; 1 if they do."""
+    from ccsim.cli_output import table
+    from ccsim.experiment.study.diff import diff
+
+    found = diff(args.a, args.b, Path(args.results))
+    if args.json:
+        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+    else:
+        for title, headers, rows in found.sections():
+            print(f"{title}\n{table(headers, rows)}\n")
+        if not found.differs:
+            print("no difference")
+    return int(found.differs)
+
+
+def show_study(args: argparse.Namespace, folder: Path) -> int:
+    """Print what a study found, point by point."""
+    from ccsim.cli_output import table
+    from ccsim.experiment.study.summary import summarise
+
+    try:
+        found = summarise(folder, args.metric, args.detect)
+    except ValueError as error:
+        raise CcsimError(str(error)) from error
+    if args.json:
+        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+        return 0
+    print(found.title)
+    for headers, rows in found.tables():
+        print(f"\n{table(headers, rows)}")
+    for note in found.notes:
+        print(f"\n{note}")
+    print(f"study folder  {folder}")
+    return 0
+
+
+class StudyBar(ProgressBar):
+    """The progress line of a study: runs done, share, time left; a line a minute if no terminal."""
+
+    told_at = 0.0
+    counts = ""
+
+    def told(self, progress: Progress) -> None:
+        """Show how far the study is."""
+        self.counts = f"{progress.done}/{progress.runs} runs, "
+        self.update(progress.share)
+        now = time.monotonic()
+        if not self.terminal and now - max(self.started, self.told_at) >= EVERY_S:
+            self.told_at = now
+            self._write(f"{self.title}: {self.text(progress.share)}\n")
+
+    def text(self, share: float) -> str:
+        """Return the runs done beside share and time left."""
+        return self.counts + super().text(share).strip()

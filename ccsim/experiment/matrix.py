@@ -1,0 +1,217 @@
+"""The swap matrix: what each swap of a study cost, old × new, by mechanism, state policy and path.
+
+A cell holds the replications of one swap under one set of conditions, one value a seed: of several
+flows their mean, of times the slowest flow's. All is read from the study's ``runs.parquet`` and
+``plan.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ccsim.errors import ResultsError
+from ccsim.experiment.comparisons import holm, wilcoxon_p
+from ccsim.experiment.estimates import Estimate, mean_estimate, median_estimate
+from ccsim.experiment.parquet import connect
+
+__all__ = ["METRICS", "Cell", "Conditions", "Matrix", "Metric", "load_matrix", "matrix_of"]
+
+Row = Mapping[str, Any]
+_IN_CELL = re.compile(r"(flows\.[^.]+\.congestion(\.name)?|swaps\.\d+\.(to|via|state)|links\..*)\Z")
+_STATE = re.compile(r"swaps\.\d+\.state\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of the matrix: its column, what flags a censored value, how it is shown."""
+
+    name: str
+    title: str
+    unit: str
+    digits: int
+    censored: str = ""
+    difference: bool = True
+    """Whether 0 means that the swap changed nothing."""
+
+
+METRICS = (
+    Metric("deficit_s", "Goodput deficit", "s of A-twin goodput", 3),
+    Metric("dip_recovery_s", "Recovery time", "s", 1, "dip_recovery_censored", difference=False),
+    Metric("extra_drops", "Extra drops", "packets", 1),
+    Metric("rtt_p99_ms", "p99 RTT", "ms", 1, difference=False),
+)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Conditions:
+    """Under what a swap was made: mechanism, state policy (empty: the default), all else varied."""
+
+    via: str
+    state: str
+    path: str
+
+    def __str__(self) -> str:
+        state = f"state {self.state}" if self.state else ""
+        return ", ".join(part for part in (self.via, state, self.path) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One swap under one set of conditions; ``p`` is Wilcoxon's for a deficit other than 0,
+    corrected by Holm for the number of cells."""
+
+    old: str
+    new: str
+    conditions: Conditions
+    estimates: Mapping[str, Estimate]
+    p: float = math.nan
+
+    @property
+    def swap(self) -> str:
+        """``cubic → bbr``."""
+        return f"{self.old} → {self.new}"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The cells of a study, in the order of its design; ``algorithms`` in order of first use."""
+
+    study: str
+    cells: tuple[Cell, ...]
+    algorithms: tuple[str, ...]
+    conditions: tuple[Conditions, ...]
+    runs: int
+    failed: int
+    seeds: int
+
+    def ranked(self, metric: str = "deficit_s") -> list[Cell]:
+        """Return the cells that have a metric, the worst first."""
+        known = [cell for cell in self.cells if cell.estimates[metric].value is not None]
+        return sorted(known, key=lambda cell: -(cell.estimates[metric].value or 0.0))
+
+
+def load_matrix(folder: Path) -> Matrix:
+    """Return the matrix of a study's folder; ResultsError if it cannot be read."""
+    try:
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        with connect() as db:
+            found = db.execute(
+                "SELECT * FROM read_parquet($f)", {"f": str(folder / "runs.parquet")}
+            )
+            names = [column[0] for column in found.description or ()]
+            rows = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+        varied = [
+            one["name"] for one in plan["columns"] if one["role"] == "varied" and not one["of"]
+        ]
+        return matrix_of(str(plan["study"]), rows, varied)
+    except Exception as error:  # whatever a damaged file makes json or duckdb raise
+        reason = f"cannot read the study: {error}; ccsim sweep makes its tables again"
+        raise ResultsError(str(folder), reason) from error
+
+
+def matrix_of(study: str, rows: Iterable[Row], varied: Sequence[str]) -> Matrix:
+    """Return the matrix of rows as ``runs.parquet`` has them.
+
+    ``varied`` are the columns of the design. Those that tell the swap itself are in the cell; what
+    the swap's other columns determine is left out; the others together are the path.
+    """
+    every = list(rows)
+    swapped = [row for row in every if row["old"] and row["new"]]
+    states = [name for name in varied if _STATE.match(name)]
+    others = [name for name in varied if not _IN_CELL.match(name)]
+    others = [name for name in others if not _determined(name, swapped, states)]
+    cells: dict[tuple[str, str, Conditions], list[Row]] = {}
+    for row in swapped:
+        state = " + ".join(str(row[name]) for name in states if row[name])
+        conditions = Conditions(str(row["via"]), state, _path(row, others))
+        cells.setdefault((row["old"], row["new"], conditions), []).append(row)
+    runs = {(row["point"], row["seed"]): row["status"] for row in every}
+    return Matrix(
+        study=study,
+        cells=_corrected([(*key, _estimates(found)) for key, found in cells.items()], cells),
+        algorithms=tuple(dict.fromkeys(name for old, new, _ in cells for name in (old, new))),
+        conditions=tuple(dict.fromkeys(conditions for *_, conditions in cells)),
+        runs=len(runs),
+        failed=sum(status == "failed" for status in runs.values()),
+        seeds=len({seed for _, seed in runs}),
+    )
+
+
+def _path(row: Row, names: Sequence[str]) -> str:
+    """Return ``deep`` for a labelled value, ``buffer 4 BDP`` for one under its key."""
+    parts = [
+        str(row[name]) if "." not in name else f"{name.rpartition('.')[2]} {row[name]}"
+        for name in names
+        if row[name] is not None
+    ]
+    return ", ".join(parts)
+
+
+def _determined(name: str, rows: Sequence[Row], states: Sequence[str]) -> bool:
+    """Tell whether a column says no more than swap, mechanism and policy: a label of theirs."""
+    found: dict[tuple[Any, ...], set[Any]] = {}
+    for row in rows:
+        key = (row["old"], row["new"], row["via"], *(row[state] for state in states))
+        found.setdefault(key, set()).add(row[name])
+    values = {row[name] for row in rows}
+    return len(values) > 1 and len(found) > 1 and all(len(one) == 1 for one in found.values())
+
+
+def _estimates(rows: Sequence[Row]) -> dict[str, Estimate]:
+    return {
+        metric.name: (
+            median_estimate(*zip(*_slowest(rows, metric), strict=True))
+            if metric.censored
+            else mean_estimate(_means(rows, metric.name))
+        )
+        for metric in METRICS
+    }
+
+
+def _replications(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of each run: its flows."""
+    runs: dict[tuple[Any, Any, Any], list[Row]] = {}
+    for row in rows:
+        runs.setdefault((row["point"], row["seed"], row["swap"]), []).append(row)
+    return list(runs.values())
+
+
+def _means(rows: Sequence[Row], name: str) -> list[float]:
+    """Return the mean over the flows of each run; NaN for a run without the number."""
+    found = []
+    for run in _replications(rows):
+        known = [float(row[name]) for row in run if row[name] is not None]
+        found.append(sum(known) / len(known) if known else math.nan)
+    return found
+
+
+def _slowest(rows: Sequence[Row], metric: Metric) -> list[tuple[float, bool]]:
+    """Return the time of each run's slowest flow, and whether it is censored."""
+    found = []
+    for run in _replications(rows):
+        known = [
+            (bool(row[metric.censored]), float(row[metric.name]))
+            for row in run
+            if row[metric.name] is not None
+        ]
+        censored, time = max(known, default=(False, math.nan))
+        found.append((time, censored))
+    return found
+
+
+def _corrected(
+    made: Sequence[tuple[str, str, Conditions, Mapping[str, Estimate]]],
+    rows: Mapping[tuple[str, str, Conditions], Sequence[Row]],
+) -> tuple[Cell, ...]:
+    """Return the cells with their p, corrected for how many are tested."""
+    p_values = []
+    for old, new, conditions, _ in made:
+        deficits = [v for v in _means(rows[old, new, conditions], "deficit_s") if not math.isnan(v)]
+        p_values.append(wilcoxon_p(deficits) if deficits else math.nan)
+    return tuple(Cell(*cell, p) for cell, p in zip(made, holm(p_values), strict=True))

@@ -1,0 +1,1 @@
+"""Studies: one scenario over a design and seeds, run once each, stored as one table."""

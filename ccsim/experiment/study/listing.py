@@ -1,0 +1,130 @@
+"""What there is below the results folder: runs and studies, their status, age and size."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ccsim.errors import ResultsError
+from ccsim.experiment.study.folder import MANIFEST, PLAN, is_held
+
+__all__ = ["Entry", "find_study_folder", "listing", "study_folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run or a study: ``runs`` are a study's, ``age_s`` counts from its last change."""
+
+    name: str
+    kind: str
+    run_id: str
+    status: str
+    runs: int | None
+    age_s: float
+    size_bytes: int
+    path: str
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    def cells(self) -> list[str]:
+        """Return it as a row of text, sizes in MB."""
+        runs = "–" if self.runs is None else str(self.runs)
+        size = f"{self.size_bytes / 1e6:.2f}"
+        return [self.name, self.kind, self.run_id, self.status, runs, _age(self.age_s), size]
+
+
+def listing(results: Path) -> list[Entry]:
+    """Return the runs and studies below a folder, by name, the newest first of one name."""
+    manifests = [*results.glob(f"*/{MANIFEST}"), *results.glob(f"*/*/{MANIFEST}")]
+    entries = [entry for path in manifests for entry in _entries(path)]
+    return sorted(entries, key=lambda entry: (entry.name, entry.kind, entry.age_s))
+
+
+def find_study_folder(text: str, results: Path) -> Path | None:
+    """Return the folder of a study named by its path or its name; None if it is none."""
+    for path in (Path(text), results / text):
+        if text and _kind(_manifest(path / MANIFEST)) == "study":
+            return path
+    return None
+
+
+def study_folder(text: str, results: Path) -> Path:
+    """Return the folder of a study; ResultsError if there is none of that name."""
+    found = find_study_folder(text, results)
+    if found is None:
+        reason = f"expected a study's name or folder, got nothing of that name below {results}"
+        raise ResultsError(text, reason)
+    return found
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Return a manifest; empty for a file that is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _kind(manifest: dict[str, Any]) -> str:
+    if manifest.get("kind") == "study":
+        return "study"
+    return "run" if "run_id" in manifest else ""
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    manifest, folder = _manifest(path), path.parent
+    kind = _kind(manifest)
+    if not kind or folder.name.startswith("."):
+        return
+    study = kind == "study"
+    files = list(_files(folder, study))
+    changed = max((file.stat().st_mtime for file in files), default=time.time())
+    yield Entry(
+        name=str(manifest.get("study" if study else "scenario", folder.parent.name)),
+        kind=kind,
+        run_id="–" if study else str(manifest["run_id"]),
+        status=_status(folder, manifest),
+        runs=_planned(folder) if study else None,
+        age_s=round(max(time.time() - changed, 0.0), 3),
+        size_bytes=sum(file.stat().st_size for file in files),
+        path=str(folder),
+    )
+
+
+def _files(folder: Path, study: bool) -> Iterator[Path]:
+    """Yield a folder's files; of a study not those of runs of a scenario of the same name."""
+    for path in folder.rglob("*"):
+        top = path.relative_to(folder).parts[0]
+        foreign = study and (folder / top / MANIFEST).is_file()
+        if path.is_file() and not foreign:
+            yield path
+
+
+def _status(folder: Path, manifest: dict[str, Any]) -> str:
+    """Return the status; a study that says it runs while nobody holds it was killed."""
+    status = str(manifest.get("status", "unknown"))
+    if status == "running" and not is_held(folder):
+        return "interrupted"
+    return status
+
+
+def _planned(folder: Path) -> int:
+    try:
+        return len(json.loads((folder / PLAN).read_text(encoding="utf-8"))["runs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _age(seconds: float) -> str:
+    """Return a span in its largest whole unit: 5 s, 12 min, 3 h, 2 d."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

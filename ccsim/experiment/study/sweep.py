@@ -1,0 +1,267 @@
+"""Running a study: what is missing is simulated, each run once, and the tables are written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from ccsim.errors import CcsimError, Problem, ResultsError, ScenarioError
+from ccsim.experiment.code import code_sha256
+from ccsim.experiment.parallel import default_jobs
+from ccsim.experiment.store import package_versions, run_id
+from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder
+from ccsim.experiment.study.plan import Plan, PlannedRun, plan_study, scenario_of
+from ccsim.experiment.study.pool import LocalPool, Reply
+from ccsim.experiment.study.read import Study
+from ccsim.experiment.study.schedule import ATTEMPTS, Job, Schedule
+from ccsim.experiment.study.tables import write_tables
+from ccsim.scenario import Scenario
+
+__all__ = ["Outcome", "Progress", "Rounds", "run_study"]
+
+STUDY = "study.yaml"
+BASE = "base.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a study has come: runs done of all, and the share of this sweep's simulations."""
+
+    done: int
+    runs: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a sweep did: ``runs`` in the study, ``new`` of them run now, ``failed`` of all.
+
+    ``simulated`` counts this sweep's simulations, twins included; ``deaths`` workers that died.
+    """
+
+    path: Path
+    runs: int
+    new: int
+    failed: int
+    simulated: int
+    deaths: int
+    wall_s: float
+    tables: tuple[Path, ...]
+
+
+class Pool(Protocol):
+    """Where simulations are carried out."""
+
+    shares: dict[str, float]
+
+    def replies(
+        self,
+        schedule: Schedule,
+        request: Callable[[Job], dict[str, Any]],
+        started: Callable[[Job], None],
+    ) -> Iterator[tuple[Job, Reply] | None]:
+        """Yield each job with its reply, and None now and then in between."""
+        ...
+
+
+PoolOf = Callable[[StudyFolder], AbstractContextManager[Pool]]
+Rounds = Callable[[StudyFolder, Plan], "dict[int, tuple[int, ...]] | None"]
+"""After each round: the seeds of each point for the next one, or None for no further round."""
+
+
+def run_study(
+    study: Study,
+    *,
+    out: str | Path = "results",
+    workers: int | None = None,
+    pool_of: PoolOf | None = None,
+    rounds: Rounds | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """Run what is missing of a study and write its tables.
+
+    Every scenario is validated before anything is written: ScenarioError. ``workers`` processes
+    simulate (None: one a core), or the pool that ``pool_of`` makes; neither changes a byte of the
+    tables. ``rounds`` may ask for more seeds. Whatever ends it early (Ctrl-C, a kill), runs that
+    are done stay done, and the next call goes on. ResultsError if the folder cannot be written.
+    """
+    plan = plan_study(study)
+    folder = StudyFolder.of(Path(out), study.name)
+    clock = time.perf_counter()
+    with folder.locked():
+        session = _Session(study, folder, progress, argv)
+        session.begin(plan)
+        try:
+            with (pool_of or _local(workers))(folder) as pool:
+                session.run(plan, pool)
+                while rounds and (seeds := rounds(folder, plan)) is not None:
+                    plan = plan_study(study, seeds)
+                    session.run(plan, pool)
+            folder.compact()
+            tables = tuple(write_tables(folder))
+            failed = session.count_failed(plan)
+            session.write_manifest("complete", runs=len(plan.runs), failed=failed)
+            folder.clean()
+        except BaseException as error:
+            orderly = isinstance(error, Exception)
+            session.write_manifest("stopped" if orderly else "interrupted", runs=len(plan.runs))
+            raise
+    return Outcome(
+        folder.path,
+        len(plan.runs),
+        session.new,
+        failed,
+        session.simulated,
+        session.deaths,
+        time.perf_counter() - clock,
+        tables,
+    )
+
+
+def _local(workers: int | None) -> PoolOf:
+    """Return a maker of worker processes on this machine."""
+
+    def make(folder: StudyFolder) -> AbstractContextManager[Pool]:
+        inherited = () if folder.lock_fd is None else (folder.lock_fd,)
+        return nullcontext(LocalPool(workers or default_jobs(), inherited))
+
+    return make
+
+
+@dataclass
+class _Session:
+    """One sweep over a study's folder, which it holds."""
+
+    study: Study
+    folder: StudyFolder
+    progress: Callable[[Progress], None] | None
+    argv: Sequence[str]
+    new: int = 0
+    simulated: int = 0
+    deaths: int = 0
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def begin(self, plan: Plan) -> None:
+        """Write what the study is before its first run."""
+        self.folder.write_text(STUDY, self.study.text)
+        if self.study.base_source:
+            text = Path(self.study.base_source).read_text(encoding="utf-8-sig")
+            self.folder.write_text(BASE, text)
+        self.write_manifest("running", runs=len(plan.runs))
+        self.folder.log("session", runs=len(plan.runs), argv=list(self.argv))
+
+    def write_manifest(self, status: str, **facts: Any) -> None:
+        """Say how it stands; who, when and with which versions."""
+        manifest = {
+            "kind": "study",
+            "study": self.study.name,
+            "description": self.study.description,
+            "status": status,
+            **facts,
+            "keep": self.study.keep,
+            "argv": list(self.argv),
+            "started": self.started,
+            "code_sha256": code_sha256({"objects": True}),  # all that a study may reach
+            "versions": package_versions(),
+        }
+        self.folder.write_json(MANIFEST, manifest)
+
+    def run(self, plan: Plan, pool: Pool) -> None:
+        """Simulate what is missing of a plan."""
+        self.folder.write_text(PLAN, json.dumps(plan.to_plain(), ensure_ascii=False) + "\n")
+        done = self.folder.done()
+        planned = {run.run_id for run in plan.runs}
+        missing = [run for run in plan.runs if run.run_id not in done]
+        schedule = Schedule(missing, lambda twin: self.folder.twin(twin).exists())
+        finished = len(planned & done)
+        parts = 0
+        self.tell(schedule, pool, finished, len(planned))
+        requests = _Requests(self.study, plan, self.folder)
+        for found in pool.replies(schedule, requests, self.note_start):
+            if found is not None:
+                stored = self.take(schedule, *found)
+                finished, parts, self.new = finished + stored, parts + stored, self.new + stored
+                if parts >= MANY:
+                    self.folder.compact()
+                    parts = 0
+            self.tell(schedule, pool, finished, len(planned))
+
+    def note_start(self, job: Job) -> None:
+        self.folder.log("start", run=job.run_id, kind=job.kind)
+
+    def take(self, schedule: Schedule, job: Job, reply: Reply) -> bool:
+        """Deal with one reply; tell whether a run was stored."""
+        if reply is None:
+            self.deaths += 1
+            self.folder.log("died", run=job.run_id, kind=job.kind)
+            if not schedule.died(job):
+                raise CcsimError(
+                    f"{self.study.name}: run {job.run_id} (point {job.run.point}, seed "
+                    f"{job.run.seed}): its worker died {ATTEMPTS} times; is there enough memory?"
+                )
+            return False
+        if "trouble" in reply:
+            raise ResultsError(str(self.folder.path), f"a worker stopped: {reply['trouble']}")
+        if "unreadable" in reply:
+            twin = Path(reply["unreadable"]).stem
+            self.folder.drop_twins([twin])
+            schedule.without_twin(job, twin)
+            return False
+        if job.kind == "run":
+            self.folder.add(job.run_id, reply)
+        self.simulated += 1
+        seconds = round(reply["seconds"], 4)
+        self.folder.log("done", run=job.run_id, kind=job.kind, seconds=seconds)
+        self.folder.drop_twins(schedule.done(job))
+        return job.kind == "run"
+
+    def tell(self, schedule: Schedule, pool: Pool, done: int, runs: int) -> None:
+        """Report progress."""
+        if self.progress:
+            under_way = sum(list(pool.shares.values()))
+            share = (schedule.total - schedule.left + under_way) / max(schedule.total, 1)
+            self.progress(Progress(done, runs, min(share, 1.0)))
+
+    def count_failed(self, plan: Plan) -> int:
+        """Return how many of the plan's runs failed."""
+        ids = [run.run_id for run in plan.runs]
+        return sum(result["status"] == "failed" for _, result in self.folder.results(ids))
+
+
+class _Requests:
+    """Makes what a worker is sent for a job: its scenario is built again, not kept."""
+
+    def __init__(self, study: Study, plan: Plan, folder: StudyFolder) -> None:
+        self.study = study
+        self.plan = plan
+        self.folder = folder
+
+    def __call__(self, job: Job) -> dict[str, Any]:
+        """Return the request; ScenarioError if a file has changed since the plan was made."""
+        scenario = self.scenario(job.run, job.kind)
+        if run_id(scenario.identity(), scenario.seed) != job.run_id:
+            reason = "its code or an object file changed while the study ran; start it again"
+            raise ScenarioError(Problem(self.study.file, 0, 0, "", reason))
+        resolved = scenario.resolved()
+        if job.kind != "run":
+            return {"resolved": resolved, "save": str(self.folder.twin(job.run_id))}
+        twins = {"twin_a": job.run.twin_a, "twin_b": job.run.twin_b}
+        traces = self.folder.path / RUNS / job.run_id if self.study.keep == "traces" else ""
+        return {
+            "resolved": resolved,
+            **{key: str(self.folder.twin(twin)) if twin else "" for key, twin in twins.items()},
+            "traces": str(traces),
+        }
+
+    def scenario(self, run: PlannedRun, kind: str) -> Scenario:
+        scenario = scenario_of(self.study, self.plan.points[run.point], run.seed)
+        if kind == "run":
+            return scenario
+        return scenario.without_swaps() if kind == "a" else scenario.with_b_twin()

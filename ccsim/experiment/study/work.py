@@ -1,0 +1,136 @@
+"""What a worker of a study does: simulate a twin and put it aside, simulate a run and measure it.
+
+Requests and answers are plain JSON values; twins travel as files in the study's folder, which hold
+NumPy columns and nothing that is unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ccsim.experiment.measure import measure
+from ccsim.experiment.study.beside import add_twin_values
+from ccsim.experiment.tables import pack, unpack
+from ccsim.sim import simulate
+from ccsim.sim.traces import SimResult
+
+__all__ = ["answer", "durably", "keep_traces", "measured", "run", "twin"]
+
+Progress = Callable[[int], None]
+
+
+def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
+    """Carry out one request and return what became of it.
+
+    ``{"resolved", "save"}``: a twin, put into the file ``save``. ``{"resolved", "twin_a",
+    "twin_b", "traces"}``: a run, measured against the twins in those files (empty: none), and
+    its traces put into the folder ``traces`` if that is not empty.
+
+    The answer holds ``seconds`` and, of a run, ``status``, ``error`` and ``metrics``;
+    ``unreadable`` is the file of a twin that could not be read.
+    """
+    clock = time.perf_counter()
+    if "save" in request:
+        durably(Path(request["save"]), twin(request["resolved"], progress))
+        return {"seconds": time.perf_counter() - clock}
+    twins: list[SimResult | None] = []
+    for key in ("twin_a", "twin_b"):
+        try:
+            twins.append(unpack(Path(request[key]).read_bytes()) if request[key] else None)
+        except Exception:  # whatever a torn file makes NumPy, zip or JSON raise
+            return {"unreadable": request[key]}
+    result = _simulated(request["resolved"], progress)
+    found = measured(result, *twins)
+    if request["traces"]:
+        keep_traces(Path(request["traces"]), request["resolved"], found, result, *twins)
+    return {**found, "seconds": time.perf_counter() - clock}
+
+
+def twin(resolved: Mapping[str, Any], progress: Progress | None = None) -> bytes:
+    """Simulate a twin and return it packed."""
+    return pack(_simulated(resolved, progress))
+
+
+def run(
+    resolved: Mapping[str, Any], a: bytes | None, b: bytes | None
+) -> tuple[dict[str, Any], bytes]:
+    """Simulate a run against its packed twins; return status, error, metrics, and it packed."""
+    result = _simulated(resolved, None)
+    twins = [unpack(data) if data is not None else None for data in (a, b)]
+    return measured(result, *twins), pack(result)
+
+
+def measured(result: SimResult, a: SimResult | None, b: SimResult | None) -> dict[str, Any]:
+    """Return status, error and metrics of a run against its twins; it fails if one of them did."""
+    metrics = measure(result, a, b)
+    add_twin_values(metrics, result, a, b)
+    named = (("", result), ("A-twin: ", a), ("B-twin: ", b))
+    failures = [name + one.failed for name, one in named if one is not None and one.failed]
+    status = "failed" if failures else "complete"
+    return {"status": status, "error": failures[0] if failures else None, "metrics": metrics}
+
+
+def _simulated(resolved: Mapping[str, Any], progress: Progress | None) -> SimResult:
+    """Simulate; what raises by a fault of ccsim itself is a failed run, so that the study goes
+    on."""
+    try:
+        result: SimResult = simulate(resolved, progress=progress)
+    except (OSError, MemoryError):  # of this machine, not of the run
+        raise
+    except Exception as error:
+        reason = f"ccsim failed: {type(error).__name__}: {error}"
+        return SimResult(int(resolved["duration_ns"]), (), (), (), (), failed=reason)
+    return result
+
+
+def durably(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whoever is killed and when.
+
+    OSError if that is not possible; then nothing stays behind.
+    """
+    aside = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    try:
+        with aside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    finally:
+        with suppress(OSError):
+            aside.unlink()
+
+
+def keep_traces(
+    folder: Path,
+    resolved: Mapping[str, Any],
+    found: Mapping[str, Any],
+    result: SimResult,
+    a: SimResult | None,
+    b: SimResult | None,
+) -> None:
+    """Store a run with its traces as `ccsim run` does, for `ccsim show` and `ccsim plot`."""
+    from ccsim.experiment.store import finish, unfinished_folder, write_manifest, write_run
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished_folder(folder) as aside:
+        write_run(
+            aside,
+            scenario_text="",
+            resolved=resolved,
+            metrics=found["metrics"],
+            results={"result": result, "twin_a": a, "twin_b": b},
+        )
+        write_manifest(
+            aside,
+            scenario=resolved["name"],
+            run_id=folder.name,
+            status=found["status"],
+            failed=found["error"],
+            seed=resolved["seed"],
+        )
+        finish(aside, folder)

@@ -1,0 +1,27 @@
+"""A worker process of a study: answers one request after the other, imports paid once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ccsim.experiment.tables import to_json
+from ccsim.experiment.worker import serve
+
+__all__ = ["CODE", "main"]
+
+CODE = "from ccsim.experiment.study.worker import main; main()"
+
+
+def main() -> None:
+    """Answer requests from standard input; trouble of the machine is an answer too."""
+    from ccsim.experiment.study.work import answer
+
+    def carry_out(request: dict[str, Any], progress: Callable[[int], None]) -> bytes:
+        try:
+            found = answer(request, progress)
+        except (OSError, MemoryError) as error:
+            found = {"trouble": f"{type(error).__name__}: {error}"}
+        return to_json(found).encode()
+
+    serve(carry_out)

@@ -1,0 +1,227 @@
+"""What a run shows, in sentences with numbers: one paragraph about the run, one for each swap.
+
+One run is one observation: its sentences state what it measured and claim nothing beyond.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ccsim.plot.units import rate_unit, time_text
+from ccsim.report.markup import Markup, tag
+from ccsim.report.numbers import count, decimal, listed
+
+__all__ = ["run_sentences"]
+
+Row = Mapping[str, Any]
+ONE_BY_ONE = 4
+"""Up to so many flows that a swap reached are told of one by one."""
+
+
+def run_sentences(scenario: Row, metrics: Row, failed: str = "") -> list[Markup]:
+    """Return the paragraphs of a run's summary."""
+    paragraphs = [tag("p", *_run(scenario, metrics))]
+    if failed:
+        paragraphs.insert(0, tag("p", "The run failed: ", failed, class_="failed-run"))
+    paragraphs += [
+        tag("p", *_swap(swap, metrics["twins"], _state(scenario, swap)))
+        for swap in metrics["swaps"]
+    ]
+    paragraphs.append(tag("p", _one_observation(scenario, metrics), class_="small"))
+    return paragraphs
+
+
+def _strong(text: str) -> Markup:
+    return tag("strong", text)
+
+
+def _run(scenario: Row, metrics: Row) -> list[Any]:
+    path = scenario["path"]
+    unit = rate_unit(path["rate_bps"])
+    packets = sum(row["drops"] + row["random_losses"] for row in metrics["links"])
+    used = _weighted(metrics["links"], "utilisation")
+    flows = len(scenario["flows"])
+    words: list[Any] = [
+        f"{'One flow had' if flows == 1 else count(flows, 'flow') + ' shared'} "
+        f"{path['rate_bps'] / unit.size:g} {unit.name} with a base RTT of "
+        f"{time_text(path['rtt_ns'])} and a buffer of {count(path['buffer_packets'], 'packet')}"
+        f" for {metrics['duration_s']:g} s (seed {scenario['seed']}). "
+    ]
+    if used is not None:
+        words += ["The link was used to ", _strong(f"{decimal(used, 1, 100)} %"), "; "]
+    return [*words, f"{count(packets, 'packet was', 'packets were')} dropped or lost."]
+
+
+def _weighted(rows: Sequence[Row], key: str) -> float | None:
+    """Return the mean over phases of a link's metric, weighted by their length."""
+    known = [row for row in rows if row[key] is not None]
+    spans = [row["to_s"] - row["from_s"] for row in known]
+    if not sum(spans):
+        return None
+    return sum(row[key] * span for row, span in zip(known, spans, strict=True)) / sum(spans)
+
+
+def _state(scenario: Row, swap: Row) -> str:
+    planned = scenario.get("swaps") or []
+    own = planned[swap["index"]] if 0 <= swap["index"] < len(planned) else {}
+    return str(own.get("state") or "")
+
+
+def _swap(swap: Row, twins: Row, state: str) -> list[Any]:
+    flows = swap["flows"]
+    policy = f", state policy {state}," if state and flows else ""
+    trigger = f" ({swap['trigger']})" if swap.get("trigger") else ""
+    head: list[Any] = [f"At {swap['t_s']:g} s{trigger}, "]
+    head += [_strong(f"{swap['old']} → {swap['new']}"), f" by {swap['via']}{policy} "]
+    if swap["error"] and not flows:
+        return [*head, f"failed: {swap['error']}. Nothing was changed."]
+    body: list[Any] = [f"reached {count(len(flows), 'running flow')}. "]
+    if swap["error"]:
+        body.append(f"It failed in part: {swap['error']}. ")
+    if swap.get("outcome"):
+        body.append(f"Its outcome: {swap['outcome']}. ")
+    if flows and not twins.get("a"):
+        body.append("Without an A-twin there is nothing to measure its cost against. ")
+    elif len(flows) <= ONE_BY_ONE:
+        for flow in flows:
+            body += _disruption(flow, swap["new"])
+    else:
+        body += _many(flows)
+    return [*head, *body, *_around(swap)]
+
+
+def _disruption(row: Row, new: str) -> list[Any]:
+    """Tell of one flow: what it fell behind, how deep the dip was, how long, what was dropped."""
+    return [
+        *_deficit(row),
+        *_dip(row),
+        *_to_twin(row, new),
+        *_losses(row),
+    ]
+
+
+def _deficit(row: Row) -> list[Any]:
+    if row["deficit_bytes"] is None:
+        return []
+    behind = row["deficit_bytes"] >= 0
+    megabytes = decimal(abs(row["deficit_bytes"]), 3, 1e-6)
+    words: list[Any] = [
+        f"In the {row['window_s']:g} s after, {row['flow']} delivered ",
+        _strong(f"{megabytes} MB {'less' if behind else 'more'}"),
+        " than its A-twin, which was never swapped",
+    ]
+    if row["deficit_s"] is not None:
+        seconds = decimal(abs(row["deficit_s"]), 3)
+        words.append(f": {seconds} s of the twin's goodput")
+    if row["deficit_peak_bytes"] and row["deficit_peak_bytes"] > abs(row["deficit_bytes"]):
+        words.append(f" ({decimal(row['deficit_peak_bytes'], 3, 1e-6)} MB behind at worst)")
+    return [*words, ". "]
+
+
+def _dip(row: Row) -> list[Any]:
+    if row["dip_worst_ratio"] is None:
+        return []
+    words: list[Any] = [
+        "Its worst 200 ms ran at ",
+        _strong(f"{decimal(row['dip_worst_ratio'], 0, 100)} %"),
+        " of the 2 s before",
+    ]
+    back = row["dip_recovery_s"]
+    if isinstance(back, Mapping):
+        words.append(f" and it was not back above 95 % of the A-twin within {_seconds(back)} s")
+    elif back is not None and back > 0:
+        words.append(f"; it was back above 95 % of the A-twin after {back:g} s")
+    elif back == 0:
+        words.append("; it never fell below 95 % of the A-twin")
+    return [*words, ". "]
+
+
+def _to_twin(row: Row, new: str) -> list[Any]:
+    time = row["time_to_b_twin_s"]
+    if time is None:
+        return []
+    if isinstance(time, Mapping):
+        return [
+            f"Within {_seconds(time)} s it did not come within 10 % of the B-twin, "
+            f"which ran {new} from the start. "
+        ]
+    return [f"It ran within 10 % of the B-twin, which ran {new} from the start, after {time:g} s. "]
+
+
+def _losses(row: Row) -> list[Any]:
+    words: list[Any] = ["The second after cost ", _strong(_packets(row["drops_in_second_after"]))]
+    if row["extra_drops"] is not None:
+        more = row["extra_drops"]
+        words.append(f" ({abs(more):,} {'more' if more >= 0 else 'less'} than in the A-twin)")
+    timeouts = count(row["rtos"], "retransmission timeout")
+    words.append(f" and {timeouts} fired" if row["rtos"] else f"; {timeouts} fired")
+    if row["rtt_p99_ms"] is not None:
+        words.append(f"; the p99 of its RTT was {decimal(row['rtt_p99_ms'], 1)} ms")
+    return [*words, ". "]
+
+
+def _packets(number: int) -> str:
+    return count(number, "dropped packet")
+
+
+def _seconds(censored: Row) -> str:
+    return f"{censored['at_least_s']:g}"
+
+
+def _many(flows: Sequence[Row]) -> list[Any]:
+    """Tell of many flows at once: medians and ranges, and how many never recovered."""
+    deficits = [row["deficit_s"] for row in flows if row["deficit_s"] is not None]
+    words: list[Any] = []
+    if deficits:
+        low, middle, high = min(deficits), statistics.median(deficits), max(deficits)
+        words += [
+            "In the 10 s after, they delivered ",
+            _strong(f"{decimal(middle, 3)} s"),
+            f" of their A-twins' goodput less (median of {len(deficits)}; from "
+            f"{decimal(low, 3)} to {decimal(high, 3)} s). ",
+        ]
+    censored = sum(isinstance(row["dip_recovery_s"], Mapping) for row in flows)
+    dropped = sum(row["drops_in_second_after"] for row in flows)
+    words.append(f"In the seconds after they lost {count(dropped, 'packet')} together. ")
+    if censored:
+        words.append(f"{censored} of them never got back above 95 % of their A-twins. ")
+    return words
+
+
+def _around(swap: Row) -> list[Any]:
+    """Tell what happened beside the flows that were swapped."""
+    words: list[Any] = []
+    if (beside := swap.get("neighbours")) and beside["harm"] is not None:
+        lost = "lost" if beside["harm"] >= 0 else "gained"
+        words.append(
+            f"{count(beside['flows'], 'neighbour').capitalize()} {lost} "
+            f"{decimal(abs(beside['harm']), 1, 100)} % of their goodput in the "
+            f"{beside['window_s']:g} s after. "
+        )
+    if held := swap.get("connections"):
+        words.append(
+            f"{count(held['old_at_update'], 'connection')} stayed on {swap['old']}, "
+            f"{held['new_since']} started on {swap['new']}"
+        )
+        words.append(f", {_last_old(held, swap['old'])}. ")
+    return words
+
+
+def _last_old(held: Row, old: str) -> str:
+    last = held["last_old_closed_s"]
+    if isinstance(last, Mapping):
+        return f"and {old} still served some {_seconds(last)} s later"
+    return f"and the last one on {old} was gone after {last:g} s"
+
+
+def _one_observation(scenario: Row, metrics: Row) -> str:
+    if not metrics["swaps"]:
+        return "One run (n = 1): what it measured, not an estimate."
+    names = listed([name for name in ("A-twin", "B-twin") if metrics["twins"].get(name[0].lower())])
+    against = f" against {names} with the same random numbers" if names else ""
+    return (
+        f"One run (n = 1, seed {scenario['seed']}){against}: what it measured, not an estimate. "
+        "For intervals, replicate it over seeds with ccsim sweep."
+    )

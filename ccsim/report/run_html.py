@@ -1,0 +1,142 @@
+"""The page of one run: summary, traces with the twins overlaid, tables, scenario, how to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ccsim.experiment.store import SCENARIO
+from ccsim.experiment.stored import StoredRun
+from ccsim.report.markup import Markup, tag
+from ccsim.report.numbers import NONE, decimal
+from ccsim.report.page import page, section
+from ccsim.report.prose import run_sentences
+from ccsim.report.reproduce import manifest_section, reproduce_run, scenario_section
+from ccsim.report.tables import Column, number, table, word
+from ccsim.report.traces import traces_of
+
+__all__ = ["run_page"]
+
+Row = Mapping[str, Any]
+MAX_ROWS = 400
+"""Rows of a table on the page: all of them are in metrics.json."""
+
+
+def run_page(run: StoredRun) -> str:
+    """Return the HTML page of a stored run."""
+    sections = [
+        _header(run),
+        section("summary", "Summary", *run_sentences(run.scenario, run.metrics, run.failed)),
+        _traces(run),
+        section("tables", "Tables", *_tables(run.metrics)),
+        scenario_section(_given(run.path), run.scenario),
+        reproduce_run(run),
+        manifest_section(run.manifest),
+        tag("footer", f"Written by ccsim {run.manifest['versions']['ccsim']}."),
+    ]
+    return page(run.name, sections, traces_of(run) if _drawable(run) else None)
+
+
+def _drawable(run: StoredRun) -> bool:
+    return any(len(flow.t_ns) for flow in run.result.flows)
+
+
+def _header(run: StoredRun) -> Markup:
+    names = ("summary", "traces", "tables", "scenario", "reproduce", "manifest")
+    started = str(run.manifest.get("started") or "").replace("T", " ").replace("+00:00", " UTC")
+    told = [f"run {run.run_id}", f"seed {run.manifest['seed']}", started]
+    return tag(
+        "header",
+        tag("h1", run.name),
+        tag("p", run.scenario.get("description") or None),
+        tag("p", " · ".join(part for part in told if part), class_="facts"),
+        tag("nav", *(tag("a", name.capitalize(), href=f"#{name}") for name in names)),
+    )
+
+
+def _traces(run: StoredRun) -> Markup:
+    if not _drawable(run):
+        return section("traces", "Traces", tag("p", "The run ended before its first sample."))
+    needs = Markup("<noscript><p>The traces are drawn by this page's own script.</p></noscript>")
+    return section("traces", "Traces", needs, tag("div", id="panels"))
+
+
+def _given(folder: Path) -> str:
+    """Return the scenario as it was given; empty if the run came from no file."""
+    try:
+        return (folder / SCENARIO).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def _tables(metrics: Row) -> list[Markup]:
+    swapped = [
+        {**row, "swap": swap["index"], "label": swap["label"]}
+        for swap in metrics["swaps"]
+        for row in swap["flows"]
+    ]
+    found = []
+    if swapped:
+        found += _titled("What each swap cost each flow", SWAPS, swapped)
+    found += _titled("Flows, phase by phase", FLOWS, metrics["flows"])
+    jain = {row["phase"]: row["jain_index"] for row in metrics["fairness"]}
+    links = [{**row, "jain_index": jain.get(row["phase"])} for row in metrics["links"]]
+    return found + _titled("Links, phase by phase", LINKS, links)
+
+
+def _titled(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> list[Markup]:
+    hidden = len(rows) - MAX_ROWS
+    caption = f"The first {MAX_ROWS} of {len(rows)}; all are in metrics.json." if hidden > 0 else ""
+    return [tag("h3", title), table(columns, rows[:MAX_ROWS], caption)]
+
+
+def _jump(row: Row) -> str:
+    before, after = row["cwnd_before_packets"], row["cwnd_after_packets"]
+    return NONE if before is None else f"{before} → {after}"
+
+
+SWAPS = (
+    word("swap", "label"),
+    word("flow", "flow"),
+    number("at (s)", "at_s", 3),
+    number("deficit to A (MB)", "deficit_bytes", 3, 1e-6),
+    number("deficit (s of A)", "deficit_s", 3),
+    number("at its greatest (MB)", "deficit_peak_bytes", 3, 1e-6),
+    number("worst 200 ms (% of 2 s before)", "dip_worst_ratio", 1, 100),
+    number("back above 95 % of A (s)", "dip_recovery_s", 1),
+    number("within 10 % of B (s)", "time_to_b_twin_s", 1),
+    Column("cwnd (packets)", _jump, lambda row: row["cwnd_jump_packets"]),
+    number("queueing more than A (ms)", "queue_excess_ms", 2),
+    number("drops in second after", "drops_in_second_after", 0),
+    number("more than A", "extra_drops", 0),
+    number("RTOs", "rtos", 0),
+    number("p99 RTT (ms)", "rtt_p99_ms", 1),
+    number("longest stall (s)", "longest_stall_s", 2),
+)
+SPAN = (number("from (s)", "from_s", 3), number("to (s)", "to_s", 3))
+FLOWS = (
+    word("flow", "flow"),
+    *SPAN,
+    word("served by", "implementation"),
+    number("goodput (Mbit/s)", "goodput_bps", 3, 1e-6),
+    number("RTT mean (ms)", "rtt_mean_ms", 1),
+    number("p50 (ms)", "rtt_p50_ms", 1),
+    number("p99 (ms)", "rtt_p99_ms", 1),
+    number("lost (packets)", "losses", 0),
+    number("resent (packets)", "retransmissions", 0),
+)
+LINKS = (
+    word("link", "link"),
+    *SPAN,
+    Column(
+        "used (%)", lambda row: decimal(row["utilisation"], 2, 100), lambda row: row["utilisation"]
+    ),
+    number("mean queue (packets)", "queue_mean_packets", 1),
+    number("drops (packets)", "drops", 0),
+    number("random losses (packets)", "random_losses", 0),
+    number("Jain index", "jain_index", 3),
+)

@@ -1,0 +1,118 @@
+"""What a study shows, in sentences: no claim without its interval and its n."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ccsim.experiment.heat_maps import estimate_text, interval_text
+from ccsim.experiment.matrix import METRICS, Cell, Matrix, Metric
+from ccsim.report.markup import Markup, tag
+from ccsim.report.numbers import count, listed
+
+__all__ = ["study_sentences"]
+
+LEVEL = 0.05
+
+
+def study_sentences(matrix: Matrix) -> list[Markup]:
+    """Return the paragraphs of a study's summary."""
+    deficit = METRICS[0]
+    paragraphs = [tag("p", _what(matrix))]
+    ranked = matrix.ranked(deficit.name)
+    if not ranked:
+        return [*paragraphs, tag("p", "No swap reached a running flow: there is no cost to tell.")]
+    extremes = [*_extreme("costs most", ranked[0], deficit), " "]
+    if len(ranked) > 1:
+        gains = (ranked[-1].estimates[deficit.name].value or 0) < 0
+        extremes += _extreme("gains most" if gains else "costs least", ranked[-1], deficit)
+    paragraphs.append(tag("p", *extremes))
+    paragraphs.append(tag("p", _tested(ranked)))
+    for metric in METRICS[1:]:
+        known = matrix.ranked(metric.name)
+        if known:
+            paragraphs.append(tag("p", *_worst(known[0], metric)))
+    return paragraphs
+
+
+def _what(matrix: Matrix) -> str:
+    ways = list(dict.fromkeys(conditions.via for conditions in matrix.conditions))
+    states = [one for one in dict.fromkeys(c.state for c in matrix.conditions) if one]
+    paths = [one for one in dict.fromkeys(c.path for c in matrix.conditions) if one]
+    parts = [
+        f"{count(matrix.runs, 'run')} with {count(matrix.seeds, 'seed')}",
+        f"{count(len(matrix.cells), 'combination')} of swap and conditions",
+    ]
+    text = ", ".join(parts)
+    if ways:
+        text += f", by {listed(ways)}"
+    if states:
+        text += f", with state policies {listed(states)}"
+    if paths:
+        text += f", on {listed(paths, 6)}"
+    failed = f" {count(matrix.failed, 'run')} failed and is left out." if matrix.failed else ""
+    return f"{text[0].upper()}{text[1:]}.{failed}"
+
+
+def _extreme(how: str, cell: Cell, metric: Metric) -> list[Any]:
+    estimate = cell.estimates[metric.name]
+    words: list[Any] = ["What ", how, " is ", tag("strong", cell.swap), f" by {cell.conditions}: "]
+    words.append(tag("strong", f"{estimate_text(estimate, metric)} s"))
+    return [*words, f" of the A-twin's goodput less ({_interval(cell, metric)})."]
+
+
+def _interval(cell: Cell, metric: Metric) -> str:
+    """Return ``95 % BCa interval 0.1 … 0.2, n = 10``, or that there is none."""
+    estimate = cell.estimates[metric.name]
+    interval = interval_text(estimate, metric)
+    kind = "95 % BCa interval" if estimate.kind == "mean" else "95 % interval"
+    text = f"{kind} {interval}" if interval else "too few for an interval"
+    censored = f", {estimate.censored} of them censored" if estimate.censored else ""
+    return f"{text}, n = {estimate.n}{censored}"
+
+
+def _tested(cells: Sequence[Cell]) -> str:
+    """Tell how many cells differ by their intervals, and by a test corrected for their number."""
+    tested = [cell for cell in cells if not math.isnan(cell.p)]
+    costs, gains = _signs([cell for cell in tested if cell.estimates["deficit_s"].differs])
+    sizes = sorted({cell.estimates["deficit_s"].n for cell in tested})
+    n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    found = [cell for cell in tested if cell.p < LEVEL]
+    sure_costs, sure_gains = _signs(found)
+    text = (
+        f"Of {count(len(tested), 'combination')}, {costs} cost goodput and {gains} gained some, by "
+        f"95 % BCa intervals that lie on one side of 0 (n = {n} each). With a correction for "
+        f"{count(len(tested), 'test')} (Wilcoxon's signed ranks of swap less A-twin, Holm), "
+        f"{sure_costs} cost and {sure_gains} gained with p < {LEVEL}; the other "
+        f"{len(tested) - len(found)} cannot be told from no difference that surely."
+    )
+    return text + _power(len(tested), sizes[0])
+
+
+def _signs(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Return how many cost and how many gain."""
+    costs = sum((cell.estimates["deficit_s"].value or 0) > 0 for cell in cells)
+    return costs, len(cells) - costs
+
+
+def _power(tests: int, n: int) -> str:
+    """Say so if so few seeds cannot reach the level: the least p of signed ranks is 2 / 2^n."""
+    least = 2 * tests / 2**n
+    if least < LEVEL:
+        return ""
+    needed = math.floor(math.log2(2 * tests / LEVEL)) + 1
+    return (
+        f" With {n} seeds and {count(tests, 'test')} no p below {min(least, 1.0):.2g} can come "
+        f"out: {needed} seeds or more could tell."
+    )
+
+
+def _worst(cell: Cell, metric: Metric) -> list[Any]:
+    estimate = cell.estimates[metric.name]
+    what = "median" if estimate.kind == "median" else "mean"
+    return [
+        f"{metric.title}: the worst {what} is ",
+        tag("strong", f"{estimate_text(estimate, metric)} {metric.unit}"),
+        f", for {cell.swap} by {cell.conditions} ({_interval(cell, metric)}).",
+    ]

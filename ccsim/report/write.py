@@ -1,0 +1,43 @@
+"""Writing a page: to a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ccsim.errors import ResultsError
+from ccsim.experiment.stored import load_run
+from ccsim.experiment.study.listing import find_study_folder
+from ccsim.report.run_html import run_page
+from ccsim.report.study_html import study_page
+
+__all__ = ["write_page", "write_report"]
+
+NAME = "report.html"
+
+
+def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+    """Write the report of a stored run or study and return its path.
+
+    ``out`` is the file (default: ``report.html`` in the folder). ResultsError if the folder cannot
+    be read or the file not be written.
+    """
+    place = Path(folder)
+    study = find_study_folder(str(place), place) is not None
+    text = study_page(place) if study else run_page(load_run(place))
+    return write_page(text, Path(out) if out else place / NAME)
+
+
+def write_page(text: str, out: Path) -> Path:
+    """Write a page as UTF-8, aside first; ResultsError if it cannot be written."""
+    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(out)
+    except OSError as error:
+        reason = f"cannot write: {error.strerror or error}; choose another file with -o FILE"
+        raise ResultsError(str(out), reason) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return out
