@@ -67,7 +67,8 @@ def permutation_p(differences: ArrayLike, seed: int = 0) -> float:
     d = _finite(differences)
     if not len(d) or not d.any():
         return 1.0
-    observed = abs(float(d.sum())) * (1 - 1e-12)  # sums in another order differ in the last bit
+    rounding = 1e-12 * float(np.abs(d).sum())  # sums in another order differ in the last bits
+    observed = abs(float(d.sum())) - rounding
     if len(d) <= EXACT_FLIPS:
         bits = np.arange(1 << len(d))[:, None] >> np.arange(len(d)) & 1
         return float(np.mean(np.abs((1 - 2 * bits) @ d) >= observed))

@@ -48,8 +48,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
 def test_it_carries_every_shipped_file_of_the_folder(
     names: list[str], folder: str, ending: str
 ) -> None:
-    here = {path.name for path in (ROOT / folder).glob(f"*{ending}")}
-    packed = {Path(name).name for name in names if name.startswith(f"ccsim/{folder}/")}
+    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(f"*{ending}")}
+    prefix = f"ccsim/{folder}/"
+    packed = {name.removeprefix("ccsim/") for name in names if name.startswith(prefix)}
     assert here
     assert packed == here
 

@@ -76,10 +76,10 @@ class Range:
             return self.choices[int(u * len(self.choices))]
         low, high = self._ends()
         kind = str(common_kind(self.low, self.high))
-        if kind in ("int", "packets"):
-            low, high = low - 0.5, high + 0.5  # each whole number is equally likely
         if self.log:
             number = math.exp(math.log(low) + u * (math.log(high) - math.log(low)))
+        elif kind in ("int", "packets"):
+            number = low + math.floor(u * (high - low + 1))  # each is equally likely
         else:
             number = low + u * (high - low)
         ends = (quantity(self.low), quantity(self.high))

@@ -45,6 +45,7 @@ class LocalPool:
         other threads. What is done with the reply must be told the schedule before the next one
         is asked for.
         """
+        self._closing = False
         threads = [
             threading.Thread(
                 target=self._work, args=(number, schedule, request, started), daemon=True
@@ -58,6 +59,8 @@ class LocalPool:
                 try:
                     job, reply = self._replies.get(timeout=TICK_S)
                 except queue.Empty:
+                    if not any(thread.is_alive() for thread in threads):
+                        raise RuntimeError("study: all threads ended with work left") from None
                     yield None
                     continue
                 if isinstance(reply, Exception):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from ccsim.units import (
@@ -53,6 +54,7 @@ def quantity(value: object) -> Quantity | None:
     return _of_text(value.strip()) if isinstance(value, str) else None
 
 
+@lru_cache(maxsize=1024)  # designs ask for the ends of their ranges at every point
 def _of_text(text: str) -> Quantity | None:
     if text.replace(".", "", 1).isdigit():  # a number in quotation marks is text
         return None

@@ -295,6 +295,9 @@ class _Reader:
             self.complain((*where, "seed"), f"expected a whole number from 0 on, got {show(seed)}")
             seed = 1
         ranges = self.ranges((*where, "over"))
+        if points * len(self.seeds()) > MAX_POINTS:
+            self.complain((*where, "points"), f"expected at most {MAX_POINTS} runs, seeds counted")
+            return ()
         if method == "sobol" and len(ranges) > MAX_DIMENSIONS:
             message = f"expected at most {MAX_DIMENSIONS} keys, got {len(ranges)}"
             self.complain((*where, "over"), message)

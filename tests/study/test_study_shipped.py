@@ -1,0 +1,33 @@
+"""The shipped studies: they are valid, and as large as their comments say."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ccsim.catalog import study_files, summary
+from ccsim.experiment.study.plan import plan_study
+from ccsim.experiment.study.read import read_study
+
+
+@pytest.mark.parametrize("name", sorted(study_files()))
+def test_a_shipped_study_says_what_its_table_must_show(name: str) -> None:
+    file = study_files()[name]
+    assert read_study(name).name == name
+    assert read_study(name).description
+    assert len(summary(file)) > 20
+    assert "The table must show" in file.read_text(encoding="utf-8")
+
+
+def test_the_matrix_is_all_pairs_of_five_on_three_paths_and_shares_its_twins() -> None:
+    plan = plan_study(read_study("swap_matrix"))
+    assert (len(plan.points), len(plan.runs)) == (20 * 2 * 3, 1200)
+    pairs = Counter(
+        (run.values["flows.0.congestion"], run.values["swaps.0.to"]) for run in plan.runs
+    )
+    assert len(pairs) == 20
+    assert all(a != b for a, b in pairs)
+    assert set(pairs.values()) == {60}
+    twins = {twin for run in plan.runs for twin in (run.twin_a, run.twin_b)}
+    assert len(twins) == 5 * 3 * 10
