@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX, s32
 from ccsim.kernel.fixed_point_more import require_range
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -179,4 +180,5 @@ bic = TcpCongestionOps(
     pkts_acked=pkts_acked,
     private=Bic,
     params=Params(),
+    train=hook_train,
 )

@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ccsim.kernel.exact_echo import TCP_ECN_OK, ExactEcho, take_mark
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.fixed_point_more import require_range
 from ccsim.kernel.kfuncs import (
@@ -43,16 +44,9 @@ __all__ = ["Dctcp", "Params", "dctcp"]
 ALPHA_BITS = 10
 MAX_ALPHA = 1 << ALPHA_BITS  # every packet marked
 
-TCP_ECN_OK = 1  # sk.ecn_flags: ECN was negotiated
-TCP_ECN_DEMAND_CWR = 4  # sk.ecn_flags: outgoing ACKs carry ECE
-ICSK_ACK_TIMER = 2  # sk.ack_pending: a delayed ACK waits for its timer
-ICSK_ACK_NOW = 16  # sk.ack_pending: acknowledge at once
-
 TCP_CLOSE, TCP_LISTEN = 7, 10
 RECOVERY = int(CaState.RECOVERY)
 LOSS = int(CaEvent.LOSS)
-ECN_NO_CE = int(CaEvent.ECN_NO_CE)
-ECN_IS_CE = int(CaEvent.ECN_IS_CE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class Params:
 
 
 @dataclass(slots=True)
-class Dctcp:
+class Dctcp(ExactEcho):
     """What one connection remembers, as a sender and as a receiver."""
 
     alpha: int = 0  # marked fraction [1/1024]
@@ -76,8 +70,6 @@ class Dctcp:
     old_delivered: int = 0  # sk.delivered when the window began [packets]
     old_delivered_ce: int = 0
     loss_cwnd: int = 0  # window before the last reduction [packets]
-    prior_rcv_nxt: int = 0  # receiver: next byte expected, one packet ago
-    ce_state: int = 0  # receiver: whether the last packet was marked
 
 
 def init(sk: Sock) -> None:
@@ -142,31 +134,8 @@ def set_state(sk: Sock, new_state: int) -> None:
 
 def cwnd_event(sk: Sock, event: int) -> None:
     """Follow the marks of arriving packets as their receiver, and timeouts as the sender."""
-    if event in (ECN_IS_CE, ECN_NO_CE):
-        receive_mark(sk, int(event == ECN_IS_CE))
-    elif event == LOSS:
+    if not take_mark(sk, sk.ca, event) and event == LOSS:
         react_to_loss(sk)
-
-
-def receive_mark(sk: Sock, ce_state: int) -> None:
-    """Echo marks exactly; acknowledge first what came before a change (RFC 8257, 3.2)."""
-    ca = sk.ca
-    if ca.ce_state != ce_state:
-        if sk.ack_pending & ICSK_ACK_TIMER:
-            echo(sk, ca.ce_state)
-            sk.tcp_send_ack(ca.prior_rcv_nxt)
-        sk.ack_pending |= ICSK_ACK_NOW
-    ca.prior_rcv_nxt = sk.rcv_nxt
-    ca.ce_state = ce_state
-    echo(sk, ce_state)
-
-
-def echo(sk: Sock, ce_state: int) -> None:
-    """Let ACKs carry ECE while the last packet received was marked."""
-    if ce_state:
-        sk.ecn_flags |= TCP_ECN_DEMAND_CWR
-    else:
-        sk.ecn_flags &= ~TCP_ECN_DEMAND_CWR
 
 
 def get_info(sk: Sock) -> dict[str, int]:

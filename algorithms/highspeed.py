@@ -26,9 +26,11 @@ from typing import TYPE_CHECKING
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import TcpCongestionOps
+from ccsim.kernel.window import increase_per_ack, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Highspeed", "highspeed"]
 
@@ -89,6 +91,20 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
             sk.snd_cwnd = cwnd + 1
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the whole train: `cong_avoid` for each ACK, at once."""
+    if reaches_clamp(sk, acks):
+        return 0
+    taken = slow_start(sk, acks)[0] if sk.snd_cwnd < sk.snd_ssthresh else 0
+
+    def step(cwnd: int) -> int:
+        sk.ca.ai = find_increase(cwnd, sk.ca.ai)
+        return sk.ca.ai + 1
+
+    increase_per_ack(sk, acks, taken, step)
+    return acks.n
+
+
 def find_increase(cwnd: int, ai: int) -> int:
     """Return the place of ``cwnd`` in the table, starting from the last one: it is rarely far."""
     while ai < LAST and cwnd > INCREASE_UP_TO[ai]:
@@ -110,5 +126,6 @@ highspeed = TcpCongestionOps(
     ssthresh=ssthresh,
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
+    train=train,
     private=Highspeed,
 )

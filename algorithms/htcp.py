@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX, msecs_to_jiffies, usecs_to_jiffies
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
 
@@ -245,4 +246,5 @@ htcp = TcpCongestionOps(
     pkts_acked=pkts_acked,
     private=Htcp,
     params=Params(),
+    train=hook_train,
 )

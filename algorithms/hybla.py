@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC
 from ccsim.kernel.fixed_point_more import require_range
 from ccsim.kernel.kfuncs import (
@@ -33,6 +35,7 @@ from ccsim.kernel.ops import CaState, TcpCongestionOps
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Hybla", "Params", "hybla"]
 
@@ -133,6 +136,63 @@ def add(sk: Sock, increment: int) -> None:
     sk.snd_cwnd = cwnd
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take a train of ACKs, if rho is sure to stay; ACKs that bring whole packets go by the hooks.
+
+    A smoothed RTT not below the least so far stays so, while no sample is below it.
+    """
+    ca = sk.ca
+    lowest = min(sk.srtt_us, int(acks.rtt_us.min()) << 3)
+    if lowest < ca.min_srtt_us or not ca.hybla_en:
+        return 0
+    taken = 0
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        taken = slow_start_train(sk, acks)
+    while taken < acks.n and sk.snd_cwnd >= sk.snd_ssthresh:
+        window = avoid_until_growth(sk, acks, taken)
+        if not window:
+            break
+        taken += window
+    return taken
+
+
+def slow_start_train(sk: Sock, acks: AckTrain) -> int:
+    """Take the ACKs of slow start: (1) for each, up to ssthresh; 0 if it might reach the clamp."""
+    ca, cwnd = sk.ca, sk.snd_cwnd
+    increment = slow_start_increment(ca.rho_3ls)
+    gained = ca.cents + increment * np.arange(1, acks.n + 1)  # [1/128 packet]
+    windows = cwnd + (gained >> INCREMENT_SHIFT)
+    taken = min(int(windows.searchsorted(sk.snd_ssthresh)) + 1, acks.n)
+    if int(windows[taken - 1]) > sk.snd_cwnd_clamp:
+        return 0
+    acks.cwnd[:taken] = np.minimum(windows[:taken], sk.snd_ssthresh)
+    sk.snd_cwnd = int(acks.cwnd[taken - 1])
+    if ca.cents + (increment & PACKET - 1) * taken >= PACKET:
+        sk.snd_cwnd_cnt = 0
+    ca.cents = int(gained[taken - 1]) & PACKET - 1
+    return taken
+
+
+def avoid_until_growth(sk: Sock, acks: AckTrain, first: int) -> int:
+    """Take the ACKs from ``first`` to the one at which the window grows by a packet, in (2); none
+    if each brings more than that, or at the clamp."""
+    ca, cwnd = sk.ca, sk.snd_cwnd
+    increment = ca.rho2_7ls // cwnd
+    if increment >= PACKET or cwnd >= sk.snd_cwnd_clamp:
+        return 0
+    missing = -(-(PACKET - ca.cents) // increment) if increment else cwnd - sk.snd_cwnd_cnt
+    needed = max(missing, 1)
+    count = min(needed, acks.n - first)
+    acks.cwnd[first : first + count] = cwnd
+    ca.cents += increment * count
+    sk.snd_cwnd_cnt += count
+    if count == needed:
+        acks.cwnd[first + count - 1] = sk.snd_cwnd = cwnd + 1
+        ca.cents &= PACKET - 1
+        sk.snd_cwnd_cnt = 0
+    return count
+
+
 hybla = TcpCongestionOps(
     name="hybla",
     init=init,
@@ -140,6 +200,7 @@ hybla = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
     set_state=set_state,
+    train=train,
     private=Hybla,
     params=Params(),
 )

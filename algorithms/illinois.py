@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.fixed_point_more import require_range
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     after,
     tcp_is_cwnd_limited,
@@ -217,4 +218,5 @@ illinois = TcpCongestionOps(
     get_info=get_info,
     private=Illinois,
     params=Params(),
+    train=hook_train,
 )

@@ -24,9 +24,11 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import TcpCongestionOps
+from ccsim.kernel.window import reno_train
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["scalable"]
 
@@ -46,6 +48,11 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
     tcp_cong_avoid_ai(sk, min(sk.snd_cwnd, PACKETS_PER_INCREASE), acked)
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the whole train: `cong_avoid` for each ACK, at once."""
+    return reno_train(sk, acks, PACKETS_PER_INCREASE)
+
+
 def ssthresh(sk: Sock) -> int:
     """Decrease by (2)."""
     cwnd = sk.snd_cwnd
@@ -57,4 +64,5 @@ scalable = TcpCongestionOps(
     ssthresh=ssthresh,
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
+    train=train,
 )

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.fixed_point_more import require_range
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     after,
     tcp_reno_cong_avoid,
@@ -197,4 +198,5 @@ vegas = TcpCongestionOps(
     get_info=get_info,
     private=Vegas,
     params=Params(),
+    train=hook_train,
 )

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -168,4 +169,5 @@ veno = TcpCongestionOps(
     cwnd_event=cwnd_event,
     pkts_acked=pkts_acked,
     private=Veno,
+    train=hook_train,
 )

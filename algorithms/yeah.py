@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     after,
     tcp_cong_avoid_ai,
@@ -217,4 +218,5 @@ yeah = TcpCongestionOps(
     pkts_acked=pkts_acked,
     get_info=get_info,
     private=Yeah,
+    train=hook_train,
 )

@@ -7,6 +7,7 @@ acknowledged between two ACKs is a difference of two of its rows.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 
 from ccsim.kernel.kfuncs import tcp_cong_avoid_ai
 from ccsim.kernel.sock import Sock
@@ -15,10 +16,14 @@ from ccsim.kernel.train import AckTrain
 __all__ = [
     "acknowledged_before",
     "additive_increase",
+    "increase_per_ack",
     "reaches_clamp",
     "reno_train",
     "slow_start",
 ]
+
+
+NO_LIMIT = 1 << 62
 
 
 def acknowledged_before(acks: AckTrain) -> int:
@@ -51,8 +56,9 @@ def slow_start(sk: Sock, acks: AckTrain) -> tuple[int, int]:
     return taken + 1, int(acks.una[taken]) - start - sk.snd_ssthresh
 
 
-def additive_increase(sk: Sock, acks: AckTrain, first: int) -> int:
-    """Grow the window by a packet for each window acknowledged, from ACK ``first`` on.
+def additive_increase(sk: Sock, acks: AckTrain, first: int, most: int = NO_LIMIT) -> int:
+    """Grow the window by a packet for each window acknowledged, from ACK ``first`` on; a window
+    counts for ``most`` packets at most.
 
     cwnd <- cwnd + 1 whenever cwnd more packets are acknowledged            (RFC 5681, equation 3)
 
@@ -62,15 +68,16 @@ def additive_increase(sk: Sock, acks: AckTrain, first: int) -> int:
     n, cwnd = acks.n, sk.snd_cwnd
     una = memoryview(acks.una)
     counted = una[first - 1] - sk.snd_cwnd_cnt if first else acknowledged_before(acks)
-    if una[n - 1] - counted > cwnd:
-        large = acks.acked[first:] > cwnd
+    if una[n - 1] - counted > min(cwnd, most):
+        large = acks.acked[first:] > min(cwnd, most)
         if large.any():
             n = first + int(large.argmax())
     while first < n:
-        grows = bisect_left(una, counted + cwnd, first, n)
+        needed = cwnd if cwnd < most else most
+        grows = bisect_left(una, counted + needed, first, n)
         acks.cwnd[first:grows] = cwnd
         if grows < n:
-            counted += cwnd
+            counted += needed
             cwnd += 1
             acks.cwnd[grows] = cwnd
         first = grows + 1
@@ -79,8 +86,30 @@ def additive_increase(sk: Sock, acks: AckTrain, first: int) -> int:
     return n
 
 
-def reno_train(sk: Sock, acks: AckTrain) -> int:
-    """Take a train as `tcp_reno_cong_avoid` would; the result for an algorithm's ``train`` hook."""
+def increase_per_ack(sk: Sock, acks: AckTrain, first: int, step: Callable[[int], int]) -> None:
+    """Grow the window by ``step(cwnd)`` packets for each window of ACKs, from ACK ``first`` on.
+
+    cwnd_cnt <- cwnd_cnt + a(cwnd) with each ACK; at cwnd, cwnd <- cwnd + 1   (RFC 3649, section 5)
+    """
+    n, cwnd, count = acks.n, sk.snd_cwnd, sk.snd_cwnd_cnt
+    while first < n:
+        a = step(cwnd)
+        needed = max(-(-(cwnd - count) // a), 1)  # ACKs
+        grows = first + needed - 1
+        acks.cwnd[first:grows] = cwnd
+        if grows >= n:
+            count += a * (n - first)
+            break
+        count += a * needed - cwnd
+        cwnd += 1
+        acks.cwnd[grows] = cwnd
+        first = grows + 1
+    sk.snd_cwnd, sk.snd_cwnd_cnt = cwnd, count
+
+
+def reno_train(sk: Sock, acks: AckTrain, most: int = NO_LIMIT) -> int:
+    """Take a train as `tcp_reno_cong_avoid` would, where ``most`` packets acknowledged always bring
+    a packet; the result for an algorithm's ``train`` hook."""
     if reaches_clamp(sk, acks):
         return 0
     taken, acked = 0, int(acks.acked[0])
@@ -91,7 +120,7 @@ def reno_train(sk: Sock, acks: AckTrain) -> int:
             return taken
         acked = acked or int(acks.acked[taken])
     tcp_cong_avoid_ai(
-        sk, sk.snd_cwnd, acked
+        sk, min(sk.snd_cwnd, most), acked
     )  # by the definition: the counter may exceed the window
     acks.cwnd[taken] = sk.snd_cwnd
-    return additive_increase(sk, acks, taken + 1)
+    return additive_increase(sk, acks, taken + 1, most)

@@ -13,7 +13,7 @@ from ccsim.sim.traces import SimResult
 from tests.algorithms.shipped_rig import ROOT, shipped
 from tests.sim.sim_rig import MS, resolved, run
 
-NAMES = ("bbr3", "copa", "fixed", "ledbatpp")
+NAMES = ("bbr3", "copa", "fixed", "ledbatpp", "prague")
 MIXED = """
 duration: 1500 ms
 path: {{rate: 20 Mbit/s, rtt: 20 ms, buffer: 25 packets, loss: 0.1 %}}
