@@ -371,6 +371,12 @@ def import_model(sk: Sock, model: Mapping[str, int]) -> None:
         set_pacing_rate(sk, ca, pacing_gain(sk, ca))
 
 
+def phase(sk: Sock) -> str:
+    """Return the name of the state; the four of ProbeBW have one."""
+    names = {STARTUP: "Startup", DRAIN: "Drain", PROBE_RTT: "ProbeRTT"}
+    return names.get(sk.ca.state, "ProbeBW")
+
+
 def get_info(sk: Sock) -> dict[str, int]:
     """Return what ``ss -i`` shows: bandwidth [bytes/s], least RTT [us], gains [1/256]."""
     ca = sk.ca
@@ -391,4 +397,5 @@ bbr3 = TcpCongestionOps(
     get_info=get_info,
     export_model=export_model,
     import_model=import_model,
+    phase=phase,
 )
