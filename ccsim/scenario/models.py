@@ -26,8 +26,10 @@ __all__ = [
     "Namespace",
     "Parameter",
     "Path",
+    "Receiver",
     "Record",
     "Scenario",
+    "Source",
     "Swap",
     "Sysctl",
     "Tcp",
@@ -71,6 +73,21 @@ class Path(_Frozen):
     loss_probability: float = Field(default=0.0, ge=0, le=1)
 
 
+class Source(_Frozen):
+    """An application that writes ``write_bytes`` at a time: so often that they make ``rate_bps`` of
+    payload, or ``every_ns``; the other is None."""
+
+    write_bytes: int = Field(ge=1, le=MAX_SIZE_BYTES)
+    rate_bps: int | None = Field(default=None, ge=1, le=MAX_RATE_BPS)
+    every_ns: PositiveNs | None = None
+
+
+class Receiver(_Frozen):
+    """The receiving host: ``rwnd_bytes`` is the window it advertises (None: never the limit)."""
+
+    rwnd_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
+
+
 class Flow(_Frozen):
     """One connection: who serves it, when, and how much it sends.
 
@@ -79,7 +96,9 @@ class Flow(_Frozen):
     sends, ``netns`` is the listener's, and ``congestion`` is empty, but in twin B may be what the
     connection has in place of what it would inherit. ``stop_ns`` is when the application stops
     writing (None: never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the
-    flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue.
+    flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue. ``source`` says
+    when the application writes (None: all at the start), and ``sndbuf_bytes`` how much it may have
+    written that is not acknowledged (None: never the limit of such a bulk writer).
     """
 
     name: Name
@@ -92,6 +111,9 @@ class Flow(_Frozen):
     size_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
     rtt_ns: NonNegativeNs
     access_delay_ns: NonNegativeNs = 0
+    source: Source | None = None
+    sndbuf_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
+    receiver: Receiver = Receiver()
 
 
 class Listener(_Frozen):

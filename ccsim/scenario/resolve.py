@@ -8,6 +8,7 @@ from typing import Any
 from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import models, spec
 from ccsim.scenario.document import Document, Location
+from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_swaps import SwapResolver
 from ccsim.scenario.tables import is_restricted, wrong_parameters
@@ -110,6 +111,7 @@ class _Resolver:
         apart_ns = entry.start_every or 0
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
         congestion = self.congestion(("flows", i), entry.congestion)
+        hosts = flow_hosts(entry, self.written.tcp)
         for k, name in enumerate(names):
             yield models.Flow(
                 name=name,
@@ -121,6 +123,7 @@ class _Resolver:
                 size_bytes=entry.size,
                 rtt_ns=self.written.path.rtt if entry.rtt is None else entry.rtt,
                 access_delay_ns=entry.access_delay,
+                **hosts,
             )
 
     def check_flow(self, i: int, entry: spec.FlowSpec) -> None:
@@ -128,6 +131,8 @@ class _Resolver:
         way.
         """
         self.check_opening(i, entry)
+        for keys, message in wrong_hosts(entry, self.written.tcp):
+            self.complain(("flows", i, *keys), message)
         if entry.start_every is not None and entry.count is None:
             self.complain(("flows", i, "start_every"), "expected with a count, got no count")
         last_start_ns = entry.start + (entry.start_every or 0) * ((entry.count or 1) - 1)

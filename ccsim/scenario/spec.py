@@ -37,11 +37,13 @@ __all__ = [
     "LinkUpdateSpec",
     "ListenerSpec",
     "PathSpec",
+    "ReceiverSpec",
     "RecordSpec",
     "ReregisterSpec",
     "ScenarioSpec",
     "SetsockoptSpec",
     "StagedSpec",
+    "SourceSpec",
     "SweepSpec",
     "SysctlSpec",
     "TcpSpec",
@@ -116,6 +118,34 @@ _CONGESTION: dict[str, Any] = {
 Congestion = Annotated[CongestionSpec | None, BeforeValidator(_named), WithJsonSchema(_CONGESTION)]
 
 
+class SourceSpec(_Spec):
+    """An application that writes now and then: at a rate, or so much every so often."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["rate"]}, {"required": ["write", "every"]}]}
+    )
+
+    rate: q.Rate | None = _key('Payload written on average, such as "20 Mbit/s".', None)
+    write: q.PositiveSize | None = _key("Bytes of each write; with a rate: one full packet.", None)
+    every: q.PositiveTime | None = _key("The time between writes, in place of a rate.", None)
+
+    @model_validator(mode="after")
+    def _one_pace(self) -> SourceSpec:
+        if (self.rate is None) == (self.every is None):
+            raise ValueError("expected either 'rate', or 'write' and 'every'")
+        if self.every is not None and self.write is None:
+            raise ValueError("missing key 'write': the bytes of each write")
+        return self
+
+
+class ReceiverSpec(_Spec):
+    """The host that a flow sends to."""
+
+    rwnd: q.PositiveSize | None = _key(
+        "Receive window that it advertises, fixed; else it never is the limit.", None
+    )
+
+
 class FlowSpec(_Spec):
     """One connection, or with a count several alike."""
 
@@ -133,6 +163,9 @@ class FlowSpec(_Spec):
     size: q.PositiveSize | None = _key("How much it writes in all.", None)
     rtt: q.Time | None = _key("Its own base RTT; else the path's.", None)
     access_delay: q.Time = _key("The part of its RTT between sender and queue.", "0 s")
+    source: SourceSpec | None = _key("When it writes; without: all at once.", None)
+    sndbuf: q.PositiveSize | None = _key("Payload that fits into its send buffer.", None)
+    receiver: ReceiverSpec = _key("The host that it sends to.", {})
     count: StrictInt | None = _key("Make so many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
     start_every: q.Time | None = _key("With a count: the time between starts.", None)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ccsim.kernel.sock import UNLIMITED_RATE
 from ccsim.net.link import Link
+from ccsim.sim.source import Source
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import TcpSock
@@ -107,17 +108,21 @@ class FlowRecorder:
         state = (sk.total_retrans, int(sk.ca_state), self._index)
         self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
 
-    def trace(self, sk: TcpSock, size_bytes: int | None, **known: Any) -> FlowTrace:
-        """Return the samples as columns; ``size_bytes`` is what a finite flow carries."""
+    def trace(
+        self, sk: TcpSock, size_bytes: int | None, source: Source | None, **known: Any
+    ) -> FlowTrace:
+        """Return the samples as columns; ``size_bytes`` is what a finite flow carries, ``source``
+        who wrote packets that are not full."""
         table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS))
         columns: dict[str, Any] = {
             name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)
         }
-        acked = columns.pop("acked_packets") * sk.mss_cache
+        acked = _payload(columns.pop("acked_packets"), sk, source)
         if size_bytes is not None:
             acked = np.minimum(acked, size_bytes)
         # `delivered` starts at 1, for the SYN.
-        gained = np.diff(columns.pop("delivered_packets"), prepend=1) * sk.mss_cache
+        delivered = columns.pop("delivered_packets") - 1
+        gained = np.diff(_payload(delivered, sk, source), prepend=0)
         return FlowTrace(
             mss_bytes=sk.mss_cache,
             delivered_bytes=acked,
@@ -126,6 +131,11 @@ class FlowRecorder:
             **columns,
             **known,
         )
+
+
+def _payload(packets: Any, sk: TcpSock, source: Source | None) -> Any:
+    """Return the payload of the first so many packets [bytes], for each count."""
+    return packets * sk.mss_cache if source is None else source.payload_bytes(packets)
 
 
 def link_trace(name: str, link: Link, end_ns: int) -> LinkTrace:

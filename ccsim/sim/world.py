@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
+from ccsim.sim.source import make_source
 from ccsim.sim.streams import FlowRandom, stream_seed
 from ccsim.sim.swaps import start_swaps
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
@@ -197,7 +199,7 @@ class World:
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
-        sk = Sender(self.host)
+        sk = Sender(self._host_of(spec))
         sk.random = FlowRandom(stream_seed(self.scenario["seed"], "flow", index))
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
@@ -206,7 +208,10 @@ class World:
         recorder = FlowRecorder(
             self.scenario["record"]["interval_ns"], lambda: self.implementation(flow)
         )
-        odd_last = self._write_limit(sk, spec["size_bytes"])
+        source = make_source(sk, spec)
+        if spec["receiver"]["rwnd_bytes"] is not None:
+            sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
+        odd_last = {} if source else self._write_limit(sk, spec["size_bytes"])
         flow = LiveFlow(
             index,
             sk,
@@ -218,10 +223,16 @@ class World:
             end_ns=self.end_ns,
             passive=bool(spec["listener"]),
         )
-        flow.world, flow.spec = self, spec
+        flow.world, flow.spec, flow.source = self, spec, source
         sk.on_event = self._listener(flow)
         self.engine.add(flow)
         return flow
+
+    def _host_of(self, spec: Mapping[str, Any]) -> Host:
+        """Return the sender's host: with a send buffer of its own if the flow has one."""
+        if spec["sndbuf_bytes"] is None:
+            return self.host
+        return replace(self.host, sndbuf_packets=spec["sndbuf_bytes"] // self.host.mss_bytes)
 
     def _write_limit(self, sk: Sender, size_bytes: int | None) -> dict[int, int]:
         if size_bytes is None:
@@ -311,6 +322,7 @@ class World:
         return flow.recorder.trace(
             sk,
             flow.spec["size_bytes"],
+            flow.source,
             name=flow.spec["name"],
             congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],

@@ -114,6 +114,7 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         and sk.pacing_status != PACING_NONE
         and nxt - ack < sk.snd_cwnd
         and nxt < sk.write_limit
+        and nxt < ack + sk.rwnd
     ):
         sk.pacing_ns = sk.tcp_wstamp_ns  # the pacer's turn comes later: nothing can be sent now
         set_xmit_timer(sk)

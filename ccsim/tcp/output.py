@@ -60,6 +60,8 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
         end = first + 1
     if end > sk.write_limit:
         end = sk.write_limit
+    if end > sk.una + sk.rwnd:
+        end = sk.una + sk.rwnd
     if first < end:
         if end - sk.packets.base > sk.packets.capacity:
             sk.packets.make_room(sk.una, first, end - first)
@@ -187,7 +189,8 @@ def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
 def _application_limited(sk: TcpSock) -> None:
     """Let an unused window decay by half of what is not used (``tcp_cwnd_application_limited``)."""
     # A writer that waits for room in the send buffer (SOCK_NOSPACE) is no limit.
-    if sk.ca_state == OPEN and sk.write_limit - sk.una < sk.host.sndbuf_packets:
+    waits = sk.nospace or sk.write_limit - sk.una >= sk.host.sndbuf_packets
+    if sk.ca_state == OPEN and not waits:
         used = max(sk.snd_cwnd_used, sk.host.initial_window)
         if used < sk.snd_cwnd:
             sk.snd_ssthresh = current_ssthresh(sk)
@@ -291,7 +294,7 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     packets = sk.packets
     base = packets.base
     gap = sk.mss_cache * NS_PER_S // rate
-    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity)
+    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity, una + sk.rwnd)
     t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
     first = seq
     if seq >= end or seq - una < 2 or stamp > t or not gap or sk.data_segs_out < SEGS_NEVER_PACED:
@@ -323,7 +326,7 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     sk.tcp_mstamp = last_ns // 1000
     sk.data_segs_out += seq - first
     sk.timer_resend = True
-    sk.pacing_ns = stamp if seq - una < sk.snd_cwnd else NEVER
+    sk.pacing_ns = stamp if seq - una < min(sk.snd_cwnd, sk.rwnd) else NEVER
     if not one_by_one:
         _cwnd_validate(sk, seq - una >= cwnd)
     return True
@@ -368,7 +371,7 @@ def _send_loss_probe(sk: TcpSock) -> None:
         rearm_rto(sk)
         return
     sk.tlp_retrans = False
-    if sk.nxt < sk.write_limit:
+    if sk.nxt < min(sk.write_limit, sk.una + sk.rwnd):
         if not write_xmit(sk, probe=True):
             rearm_rto(sk)
             return

@@ -39,8 +39,8 @@ class TcpSock(Sock):
 
     Simpler than Linux: sequence numbers count whole packets (only the last of a write may be
     short); the minimum RTT is kept over the whole connection, not over 300 s; one packet is one
-    skb, so that nothing is merged or deferred (TSO); the receive window never limits, and the send
-    buffer only decides whether a writer waits; no reneging, no MTU probing, no Fast Open, no Nagle,
+    skb, so that nothing is merged or deferred (TSO); the receive window does not change, and there
+    are no probes of a closed one; no reneging, no MTU probing, no Fast Open, no Nagle,
     no thin-stream or user timeouts; of ECN RFC 3168 alone, not AccECN.
     """
 
@@ -61,6 +61,7 @@ class TcpSock(Sock):
         "lsnd_ns",
         "mdev_max_us",
         "mdev_us",
+        "nospace",
         "nxt",
         "on_event",
         "out_seq",
@@ -87,6 +88,7 @@ class TcpSock(Sock):
         "rtt_nxt",
         "rttvar_us",
         "rtx_queue",
+        "rwnd",
         "sack_high",
         "sample_end",
         "snd_cwnd_stamp_ns",
@@ -121,6 +123,8 @@ class TcpSock(Sock):
         self.una = 0
         self.nxt = 0
         self.write_limit = UNBOUNDED
+        self.rwnd = UNBOUNDED  # the window that the receiver advertises [packets]
+        self.nospace = False  # a writer waits for room in the send buffer (SOCK_NOSPACE)
         self.ack_sample = AckSample()
         self.rate_sample = RateSample()
         self.counters = dict.fromkeys(COUNTERS, 0)

@@ -112,6 +112,7 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
         last_una > nxt0
         or int(una[0]) + 2 > nxt0
         or 2 * last_una + sk.snd_cwnd - una0 > sk.write_limit
+        or last_una - una0 + sk.snd_cwnd > sk.rwnd
     ):
         return None
     packets = sk.packets

@@ -26,6 +26,13 @@ record: {interval: 10 ms}
 """
 
 
+HOSTS = {  # a bulk writer, and buffers that never are the limit
+    "source": None,
+    "sndbuf_bytes": None,
+    "receiver": {"rwnd_bytes": None},
+}
+
+
 def test_a_scenario_resolves_to_integers() -> None:
     scenario = parse_scenario(GOOD, "s.yaml")
     assert scenario.resolved() == {
@@ -52,6 +59,7 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "size_bytes": None,
                 "rtt_ns": 40_000_000,
                 "access_delay_ns": 0,
+                **HOSTS,
             },
             {
                 "name": "rival",
@@ -64,6 +72,7 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "size_bytes": None,
                 "rtt_ns": 40_000_000,
                 "access_delay_ns": 0,
+                **HOSTS,
             },
         ],
         "listeners": [],
