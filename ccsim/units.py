@@ -38,6 +38,7 @@ __all__ = [
     "parse_rate_bps",
     "parse_share_ppm",
     "parse_size_bytes",
+    "parse_threshold",
     "parse_time_ns",
     "show",
 ]
@@ -103,6 +104,12 @@ _TIME = _Kind("a time", "40 ms", TIME_UNITS, ("ms", "s"))
 _RATE = _Kind("a rate", "100 Mbit/s", RATE_UNITS, ("Mbit/s", "Gbit/s"))
 _SIZE = _Kind("a size", "64 KiB", SIZE_UNITS, ("B", "KiB"))
 _BUFFER = _Kind("a buffer", "1.5 BDP", dict.fromkeys(_BUFFER_UNITS, 1), ("packets", "BDP"))
+_THRESHOLD = _Kind(
+    "a threshold",
+    "30 packets",
+    dict.fromkeys((*_BUFFER_UNITS, *TIME_UNITS), 1),
+    ("packets", "ms"),
+)
 
 
 def show(value: object) -> str:
@@ -217,6 +224,14 @@ def parse_buffer(value: object) -> Buffer:
     if unit in ("packet", "packets"):
         return Buffer(Fraction(parse_packets(value)), "packets")
     return Buffer(Fraction(parse_size_bytes(value)), "bytes")
+
+
+def parse_threshold(value: object) -> Buffer | int:
+    """Return a length of a queue: a `Buffer`, or from "5 ms" the time that a packet waits [ns]."""
+    amount, unit = _quantity(value, _THRESHOLD)
+    if amount < 0:
+        raise ValueError(f"expected a threshold that is not negative, got {show(value)}")
+    return parse_time_ns(value) if unit in TIME_UNITS else parse_buffer(value)
 
 
 def format_time(t_ns: int) -> str:

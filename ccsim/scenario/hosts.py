@@ -16,8 +16,18 @@ def flow_hosts(entry: spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
     return {
         "source": _source(entry.source, tcp.mss),
         "sndbuf_bytes": entry.sndbuf,
-        "receiver": models.Receiver(rwnd_bytes=entry.receiver.rwnd),
+        "receiver": _receiver(entry.receiver),
+        "ecn": entry.ecn,
     }
+
+
+def _receiver(receiver: spec.ReceiverSpec) -> models.Receiver:
+    merges = receiver.gro > 1
+    return models.Receiver(
+        rwnd_bytes=receiver.rwnd,
+        gro_packets=receiver.gro,
+        gro_ns=receiver.gro_time if merges else 0,
+    )
 
 
 def _source(source: spec.SourceSpec | None, mss_bytes: int) -> models.Source | None:

@@ -41,6 +41,7 @@ PositiveNs = Annotated[int, Field(ge=1, le=MAX_TIME_NS)]
 Packets = Annotated[int, Field(ge=1, le=MAX_PACKETS)]
 Parameter = bool | int | float | str
 MAX_SEED = 2**63 - 1
+MAX_GRO_PACKETS = 64  # 64 KiB hold no more of the smallest packets that are merged
 HEADER_BYTES = 52  # IPv4 (20), TCP (20) and its timestamps (12): 1448 bytes of payload make 1500
 MAX_MSS_BYTES = 65_535 - HEADER_BYTES
 
@@ -63,7 +64,11 @@ class Path(_Frozen):
     """The bottleneck that all flows share.
 
     ``rtt_ns`` is the base RTT without queueing; ``buffer_packets`` counts packets of ``mss_bytes``
-    plus 52 bytes of headers; ``loss_probability`` is per packet, before the queue.
+    plus 52 bytes of headers; ``loss_probability`` is per packet, before the queue. An ECN-capable
+    packet is marked that finds more than ``ecn_mark_packets`` in the queue, or has to wait longer
+    than ``ecn_mark_ns`` (both None: no marks). On the way back each ACK is lost with
+    ``ack_loss_probability``, and sets out at the next multiple of ``ack_aggregation_ns`` (0: at
+    once).
     """
 
     rate_bps: int = Field(ge=1, le=MAX_RATE_BPS)
@@ -71,6 +76,10 @@ class Path(_Frozen):
     buffer_packets: Packets
     qdisc: Literal["fifo"] = "fifo"
     loss_probability: float = Field(default=0.0, ge=0, le=1)
+    ecn_mark_packets: int | None = Field(default=None, ge=0, le=MAX_PACKETS)
+    ecn_mark_ns: NonNegativeNs | None = None
+    ack_loss_probability: float = Field(default=0.0, ge=0, le=1)
+    ack_aggregation_ns: NonNegativeNs = 0
 
 
 class Source(_Frozen):
@@ -83,9 +92,14 @@ class Source(_Frozen):
 
 
 class Receiver(_Frozen):
-    """The receiving host: ``rwnd_bytes`` is the window it advertises (None: never the limit)."""
+    """The receiving host: ``rwnd_bytes`` is the window it advertises (None: never the limit).
+
+    Up to ``gro_packets`` that come within ``gro_ns`` are merged and acknowledged as one.
+    """
 
     rwnd_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
+    gro_packets: int = Field(default=1, ge=1, le=MAX_GRO_PACKETS)
+    gro_ns: NonNegativeNs = 0
 
 
 class Flow(_Frozen):
@@ -98,7 +112,8 @@ class Flow(_Frozen):
     writing (None: never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the
     flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue. ``source`` says
     when the application writes (None: all at the start), and ``sndbuf_bytes`` how much it may have
-    written that is not acknowledged (None: never the limit of such a bulk writer).
+    written that is not acknowledged (None: never the limit of such a bulk writer). ``ecn`` says
+    whether ECN is negotiated (None: if `Tcp.ecn` does, or the algorithm it starts with needs it).
     """
 
     name: Name
@@ -114,6 +129,7 @@ class Flow(_Frozen):
     source: Source | None = None
     sndbuf_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
     receiver: Receiver = Receiver()
+    ecn: bool | None = None
 
 
 class Listener(_Frozen):
@@ -225,6 +241,7 @@ class Tcp(_Frozen):
     quickack_packets: int = Field(default=1465, ge=0, le=MAX_PACKETS)
     min_rto_ns: PositiveNs = 200_000_000
     delayed_ack: bool = True
+    ecn: bool = False
 
 
 class Scenario(_Frozen):

@@ -33,9 +33,10 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "kernel": spec.KernelSection,
     "tcp": spec.TcpSpec,
 }
-_WITHIN_FLOWS: Mapping[str, type[BaseModel]] = {
+_NESTED: Mapping[str, type[BaseModel]] = {
     "source": spec.SourceSpec,
     "receiver": spec.ReceiverSpec,
+    "ecn": spec.EcnSpec,
 }
 _EXPECTED = {
     "model_type": "a mapping",
@@ -119,8 +120,8 @@ def _model_at(raw: Location) -> type[BaseModel]:
         return _SWAPS[str(enclosing[2])]
     if enclosing[-1] == "congestion":
         return spec.CongestionSpec
-    if str(enclosing[-1]) in _WITHIN_FLOWS:
-        return _WITHIN_FLOWS[str(enclosing[-1])]
+    if str(enclosing[-1]) in _NESTED:
+        return _NESTED[str(enclosing[-1])]
     return _SECTIONS.get(str(enclosing[0]), spec.ScenarioSpec)
 
 

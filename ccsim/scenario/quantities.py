@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
-from ccsim.scenario.models import MAX_MSS_BYTES
+from ccsim.scenario.models import MAX_GRO_PACKETS, MAX_MSS_BYTES
 from ccsim.scenario.objects import Known
 from ccsim.scenario.vocabulary import (
     FLOW_NAME,
@@ -34,6 +34,7 @@ from ccsim.units import (
     parse_rate_bps,
     parse_share_ppm,
     parse_size_bytes,
+    parse_threshold,
     parse_time_ns,
     show,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "ListenerRef",
     "ListenerRefs",
     "MapName",
+    "MergedPackets",
     "Name",
     "NamespaceName",
     "NamespaceRef",
@@ -89,6 +91,14 @@ def _positive(parse: Callable[..., int]) -> Callable[[object], int]:
     return lambda value: parse(value, minimum=1)
 
 
+def _parse_merged(value: object) -> int:
+    """Return how many packets are merged on arrival."""
+    packets = parse_packets(value, minimum=1)
+    if packets > MAX_GRO_PACKETS:
+        raise ValueError(f"expected at most {MAX_GRO_PACKETS} packets, got {show(value)}")
+    return packets
+
+
 def _parse_segment(value: object) -> int:
     """Return a segment's payload in bytes; headers and payload fit into an IPv4 packet."""
     size_bytes = parse_size_bytes(value, minimum=1)
@@ -120,9 +130,18 @@ BufferSize = Annotated[
         _text(("BDP", "bdp", "packets?", *SIZE_UNITS), "1.5 BDP", "100 packets", "256 KiB")
     ),
 ]
+Threshold = Annotated[
+    Buffer | int,
+    PlainValidator(lambda v: parse_threshold(v)),
+    WithJsonSchema(
+        _text(("BDP", "bdp", "packets?", *SIZE_UNITS, *TIME_UNITS), "30 packets", "5 ms", "0.2 BDP")
+    ),
+]
+"""A length of the queue, as a `Buffer` or as the time [ns] that a packet has to wait."""
 PacketCount = Annotated[
     int, PlainValidator(lambda v: parse_packets(v)), WithJsonSchema(_packets(0))
 ]
+MergedPackets = Annotated[int, PlainValidator(_parse_merged), WithJsonSchema(_packets(1))]
 PositivePackets = Annotated[
     int, PlainValidator(_positive(parse_packets)), WithJsonSchema(_packets(1))
 ]

@@ -58,7 +58,26 @@ class _Resolver:
             buffer_packets=packets,
             qdisc="fifo",
             loss_probability=path.loss,
+            ack_loss_probability=path.ack_loss,
+            ack_aggregation_ns=path.ack_aggregation,
+            **self.marking(packets, packet_bytes),
         )
+
+    def marking(self, buffer_packets: int, packet_bytes: int) -> dict[str, int]:
+        """Return the field of the path that says what is marked, checked against the buffer."""
+        path = self.written.path
+        if path.ecn is None:
+            return {}
+        threshold = path.ecn.mark_above
+        if isinstance(threshold, int):
+            return {"ecn_mark_ns": threshold}
+        packets = threshold.packets(path.rate, path.rtt, packet_bytes)
+        if packets >= buffer_packets:
+            expected = f"expected less than the buffer of {buffer_packets} packets"
+            self.complain(
+                ("path", "ecn", "mark_above"), f"{expected}, got {packets}: none is marked"
+            )
+        return {"ecn_mark_packets": packets}
 
     def flows(self) -> tuple[models.Flow, ...]:
         flows: list[models.Flow] = []
@@ -212,4 +231,5 @@ def _tcp(tcp: spec.TcpSpec) -> models.Tcp:
         quickack_packets=tcp.quickacks,
         min_rto_ns=tcp.min_rto,
         delayed_ack=tcp.delayed_ack,
+        ecn=tcp.ecn,
     )

@@ -31,6 +31,7 @@ from ccsim.units import show
 
 __all__ = [
     "CongestionSpec",
+    "EcnSpec",
     "FlowSpec",
     "GuardSpec",
     "KernelSection",
@@ -61,6 +62,14 @@ def _key(description: str, default: Any = ..., **limits: Any) -> Any:
     return Field(default, description=description, **limits)
 
 
+class EcnSpec(_Spec):
+    """Marking of ECN-capable packets in place of drops."""
+
+    mark_above: q.Threshold = _key(
+        'Mark what finds more than this in the queue, such as "30 packets", "5 ms" or "0.2 BDP".'
+    )
+
+
 class PathSpec(_Spec):
     """The bottleneck that all flows share."""
 
@@ -69,6 +78,9 @@ class PathSpec(_Spec):
     buffer: q.BufferSize = _key("Queue limit in BDP, packets or bytes.", "1 BDP")
     qdisc: q.Qdisc = _key("Queueing discipline.", "fifo")
     loss: q.Probability = _key("Random loss per packet, before the queue.", 0)
+    ack_loss: q.Probability = _key("Random loss per ACK, on the way back.", 0)
+    ack_aggregation: q.Time = _key("ACKs set out at multiples of this time; 0 s: at once.", "0 s")
+    ecn: EcnSpec | None = _key("Marking at a threshold; without: no marks.", None)
 
 
 class CongestionSpec(BaseModel):
@@ -144,6 +156,8 @@ class ReceiverSpec(_Spec):
     rwnd: q.PositiveSize | None = _key(
         "Receive window that it advertises, fixed; else it never is the limit.", None
     )
+    gro: q.MergedPackets = _key("Merge so many packets on arrival, which get one ACK.", 1)
+    gro_time: q.Time = _key("How long the first of them waits for the others.", "1 ms")
 
 
 class FlowSpec(_Spec):
@@ -166,6 +180,9 @@ class FlowSpec(_Spec):
     source: SourceSpec | None = _key("When it writes; without: all at once.", None)
     sndbuf: q.PositiveSize | None = _key("Payload that fits into its send buffer.", None)
     receiver: ReceiverSpec = _key("The host that it sends to.", {})
+    ecn: StrictBool | None = _key(
+        "Negotiate ECN; without: as under tcp, or if its algorithm needs it.", None
+    )
     count: StrictInt | None = _key("Make so many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
     start_every: q.Time | None = _key("With a count: the time between starts.", None)
 
@@ -377,6 +394,7 @@ class TcpSpec(_Spec):
     quickacks: q.PacketCount = _key("Packets acknowledged one by one before delayed ACKs.", 1465)
     min_rto: q.PositiveTime = _key("The shortest RTO.", "200 ms")
     delayed_ack: StrictBool = _key("Acknowledge every other packet.", True)
+    ecn: StrictBool = _key("Flows negotiate ECN (net.ipv4.tcp_ecn = 1).", False)
 
 
 def _not_empty(value: object) -> object:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, HEADER_BYTES, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import AckRows, AckTrainRows
+from ccsim.sim.reception import Reception
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.source import Source
 from ccsim.tcp.host import NEVER, Host
@@ -83,6 +85,8 @@ class Flow:
         self._handshake = True  # its packets have not all been handed to the link
         self.closed_ns: int | None = None
         self.source: Source | None = None  # who writes; without one all is written from the start
+        self.reception: Reception | None = None  # where packets are looked at one by one
+        self.ack_path: AckPath | None = None  # what befalls ACKs on their way
         self.acks: deque[AckTrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []  # sent in this window: times, packet numbers
         self.waiting: tuple[list[int], list[int]] = ([], [])  # sent, but not yet at the queue
@@ -302,6 +306,8 @@ class Flow:
         times, seqs = _join(self.chunks)
         self.chunks = []
         self.sent += len(times)
+        if self.reception is not None:
+            self.reception.sent(times, seqs)
         access = self.path.access_ns
         if access:
             times, seqs = self._after_access(times, seqs, until_ns)
@@ -342,6 +348,9 @@ class Flow:
     def deliver(self, batch: Batch) -> None:
         """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
         set out."""
+        if self.reception is not None:
+            self.reception.deliver(batch)
+            return
         departures = batch.departures
         n = len(departures)
         if isinstance(departures, list):
@@ -359,7 +368,7 @@ class Flow:
         late = len(arrivals) - int(np.searchsorted(arrivals, self.run_end_ns))
         self.arriving += late
         self.delivered += len(arrivals) - late
-        self._receive(arrivals, seqs, sent)
+        self.receive(arrivals, seqs, sent)
 
     def _deliver_rows(self, batch: Batch) -> None:
         out, access = self.path.out_ns, self.path.access_ns
@@ -380,17 +389,17 @@ class Flow:
                 seqs.append(seq)
                 sent_us.append((arrival - access) // 1000)
             elif seq == SYN_SEQ:
-                self._send_acks([(t, SYN_SEQ, (arrival - access) // 1000, None)])
+                self.send_acks([(t, SYN_SEQ, (arrival - access) // 1000, None)])
         if not times:
             return
         if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
-            self._receive(np.array(times), np.array(seqs), np.array(sent_us) * 1000)
+            self.receive(np.array(times), np.array(seqs), np.array(sent_us) * 1000)
             return
         acks: list[AckRow] = []
         self.receiver.receive(times, seqs, sent_us, acks)
-        self._send_acks(acks)
+        self.send_acks(acks)
 
-    def _receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
+    def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
         """Give packets to the receiver: as trains where they come in plain order, else one by
         one."""
         receiver = self.receiver
@@ -398,11 +407,13 @@ class Flow:
         while done < n:
             acks: list[AckRow] = []
             receiver.flush(int(times[done]) + 1, acks)
-            self._send_acks(acks)
+            self.send_acks(acks)
             count = receiver.plain_prefix(times[done:], seqs[done:]) if self.vector else 0
             if count >= TRAIN_ROWS:
                 stop = done + count
                 at, numbers, echoes = receiver.receive_train(times[done:stop], sent_ns[done:stop])
+                if self.ack_path is not None:
+                    at, numbers, echoes = self.ack_path.train(at, numbers, echoes)
                 if len(at) and self.closed_ns is None:
                     self.acks.append(AckTrainRows(at + self.path.back_ns, numbers, echoes))
             else:
@@ -414,18 +425,26 @@ class Flow:
                     (sent_ns[done:stop] // 1000).tolist(),
                     acks,
                 )
-                self._send_acks(acks)
+                self.send_acks(acks)
             done = stop
 
     def flush_receiver(self, horizon_ns: int) -> None:
         """Send the delayed ACK if it reaches the sender before the horizon: no packet can come
         before it is due."""
+        back_ns = self.path.back_ns
+        if self.reception is not None and self.reception.due_ns + back_ns < horizon_ns:
+            merged: list[AckRow] = []
+            self.reception.flush(horizon_ns - back_ns, merged)
+            self.send_acks(merged)
         if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
             acks: list[AckRow] = []
             self.receiver.flush(horizon_ns - self.path.back_ns, acks)
-            self._send_acks(acks)
+            self.send_acks(acks)
 
-    def _send_acks(self, acks: list[AckRow]) -> None:
+    def send_acks(self, acks: list[AckRow]) -> None:
+        """Let ACKs set out to the sender, in order."""
+        if acks and self.ack_path is not None:
+            acks = self.ack_path.rows(acks)
         if acks and self.closed_ns is None:
             back = self.path.back_ns
             self.acks.append(

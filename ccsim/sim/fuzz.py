@@ -200,6 +200,10 @@ SHORTEST_NS = MS  # no scenario is made shorter
 
 PLAIN: dict[tuple[str | int, ...], Any] = {
     ("path", "loss_probability"): 0.0,
+    ("path", "ecn_mark_packets"): None,
+    ("path", "ecn_mark_ns"): None,
+    ("path", "ack_loss_probability"): 0.0,
+    ("path", "ack_aggregation_ns"): 0,
     ("seed",): 1,
     ("kernel", "hz"): 250,
     ("tcp", "initial_window"): 10,
@@ -207,7 +211,16 @@ PLAIN: dict[tuple[str | int, ...], Any] = {
     ("tcp", "min_rto_ns"): 200 * MS,
     ("record", "interval_ns"): 10 * MS,
 }
-PLAIN_FLOW = {"access_delay_ns": 0, "stop_ns": None, "size_bytes": None, "start_ns": 0}
+PLAIN_FLOW = {
+    "access_delay_ns": 0,
+    "stop_ns": None,
+    "size_bytes": None,
+    "start_ns": 0,
+    "ecn": None,
+    "source": None,
+    "sndbuf_bytes": None,
+    "receiver": {"rwnd_bytes": None, "gro_packets": 1, "gro_ns": 0},
+}
 
 
 def _copy(scenario: Scenario) -> Scenario:
@@ -241,7 +254,7 @@ def _with(example: Example, path: tuple[str | int, ...], value: Any) -> Iterator
     place: Any = smaller
     for key in path[:-1]:
         place = place[key]
-    if place[path[-1]] != value:
+    if path[-1] in place and place[path[-1]] != value:
         place[path[-1]] = value
         yield Example(smaller, example.cuts)
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from ccsim.sim.fuzz_features import add_features, flow_text, path_text
+
 __all__ = [
     "PACKET_BITS",
     "TEMPLATE_YAML",
@@ -199,6 +201,7 @@ def make_example(draw: Draw) -> Example:
     cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
     if maker.packets <= ONE_PACKET_CUTS:
         cuts.append(maker.service_ns)
+    add_features(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))
 
 
@@ -233,7 +236,8 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
         f"duration: {scenario['duration_ns']} ns",
         f"seed: {scenario['seed']}",
         f"path: {{rate: {path['rate_bps']} bit/s, rtt: {path['rtt_ns']} ns, "
-        f"buffer: {path['buffer_packets']} packets, loss: {path['loss_probability']}}}",
+        f"buffer: {path['buffer_packets']} packets, loss: {path['loss_probability']}"
+        f"{path_text(path)}}}",
     ]
     lines += [f"links: {{{link['name']}: {link['map']}}}" for link in scenario["links"]]
     lines += ["flows:", *(f"  - {{{_flow_text(flow)}}}" for flow in scenario["flows"])]
@@ -256,7 +260,7 @@ def _flow_text(flow: Mapping[str, Any]) -> str:
         parts.append(f"stop: {flow['stop_ns']} ns")
     if flow["size_bytes"] is not None:
         parts.append(f"size: {flow['size_bytes']} B")
-    return ", ".join(parts)
+    return ", ".join(parts) + flow_text(flow)
 
 
 def _swap_text(swap: Mapping[str, Any]) -> str:

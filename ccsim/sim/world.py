@@ -13,13 +13,17 @@ import simpy
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
+from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
+from ccsim.net.marking import make_marker
+from ccsim.sim.ack_path import make_ack_path
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow import FlowPath
 from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.invariants import Watchman, check_world
+from ccsim.sim.reception import begin_ecn, make_reception
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
 from ccsim.sim.source import make_source
@@ -75,6 +79,7 @@ class LiveFlow(FollowedFlow):
     def on_connected(self, t_ns: int) -> None:
         """Let the kernel establish the connection: the implementation's ``init`` runs."""
         registry = self.world.registry
+        self._negotiate_ecn()
         if not self.passive:
             registry.kernel.connect(self.sk)
             self.recorder.implementation_changed()
@@ -82,6 +87,14 @@ class LiveFlow(FollowedFlow):
         registry.accept(self.sk, self.spec)
         self._began()
         self.world.log("accept", self, t_ns, {"congestion": self.congestion})
+
+    def _negotiate_ecn(self) -> None:
+        """Agree on ECN if the flow asks for it, or else if its host does or its algorithm needs it
+        (``tcp_ecn_send_syn``)."""
+        ops = self.world.registry.first_ops(self.sk, self.spec)
+        by_default = self.world.scenario["tcp"]["ecn"] or bool(ops.flags & TCP_CONG_NEEDS_ECN)
+        if by_default if self.spec["ecn"] is None else self.spec["ecn"]:
+            begin_ecn(self, ops)
 
     def settle(self) -> None:
         """Let a flow that was never accepted bear what its listener would have given it."""
@@ -94,6 +107,8 @@ class LiveFlow(FollowedFlow):
     def on_closed(self, t_ns: int) -> None:
         """Close the socket: the implementation is released and loses a reference."""
         super().on_closed(t_ns)
+        if self.reception is not None:
+            self.reception.note_algorithm()
         if self.running:
             self.world.registry.kernel.close(self.sk)
         self.world.log("end", self, t_ns, {})
@@ -195,7 +210,8 @@ class World:
             )
         fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
         mss = self.scenario["tcp"]["mss_bytes"]
-        return Link(fifo, mss, self.scenario["record"]["interval_ns"], vector=self.vector)
+        interval_ns = self.scenario["record"]["interval_ns"]
+        return Link(fifo, mss, interval_ns, vector=self.vector, marker=make_marker(path))
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
@@ -224,6 +240,8 @@ class World:
             passive=bool(spec["listener"]),
         )
         flow.world, flow.spec, flow.source = self, spec, source
+        flow.reception = make_reception(flow, spec["receiver"])
+        flow.ack_path = make_ack_path(self.scenario["path"], self.scenario["seed"], index)
         sk.on_event = self._listener(flow)
         self.engine.add(flow)
         return flow
@@ -319,6 +337,11 @@ class World:
             "retransmissions": sk.total_retrans,
             **sk.counters,
         }
+        if flow.reception is not None and flow.reception.ecn:
+            counters["packets_marked"] = flow.reception.marked
+        if flow.ack_path is not None:
+            until = self.end_ns if flow.closed_ns is None else flow.closed_ns
+            counters["acks_lost"] = flow.ack_path.lost_before(until - flow.path.back_ns)
         return flow.recorder.trace(
             sk,
             flow.spec["size_bytes"],

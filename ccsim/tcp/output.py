@@ -15,7 +15,7 @@ from ccsim.tcp.cwnd import (
     enter_recovery,
     in_flight,
 )
-from ccsim.tcp.ecn import send_cwr
+from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR, send_cwr
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
@@ -297,7 +297,14 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity, una + sk.rwnd)
     t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
     first = seq
-    if seq >= end or seq - una < 2 or stamp > t or not gap or sk.data_segs_out < SEGS_NEVER_PACED:
+    if (
+        sk.ecn_flags & TCP_ECN_QUEUE_CWR
+        or seq >= end
+        or seq - una < 2
+        or stamp > t
+        or not gap
+        or sk.data_segs_out < SEGS_NEVER_PACED
+    ):
         return False
     half = gap >> 1
     delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us

@@ -50,6 +50,7 @@ class TcpSock(Sock):
         "counters",
         "cwnd_usage_nxt",
         "cwr_seq",
+        "cwr_seqs",
         "data_segs_out",
         "dsack_dups",
         "first_tx_us",
@@ -165,6 +166,7 @@ class TcpSock(Sock):
         self.high_seq = 0
         self.ecn_flags = int(self.host.ecn)  # TCP_ECN_OK
         self.cwr_seq = -1  # the new packet that bore the CWR flag last
+        self.cwr_seqs: list[int] = []  # all that did, until the flow hands them to the link
         self.undo_marker = -1  # -1: none (Linux uses 0, which here is a packet)
         self.undo_retrans = 0
         self.retrans_stamp_ms = 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.kernel.train import AckTrain
+from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR
 from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import schedule_loss_probe
@@ -96,6 +97,7 @@ def in_plain_order(sk: TcpSock) -> bool:
         and sk.rack_reo_wnd_steps == 1
         and sk.srtt_us > 0
         and sk.host.early_retrans
+        and not sk.ecn_flags & TCP_ECN_QUEUE_CWR
     )
 
 

@@ -29,7 +29,14 @@ record: {interval: 10 ms}
 HOSTS = {  # a bulk writer, and buffers that never are the limit
     "source": None,
     "sndbuf_bytes": None,
-    "receiver": {"rwnd_bytes": None},
+    "receiver": {"rwnd_bytes": None, "gro_packets": 1, "gro_ns": 0},
+    "ecn": None,
+}
+SOUND = {  # a path without marks, and nothing the matter with its way back
+    "ecn_mark_packets": None,
+    "ecn_mark_ns": None,
+    "ack_loss_probability": 0.0,
+    "ack_aggregation_ns": 0,
 }
 
 
@@ -46,6 +53,7 @@ def test_a_scenario_resolves_to_integers() -> None:
             "buffer_packets": 333,
             "qdisc": "fifo",
             "loss_probability": 0.0,
+            **SOUND,
         },
         "flows": [
             {
@@ -108,6 +116,7 @@ def test_a_scenario_resolves_to_integers() -> None:
             "quickack_packets": 1465,
             "min_rto_ns": 200_000_000,
             "delayed_ack": True,
+            "ecn": False,
         },
         "twins": True,
     }
