@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,8 @@ class Link:
             0, dtype=np.int64
         )  # departures of those not yet out at the last sample
         self._departed = 0  # all before them
-        self._odd: list[tuple[int, int]] = []  # (departure, size less a full one)
+        self._odd: deque[tuple[int, int]] = deque()  # (departure, size less a full one), in order
+        self._odd_bytes = 0  # of those before the last sample
         self._logged = [
             0,
             0,
@@ -186,12 +188,19 @@ class Link:
         gone = self._inside.searchsorted(times, side="right").tolist()
         for t, arrived, left in zip(times, inside, gone, strict=True):
             departed = self._departed + left
-            odd_bytes = sum(size for at, size in self._odd if at <= t) if self._odd else 0
             drops, losses = self._drops_until(t)
-            sent_bytes = departed * self.full_bytes + odd_bytes
+            sent_bytes = departed * self.full_bytes + self._odd_until(t)
             self.samples.append((t, self._accepted + arrived - departed, drops, losses, sent_bytes))
         self._departed += gone[-1]
         self._inside = self._inside[gone[-1] :]
+
+    def _odd_until(self, t: int) -> int:
+        """Return by how many bytes the short packets that left up to ``t``, which never goes back,
+        are short in all; negative."""
+        odd = self._odd
+        while odd and odd[0][0] <= t:
+            self._odd_bytes += odd.popleft()[1]
+        return self._odd_bytes
 
     def _drops_until(self, t: int) -> tuple[int, int]:
         """Return the drops and random losses up to ``t``, which never goes back."""

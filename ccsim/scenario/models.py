@@ -242,6 +242,7 @@ class Tcp(_Frozen):
     min_rto_ns: PositiveNs = 200_000_000
     delayed_ack: bool = True
     ecn: bool = False
+    tso: bool = False
 
 
 class Scenario(_Frozen):

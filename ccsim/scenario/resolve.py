@@ -232,4 +232,5 @@ def _tcp(tcp: spec.TcpSpec) -> models.Tcp:
         min_rto_ns=tcp.min_rto,
         delayed_ack=tcp.delayed_ack,
         ecn=tcp.ecn,
+        tso=tcp.tso,
     )

@@ -394,6 +394,7 @@ class TcpSpec(_Spec):
     quickacks: q.PacketCount = _key("Packets acknowledged one by one before delayed ACKs.", 1465)
     min_rto: q.PositiveTime = _key("The shortest RTO.", "200 ms")
     delayed_ack: StrictBool = _key("Acknowledge every other packet.", True)
+    tso: StrictBool = _key("Paced data leaves in bursts (segmentation offload).", False)
     ecn: StrictBool = _key("Flows negotiate ECN (net.ipv4.tcp_ecn = 1).", False)
 
 

@@ -208,6 +208,7 @@ PLAIN: dict[tuple[str | int, ...], Any] = {
     ("kernel", "hz"): 250,
     ("tcp", "initial_window"): 10,
     ("tcp", "delayed_ack"): True,
+    ("tcp", "tso"): False,
     ("tcp", "min_rto_ns"): 200 * MS,
     ("record", "interval_ns"): 10 * MS,
 }

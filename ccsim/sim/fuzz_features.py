@@ -37,6 +37,7 @@ def add_features(draw: Draw, scenario: Scenario, time: Callable[[int, int], int]
     path["ack_aggregation_ns"] = draw.pick((0, 0, time(1, max(path["rtt_ns"], 2))))
     for flow in scenario["flows"]:
         _hosts(draw, flow, scenario, time)
+    scenario["tcp"]["tso"] = draw.pick((False, True))
     for swap in scenario["swaps"]:
         if swap["via"] != "link_update" and draw.pick((True, False, False)):
             swap["to"] = "dctcp"

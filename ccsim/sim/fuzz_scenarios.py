@@ -247,7 +247,8 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
         f"record: {{interval: {scenario['record']['interval_ns']} ns}}",
         f"kernel: {{hz: {scenario['kernel']['hz']}}}",
         f"tcp: {{initial_window: {tcp['initial_window']}, quickacks: {tcp['quickack_packets']}, "
-        f"min_rto: {tcp['min_rto_ns']} ns, delayed_ack: {str(tcp['delayed_ack']).lower()}}}",
+        f"min_rto: {tcp['min_rto_ns']} ns, delayed_ack: {str(tcp['delayed_ack']).lower()}"
+        f"{', tso: true' if tcp.get('tso') else ''}}}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -198,6 +198,7 @@ class World:
             initial_window=tcp["initial_window"],
             mss_bytes=tcp["mss_bytes"],
             rto_min_us=tcp["min_rto_ns"] // 1000,
+            tso=tcp["tso"],
         )
         self.flows = [self._make_flow(k, spec) for k, spec in enumerate(scenario["flows"])]
 

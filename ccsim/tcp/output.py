@@ -28,6 +28,7 @@ from ccsim.tcp.sock import (
     TIMER_RTO,
     TcpSock,
 )
+from ccsim.tcp.tso import transmit_bursts
 from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_timer, settle_timer
 
 __all__ = [
@@ -68,7 +69,7 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
         if sk.pacing_status == PACING_NONE:
             _transmit(sk, end, left_out)
         else:
-            _transmit_paced(sk, end, left_out)
+            (transmit_bursts if sk.host.tso else _transmit_paced)(sk, end, left_out)
     nxt = sk.nxt
     limited = nxt - left_out - sk.una >= sk.snd_cwnd
     if nxt > first:
@@ -289,7 +290,14 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     is only marked to be set anew from the last one.
     """
     una, seq, cwnd, rate = sk.una, sk.nxt, sk.snd_cwnd, sk.pacing_rate
-    if sk.timer_settled or sk.sacked_out or sk.lost_out or sk.ca_state != OPEN or not rate:
+    if (
+        sk.host.tso
+        or sk.timer_settled
+        or sk.sacked_out
+        or sk.lost_out
+        or sk.ca_state != OPEN
+        or not rate
+    ):
         return False
     packets = sk.packets
     base = packets.base

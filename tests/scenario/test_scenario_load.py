@@ -117,6 +117,7 @@ def test_a_scenario_resolves_to_integers() -> None:
             "min_rto_ns": 200_000_000,
             "delayed_ack": True,
             "ecn": False,
+            "tso": False,
         },
         "twins": True,
     }
