@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ccsim.kernel.sock import UNLIMITED_RATE
 from ccsim.net.link import Link
@@ -30,6 +31,7 @@ COLUMNS = (
     "ca_state",
     "implementation",
 )
+PACK_ROWS = 8192  # samples that are kept as tuples
 
 
 class EventLog:
@@ -56,7 +58,8 @@ class FlowRecorder:
     def __init__(self, interval_ns: int, implementation: Callable[[], str]) -> None:
         self.interval_ns = interval_ns
         self.next_ns = NEVER
-        self.rows: list[tuple[int, ...]] = []
+        self.rows: list[tuple[int, ...]] = []  # the latest samples
+        self.packed: list[NDArray[np.int64]] = []  # those before them, as tables
         self.implementations: list[str] = []
         self._implementation = implementation
         self._index = 0
@@ -87,7 +90,14 @@ class FlowRecorder:
 
     def forget_after(self, t_ns: int) -> None:
         """Drop the samples of a window that was not completed."""
-        self.rows = [row for row in self.rows if row[0] <= t_ns]
+        self.pack()
+        self.packed = [table[table[:, 0] <= t_ns] for table in self.packed]
+
+    def pack(self) -> None:
+        """Put the samples into a table, which takes a fifth of their memory."""
+        if self.rows:
+            self.packed.append(np.array(self.rows, dtype=np.int64))
+            self.rows = []
 
     def instants(self, after_ns: int, until_ns: int) -> list[int]:
         """Return the recording instants from ``after_ns`` on and before ``until_ns``."""
@@ -107,13 +117,16 @@ class FlowRecorder:
         rate_bps = -1 if rate >= UNLIMITED_RATE else rate * 8
         state = (sk.total_retrans, int(sk.ca_state), self._index)
         self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
+        if len(self.rows) >= PACK_ROWS:
+            self.pack()
 
     def trace(
         self, sk: TcpSock, size_bytes: int | None, source: Source | None, **known: Any
     ) -> FlowTrace:
         """Return the samples as columns; ``size_bytes`` is what a finite flow carries, ``source``
         who wrote packets that are not full."""
-        table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS))
+        self.pack()
+        table = np.concatenate([np.empty((0, len(COLUMNS)), dtype=np.int64), *self.packed])
         columns: dict[str, Any] = {
             name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)
         }

@@ -32,6 +32,7 @@ from ccsim.sim.swaps import start_swaps
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.tcp.host import Host
+from ccsim.tcp.packets import PacketColumns
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
@@ -39,6 +40,7 @@ from ccsim.tcp.sock import TcpSock
 __all__ = ["LiveFlow", "World"]
 
 Process = Generator[simpy.Event, Any, None]
+NO_PACKETS = PacketColumns()  # of all flows that have not begun or have closed
 
 
 class LiveFlow(FollowedFlow):
@@ -48,6 +50,7 @@ class LiveFlow(FollowedFlow):
     spec: Mapping[str, Any]
 
     congestion: str = ""  # the name it began with, as getsockopt says it
+    begun: bool = False
 
     def open(self) -> None:
         """Open the socket and choose its congestion control, as the application does before
@@ -112,35 +115,51 @@ class LiveFlow(FollowedFlow):
         if self.running:
             self.world.registry.kernel.close(self.sk)
         self.world.log("end", self, t_ns, {})
+        self.world.engine.closed()
 
-    def live(self) -> Process:
-        """The connection's life: start, windows, end.
+    def live(self, horizon_ns: int) -> Process:
+        """The connection's life: start, windows, end; the first window, which holds the start, ends
+        at ``horizon_ns``.
 
-        That of an accepted one starts with the client's SYN, which is on its way to the server for
-        one return delay.
+        Neither the world nor a window that holds the start passes a swap, so the socket is opened
+        on what its name means at its start.
         """
-        engine = self.world.engine
-        start = opens = self.spec["start_ns"]
-        if start:
-            yield engine.instant(start)
-        self.world.tick()
+        self._guarded(self.begin)
+        window = self.world.engine.window
+        while self.closed_ns is None:
+            self._guarded(partial(self.advance, horizon_ns))
+            horizon_ns = yield window()
+
+    def begin(self) -> None:
+        """Open the socket at the flow's start, unless it has begun, and make the SYN due.
+
+        The life of an accepted one starts with the client's SYN, which is on its way to the server
+        for one return delay.
+        """
+        if self.begun:
+            return
+        self.begun = True
+        start = self.spec["start_ns"]
+        self.sk.packets = PacketColumns()
         self.sk.set_clock(start)
         self.recorder.start(start)
         if self.passive:
-            opens = start + self.path.back_ns
+            start_event = {"listener": self.spec["listener"]}
+            self.syn_timer_ns = start + self.path.back_ns
         else:
-            self._guarded(self.open)
-        key, value = (
-            ("listener", self.spec["listener"]) if self.passive else ("congestion", self.congestion)
-        )
-        self.world.log("start", self, start, {key: value})
-        if opens > start:
-            yield engine.instant(opens)
-        if self.closed_ns is None:
-            self.connect(opens)
-        while self.closed_ns is None:
-            horizon = yield engine.window()
-            self._guarded(partial(self.advance, horizon))
+            self.open()
+            start_event = {"congestion": self.congestion}
+            self.syn_timer_ns = start
+        self.world.log("start", self, start, start_event)
+
+    def over(self) -> bool:
+        """Tell whether the flow has closed and nothing of it is left to send."""
+        return self.closed_ns is not None and not self.waiting[0]
+
+    def retire(self) -> None:
+        """Give back what a closed flow needs no more: what it knew of its packets; pack samples."""
+        self.sk.packets = NO_PACKETS
+        self.recorder.pack()
 
     def stop_at(self, t_ns: int) -> Process:
         """Let the application stop writing at ``t_ns``."""
@@ -243,8 +262,9 @@ class World:
         flow.world, flow.spec, flow.source = self, spec, source
         flow.reception = make_reception(flow, spec["receiver"])
         flow.ack_path = make_ack_path(self.scenario["path"], self.scenario["seed"], index)
+        sk.packets = NO_PACKETS
         sk.on_event = self._listener(flow)
-        self.engine.add(flow)
+        self.engine.add(flow, spec["start_ns"])
         return flow
 
     def _host_of(self, spec: Mapping[str, Any]) -> Host:
@@ -302,8 +322,8 @@ class World:
         """Start all processes and let the world run to its end."""
         start_swaps(self)
         for flow in self.flows:
-            if flow.spec["start_ns"] < self.end_ns:
-                self.env.process(flow.live())
+            if flow.spec["start_ns"] == 0:  # before a swap of that instant; later ones: after it
+                flow._guarded(flow.begin)
             if flow.spec["stop_ns"] is not None and flow.spec["stop_ns"] < self.end_ns:
                 self.env.process(flow.stop_at(flow.spec["stop_ns"]))
         self.engine.start()
