@@ -33,6 +33,7 @@ __all__ = [
     "format_size",
     "format_time",
     "parse_buffer",
+    "parse_gap_ns",
     "parse_packets",
     "parse_probability",
     "parse_rate_bps",
@@ -153,6 +154,24 @@ def parse_packets(value: object, *, minimum: int = 0) -> int:
     if not minimum <= value <= MAX_PACKETS:
         raise ValueError(f"expected {minimum} to {MAX_PACKETS} packets, got {value}")
     return value
+
+
+def parse_gap_ns(value: object) -> int:
+    """Return the mean gap between events of a frequency such as "20 /s", to the nearest
+    nanosecond."""
+    expected = 'expected a frequency such as "20 /s"'
+    if not isinstance(value, str):
+        raise ValueError(f"{expected}, got {show(value)}")
+    amount, unit = _split(value, expected)
+    per = unit.removeprefix("/").strip()
+    if not unit.startswith("/") or per not in ("s", "min", "h"):
+        raise ValueError(f"{expected}, got {show(value)}; known units: /s, /min, /h")
+    if amount <= 0:
+        raise ValueError(f"{expected} above 0, got {show(value)}")
+    gap_ns = round(TIME_UNITS[per] / amount)
+    if not 1 <= gap_ns <= MAX_TIME_NS:
+        raise ValueError(f"{expected}, from one a year to 10^9 a second, got {show(value)}")
+    return gap_ns
 
 
 def parse_probability(value: object) -> float:

@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem, ScenarioError
+from ccsim.scenario.traffic import Arrivals, Distribution, OnOff, Requests
 from ccsim.scenario.vocabulary import INIT_NET, is_harmless
 from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_SIZE_BYTES, MAX_TIME_NS, show
 
@@ -34,6 +42,7 @@ __all__ = [
     "Sysctl",
     "Tcp",
     "Trigger",
+    "Workload",
 ]
 
 NonNegativeNs = Annotated[int, Field(ge=0, le=MAX_TIME_NS)]
@@ -132,6 +141,26 @@ class Flow(_Frozen):
     ecn: bool | None = None
 
 
+class Workload(_Frozen):
+    """Connections that come and go: ``flow`` is what each of them is but for its name (this one,
+    a hyphen and its number), its start and its size.
+
+    They arrive from ``flow.start_ns`` on and before ``until_ns``, at most ``most`` of them, and do
+    one of three things: carry ``size_bytes`` and close, or write now and then (``on_off``), or
+    answer ``requests``; the latter two for ``life_ns`` (None: to the end of the run).
+    """
+
+    name: Name
+    arrivals: Arrivals
+    size_bytes: Distribution | None = None
+    on_off: OnOff | None = None
+    requests: Requests | None = None
+    life_ns: Distribution | None = None
+    until_ns: PositiveNs
+    most: int = Field(ge=1)
+    flow: Flow
+
+
 class Listener(_Frozen):
     """A socket that listens from the start of the run on; what it accepts inherits from it.
 
@@ -220,9 +249,13 @@ class Swap(_Frozen):
 
 
 class Record(_Frozen):
-    """How often traces are sampled."""
+    """How often traces are sampled, and of what: every flow, none, those named (flows or
+    workloads), or in place of flows the sums over those that one implementation serves
+    ("aggregate").
+    """
 
     interval_ns: PositiveNs = 10_000_000
+    flows: Literal["all", "none", "aggregate"] | tuple[Name, ...] = "all"
 
 
 class KernelSpec(_Frozen):
@@ -259,7 +292,8 @@ class Scenario(_Frozen):
     duration_ns: PositiveNs
     seed: int = Field(default=1, ge=0, le=MAX_SEED)
     path: Path
-    flows: tuple[Flow, ...] = Field(min_length=1)
+    flows: tuple[Flow, ...]
+    workloads: tuple[Workload, ...] = ()
     listeners: tuple[Listener, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     sysctls: tuple[Sysctl, ...] = ()
@@ -272,6 +306,12 @@ class Scenario(_Frozen):
     tcp: Tcp = Tcp()
     twins: bool = True
     source: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _has_traffic(self) -> Scenario:
+        if not self.flows and not self.workloads:
+            raise ValueError("expected at least one flow or workload")
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """Return all of it as plain JSON values; `from_resolved` reads it back."""
@@ -308,10 +348,11 @@ class Scenario(_Frozen):
     def with_b_twin(self) -> Scenario:
         """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
 
-        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``
-        (of a staged one: its link), with that implementation's own parameters; a link that is
-        updated or registered anew starts on the last such map; what swaps write to sysctls is
-        written before the run, in their order. A triggered swap counts from when it is looked for.
+        A flow, workload or listener that a setsockopt or sweep reaches starts on the last such
+        swap's ``to`` (of a staged one: its link), with that implementation's own parameters; a link
+        that is updated or registered anew starts on the last such map; what swaps write to sysctls
+        is written before the run, in their order. A triggered swap counts from when it is looked
+        for.
         """
         swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
         flow_to = {name: swap.link or swap.to for swap in swaps for name in swap.flows}
@@ -320,6 +361,10 @@ class Scenario(_Frozen):
         changes = {
             "swaps": (),
             "flows": tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows),
+            "workloads": tuple(
+                load.model_copy(update={"flow": _started_on(load.flow, flow_to.get(load.name))})
+                for load in self.workloads
+            ),
             "listeners": tuple(
                 _started_on(each, listener_to.get(each.name)) for each in self.listeners
             ),

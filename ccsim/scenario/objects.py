@@ -123,7 +123,7 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
         maps=frozenset({*shipped, *(table.map for table in tables)}),
         names=frozenset({*shipped, *own, *links}),
         links=frozenset(links),
-        flows=_flow_names(document.get("flows")),
+        flows=_flow_names(document.get("flows")) | _workload_names(document.get("workloads")),
         listeners=_listener_names(document.get("listeners")),
         namespaces=frozenset({INIT_NET, *_keys(document.get("namespaces"))}),
         policies=frozenset(name for file in files for name in file.policies),
@@ -157,6 +157,11 @@ def _listener_names(listeners: object) -> frozenset[str]:
 def flow_names(name: str, count: int | None) -> tuple[str, ...]:
     """Return the flows that one entry stands for: itself, or with a count name-1, name-2, …."""
     return (name,) if count is None else tuple(f"{name}-{i + 1}" for i in range(count))
+
+
+def _workload_names(workloads: object) -> dict[str, tuple[str, ...]]:
+    """Return the workloads' names, each of which stands for its connections, however many."""
+    return {name: (name,) for name in _listener_names(workloads)}
 
 
 def _flow_names(flows: object) -> dict[str, tuple[str, ...]]:

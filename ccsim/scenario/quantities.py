@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
@@ -40,6 +40,8 @@ from ccsim.units import (
 )
 
 __all__ = [
+    "SIZE_SCHEMA",
+    "TIME_SCHEMA",
     "BufferSize",
     "Cohort",
     "CohortSize",
@@ -64,6 +66,7 @@ __all__ = [
     "Profile",
     "Qdisc",
     "Rate",
+    "Recorded",
     "Registered",
     "SegmentSize",
     "Share",
@@ -107,8 +110,8 @@ def _parse_segment(value: object) -> int:
     return size_bytes
 
 
-_TIME = _text(TIME_UNITS, "40 ms", "1.5 s", "200 us")
-_SIZE = _text(SIZE_UNITS, "10 MB", "64 KiB", "1500 B")
+TIME_SCHEMA = _TIME = _text(TIME_UNITS, "40 ms", "1.5 s", "200 us")
+SIZE_SCHEMA = _SIZE = _text(SIZE_UNITS, "10 MB", "64 KiB", "1500 B")
 _PERCENT = {"type": "string", "pattern": f"^ *{_NUMBER} *% *$", "examples": ["0.1 %"]}
 
 # parse_… take keyword arguments too; pydantic must see a function of one value
@@ -336,6 +339,16 @@ def _check_flows(value: object, info: ValidationInfo) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
+def _check_recorded(value: object, info: ValidationInfo) -> object:
+    """Accept whose traces are kept: a word for all flows, or a list of flows and workloads."""
+    if isinstance(value, str) and value in ("all", "none", "aggregate"):
+        return value
+    if not isinstance(value, list) or not value:
+        words = "'all', 'none', 'aggregate' or a list of flows"
+        raise ValueError(f"expected {words}, got {show(value)}")
+    return _check_flows(value, info)
+
+
 _WORD = WithJsonSchema({"type": "string", "minLength": 1})
 _NAME_PATTERN = "^[A-Za-z0-9_.-]{1,64}$"
 Name = Annotated[
@@ -375,6 +388,18 @@ State = Annotated[
     str,
     PlainValidator(_check_state),
     WithJsonSchema({"type": "string", "minLength": 1, "examples": list(STATE_POLICIES)}),
+]
+Recorded = Annotated[
+    Literal["all", "none", "aggregate"] | tuple[str, ...],
+    PlainValidator(_check_recorded),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["all", "none", "aggregate"]},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ],
+        }
+    ),
 ]
 FlowRefs = Annotated[
     tuple[str, ...],

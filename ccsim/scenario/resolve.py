@@ -11,6 +11,7 @@ from ccsim.scenario.document import Document, Location
 from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_swaps import SwapResolver
+from ccsim.scenario.resolve_workloads import resolve_workloads
 from ccsim.scenario.tables import is_restricted, wrong_parameters
 from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
@@ -184,7 +185,8 @@ class _Resolver:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
     def swaps(self, flows: Sequence[models.Flow]) -> tuple[models.Swap, ...]:
-        """Resolve the swaps; ``flows`` are all of the scenario's."""
+        """Resolve the swaps; ``flows`` are all of the scenario's, and one for each
+        workload."""
         made = SwapResolver(self.written, self.complain, flows)
         return tuple(s for i, entry in enumerate(self.written.swaps) for s in made.swaps(i, entry))
 
@@ -196,7 +198,8 @@ def resolve(
     resolver = _Resolver(written, document, files)
     path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
     namespaces = resolver.namespaces()
-    swaps = resolver.swaps(flows)
+    workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain)
+    swaps = resolver.swaps((*flows, *(workload.flow for workload in workloads)))
     interval_ns = written.record.interval
     if written.duration // interval_ns > MAX_SAMPLES:
         message = f"expected at most {MAX_SAMPLES} samples, got {written.duration // interval_ns}"
@@ -210,13 +213,14 @@ def resolve(
         seed=written.seed,
         path=path,
         flows=flows,
+        workloads=workloads,
         listeners=listeners,
         namespaces=namespaces,
         objects=tuple(file.path for file in files),
         objects_sha256=tuple(file.sha256 for file in files),
         links=tuple(models.LinkSpec(name=n, map=m) for n, m in written.links.items()),
         swaps=swaps,
-        record=models.Record(interval_ns=interval_ns),
+        record=models.Record(interval_ns=interval_ns, flows=written.record.flows),
         kernel=models.KernelSpec(**written.kernel.model_dump()),
         tcp=_tcp(written.tcp),
         twins=written.twins,

@@ -18,6 +18,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -26,6 +27,8 @@ from pydantic import (
 from ccsim.scenario import quantities as q
 from ccsim.scenario.models import MAX_SEED, Parameter
 from ccsim.scenario.objects import MAX_COUNT, flow_names
+from ccsim.scenario.traffic import MAX_CONNECTIONS
+from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec, Sizes, Times
 from ccsim.scenario.vocabulary import INIT_NET, is_harmless, listed
 from ccsim.units import show
 
@@ -49,6 +52,7 @@ __all__ = [
     "SysctlSpec",
     "TcpSpec",
     "WhenSpec",
+    "WorkloadSpec",
 ]
 
 
@@ -192,6 +196,52 @@ class FlowSpec(_Spec):
         if not is_harmless(longest):
             message = f"expected names of at most 64 characters, got {len(longest)}: {longest}"
             raise ValueError(message)
+        return self
+
+
+class WorkloadSpec(_Spec):
+    """Connections that come and go; each carries a size, writes on and off, or answers requests."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["sizes"]}, {"required": ["on_off"]}, {"required": ["requests"]}]
+        }
+    )
+
+    name: q.Name = _key("Name; its connections are name-1, name-2, …")
+    arrivals: ArrivalsSpec = _key("When they arrive, such as {poisson: 20 /s}.")
+    sizes: Sizes | None = _key(
+        "What each carries: web_search, data_mining, a size, a distribution, a list of points.",
+        None,
+    )
+    on_off: OnOffSpec | None = _key("Writes for a time, is silent for a time.", None)
+    requests: RequestsSpec | None = _key("Responses to a client that asks again and again.", None)
+    life: Times | None = _key("How long an on_off or requests connection goes on.", None)
+    congestion: Congestion = _key(
+        "Registered name of their implementation; else their namespace's default.", None
+    )
+    listener: q.ListenerRef | None = _key(
+        "The listener that accepts them: the server sends, and inherits from there.", None
+    )
+    netns: q.NamespaceRef | None = _key("The network namespace of their sockets.", None)
+    start: q.Time = _key("When arrivals begin.", "0 s")
+    until: q.PositiveTime | None = _key("When arrivals end; else with the run.", None)
+    max: StrictInt | None = _key("At most so many.", None, ge=1, le=MAX_CONNECTIONS)
+    rtt: q.Time | None = _key("Their base RTT; else the path's.", None)
+    access_delay: q.Time = _key("The part of their RTT between sender and queue.", "0 s")
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> WorkloadSpec:
+        given = [n for n in ("sizes", "on_off", "requests") if getattr(self, n) is not None]
+        if len(given) != 1:
+            got = " and ".join(map(repr, given)) or "none"
+            raise ValueError(f"expected one of 'sizes', 'on_off' or 'requests', got {got}")
+        if self.life is not None and self.sizes is not None:
+            raise ValueError("expected a life beside on_off or requests, got it beside sizes")
+        if self.arrivals.load is not None and self.sizes is None:
+            raise ValueError("expected sizes, of which arrivals.load is a share, got none")
+        if not is_harmless(f"{self.name}-{MAX_CONNECTIONS}"):
+            raise ValueError(f"expected a name that leaves room for a number, got {self.name!r}")
         return self
 
 
@@ -374,6 +424,10 @@ class RecordSpec(_Spec):
     """How often traces are sampled."""
 
     interval: q.PositiveTime = _key("The time between samples.", "10 ms")
+    flows: q.Recorded = _key(
+        'Whose samples: "all", "none", flows by name, or "aggregate": sums by implementation.',
+        "all",
+    )
 
 
 class KernelSection(_Spec):
@@ -413,8 +467,9 @@ class ScenarioSpec(_Spec):
     duration: q.PositiveTime = _key('How long it runs, such as "60 s".')
     seed: StrictInt = _key("Seed of all randomness.", 1, ge=0, le=MAX_SEED)
     path: PathSpec = _key("The bottleneck, such as {rate: 100 Mbit/s, rtt: 40 ms}.")
+    workloads: tuple[WorkloadSpec, ...] = _key("Connections that come and go.", ())
     flows: Annotated[tuple[FlowSpec, ...], BeforeValidator(_not_empty)] = _key(
-        "The connections.", json_schema_extra={"minItems": 1}
+        "The connections.", (), json_schema_extra={"minItems": 1}
     )
     listeners: tuple[ListenerSpec, ...] = _key("Servers' listening sockets.", ())
     namespaces: dict[q.NamespaceName, q.Registered] = _key(
@@ -427,6 +482,15 @@ class ScenarioSpec(_Spec):
     kernel: KernelSection = _key("The emulated kernel.", {})
     tcp: TcpSpec = _key("The hosts' TCP.", {})
     twins: StrictBool = _key("Run both twins too, to measure against.", True)
+
+    @field_validator("flows")
+    @classmethod
+    def _has_traffic(
+        cls, flows: tuple[FlowSpec, ...], info: ValidationInfo
+    ) -> tuple[FlowSpec, ...]:
+        if not flows and not info.data.get("workloads", True):
+            raise ValueError("missing key 'flows': the connections")
+        return flows
 
     @field_validator("objects")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ from ccsim.sim.streams import FlowRandom, stream_seed
 from ccsim.sim.swaps import start_swaps
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
+from ccsim.sim.workloads import connections
 from ccsim.tcp.host import Host
 from ccsim.tcp.packets import PacketColumns
 from ccsim.tcp.receiver import Receiver
@@ -219,7 +220,9 @@ class World:
             rto_min_us=tcp["min_rto_ns"] // 1000,
             tso=tcp["tso"],
         )
-        self.flows = [self._make_flow(k, spec) for k, spec in enumerate(scenario["flows"])]
+        specs = [*scenario["flows"], *connections(scenario)]
+        self.flows = [self._make_flow(k, spec) for k, spec in enumerate(specs)]
+        self._by_name = {flow.spec["name"]: flow for flow in self.flows}
 
     def _make_link(self) -> Link:
         path = self.scenario["path"]
@@ -297,7 +300,19 @@ class World:
 
     def flow(self, name: str) -> LiveFlow:
         """Return the flow of that name."""
-        return next(flow for flow in self.flows if flow.spec["name"] == name)
+        return self._by_name[name]
+
+    def reached(self, names: Sequence[str]) -> list[str]:
+        """Return the flows that a swap acts on now: those named, and of each workload named the
+        connections that run."""
+        found = []
+        for name in names:
+            if name in self._by_name:
+                found.append(name)
+            else:
+                own = (flow for flow in self.flows if flow.spec.get("workload") == name)
+                found += [flow.spec["name"] for flow in own if flow.running]
+        return found
 
     def tick(self) -> None:
         """Move the kernel's clock to an instant that has come: grace periods end by it."""

@@ -108,7 +108,8 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "trigger": None,
             }
         ],
-        "record": {"interval_ns": 10_000_000},
+        "workloads": [],
+        "record": {"interval_ns": 10_000_000, "flows": "all"},
         "kernel": {"profile": "linux", "default": "cubic", "hz": 250},
         "tcp": {
             "initial_window": 10,
