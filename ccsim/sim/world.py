@@ -19,16 +19,19 @@ from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.marking import make_marker
 from ccsim.sim.ack_path import make_ack_path
+from ccsim.sim.completions import completions
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow import FlowPath
 from ccsim.sim.followed import FollowedFlow
+from ccsim.sim.groups import Groups
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.reception import begin_ecn, make_reception
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
-from ccsim.sim.source import make_source
+from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, stream_seed
 from ccsim.sim.swaps import start_swaps
+from ccsim.sim.talk import Peer, make_talk
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
@@ -158,9 +161,9 @@ class LiveFlow(FollowedFlow):
         return self.closed_ns is not None and not self.waiting[0]
 
     def retire(self) -> None:
-        """Give back what a closed flow needs no more: what it knew of its packets; pack samples."""
+        """Give back what a closed flow needs no more."""
         self.sk.packets = NO_PACKETS
-        self.recorder.pack()
+        self.recorder.close(self.sk, self.closed_ns or 0)
 
     def stop_at(self, t_ns: int) -> Process:
         """Let the application stop writing at ``t_ns``."""
@@ -220,6 +223,13 @@ class World:
             rto_min_us=tcp["min_rto_ns"] // 1000,
             tso=tcp["tso"],
         )
+        record = scenario["record"]
+        self.grouped = bool(scenario["workloads"]) or record["flows"] != "all"
+        self.groups = (
+            Groups(record["interval_ns"], self.end_ns)
+            if self.grouped and record["flows"] != "none"
+            else None
+        )
         specs = [*scenario["flows"], *connections(scenario)]
         self.flows = [self._make_flow(k, spec) for k, spec in enumerate(specs)]
         self._by_name = {flow.spec["name"]: flow for flow in self.flows}
@@ -244,13 +254,13 @@ class World:
         out = max(rtt // 2 - access, 0)
         path = FlowPath(access, out, rtt - access - out)
         receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
-        recorder = FlowRecorder(
-            self.scenario["record"]["interval_ns"], lambda: self.implementation(flow)
-        )
-        source = make_source(sk, spec)
+        source = self._source_of(spec, sk, receiver)
+        recorder = self._recorder_of(spec, sk, source, lambda: self.implementation(flow))
         if spec["receiver"]["rwnd_bytes"] is not None:
             sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
         odd_last = {} if source else self._write_limit(sk, spec["size_bytes"])
+        if spec.get("workload") and not source:
+            receiver.pushed.add(sk.write_limit - 1)  # which bears FIN: it is acknowledged at once
         flow = LiveFlow(
             index,
             sk,
@@ -269,6 +279,35 @@ class World:
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])
         return flow
+
+    def _source_of(self, spec: Mapping[str, Any], sk: Sender, receiver: Receiver) -> Source | None:
+        """Return who writes to a flow: its application, if it has one."""
+        if spec.get("talk") is None:
+            return make_source(sk, spec)
+        seed = stream_seed(self.scenario["seed"], f"workload/{spec['workload']}", spec["number"])
+        peer = Peer(spec["rtt_ns"], bool(spec["listener"]), receiver.pushed)
+        return make_talk(sk, spec["talk"], seed, spec["life_ns"], peer)
+
+    def _recorder_of(
+        self,
+        spec: Mapping[str, Any],
+        sk: Sender,
+        source: Source | None,
+        implementation: Callable[[], str],
+    ) -> FlowRecorder:
+        """Return a recorder that keeps of a flow what the scenario asks for."""
+        wanted = self.scenario["record"]["flows"]
+        named = not isinstance(wanted, str)
+        return FlowRecorder(
+            self.scenario["record"]["interval_ns"],
+            implementation,
+            lambda: sk.tcp_clock_cache,
+            source=source,
+            sampled=wanted != "none",
+            kept=wanted == "all"
+            or (named and (spec["name"] in wanted or spec.get("workload") in wanted)),
+            groups=self.groups,
+        )
 
     def _host_of(self, spec: Mapping[str, Any]) -> Host:
         """Return the sender's host: with a send buffer of its own if the flow has one."""
@@ -350,6 +389,7 @@ class World:
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
             flow.settle()
+            flow.recorder.pack(flow.sk)
             flow.recorder.forget_after(end)
         self.link.transmit([], end + 1)
         for index in sorted(self.reactions.waiting):
@@ -361,6 +401,8 @@ class World:
             events=self.events.sorted_events(end),
             swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),
             failed=failed,
+            groups=self.groups.traces(end) if self.groups else (),
+            completions=completions(self, end) if self.scenario["workloads"] else None,
         )
 
     def _flow_trace(self, flow: LiveFlow) -> FlowTrace:
@@ -387,4 +429,6 @@ class World:
             start_ns=flow.spec["start_ns"],
             end_ns=flow.closed_ns,
             counters=counters,
+            workload=flow.spec.get("workload", ""),
+            served=tuple(flow.recorder.served) if self.grouped else (),
         )

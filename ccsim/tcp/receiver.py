@@ -148,17 +148,24 @@ class Receiver:
         """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
         timer fires."""
         n = len(times)
-        if self.starts or self.pushed or self.writer or not n or self.delack_ns <= times[0]:
+        if self.pushed:
+            n = min(n, self._before_push())
+        if self.starts or self.writer or not n or self.delack_ns <= times[0]:
             return 0
         if self.ecn is not None and not (self.ecn.plain and not self.ecn.ece):
             return 0
-        shift = seqs - np.arange(self.rcv_nxt, self.rcv_nxt + n)
+        shift = seqs[:n] - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
             n = int(np.flatnonzero(shift)[0])
         gaps = times[1:n] - times[: max(n - 1, 0)]
         if len(gaps) and int(gaps.max()) >= DELACK_MIN_NS:
             n = int(np.flatnonzero(gaps >= DELACK_MIN_NS)[0]) + 1
         return n
+
+    def _before_push(self) -> int:
+        """Return how many packets are to come before the next that bears PSH."""
+        self.pushed.difference_update([seq for seq in self.pushed if seq < self.rcv_nxt])
+        return min(self.pushed, default=NEVER) - self.rcv_nxt
 
     def receive_train(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
         """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return
