@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.experiment.served import history, serving
 from ccsim.experiment.tables import describe, from_tables, to_json, to_tables
+from ccsim.sim.served import servants
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def write_result(db: duckdb.DuckDBPyConnection, result: SimResult, folder: Path)
     if "groups" in tables:
         tables["groups"] = {**tables["groups"], "group_index": tables["groups"]["group"]}
     if result.completions is not None:
-        tables["completions"] = {**tables["completions"], "implementation": _servants(result)}
+        tables["completions"] = {**tables["completions"], "implementation": servants(result)}
     for table in tables:
         db.register("columns", dict(tables[table]))
         target = folder / f"{table}.parquet"
@@ -164,17 +164,6 @@ def _names(description: Mapping[str, Any]) -> dict[str, list[str]]:
         "groups": [group["implementation"] for group in description.get("groups", ())],
         "workloads": [flow.get("workload", "") for flow in description["flows"]],
     }
-
-
-def _servants(result: SimResult) -> NDArray[np.object_]:
-    """Return what served each completion, from its start to its end or that of the run."""
-    found = result.completions
-    if found is None:
-        return np.empty(0, dtype=object)
-    stories = [history(flow) for flow in result.flows]
-    ends = np.where(found.end_ns < 0, result.duration_ns, found.end_ns)
-    rows = zip(found.flow.tolist(), found.start_ns.tolist(), ends.tolist(), strict=True)
-    return np.array([serving(stories[k], t0, t1) for k, t0, t1 in rows], dtype=object)
 
 
 def _common_numbers(description: Mapping[str, Any], served: Sequence[str]) -> NDArray[np.int64]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ccsim.sim.traces import FlowTrace
+from ccsim.sim.traces import FlowTrace, SimResult
 
-__all__ = ["history", "served_at", "serving"]
+__all__ = ["history", "servants", "served_at", "serving"]
 
 Story = list[tuple[int, str]]
 
@@ -38,3 +39,14 @@ def serving(story: Story, t0_ns: int, t1_ns: int) -> str:
     as ``cubic → bbr``."""
     names = [served_at(story, t0_ns), *(name for t, name in story if t0_ns < t <= t1_ns)]
     return " → ".join(name for k, name in enumerate(names) if k == 0 or name != names[k - 1])
+
+
+def servants(result: SimResult) -> NDArray[np.object_]:
+    """Return what served each completion, from its start to its end or that of the run."""
+    found = result.completions
+    if found is None:
+        return np.empty(0, dtype=object)
+    stories = [history(flow) for flow in result.flows]
+    ends = np.where(found.end_ns < 0, result.duration_ns, found.end_ns)
+    rows = zip(found.flow.tolist(), found.start_ns.tolist(), ends.tolist(), strict=True)
+    return np.array([serving(stories[k], t0, t1) for k, t0, t1 in rows], dtype=object)
