@@ -16,7 +16,7 @@ from ccsim.plot.picture import LegendEntry, Mark, Panel, Picture
 from ccsim.plot.run import group_panels, limit_entry
 from ccsim.plot.style import GREY, flow_look, shorten
 from ccsim.plot.view import PlottableRun, View, swap_marks, view_of
-from ccsim.plot.workloads import has_workloads, workload_comparison
+from ccsim.plot.workloads import has_workloads, rollout_marks, workload_comparison
 
 __all__ = ["FEW_FLOWS", "comparison_picture"]
 
@@ -50,7 +50,9 @@ def comparison_picture(runs: Sequence[PlottableRun], labels: Sequence[str]) -> P
 
 def _marks(runs: Sequence[PlottableRun], labels: Sequence[str]) -> tuple[Mark, ...]:
     """Return the marks of all runs; one that not all have in common names its run."""
-    found = [swap_marks(run.result) for run in runs]
+    found = [
+        (rollout_marks if has_workloads(run.result) else swap_marks)(run.result) for run in runs
+    ]
     common = set(found[0]).intersection(*found[1:])
     own = [
         replace(mark, label=f"{shorten(label)}: {mark.label}")

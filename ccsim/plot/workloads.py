@@ -22,7 +22,7 @@ from ccsim.plot.view import PlottableRun, View, run_name, swap_marks, view_of
 from ccsim.sim.served import history, servants
 from ccsim.sim.traces import FlowTrace, SimResult
 
-__all__ = ["has_workloads", "workload_comparison", "workload_picture"]
+__all__ = ["has_workloads", "rollout_marks", "workload_comparison", "workload_picture"]
 
 RATE_BINS = 150  # over the run, at most
 SLOWDOWN_BINS = 30  # over the run
@@ -60,7 +60,7 @@ def workload_picture(run: PlottableRun) -> Picture:
         duration_s=view.duration_ns / 1e9,
         panels=tuple(panels),
         legend=(*legend, (LIMIT, "capacity, buffer"), *drop_entries),
-        marks=tuple(sorted((*swap_marks(result), *_last_closed(result)), key=lambda m: m.t_s)),
+        marks=rollout_marks(result),
     )
 
 
@@ -88,6 +88,12 @@ def _first_served(result: SimResult) -> dict[str, int]:
     for story in sorted(filter(None, _stories(result))):
         counts[story[0][1]] = counts.get(story[0][1], 0) + 1
     return counts
+
+
+def rollout_marks(result: SimResult) -> tuple[Mark, ...]:
+    """Return the marks of swaps, and where the last connection left what one of them replaced."""
+    marks = (*swap_marks(result), *_last_closed(result))
+    return tuple(sorted(marks, key=lambda mark: mark.t_s))
 
 
 def _last_closed(result: SimResult) -> list[Mark]:

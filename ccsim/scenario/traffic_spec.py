@@ -65,8 +65,8 @@ def _parse_sizes(value: object) -> Distribution:
     if isinstance(value, list):
         return _table(value)
     if isinstance(value, str) and not value.strip()[:1].isdigit():
-        near = did_you_mean(value, TABLES) or f"; expected {listed(TABLES)}"
-        raise ValueError(f'no table of sizes {value!r}{near}, or a size such as "64 KiB"')
+        known = f'; expected {listed(TABLES)}, or a size such as "64 KiB"'
+        raise ValueError(f"no table of sizes {value!r}{did_you_mean(value, TABLES) or known}")
     return _distribution(value, lambda v: parse_size_bytes(v, minimum=1), "1 KiB")
 
 
