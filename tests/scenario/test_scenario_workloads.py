@@ -251,7 +251,7 @@ def test_no_flow_is_named_like_a_workloads_connection(name: str) -> None:
 
 
 def test_two_workloads_have_two_names() -> None:
-    with pytest.raises(ScenarioError, match="workloads.1.name: a flow or workload is named 'w'"):
+    with pytest.raises(ScenarioError, match=r"workloads\.1\.name: a flow or workload is named 'w'"):
         load(f"workloads:\n  - {{name: w, {WEB}}}\n  - {{name: w, {WEB}}}\n")
 
 

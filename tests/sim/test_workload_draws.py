@@ -146,7 +146,8 @@ def test_a_load_is_the_share_of_the_rate_that_the_sizes_ask_for() -> None:
 
 TWO = (
     "  - {name: w, arrivals: {poisson: 5 /s}, sizes: web_search, congestion: cubic}\n"
-    "  - {name: v, arrivals: {poisson: 5 /s}, requests: {response: 1 kB}, life: {exponential: 1 s}}\n"
+    "  - {name: v, arrivals: {poisson: 5 /s}, requests: {response: 1 kB}, life: {exponential: 1 s},"
+    " congestion: reno}\n"
 )
 
 
