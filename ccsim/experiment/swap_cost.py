@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from ccsim.experiment.instants import Instants
 from ccsim.experiment.metrics import (
     MEAN_NS,

@@ -41,14 +41,16 @@ class Known:
     """What a scenario may refer to: ``maps`` in links and link updates, ``names`` by sockets.
 
     ``flows`` holds the flows behind each name that a swap may use: a flow, or all those that a
-    ``count`` makes. ``namespaces`` include the initial one, ``policies`` are those of object files.
-    Not ``complete`` if an object file must run before all its names are known.
+    ``count`` makes, or one of ``workloads``, which stands for its connections. ``namespaces``
+    include the initial one, ``policies`` are those of object files. Not ``complete`` if an object
+    file must run before all its names are known.
     """
 
     maps: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    workloads: frozenset[str] = frozenset()
     listeners: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset({INIT_NET})
     policies: frozenset[str] = frozenset()
@@ -124,6 +126,7 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
         names=frozenset({*shipped, *own, *links}),
         links=frozenset(links),
         flows=_flow_names(document.get("flows")) | _workload_names(document.get("workloads")),
+        workloads=_listener_names(document.get("workloads")),
         listeners=_listener_names(document.get("listeners")),
         namespaces=frozenset({INIT_NET, *_keys(document.get("namespaces"))}),
         policies=frozenset(name for file in files for name in file.policies),

@@ -181,23 +181,23 @@ CohortSize = Annotated[Cohort, PlainValidator(_parse_cohort), WithJsonSchema(_CO
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class GuardLimit:
     """A share [ppm] or a time [ns]; the other is None."""
 
     share_ppm: int | None = None
     time_ns: int | None = None
 
 
-def _parse_threshold(value: object) -> Threshold:
+def _parse_threshold(value: object) -> GuardLimit:
     """Return a share of up to 100 times, or a time."""
     text = value.strip() if isinstance(value, str) else ""
     if text.endswith(tuple(TIME_UNITS)):
-        return Threshold(time_ns=parse_time_ns(value))
-    return Threshold(share_ppm=parse_share_ppm(value, maximum=100))
+        return GuardLimit(time_ns=parse_time_ns(value))
+    return GuardLimit(share_ppm=parse_share_ppm(value, maximum=100))
 
 
 GuardThreshold = Annotated[
-    Threshold,
+    GuardLimit,
     PlainValidator(_parse_threshold),
     WithJsonSchema({"anyOf": [*_SHARE["anyOf"], _TIME]}),
 ]
@@ -278,6 +278,8 @@ def _check_flow(value: object, info: ValidationInfo) -> str:
     known = _known(info).flows
     if not isinstance(value, str) or value not in known:
         return unknown("flow", value, known)
+    if value in _known(info).workloads:
+        raise ValueError(f"expected one flow, got {value!r}, which is a workload")
     if len(known[value]) != 1:
         raise ValueError(f"expected one flow, got {value!r}, which are {len(known[value])}")
     return value

@@ -1,4 +1,4 @@
-"""The picture of connections that come and go: numbers, sums and completions, worked out by hand."""
+"""The picture of connections that come and go: numbers, sums, completions, worked out by hand."""
 
 from __future__ import annotations
 
