@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ccsim.cli_workloads import workload_tables
+
 __all__ = ["comparison_text", "run_text", "table"]
 
 NONE = "–"
@@ -36,8 +38,9 @@ def run_text(name: str, metrics: Row) -> str:
     """Return the tables of a run: flows and links by phase, then what each swap cost."""
     parts = [
         f"{name}: {metrics['duration_s']:g} s simulated",
-        _flows(metrics["flows"]),
+        _flows(metrics["flows"]) if metrics["flows"] else "",
         _links(metrics),
+        *(_cut(*one) for one in workload_tables(metrics, _number)),
         *(_swap(swap) for swap in metrics["swaps"]),
         *(f"swap {index}: its trigger did not fire" for index in metrics.get("untriggered", ())),
     ]

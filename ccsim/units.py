@@ -33,11 +33,13 @@ __all__ = [
     "format_size",
     "format_time",
     "parse_buffer",
+    "parse_gap_ns",
     "parse_packets",
     "parse_probability",
     "parse_rate_bps",
     "parse_share_ppm",
     "parse_size_bytes",
+    "parse_threshold",
     "parse_time_ns",
     "show",
 ]
@@ -103,6 +105,12 @@ _TIME = _Kind("a time", "40 ms", TIME_UNITS, ("ms", "s"))
 _RATE = _Kind("a rate", "100 Mbit/s", RATE_UNITS, ("Mbit/s", "Gbit/s"))
 _SIZE = _Kind("a size", "64 KiB", SIZE_UNITS, ("B", "KiB"))
 _BUFFER = _Kind("a buffer", "1.5 BDP", dict.fromkeys(_BUFFER_UNITS, 1), ("packets", "BDP"))
+_THRESHOLD = _Kind(
+    "a threshold",
+    "30 packets",
+    dict.fromkeys((*_BUFFER_UNITS, *TIME_UNITS), 1),
+    ("packets", "ms"),
+)
 
 
 def show(value: object) -> str:
@@ -146,6 +154,24 @@ def parse_packets(value: object, *, minimum: int = 0) -> int:
     if not minimum <= value <= MAX_PACKETS:
         raise ValueError(f"expected {minimum} to {MAX_PACKETS} packets, got {value}")
     return value
+
+
+def parse_gap_ns(value: object) -> int:
+    """Return the mean gap between events of a frequency such as "20 /s", to the nearest
+    nanosecond."""
+    expected = 'expected a frequency such as "20 /s"'
+    if not isinstance(value, str):
+        raise ValueError(f"{expected}, got {show(value)}")
+    amount, unit = _split(value, expected)
+    per = unit.removeprefix("/").strip()
+    if not unit.startswith("/") or per not in ("s", "min", "h"):
+        raise ValueError(f"{expected}, got {show(value)}; known units: /s, /min, /h")
+    if amount <= 0:
+        raise ValueError(f"{expected} above 0, got {show(value)}")
+    gap_ns = round(TIME_UNITS[per] / amount)
+    if not 1 <= gap_ns <= MAX_TIME_NS:
+        raise ValueError(f"{expected}, from one a year to 10^9 a second, got {show(value)}")
+    return gap_ns
 
 
 def parse_probability(value: object) -> float:
@@ -217,6 +243,14 @@ def parse_buffer(value: object) -> Buffer:
     if unit in ("packet", "packets"):
         return Buffer(Fraction(parse_packets(value)), "packets")
     return Buffer(Fraction(parse_size_bytes(value)), "bytes")
+
+
+def parse_threshold(value: object) -> Buffer | int:
+    """Return a length of a queue: a `Buffer`, or from "5 ms" the time that a packet waits [ns]."""
+    amount, unit = _quantity(value, _THRESHOLD)
+    if amount < 0:
+        raise ValueError(f"expected a threshold that is not negative, got {show(value)}")
+    return parse_time_ns(value) if unit in TIME_UNITS else parse_buffer(value)
 
 
 def format_time(t_ns: int) -> str:

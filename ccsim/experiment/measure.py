@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.experiment.completion_times import completion_rows, group_rows
 from ccsim.experiment.metrics import (
     SECOND_NS,
     Censored,
@@ -60,15 +61,43 @@ def measure(
                 for number, span in enumerate(spans)
             ],
             "fairness_over_time": _fairness_over_time(result, until),
-            "totals": [_totals(flow) for flow in result.flows],
+            "totals": [_totals(flow) for _, flow in _named(result)],
             "swaps": [measure_swap(compared, swap) for swap in result.swaps],
             "untriggered": [
                 event.detail["swap"]
                 for event in result.events
                 if event.kind == "trigger" and event.detail.get("fired") is False
             ],
+            **_workloads(compared, spans),
         }
     )
+
+
+def _workloads(compared: Compared, spans: list[Span]) -> dict[str, Any]:
+    """Return what only runs with workloads, or with sums in place of samples, have."""
+    result = compared.result
+    found: dict[str, Any] = {}
+    if result.groups:
+        found["implementations"] = group_rows(result, spans)
+    if result.completions is not None:
+        runs = {"run": result, "twin_a": compared.twin_a, "twin_b": compared.twin_b}
+        found["completions"] = [
+            {"of": name, **row}
+            for name, one in runs.items()
+            if one is not None
+            for row in completion_rows(one, spans)
+        ]
+    return found
+
+
+def _named(result: SimResult) -> list[tuple[int, FlowTrace]]:
+    """Return the flows that have rows of their own, and their numbers: not those of workloads, nor
+    those without samples by request."""
+    return [
+        (index, flow)
+        for index, flow in enumerate(result.flows)
+        if not flow.workload and (len(flow.t_ns) or not flow.served)
+    ]
 
 
 def observed_until(result: SimResult) -> int:
@@ -115,7 +144,7 @@ def _flow_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
     """Return a row for each flow and each phase in which it lived."""
     return [
         _flow_row(result, index, number, lived)
-        for index, flow in enumerate(result.flows)
+        for index, flow in _named(result)
         for number, span in enumerate(spans)
         if (lived := _active(flow, span))
     ]
@@ -172,8 +201,9 @@ def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
 
 
 def _jain(result: SimResult, span: Span) -> float:
-    """Return Jain's index of the goodputs of the flows in the span, each while it lived."""
-    lived = [(flow, _active(flow, span)) for flow in result.flows]
+    """Return Jain's index of the goodputs of the flows in the span, each while it lived; those of
+    workloads do not count."""
+    lived = [(flow, _active(flow, span)) for _, flow in _named(result)]
     return jain_index([goodput_bps(flow, *part) for flow, part in lived if part])
 
 
@@ -182,10 +212,11 @@ def _fairness_over_time(result: SimResult, until: int) -> dict[str, Any] | None:
 
     None for a run of one flow; a second with fewer than two flows has none.
     """
-    if len(result.flows) < 2:
+    flows = _named(result)
+    if len(flows) < 2:
         return None
     edges = np.arange(0, until + 1, SECOND_NS, dtype=np.int64)
-    rates = np.array([_rates_of_seconds(flow, edges) for flow in result.flows])
+    rates = np.array([_rates_of_seconds(flow, edges) for _, flow in flows])
     return {
         "t_s": [int(t) // SECOND_NS for t in edges[:-1]],
         "jain_index": [_jain_of_second(column) for column in rates.T],

@@ -16,14 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.experiment.tables import describe, from_tables, to_json, to_tables
+from ccsim.sim.served import servants
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["DESCRIPTION", "TABLES", "connect", "copy_to_csv", "read_result", "write_result"]
+__all__ = [
+    "DESCRIPTION",
+    "MORE_TABLES",
+    "TABLES",
+    "connect",
+    "copy_to_csv",
+    "read_result",
+    "write_result",
+]
 
 TABLES = ("flows", "links", "drops", "events")
+MORE_TABLES = ("groups", "completions")  # of runs with workloads
 DESCRIPTION = "trace.json"
 
 _WRITE = {
@@ -41,6 +51,14 @@ _WRITE = {
             random = 1 AS random_loss
         FROM columns""",
     "events": "SELECT t_ns, kind, flow, detail FROM columns",
+    "groups": """
+        SELECT $groups[group_index + 1] AS implementation, t_ns, flows, snd_cwnd, in_flight,
+            srtt_us, throughput_bps
+        FROM columns""",
+    "completions": """
+        SELECT $flows[flow + 1] AS flow, $workloads[flow + 1] AS workload, implementation,
+            start_ns, nullif(end_ns, -1) AS end_ns, size_bytes, ideal_ns
+        FROM columns""",
 }
 _READ = {
     "flows": """
@@ -57,6 +75,13 @@ _READ = {
             CAST(random_loss AS BIGINT) AS random
         FROM read_parquet($file)""",
     "events": "SELECT t_ns, kind, flow, detail FROM read_parquet($file)",
+    "groups": """
+        SELECT t_ns, flows, snd_cwnd, in_flight, srtt_us, throughput_bps
+        FROM read_parquet($file)""",
+    "completions": """
+        SELECT CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow, start_ns,
+            coalesce(end_ns, -1) AS end_ns, size_bytes, ideal_ns
+        FROM read_parquet($file)""",
 }
 
 
@@ -76,7 +101,11 @@ def write_result(db: duckdb.DuckDBPyConnection, result: SimResult, folder: Path)
     common = _common_numbers(description, names["served"])
     flows["implementation"] = common[flows["flow"], flows["implementation"]]
     tables["flows"] = flows
-    for table in TABLES:
+    if "groups" in tables:
+        tables["groups"] = {**tables["groups"], "group_index": tables["groups"]["group"]}
+    if result.completions is not None:
+        tables["completions"] = {**tables["completions"], "implementation": servants(result)}
+    for table in tables:
         db.register("columns", dict(tables[table]))
         target = folder / f"{table}.parquet"
         copy = f"COPY ({_WRITE[table]}) TO $file (FORMAT parquet, COMPRESSION zstd)"
@@ -95,7 +124,7 @@ def read_result(db: duckdb.DuckDBPyConnection, folder: Path) -> SimResult:
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     names = _names(description)
     tables: dict[str, Any] = {}
-    for table in TABLES:
+    for table in (*TABLES, *(table for table in MORE_TABLES if table in description)):
         _execute(db, _READ[table], names, folder / f"{table}.parquet")
         tables[table] = db.fetchnumpy()
     flow = np.repeat(np.arange(len(names["flows"])), [f["samples"] for f in description["flows"]])
@@ -132,6 +161,8 @@ def _names(description: Mapping[str, Any]) -> dict[str, list[str]]:
         "links": [link["name"] for link in description["links"]],
         "states": list(CA_STATE_NAMES),
         "served": list(dict.fromkeys(served)),
+        "groups": [group["implementation"] for group in description.get("groups", ())],
+        "workloads": [flow.get("workload", "") for flow in description["flows"]],
     }
 
 

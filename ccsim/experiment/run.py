@@ -155,7 +155,8 @@ def _text(scenario: Scenario) -> str:
 
 def _draw(run: StoredRun, formats: Sequence[str]) -> None:
     """Draw the picture of a run with samples; one that failed at once has nothing to show."""
-    if formats and any(len(flow.t_ns) for flow in run.result.flows):
+    sampled = any(len(flow.t_ns) for flow in run.result.flows)
+    if formats and (sampled or run.result.completions is not None):
         from ccsim.plot import draw_run
 
         draw_run(run, run.path / "plots", formats=tuple(formats))

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.parquet import DESCRIPTION, TABLES, connect, copy_to_csv, read_result
+from ccsim.experiment.parquet import (
+    DESCRIPTION,
+    MORE_TABLES,
+    TABLES,
+    connect,
+    copy_to_csv,
+    read_result,
+)
 from ccsim.experiment.store import FAILED_SUFFIX, MANIFEST, METRICS, RESOLVED, TWIN_FOLDERS
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 
@@ -140,7 +147,9 @@ def export(run: StoredRun, format: str = "csv", out: str | Path | None = None) -
             for sub in ("", *TWIN_FOLDERS.values()):
                 if (run.path / sub / DESCRIPTION).is_file():
                     (folder / sub).mkdir(parents=True, exist_ok=True)
-                    for table in TABLES:
+                    for table in (*TABLES, *MORE_TABLES):
+                        if not (run.path / sub / f"{table}.parquet").is_file():
+                            continue
                         target = folder / sub / f"{table}.csv"
                         copy_to_csv(db, run.path / sub / f"{table}.parquet", target)
                         written.append(target)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from ccsim.experiment.instants import Instants
 from ccsim.experiment.metrics import (
     MEAN_NS,
@@ -33,6 +31,7 @@ from ccsim.experiment.metrics import (
     time_to_twin_s,
 )
 from ccsim.experiment.refusal import explain, refused_flows
+from ccsim.sim.served import history, served_at
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
 __all__ = ["Compared", "measure_swap", "took_effect"]
@@ -84,7 +83,7 @@ def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
         return row
     reached = set(swap.flows)
     for index, flow in enumerate(compared.result.flows):
-        if flow.name in reached:
+        if flow.name in reached and len(flow.t_ns):
             span = (_instant(compared, swap, flow), _end(compared, swap, flow))
             row["flows"].append(_Disruption(compared, index, *span).row())
     row["neighbours"] = _neighbours(compared, swap)
@@ -237,6 +236,7 @@ def _neighbours(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
         (ours.name, goodput_bps(theirs, *span), goodput_bps(ours, *span))
         for ours, theirs in zip(compared.result.flows, twin_a.flows, strict=False)
         if ours.name not in reached and _through(ours, span) and _through(theirs, span)
+        if len(ours.t_ns) and len(theirs.t_ns)
     ]
     if not pairs:
         return None
@@ -289,14 +289,14 @@ def _connections(result: SimResult, swap: SwapRecord, until_ns: int) -> dict[str
     of `reregister` ``fallbacks``: connections that asked for the name while it was missing.
     """
     before = [flow for flow in result.flows if flow.start_ns < swap.t_ns]
-    after = [flow for flow in result.flows if flow.start_ns >= swap.t_ns and len(flow.t_ns)]
+    after = [flow for flow in result.flows if flow.start_ns >= swap.t_ns and history(flow)]
     left = [_left(flow, swap.old, swap.t_ns, until_ns) for flow in before]
     times = [time for time in left if time is not None]
-    late = [flow for flow in after if _served_first(flow) == swap.old]
+    late = [flow for flow in after if history(flow)[0][1] == swap.old]
     late_times = [_left(flow, swap.old, flow.start_ns, until_ns) for flow in late]
     return {
         "old_at_update": len(times),
-        "new_since": sum(_served_first(flow) == swap.new for flow in after),
+        "new_since": sum(history(flow)[0][1] == swap.new for flow in after),
         "old_since": len(late),
         **_fallbacks(result, swap),
         "last_old_closed_s": _last_closed(
@@ -320,23 +320,13 @@ def _last_closed(times: list[float], swap_ns: int, until_ns: int) -> float | Cen
     return (last - swap_ns) / SECOND_NS
 
 
-def _served_first(flow: FlowTrace) -> str:
-    return flow.implementations[int(flow.implementation[0])]
-
-
-def _left(flow: FlowTrace, old: str, swap_ns: int, until_ns: int) -> float | None:
-    """Return when a flow that ran ``old`` at the swap left it [ns]; inf: not yet; None: did not.
-
-    For a flow that starts later ``swap_ns`` is its start, and its first sample counts.
-    """
-    row = int(np.searchsorted(flow.t_ns, swap_ns, side="right")) - 1
-    if row < 0 and flow.start_ns >= swap_ns and len(flow.t_ns):
-        row = 0
-    closed = flow.end_ns is not None and flow.end_ns <= swap_ns
-    if row < 0 or closed or flow.implementations[int(flow.implementation[row])] != old:
+def _left(flow: FlowTrace, old: str, at_ns: int, until_ns: int) -> float | None:
+    """Return when a flow that ran ``old`` at a time left it [ns]; inf: not yet; None: did not."""
+    story = history(flow)
+    closed = flow.end_ns is not None and flow.end_ns <= at_ns
+    if closed or served_at(story, at_ns) != old:
         return None
-    own = flow.implementation[row:]
-    moved = np.flatnonzero(own != own[0])
-    if len(moved):
-        return float(flow.t_ns[row + int(moved[0])])
+    moved = [t_ns for t_ns, name in story if t_ns > at_ns and name != old]
+    if moved:
+        return float(moved[0])
     return float(flow.end_ns) if flow.end_ns is not None and flow.end_ns <= until_ns else math.inf

@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import (
+    Completions,
+    Event,
+    FlowTrace,
+    GroupTrace,
+    LinkTrace,
+    SimResult,
+    SwapRecord,
+)
 
 __all__ = [
+    "COMPLETION_COLUMNS",
     "DROP_COLUMNS",
     "FLOW_COLUMNS",
+    "GROUP_COLUMNS",
     "LINK_COLUMNS",
     "Tables",
     "describe",
@@ -40,6 +50,8 @@ FLOW_COLUMNS = (
 )
 LINK_COLUMNS = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes", "utilisation_ppm")
 DROP_COLUMNS = ("drop_t_ns", "drop_flow", "drop_random")
+GROUP_COLUMNS = ("t_ns", "flows", "snd_cwnd", "in_flight", "srtt_us", "throughput_bps")
+COMPLETION_COLUMNS = ("flow", "start_ns", "end_ns", "size_bytes", "ideal_ns")
 Column = NDArray[np.int64]
 Table = dict[str, Column]
 Tables = dict[str, Table]
@@ -53,20 +65,43 @@ def describe(result: SimResult) -> dict[str, Any]:
         "flows": [_describe_flow(flow) for flow in result.flows],
         "links": [_describe_link(link) for link in result.links],
         "swaps": [_describe_swap(swap) for swap in result.swaps],
+        **_describe_workloads(result),
     }
 
 
+def _describe_workloads(result: SimResult) -> dict[str, Any]:
+    """Return what only runs with workloads or without samples of each flow have."""
+    found: dict[str, Any] = {}
+    if result.groups:
+        found["groups"] = [
+            {"implementation": group.implementation, "samples": len(group.t_ns)}
+            for group in result.groups
+        ]
+    if result.completions is not None:
+        found["completions"] = len(result.completions.flow)
+    return found
+
+
 def to_tables(result: SimResult) -> Tables:
-    """Return the tables ``flows``, ``links`` and ``drops`` in long form: one int64 array a column.
+    """Return the tables ``flows``, ``links`` and ``drops`` in long form: one int64 array a column;
+    and ``groups`` and ``completions``, if the result has them.
 
     ``flow`` and ``link`` are indices into the description's lists, ``implementation`` one into the
     flow's own names. Rows are in the order of flows (links), then of time.
     """
     drops = _stack(result.links, "link", DROP_COLUMNS, "drop_t_ns")
+    more: Tables = {}
+    if result.groups:
+        more["groups"] = _stack(result.groups, "group", GROUP_COLUMNS, "t_ns")
+    if result.completions is not None:
+        more["completions"] = {
+            name: getattr(result.completions, name) for name in COMPLETION_COLUMNS
+        }
     return {
         "flows": _stack(result.flows, "flow", FLOW_COLUMNS, "t_ns"),
         "links": _stack(result.links, "link", LINK_COLUMNS, "t_ns"),
         "drops": {name.removeprefix("drop_"): column for name, column in drops.items()},
+        **more,
     }
 
 
@@ -88,7 +123,29 @@ def from_tables(
         events=tuple(events),
         swaps=tuple(_swap(plain) for plain in description["swaps"]),
         failed=str(description["failed"]),
+        groups=_groups(description, tables),
+        completions=_completions(description, tables),
     )
+
+
+def _groups(description: Mapping[str, Any], tables: Mapping[str, Table]) -> tuple[GroupTrace, ...]:
+    if "groups" not in description:
+        return ()
+    rows = _Cutter(tables["groups"])
+    return tuple(
+        GroupTrace(
+            plain["implementation"],
+            *(columns[name] for columns in (rows(plain["samples"]),) for name in GROUP_COLUMNS),
+        )
+        for plain in description["groups"]
+    )
+
+
+def _completions(description: Mapping[str, Any], tables: Mapping[str, Table]) -> Completions | None:
+    if "completions" not in description:
+        return None
+    rows = _Cutter(tables["completions"])(description["completions"])
+    return Completions(*(rows[name] for name in COMPLETION_COLUMNS))
 
 
 def pack(result: SimResult) -> bytes:
@@ -112,11 +169,11 @@ def unpack(data: bytes) -> SimResult:
     """Return the result that `pack` wrote; ValueError for other bytes. Nothing is unpickled."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         plain = json.loads(archive["head"].tobytes())
-        tables: Tables = {"flows": {}, "links": {}, "drops": {}}
+        tables: Tables = {}
         for key in archive.files:
             table, _, name = key.partition(".")
             if name:
-                tables[table][name] = archive[key]
+                tables.setdefault(table, {})[name] = archive[key]
     return from_tables(plain["description"], tables, (Event(*event) for event in plain["events"]))
 
 
@@ -132,6 +189,9 @@ def to_json(value: Any, **layout: Any) -> str:
 
 
 def _describe_flow(flow: FlowTrace) -> dict[str, Any]:
+    more: dict[str, Any] = {"workload": flow.workload} if flow.workload else {}
+    if flow.served:
+        more["served"] = [list(change) for change in flow.served]
     return {
         "name": flow.name,
         "congestion": flow.congestion,
@@ -141,6 +201,7 @@ def _describe_flow(flow: FlowTrace) -> dict[str, Any]:
         "implementations": list(flow.implementations),
         "counters": dict(flow.counters),
         "samples": len(flow.t_ns),
+        **more,
     }
 
 
@@ -172,7 +233,7 @@ def _describe_swap(swap: SwapRecord) -> dict[str, Any]:
 
 
 def _stack(
-    traces: tuple[FlowTrace, ...] | tuple[LinkTrace, ...],
+    traces: tuple[FlowTrace, ...] | tuple[LinkTrace, ...] | tuple[GroupTrace, ...],
     index: str,
     names: tuple[str, ...],
     length: str,
@@ -211,8 +272,14 @@ def _flow(plain: Mapping[str, Any], columns: Table) -> FlowTrace:
         mss_bytes=plain["mss_bytes"],
         implementations=tuple(plain["implementations"]),
         counters=dict(plain["counters"]),
-        **{name: columns[name] for name in FLOW_COLUMNS},
+        workload=plain.get("workload", ""),
+        served=tuple((int(t_ns), int(index)) for t_ns, index in plain.get("served", ())),
+        **_named(columns, FLOW_COLUMNS),
     )
+
+
+def _named(columns: Table, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: columns[name] for name in names}
 
 
 def _link(plain: Mapping[str, Any], columns: Table, drops: Table) -> LinkTrace:

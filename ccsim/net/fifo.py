@@ -49,6 +49,11 @@ class Fifo:
         """Return the shortest service time of a packet of that size [ns]."""
         return size_bytes * 8 * NS_PER_S // self.rate_bps
 
+    def queued(self) -> Column:
+        """Return the departures, in order, of the packets that may still be inside [ns]."""
+        inside = self._backlog if self._recent is None else self._recent
+        return np.array(inside, dtype=np.int64)
+
     def serve(self, arrivals: Sequence[int], sizes: Sequence[int]) -> list[int]:
         """Take packets at ``arrivals`` [ns], ascending; return each one's departure [ns], `DROPPED`
         or `LOST`.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.fifo import LOST, Fifo
+from ccsim.net.marking import Marker
 
 __all__ = ["ACK_BYTES", "ACK_SEQ", "HEADER_BYTES", "SYN_BYTES", "SYN_SEQ", "Batch", "Link"]
 
@@ -27,7 +29,8 @@ class Batch:
     """What one flow sends in one window: times at the queue [ns], ascending, and packet numbers.
 
     ``departures`` is the link's answer, one for each packet: when it has left [ns], `DROPPED` or
-    `LOST`. ``odd`` holds sizes by packet number of those that are not full-sized.
+    `LOST`. ``odd`` holds sizes by packet number of those that are not full-sized. ``marks`` tells
+    which of them bear CE if they are ECN-capable; None where the link does not mark.
     """
 
     flow: int
@@ -35,19 +38,28 @@ class Batch:
     seqs: Values
     odd: dict[int, int]
     departures: Values
+    marks: NDArray[np.bool_] | None = None
 
 
 class Link:
     """A FIFO with its line, and what is recorded of it.
 
     ``mss_bytes`` plus headers is the size of a full packet; ``vector`` allows the closed forms from
-    ``vector_rows`` packets a window on.
+    ``vector_rows`` packets a window on. ``marker`` says which packets bear CE, if any do.
     """
 
     def __init__(
-        self, fifo: Fifo, mss_bytes: int, interval_ns: int, *, vector: bool, vector_rows: int = 48
+        self,
+        fifo: Fifo,
+        mss_bytes: int,
+        interval_ns: int,
+        *,
+        vector: bool,
+        vector_rows: int = 48,
+        marker: Marker | None = None,
     ) -> None:
         self.fifo = fifo
+        self.marker = marker
         self.full_bytes = mss_bytes + HEADER_BYTES
         self.vector = vector
         self.vector_rows = vector_rows
@@ -64,7 +76,8 @@ class Link:
             0, dtype=np.int64
         )  # departures of those not yet out at the last sample
         self._departed = 0  # all before them
-        self._odd: list[tuple[int, int]] = []  # (departure, size less a full one)
+        self._odd: deque[tuple[int, int]] = deque()  # (departure, size less a full one), in order
+        self._odd_bytes = 0  # of those before the last sample
         self._logged = [
             0,
             0,
@@ -86,7 +99,10 @@ class Link:
             train = (
                 self.vector and n >= self.vector_rows and not any(batch.odd for batch in batches)
             )
+            queued = self.fifo.queued() if self.marker is not None else None
             arrivals, departures = self._serve_train(batches) if train else self._serve(batches)
+            if self.marker is not None and queued is not None:
+                _mark(self.marker, batches, queued, departures)
         lossy = self.fifo.drops + self.fifo.losses > drops
         if lossy:
             self._log_drops(batches)
@@ -172,12 +188,19 @@ class Link:
         gone = self._inside.searchsorted(times, side="right").tolist()
         for t, arrived, left in zip(times, inside, gone, strict=True):
             departed = self._departed + left
-            odd_bytes = sum(size for at, size in self._odd if at <= t) if self._odd else 0
             drops, losses = self._drops_until(t)
-            sent_bytes = departed * self.full_bytes + odd_bytes
+            sent_bytes = departed * self.full_bytes + self._odd_until(t)
             self.samples.append((t, self._accepted + arrived - departed, drops, losses, sent_bytes))
         self._departed += gone[-1]
         self._inside = self._inside[gone[-1] :]
+
+    def _odd_until(self, t: int) -> int:
+        """Return by how many bytes the short packets that left up to ``t``, which never goes back,
+        are short in all; negative."""
+        odd = self._odd
+        while odd and odd[0][0] <= t:
+            self._odd_bytes += odd.popleft()[1]
+        return self._odd_bytes
 
     def _drops_until(self, t: int) -> tuple[int, int]:
         """Return the drops and random losses up to ``t``, which never goes back."""
@@ -188,6 +211,16 @@ class Link:
             logged += 1
         self._logged = [logged, drops, losses]
         return drops, losses
+
+
+def _mark(marker: Marker, batches: list[Batch], queued: Column, departures: Values) -> None:
+    """Decide what each batch's packets find before them; all of ``departures`` are in order."""
+    accepted = np.asarray(departures, dtype=np.int64)
+    queued = np.concatenate((queued, accepted[accepted >= 0]))
+    for batch in batches:
+        own = np.asarray(batch.departures, dtype=np.int64)
+        if len(queued):
+            batch.marks = marker.marks(queued, np.asarray(batch.arrivals, dtype=np.int64), own)
 
 
 def _as_list(values: Values) -> list[int]:

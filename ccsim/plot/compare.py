@@ -16,6 +16,7 @@ from ccsim.plot.picture import LegendEntry, Mark, Panel, Picture
 from ccsim.plot.run import group_panels, limit_entry
 from ccsim.plot.style import GREY, flow_look, shorten
 from ccsim.plot.view import PlottableRun, View, swap_marks, view_of
+from ccsim.plot.workloads import has_workloads, rollout_marks, workload_comparison
 
 __all__ = ["FEW_FLOWS", "comparison_picture"]
 
@@ -33,7 +34,11 @@ def comparison_picture(runs: Sequence[PlottableRun], labels: Sequence[str]) -> P
         raise ValueError(f"plot: labels: expected {len(runs)}, one a run, got {len(labels)}")
     view = view_of(runs)
     flows = max(len(run.result.flows) for run in runs)
-    panels, entries = (_as_groups if flows > FEW_FLOWS else _flow_by_flow)(runs, labels, view)
+    if any(has_workloads(run.result) for run in runs):
+        panels, entries = workload_comparison(runs, labels, view)
+        flows = 1
+    else:
+        panels, entries = (_as_groups if flows > FEW_FLOWS else _flow_by_flow)(runs, labels, view)
     return Picture(
         title="Comparison",
         duration_s=view.duration_ns / 1e9,
@@ -45,7 +50,9 @@ def comparison_picture(runs: Sequence[PlottableRun], labels: Sequence[str]) -> P
 
 def _marks(runs: Sequence[PlottableRun], labels: Sequence[str]) -> tuple[Mark, ...]:
     """Return the marks of all runs; one that not all have in common names its run."""
-    found = [swap_marks(run.result) for run in runs]
+    found = [
+        (rollout_marks if has_workloads(run.result) else swap_marks)(run.result) for run in runs
+    ]
     common = set(found[0]).intersection(*found[1:])
     own = [
         replace(mark, label=f"{shorten(label)}: {mark.label}")

@@ -84,8 +84,9 @@ def figure_for(run: PlottableRun) -> Figure:
     """Return the picture of ``run`` as a matplotlib figure, which notebooks display."""
     from ccsim.plot.render import render
     from ccsim.plot.run import run_picture
+    from ccsim.plot.workloads import has_workloads, workload_picture
 
-    return render(run_picture(run))
+    return render((workload_picture if has_workloads(run.result) else run_picture)(run))
 
 
 def file_paths(out_dir: Path, formats: Sequence[str], stem: str) -> list[Path]:

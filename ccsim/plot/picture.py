@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from ccsim.plot.style import LIMIT, Look
 
-__all__ = ["Curve", "LegendEntry", "Limit", "Mark", "Panel", "Picture", "Rug", "y_range"]
+__all__ = [
+    "Curve",
+    "LegendEntry",
+    "Limit",
+    "Mark",
+    "Panel",
+    "Picture",
+    "Points",
+    "Rug",
+    "y_range",
+]
 
 Floats = NDArray[np.float64]
 LegendEntry = tuple[Look, str]
@@ -30,6 +40,15 @@ class Curve:
         """Return every finite value that the panel's limits must hold."""
         values = np.concatenate([v for v in (self.y, self.low, self.high) if v is not None])
         return values[np.isfinite(values)]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Dots at times [s] and values; the look's width is their diameter."""
+
+    t_s: Floats
+    y: Floats
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,8 @@ class Panel:
     y: tuple[float, float]
     rugs: tuple[Rug, ...] = ()
     integer: bool = False  # counts: no ticks between whole numbers
+    points: tuple[Points, ...] = ()
+    log: bool = False  # the y axis, which then must not begin at 0
 
 
 @dataclass(frozen=True)

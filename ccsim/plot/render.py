@@ -10,13 +10,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Transform, blended_transform_factory
 from numpy.typing import ArrayLike
 
 from ccsim.plot.canvas import RunFigure, fitted, styled, text_width
 from ccsim.plot.marks import Layout, lay_out
-from ccsim.plot.picture import Curve, LegendEntry, Mark, Panel, Picture, Rug
+from ccsim.plot.picture import Curve, LegendEntry, Mark, Panel, Picture, Points, Rug
 from ccsim.plot.style import GREY, Look
 
 __all__ = ["render"]
@@ -114,15 +114,39 @@ def _draw_panels(figure: RunFigure, picture: Picture, frame: _Frame) -> list[Axe
 
 def _draw_panel(ax: Axes, panel: Panel) -> None:
     ax.patch.set_visible(False)  # swap lines run beneath, over all panels
-    ax.set_ylim(*panel.y)
-    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=panel.integer))
+    if panel.log:
+        _set_log(ax, panel.y)
+    else:
+        ax.set_ylim(*panel.y)
+        steps = [1, 2, 2.5, 5, 10]
+        ax.yaxis.set_major_locator(MaxNLocator(4, steps=steps, integer=panel.integer))
     ax.set_ylabel(f"{panel.label}\n{panel.note}".strip(), linespacing=1.05, fontsize=SMALL)
     ax.yaxis.set_label_coords(-YLABEL / AXES_WIDTH, 0.5)
+    for points in panel.points:
+        _draw_points(ax, points)
     for curve in panel.curves:
         _draw_curve(ax, curve)
     for rug in panel.rugs:
         _draw_rug(ax, rug)
     _draw_limits(ax, panel)
+
+
+def _set_log(ax: Axes, y: tuple[float, float]) -> None:
+    """Scale the y axis by decades, with plain numbers at 1, 10, 100, …, and at 3, 30 if few."""
+    ax.set_yscale("log")
+    ax.set_ylim(*y)
+    subs = (1.0, 2.0, 5.0) if y[1] < 10 * y[0] else (1.0, 3.0) if y[1] < 1000 * y[0] else (1.0,)
+    ax.yaxis.set_major_locator(LogLocator(10, subs=subs, numticks=8))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
+
+
+def _draw_points(ax: Axes, points: Points) -> None:
+    look = points.look
+    style: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": look.width}
+    line = Line2D(points.t_s, points.y, markeredgewidth=0, color=look.colour, alpha=look.alpha)
+    line.set(**style, zorder=2.4)
+    ax.add_line(line)
 
 
 def _draw_limits(ax: Axes, panel: Panel) -> None:

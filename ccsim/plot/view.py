@@ -142,7 +142,9 @@ def _interval_ns(flows: Sequence[FlowTrace]) -> int:
 def base_rtts_ns(scenario: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the distinct RTTs [ns] without queueing: the path's, or the flows' own."""
     path = scenario.get("path") or {}
-    own = [flow.get("rtt_ns") or path.get("rtt_ns") for flow in scenario.get("flows") or ()]
+    flows = [*(scenario.get("flows") or ())]
+    flows += [workload["flow"] for workload in scenario.get("workloads") or ()]
+    own = [flow.get("rtt_ns") or path.get("rtt_ns") for flow in flows]
     return tuple(sorted({rtt for rtt in (own or [path.get("rtt_ns")]) if rtt}))
 
 

@@ -13,6 +13,7 @@ from ccsim.scenario.models import (
     Swap,
     Sysctl,
     Tcp,
+    Workload,
 )
 from ccsim.scenario.schema import scenario_schema
 from ccsim.scenario.vocabulary import MECHANISMS, PROFILES, QDISCS, STATE_POLICIES
@@ -33,6 +34,7 @@ __all__ = [
     "Swap",
     "Sysctl",
     "Tcp",
+    "Workload",
     "load_scenario",
     "parse_scenario",
     "scenario_schema",

@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem, ScenarioError
+from ccsim.scenario.traffic import Arrivals, Distribution, OnOff, Requests
 from ccsim.scenario.vocabulary import INIT_NET, is_harmless
 from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_SIZE_BYTES, MAX_TIME_NS, show
 
@@ -26,12 +34,15 @@ __all__ = [
     "Namespace",
     "Parameter",
     "Path",
+    "Receiver",
     "Record",
     "Scenario",
+    "Source",
     "Swap",
     "Sysctl",
     "Tcp",
     "Trigger",
+    "Workload",
 ]
 
 NonNegativeNs = Annotated[int, Field(ge=0, le=MAX_TIME_NS)]
@@ -39,6 +50,7 @@ PositiveNs = Annotated[int, Field(ge=1, le=MAX_TIME_NS)]
 Packets = Annotated[int, Field(ge=1, le=MAX_PACKETS)]
 Parameter = bool | int | float | str
 MAX_SEED = 2**63 - 1
+MAX_GRO_PACKETS = 64  # 64 KiB hold no more of the smallest packets that are merged
 HEADER_BYTES = 52  # IPv4 (20), TCP (20) and its timestamps (12): 1448 bytes of payload make 1500
 MAX_MSS_BYTES = 65_535 - HEADER_BYTES
 
@@ -61,7 +73,11 @@ class Path(_Frozen):
     """The bottleneck that all flows share.
 
     ``rtt_ns`` is the base RTT without queueing; ``buffer_packets`` counts packets of ``mss_bytes``
-    plus 52 bytes of headers; ``loss_probability`` is per packet, before the queue.
+    plus 52 bytes of headers; ``loss_probability`` is per packet, before the queue. An ECN-capable
+    packet is marked that finds more than ``ecn_mark_packets`` in the queue, or has to wait longer
+    than ``ecn_mark_ns`` (both None: no marks). On the way back each ACK is lost with
+    ``ack_loss_probability``, and sets out at the next multiple of ``ack_aggregation_ns`` (0: at
+    once).
     """
 
     rate_bps: int = Field(ge=1, le=MAX_RATE_BPS)
@@ -69,6 +85,30 @@ class Path(_Frozen):
     buffer_packets: Packets
     qdisc: Literal["fifo"] = "fifo"
     loss_probability: float = Field(default=0.0, ge=0, le=1)
+    ecn_mark_packets: int | None = Field(default=None, ge=0, le=MAX_PACKETS)
+    ecn_mark_ns: NonNegativeNs | None = None
+    ack_loss_probability: float = Field(default=0.0, ge=0, le=1)
+    ack_aggregation_ns: NonNegativeNs = 0
+
+
+class Source(_Frozen):
+    """An application that writes ``write_bytes`` at a time: so often that they make ``rate_bps`` of
+    payload, or ``every_ns``; the other is None."""
+
+    write_bytes: int = Field(ge=1, le=MAX_SIZE_BYTES)
+    rate_bps: int | None = Field(default=None, ge=1, le=MAX_RATE_BPS)
+    every_ns: PositiveNs | None = None
+
+
+class Receiver(_Frozen):
+    """The receiving host: ``rwnd_bytes`` is the window it advertises (None: never the limit).
+
+    Up to ``gro_packets`` that come within ``gro_ns`` are merged and acknowledged as one.
+    """
+
+    rwnd_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
+    gro_packets: int = Field(default=1, ge=1, le=MAX_GRO_PACKETS)
+    gro_ns: NonNegativeNs = 0
 
 
 class Flow(_Frozen):
@@ -79,7 +119,10 @@ class Flow(_Frozen):
     sends, ``netns`` is the listener's, and ``congestion`` is empty, but in twin B may be what the
     connection has in place of what it would inherit. ``stop_ns`` is when the application stops
     writing (None: never) and ``size_bytes`` what it writes (None: without end). ``rtt_ns`` is the
-    flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue.
+    flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue. ``source`` says
+    when the application writes (None: all at the start), and ``sndbuf_bytes`` how much it may have
+    written that is not acknowledged (None: never the limit of such a bulk writer). ``ecn`` says
+    whether ECN is negotiated (None: if `Tcp.ecn` does, or the algorithm it starts with needs it).
     """
 
     name: Name
@@ -92,6 +135,30 @@ class Flow(_Frozen):
     size_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
     rtt_ns: NonNegativeNs
     access_delay_ns: NonNegativeNs = 0
+    source: Source | None = None
+    sndbuf_bytes: int | None = Field(default=None, ge=1, le=MAX_SIZE_BYTES)
+    receiver: Receiver = Receiver()
+    ecn: bool | None = None
+
+
+class Workload(_Frozen):
+    """Connections that come and go: ``flow`` is what each of them is but for its name (this one,
+    a hyphen and its number), its start and its size.
+
+    They arrive from ``flow.start_ns`` on and before ``until_ns``, at most ``most`` of them, and do
+    one of three things: carry ``size_bytes`` and close, or write now and then (``on_off``), or
+    answer ``requests``; the latter two for ``life_ns`` (None: to the end of the run).
+    """
+
+    name: Name
+    arrivals: Arrivals
+    size_bytes: Distribution | None = None
+    on_off: OnOff | None = None
+    requests: Requests | None = None
+    life_ns: Distribution | None = None
+    until_ns: PositiveNs
+    most: int = Field(ge=1)
+    flow: Flow
 
 
 class Listener(_Frozen):
@@ -182,9 +249,13 @@ class Swap(_Frozen):
 
 
 class Record(_Frozen):
-    """How often traces are sampled."""
+    """How often traces are sampled, and of what: every flow, none, those named (flows or
+    workloads), or in place of flows the sums over those that one implementation serves
+    ("aggregate").
+    """
 
     interval_ns: PositiveNs = 10_000_000
+    flows: Literal["all", "none", "aggregate"] | tuple[Name, ...] = "all"
 
 
 class KernelSpec(_Frozen):
@@ -203,6 +274,8 @@ class Tcp(_Frozen):
     quickack_packets: int = Field(default=1465, ge=0, le=MAX_PACKETS)
     min_rto_ns: PositiveNs = 200_000_000
     delayed_ack: bool = True
+    ecn: bool = False
+    tso: bool = False
 
 
 class Scenario(_Frozen):
@@ -219,7 +292,8 @@ class Scenario(_Frozen):
     duration_ns: PositiveNs
     seed: int = Field(default=1, ge=0, le=MAX_SEED)
     path: Path
-    flows: tuple[Flow, ...] = Field(min_length=1)
+    flows: tuple[Flow, ...]
+    workloads: tuple[Workload, ...] = ()
     listeners: tuple[Listener, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     sysctls: tuple[Sysctl, ...] = ()
@@ -232,6 +306,12 @@ class Scenario(_Frozen):
     tcp: Tcp = Tcp()
     twins: bool = True
     source: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _has_traffic(self) -> Scenario:
+        if not self.flows and not self.workloads:
+            raise ValueError("expected at least one flow or workload")
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """Return all of it as plain JSON values; `from_resolved` reads it back."""
@@ -268,10 +348,11 @@ class Scenario(_Frozen):
     def with_b_twin(self) -> Scenario:
         """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
 
-        A flow or listener that a setsockopt or sweep reaches starts on the last such swap's ``to``
-        (of a staged one: its link), with that implementation's own parameters; a link that is
-        updated or registered anew starts on the last such map; what swaps write to sysctls is
-        written before the run, in their order. A triggered swap counts from when it is looked for.
+        A flow, workload or listener that a setsockopt or sweep reaches starts on the last such
+        swap's ``to`` (of a staged one: its link), with that implementation's own parameters; a link
+        that is updated or registered anew starts on the last such map; what swaps write to sysctls
+        is written before the run, in their order. A triggered swap counts from when it is looked
+        for.
         """
         swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
         flow_to = {name: swap.link or swap.to for swap in swaps for name in swap.flows}
@@ -280,6 +361,10 @@ class Scenario(_Frozen):
         changes = {
             "swaps": (),
             "flows": tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows),
+            "workloads": tuple(
+                load.model_copy(update={"flow": _started_on(load.flow, flow_to.get(load.name))})
+                for load in self.workloads
+            ),
             "listeners": tuple(
                 _started_on(each, listener_to.get(each.name)) for each in self.listeners
             ),

@@ -41,14 +41,16 @@ class Known:
     """What a scenario may refer to: ``maps`` in links and link updates, ``names`` by sockets.
 
     ``flows`` holds the flows behind each name that a swap may use: a flow, or all those that a
-    ``count`` makes. ``namespaces`` include the initial one, ``policies`` are those of object files.
-    Not ``complete`` if an object file must run before all its names are known.
+    ``count`` makes, or one of ``workloads``, which stands for its connections. ``namespaces``
+    include the initial one, ``policies`` are those of object files. Not ``complete`` if an object
+    file must run before all its names are known.
     """
 
     maps: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    workloads: frozenset[str] = frozenset()
     listeners: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset({INIT_NET})
     policies: frozenset[str] = frozenset()
@@ -123,7 +125,8 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
         maps=frozenset({*shipped, *(table.map for table in tables)}),
         names=frozenset({*shipped, *own, *links}),
         links=frozenset(links),
-        flows=_flow_names(document.get("flows")),
+        flows=_flow_names(document.get("flows")) | _workload_names(document.get("workloads")),
+        workloads=_listener_names(document.get("workloads")),
         listeners=_listener_names(document.get("listeners")),
         namespaces=frozenset({INIT_NET, *_keys(document.get("namespaces"))}),
         policies=frozenset(name for file in files for name in file.policies),
@@ -157,6 +160,11 @@ def _listener_names(listeners: object) -> frozenset[str]:
 def flow_names(name: str, count: int | None) -> tuple[str, ...]:
     """Return the flows that one entry stands for: itself, or with a count name-1, name-2, …."""
     return (name,) if count is None else tuple(f"{name}-{i + 1}" for i in range(count))
+
+
+def _workload_names(workloads: object) -> dict[str, tuple[str, ...]]:
+    """Return the workloads' names, each of which stands for its connections, however many."""
+    return {name: (name,) for name in _listener_names(workloads)}
 
 
 def _flow_names(flows: object) -> dict[str, tuple[str, ...]]:

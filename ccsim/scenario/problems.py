@@ -11,6 +11,7 @@ from ccsim.errors import Problem
 from ccsim.scenario import spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.quantities import unknown
+from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec
 from ccsim.scenario.vocabulary import MECHANISMS, did_you_mean, listed
 from ccsim.units import show
 
@@ -28,10 +29,19 @@ _IN_SWAPS: Mapping[str, type[BaseModel]] = {"when": spec.WhenSpec, "guard": spec
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "path": spec.PathSpec,
     "flows": spec.FlowSpec,
+    "workloads": spec.WorkloadSpec,
     "listeners": spec.ListenerSpec,
     "record": spec.RecordSpec,
     "kernel": spec.KernelSection,
     "tcp": spec.TcpSpec,
+}
+_NESTED: Mapping[str, type[BaseModel]] = {
+    "source": spec.SourceSpec,
+    "receiver": spec.ReceiverSpec,
+    "ecn": spec.EcnSpec,
+    "arrivals": ArrivalsSpec,
+    "on_off": OnOffSpec,
+    "requests": RequestsSpec,
 }
 _EXPECTED = {
     "model_type": "a mapping",
@@ -115,6 +125,8 @@ def _model_at(raw: Location) -> type[BaseModel]:
         return _SWAPS[str(enclosing[2])]
     if enclosing[-1] == "congestion":
         return spec.CongestionSpec
+    if str(enclosing[-1]) in _NESTED:
+        return _NESTED[str(enclosing[-1])]
     return _SECTIONS.get(str(enclosing[0]), spec.ScenarioSpec)
 
 

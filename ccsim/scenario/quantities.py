@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
-from ccsim.scenario.models import MAX_MSS_BYTES
+from ccsim.scenario.models import MAX_GRO_PACKETS, MAX_MSS_BYTES
 from ccsim.scenario.objects import Known
 from ccsim.scenario.vocabulary import (
     FLOW_NAME,
@@ -34,11 +34,14 @@ from ccsim.units import (
     parse_rate_bps,
     parse_share_ppm,
     parse_size_bytes,
+    parse_threshold,
     parse_time_ns,
     show,
 )
 
 __all__ = [
+    "SIZE_SCHEMA",
+    "TIME_SCHEMA",
     "BufferSize",
     "Cohort",
     "CohortSize",
@@ -51,6 +54,7 @@ __all__ = [
     "ListenerRef",
     "ListenerRefs",
     "MapName",
+    "MergedPackets",
     "Name",
     "NamespaceName",
     "NamespaceRef",
@@ -62,6 +66,7 @@ __all__ = [
     "Profile",
     "Qdisc",
     "Rate",
+    "Recorded",
     "Registered",
     "SegmentSize",
     "Share",
@@ -89,6 +94,14 @@ def _positive(parse: Callable[..., int]) -> Callable[[object], int]:
     return lambda value: parse(value, minimum=1)
 
 
+def _parse_merged(value: object) -> int:
+    """Return how many packets are merged on arrival."""
+    packets = parse_packets(value, minimum=1)
+    if packets > MAX_GRO_PACKETS:
+        raise ValueError(f"expected at most {MAX_GRO_PACKETS} packets, got {show(value)}")
+    return packets
+
+
 def _parse_segment(value: object) -> int:
     """Return a segment's payload in bytes; headers and payload fit into an IPv4 packet."""
     size_bytes = parse_size_bytes(value, minimum=1)
@@ -97,8 +110,8 @@ def _parse_segment(value: object) -> int:
     return size_bytes
 
 
-_TIME = _text(TIME_UNITS, "40 ms", "1.5 s", "200 us")
-_SIZE = _text(SIZE_UNITS, "10 MB", "64 KiB", "1500 B")
+TIME_SCHEMA = _TIME = _text(TIME_UNITS, "40 ms", "1.5 s", "200 us")
+SIZE_SCHEMA = _SIZE = _text(SIZE_UNITS, "10 MB", "64 KiB", "1500 B")
 _PERCENT = {"type": "string", "pattern": f"^ *{_NUMBER} *% *$", "examples": ["0.1 %"]}
 
 # parse_… take keyword arguments too; pydantic must see a function of one value
@@ -120,9 +133,18 @@ BufferSize = Annotated[
         _text(("BDP", "bdp", "packets?", *SIZE_UNITS), "1.5 BDP", "100 packets", "256 KiB")
     ),
 ]
+Threshold = Annotated[
+    Buffer | int,
+    PlainValidator(lambda v: parse_threshold(v)),
+    WithJsonSchema(
+        _text(("BDP", "bdp", "packets?", *SIZE_UNITS, *TIME_UNITS), "30 packets", "5 ms", "0.2 BDP")
+    ),
+]
+"""A length of the queue, as a `Buffer` or as the time [ns] that a packet has to wait."""
 PacketCount = Annotated[
     int, PlainValidator(lambda v: parse_packets(v)), WithJsonSchema(_packets(0))
 ]
+MergedPackets = Annotated[int, PlainValidator(_parse_merged), WithJsonSchema(_packets(1))]
 PositivePackets = Annotated[
     int, PlainValidator(_positive(parse_packets)), WithJsonSchema(_packets(1))
 ]
@@ -159,23 +181,23 @@ CohortSize = Annotated[Cohort, PlainValidator(_parse_cohort), WithJsonSchema(_CO
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class GuardLimit:
     """A share [ppm] or a time [ns]; the other is None."""
 
     share_ppm: int | None = None
     time_ns: int | None = None
 
 
-def _parse_threshold(value: object) -> Threshold:
+def _parse_threshold(value: object) -> GuardLimit:
     """Return a share of up to 100 times, or a time."""
     text = value.strip() if isinstance(value, str) else ""
     if text.endswith(tuple(TIME_UNITS)):
-        return Threshold(time_ns=parse_time_ns(value))
-    return Threshold(share_ppm=parse_share_ppm(value, maximum=100))
+        return GuardLimit(time_ns=parse_time_ns(value))
+    return GuardLimit(share_ppm=parse_share_ppm(value, maximum=100))
 
 
 GuardThreshold = Annotated[
-    Threshold,
+    GuardLimit,
     PlainValidator(_parse_threshold),
     WithJsonSchema({"anyOf": [*_SHARE["anyOf"], _TIME]}),
 ]
@@ -256,6 +278,8 @@ def _check_flow(value: object, info: ValidationInfo) -> str:
     known = _known(info).flows
     if not isinstance(value, str) or value not in known:
         return unknown("flow", value, known)
+    if value in _known(info).workloads:
+        raise ValueError(f"expected one flow, got {value!r}, which is a workload")
     if len(known[value]) != 1:
         raise ValueError(f"expected one flow, got {value!r}, which are {len(known[value])}")
     return value
@@ -317,6 +341,16 @@ def _check_flows(value: object, info: ValidationInfo) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
+def _check_recorded(value: object, info: ValidationInfo) -> object:
+    """Accept whose traces are kept: a word for all flows, or a list of flows and workloads."""
+    if isinstance(value, str) and value in ("all", "none", "aggregate"):
+        return value
+    if not isinstance(value, list) or not value:
+        words = "'all', 'none', 'aggregate' or a list of flows"
+        raise ValueError(f"expected {words}, got {show(value)}")
+    return _check_flows(value, info)
+
+
 _WORD = WithJsonSchema({"type": "string", "minLength": 1})
 _NAME_PATTERN = "^[A-Za-z0-9_.-]{1,64}$"
 Name = Annotated[
@@ -356,6 +390,18 @@ State = Annotated[
     str,
     PlainValidator(_check_state),
     WithJsonSchema({"type": "string", "minLength": 1, "examples": list(STATE_POLICIES)}),
+]
+Recorded = Annotated[
+    Literal["all", "none", "aggregate"] | tuple[str, ...],
+    PlainValidator(_check_recorded),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["all", "none", "aggregate"]},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ],
+        }
+    ),
 ]
 FlowRefs = Annotated[
     tuple[str, ...],

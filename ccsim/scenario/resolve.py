@@ -8,8 +8,10 @@ from typing import Any
 from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import models, spec
 from ccsim.scenario.document import Document, Location
+from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_swaps import SwapResolver
+from ccsim.scenario.resolve_workloads import resolve_workloads
 from ccsim.scenario.tables import is_restricted, wrong_parameters
 from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
@@ -57,7 +59,26 @@ class _Resolver:
             buffer_packets=packets,
             qdisc="fifo",
             loss_probability=path.loss,
+            ack_loss_probability=path.ack_loss,
+            ack_aggregation_ns=path.ack_aggregation,
+            **self.marking(packets, packet_bytes),
         )
+
+    def marking(self, buffer_packets: int, packet_bytes: int) -> dict[str, int]:
+        """Return the field of the path that says what is marked, checked against the buffer."""
+        path = self.written.path
+        if path.ecn is None:
+            return {}
+        threshold = path.ecn.mark_above
+        if isinstance(threshold, int):
+            return {"ecn_mark_ns": threshold}
+        packets = threshold.packets(path.rate, path.rtt, packet_bytes)
+        if packets >= buffer_packets:
+            expected = f"expected less than the buffer of {buffer_packets} packets"
+            self.complain(
+                ("path", "ecn", "mark_above"), f"{expected}, got {packets}: none is marked"
+            )
+        return {"ecn_mark_packets": packets}
 
     def flows(self) -> tuple[models.Flow, ...]:
         flows: list[models.Flow] = []
@@ -110,6 +131,7 @@ class _Resolver:
         apart_ns = entry.start_every or 0
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
         congestion = self.congestion(("flows", i), entry.congestion)
+        hosts = flow_hosts(entry, self.written.tcp)
         for k, name in enumerate(names):
             yield models.Flow(
                 name=name,
@@ -121,6 +143,7 @@ class _Resolver:
                 size_bytes=entry.size,
                 rtt_ns=self.written.path.rtt if entry.rtt is None else entry.rtt,
                 access_delay_ns=entry.access_delay,
+                **hosts,
             )
 
     def check_flow(self, i: int, entry: spec.FlowSpec) -> None:
@@ -128,6 +151,8 @@ class _Resolver:
         way.
         """
         self.check_opening(i, entry)
+        for keys, message in wrong_hosts(entry, self.written.tcp):
+            self.complain(("flows", i, *keys), message)
         if entry.start_every is not None and entry.count is None:
             self.complain(("flows", i, "start_every"), "expected with a count, got no count")
         last_start_ns = entry.start + (entry.start_every or 0) * ((entry.count or 1) - 1)
@@ -160,7 +185,8 @@ class _Resolver:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
     def swaps(self, flows: Sequence[models.Flow]) -> tuple[models.Swap, ...]:
-        """Resolve the swaps; ``flows`` are all of the scenario's."""
+        """Resolve the swaps; ``flows`` are all of the scenario's, and one for each
+        workload."""
         made = SwapResolver(self.written, self.complain, flows)
         return tuple(s for i, entry in enumerate(self.written.swaps) for s in made.swaps(i, entry))
 
@@ -172,7 +198,8 @@ def resolve(
     resolver = _Resolver(written, document, files)
     path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
     namespaces = resolver.namespaces()
-    swaps = resolver.swaps(flows)
+    workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain)
+    swaps = resolver.swaps((*flows, *(workload.flow for workload in workloads)))
     interval_ns = written.record.interval
     if written.duration // interval_ns > MAX_SAMPLES:
         message = f"expected at most {MAX_SAMPLES} samples, got {written.duration // interval_ns}"
@@ -186,13 +213,14 @@ def resolve(
         seed=written.seed,
         path=path,
         flows=flows,
+        workloads=workloads,
         listeners=listeners,
         namespaces=namespaces,
         objects=tuple(file.path for file in files),
         objects_sha256=tuple(file.sha256 for file in files),
         links=tuple(models.LinkSpec(name=n, map=m) for n, m in written.links.items()),
         swaps=swaps,
-        record=models.Record(interval_ns=interval_ns),
+        record=models.Record(interval_ns=interval_ns, flows=written.record.flows),
         kernel=models.KernelSpec(**written.kernel.model_dump()),
         tcp=_tcp(written.tcp),
         twins=written.twins,
@@ -207,4 +235,6 @@ def _tcp(tcp: spec.TcpSpec) -> models.Tcp:
         quickack_packets=tcp.quickacks,
         min_rto_ns=tcp.min_rto,
         delayed_ack=tcp.delayed_ack,
+        ecn=tcp.ecn,
+        tso=tcp.tso,
     )

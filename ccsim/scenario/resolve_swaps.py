@@ -92,6 +92,7 @@ class SwapResolver:
         if isinstance(entry, spec.SetsockoptSpec):
             return {**reached, "listeners": entry.listeners or ()}
         if isinstance(entry, spec.SweepSpec):
+            self.check_cohort(i, entry, reached["flows"])
             return {**reached, **self.sweep(i, entry, at_ns, len(reached["flows"]))}
         return {**reached, **self.staged(i, entry, at_ns)}
 
@@ -104,6 +105,13 @@ class SwapResolver:
         if timed and at_ns < self.written.duration <= end_ns:
             message = f"{self.before_end()}, got {what} at {format_time(end_ns)}"
             self.complain(("swaps", i, key), message)
+
+    def check_cohort(self, i: int, entry: spec.SweepSpec, flows: Sequence[str]) -> None:
+        """Check that a cohort is no share of connections whose number is not known."""
+        loads = [load.name for load in self.written.workloads if load.name in flows]
+        if loads and entry.cohort is not None and not entry.cohort.flows:
+            message = f"expected a number of flows, since {loads[0]!r} is a workload, got a share"
+            self.complain(("swaps", i, "cohort"), message)
 
     def sweep(self, i: int, entry: spec.SweepSpec, at_ns: int, flows: int) -> dict[str, Any]:
         over_ns = entry.over or 0

@@ -18,6 +18,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -26,26 +27,32 @@ from pydantic import (
 from ccsim.scenario import quantities as q
 from ccsim.scenario.models import MAX_SEED, Parameter
 from ccsim.scenario.objects import MAX_COUNT, flow_names
+from ccsim.scenario.traffic import MAX_CONNECTIONS
+from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec, Sizes, Times
 from ccsim.scenario.vocabulary import INIT_NET, is_harmless, listed
 from ccsim.units import show
 
 __all__ = [
     "CongestionSpec",
+    "EcnSpec",
     "FlowSpec",
     "GuardSpec",
     "KernelSection",
     "LinkUpdateSpec",
     "ListenerSpec",
     "PathSpec",
+    "ReceiverSpec",
     "RecordSpec",
     "ReregisterSpec",
     "ScenarioSpec",
     "SetsockoptSpec",
+    "SourceSpec",
     "StagedSpec",
     "SweepSpec",
     "SysctlSpec",
     "TcpSpec",
     "WhenSpec",
+    "WorkloadSpec",
 ]
 
 
@@ -59,6 +66,14 @@ def _key(description: str, default: Any = ..., **limits: Any) -> Any:
     return Field(default, description=description, **limits)
 
 
+class EcnSpec(_Spec):
+    """Marking of ECN-capable packets in place of drops."""
+
+    mark_above: q.Threshold = _key(
+        'Mark what finds more than this in the queue, such as "30 packets", "5 ms" or "0.2 BDP".'
+    )
+
+
 class PathSpec(_Spec):
     """The bottleneck that all flows share."""
 
@@ -67,6 +82,9 @@ class PathSpec(_Spec):
     buffer: q.BufferSize = _key("Queue limit in BDP, packets or bytes.", "1 BDP")
     qdisc: q.Qdisc = _key("Queueing discipline.", "fifo")
     loss: q.Probability = _key("Random loss per packet, before the queue.", 0)
+    ack_loss: q.Probability = _key("Random loss per ACK, on the way back.", 0)
+    ack_aggregation: q.Time = _key("ACKs set out at multiples of this time; 0 s: at once.", "0 s")
+    ecn: EcnSpec | None = _key("Marking at a threshold; without: no marks.", None)
 
 
 class CongestionSpec(BaseModel):
@@ -116,6 +134,36 @@ _CONGESTION: dict[str, Any] = {
 Congestion = Annotated[CongestionSpec | None, BeforeValidator(_named), WithJsonSchema(_CONGESTION)]
 
 
+class SourceSpec(_Spec):
+    """An application that writes now and then: at a rate, or so much every so often."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["rate"]}, {"required": ["write", "every"]}]}
+    )
+
+    rate: q.Rate | None = _key('Payload written on average, such as "20 Mbit/s".', None)
+    write: q.PositiveSize | None = _key("Bytes of each write; with a rate: one full packet.", None)
+    every: q.PositiveTime | None = _key("The time between writes, in place of a rate.", None)
+
+    @model_validator(mode="after")
+    def _one_pace(self) -> SourceSpec:
+        if (self.rate is None) == (self.every is None):
+            raise ValueError("expected either 'rate', or 'write' and 'every'")
+        if self.every is not None and self.write is None:
+            raise ValueError("missing key 'write': the bytes of each write")
+        return self
+
+
+class ReceiverSpec(_Spec):
+    """The host that a flow sends to."""
+
+    rwnd: q.PositiveSize | None = _key(
+        "Receive window that it advertises, fixed; else it never is the limit.", None
+    )
+    gro: q.MergedPackets = _key("Merge so many packets on arrival, which get one ACK.", 1)
+    gro_time: q.Time = _key("How long the first of them waits for the others.", "1 ms")
+
+
 class FlowSpec(_Spec):
     """One connection, or with a count several alike."""
 
@@ -133,6 +181,12 @@ class FlowSpec(_Spec):
     size: q.PositiveSize | None = _key("How much it writes in all.", None)
     rtt: q.Time | None = _key("Its own base RTT; else the path's.", None)
     access_delay: q.Time = _key("The part of its RTT between sender and queue.", "0 s")
+    source: SourceSpec | None = _key("When it writes; without: all at once.", None)
+    sndbuf: q.PositiveSize | None = _key("Payload that fits into its send buffer.", None)
+    receiver: ReceiverSpec = _key("The host that it sends to.", {})
+    ecn: StrictBool | None = _key(
+        "Negotiate ECN; without: as under tcp, or if its algorithm needs it.", None
+    )
     count: StrictInt | None = _key("Make so many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
     start_every: q.Time | None = _key("With a count: the time between starts.", None)
 
@@ -142,6 +196,52 @@ class FlowSpec(_Spec):
         if not is_harmless(longest):
             message = f"expected names of at most 64 characters, got {len(longest)}: {longest}"
             raise ValueError(message)
+        return self
+
+
+class WorkloadSpec(_Spec):
+    """Connections that come and go; each carries a size, writes on and off, or answers requests."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["sizes"]}, {"required": ["on_off"]}, {"required": ["requests"]}]
+        }
+    )
+
+    name: q.Name = _key("Name; its connections are name-1, name-2, …")
+    arrivals: ArrivalsSpec = _key("When they arrive, such as {poisson: 20 /s}.")
+    sizes: Sizes | None = _key(
+        "What each carries: web_search, data_mining, a size, a distribution, a list of points.",
+        None,
+    )
+    on_off: OnOffSpec | None = _key("Writes for a time, is silent for a time.", None)
+    requests: RequestsSpec | None = _key("Responses to a client that asks again and again.", None)
+    life: Times | None = _key("How long an on_off or requests connection goes on.", None)
+    congestion: Congestion = _key(
+        "Registered name of their implementation; else their namespace's default.", None
+    )
+    listener: q.ListenerRef | None = _key(
+        "The listener that accepts them: the server sends, and inherits from there.", None
+    )
+    netns: q.NamespaceRef | None = _key("The network namespace of their sockets.", None)
+    start: q.Time = _key("When arrivals begin.", "0 s")
+    until: q.PositiveTime | None = _key("When arrivals end; else with the run.", None)
+    max: StrictInt | None = _key("At most so many.", None, ge=1, le=MAX_CONNECTIONS)
+    rtt: q.Time | None = _key("Their base RTT; else the path's.", None)
+    access_delay: q.Time = _key("The part of their RTT between sender and queue.", "0 s")
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> WorkloadSpec:
+        given = [n for n in ("sizes", "on_off", "requests") if getattr(self, n) is not None]
+        if len(given) != 1:
+            got = " and ".join(map(repr, given)) or "none"
+            raise ValueError(f"expected one of 'sizes', 'on_off' or 'requests', got {got}")
+        if self.life is not None and self.sizes is not None:
+            raise ValueError("expected a life beside on_off or requests, got it beside sizes")
+        if self.arrivals.load is not None and self.sizes is None:
+            raise ValueError("expected sizes, of which arrivals.load is a share, got none")
+        if not is_harmless(f"{self.name}-{MAX_CONNECTIONS}"):
+            raise ValueError(f"expected a name that leaves room for a number, got {self.name!r}")
         return self
 
 
@@ -324,6 +424,10 @@ class RecordSpec(_Spec):
     """How often traces are sampled."""
 
     interval: q.PositiveTime = _key("The time between samples.", "10 ms")
+    flows: q.Recorded = _key(
+        'Whose samples: "all", "none", flows by name, or "aggregate": sums by implementation.',
+        "all",
+    )
 
 
 class KernelSection(_Spec):
@@ -344,6 +448,8 @@ class TcpSpec(_Spec):
     quickacks: q.PacketCount = _key("Packets acknowledged one by one before delayed ACKs.", 1465)
     min_rto: q.PositiveTime = _key("The shortest RTO.", "200 ms")
     delayed_ack: StrictBool = _key("Acknowledge every other packet.", True)
+    tso: StrictBool = _key("Paced data leaves in bursts (segmentation offload).", False)
+    ecn: StrictBool = _key("Flows negotiate ECN (net.ipv4.tcp_ecn = 1).", False)
 
 
 def _not_empty(value: object) -> object:
@@ -361,8 +467,9 @@ class ScenarioSpec(_Spec):
     duration: q.PositiveTime = _key('How long it runs, such as "60 s".')
     seed: StrictInt = _key("Seed of all randomness.", 1, ge=0, le=MAX_SEED)
     path: PathSpec = _key("The bottleneck, such as {rate: 100 Mbit/s, rtt: 40 ms}.")
+    workloads: tuple[WorkloadSpec, ...] = _key("Connections that come and go.", ())
     flows: Annotated[tuple[FlowSpec, ...], BeforeValidator(_not_empty)] = _key(
-        "The connections.", json_schema_extra={"minItems": 1}
+        "The connections.", (), json_schema_extra={"minItems": 1}
     )
     listeners: tuple[ListenerSpec, ...] = _key("Servers' listening sockets.", ())
     namespaces: dict[q.NamespaceName, q.Registered] = _key(
@@ -375,6 +482,15 @@ class ScenarioSpec(_Spec):
     kernel: KernelSection = _key("The emulated kernel.", {})
     tcp: TcpSpec = _key("The hosts' TCP.", {})
     twins: StrictBool = _key("Run both twins too, to measure against.", True)
+
+    @field_validator("flows")
+    @classmethod
+    def _has_traffic(
+        cls, flows: tuple[FlowSpec, ...], info: ValidationInfo
+    ) -> tuple[FlowSpec, ...]:
+        if not flows and not info.data.get("workloads", True):
+            raise ValueError("missing key 'flows': the connections")
+        return flows
 
     @field_validator("objects")
     @classmethod

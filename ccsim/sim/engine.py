@@ -7,26 +7,56 @@ at the earliest, leaves it after everything that is queued, and its ACK comes ba
     H = max(Q, last departure) + shortest service + shortest delay after the queue and back.
 
 So each flow can compute all of [T, H) on its own; then the link takes what was sent, and the window
-is over. Whatever nobody announces — a swap, a flow's start or end — is an *instant*: the horizon
-never passes one.
+is over. Whatever acts on others at once — a swap, an application that stops — is an *instant*: the
+horizon never passes one. A flow's start is none: its first packet is sent at a time known long
+before. A flow takes part in the windows from the one that holds its start to the one in which it
+closes, so that a thousand connections that come and go cost what those cost that are there.
 """
 
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections.abc import Callable, Generator
-from typing import Any
+from operator import attrgetter
+from typing import Any, Protocol
 
 import simpy
 
 from ccsim.net.link import ACK_BYTES, Batch, Link
-from ccsim.sim.flow import Flow
+from ccsim.sim.flow import FlowPath
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Member"]
 
 PROGRESS_WINDOWS = 64  # how often progress is told
 
 Process = Generator[simpy.Event, Any, None]
+
+
+class Member(Protocol):
+    """A flow as the engine knows it: ``index`` is its place among packets of one instant."""
+
+    index: int
+    path: FlowPath
+    closed_ns: int | None
+
+    def live(self, horizon_ns: int) -> Process:
+        """Return its process, which computes its first window at once and then waits for more."""
+
+    def flush_receiver(self, horizon_ns: int) -> None:
+        """Send what the receiver owes before the horizon."""
+
+    def collect(self, until_ns: int) -> Batch | None:
+        """Return what reaches the queue before ``until_ns``."""
+
+    def deliver(self, batch: Batch) -> None:
+        """Take what the link made of a batch."""
+
+    def over(self) -> bool:
+        """Tell whether the flow has closed and nothing of it is left to send."""
+
+    def retire(self) -> None:
+        """Give back what a closed flow needs no more."""
 
 
 class Engine:
@@ -49,7 +79,8 @@ class Engine:
         self.env = env
         self.link = link
         self.end_ns = end_ns
-        self.flows: list[Flow] = []
+        self.flows: list[Member] = []  # all
+        self.live: list[Member] = []  # those of the present window, in order of index
         self.windows = 0
         self._lookahead_ns = lookahead_ns
         self._progress = progress
@@ -61,10 +92,18 @@ class Engine:
         self._batches: list[Batch] = []
         self._access_ns = 0
         self._return_ns = 0
+        self._to_come: list[tuple[int, int]] = []  # start [ns] and index of flows, as a heap
+        self._some_closed = False
 
-    def add(self, flow: Flow) -> None:
-        """Let a flow take part from its process's first window on; to be called before `start`."""
+    def add(self, flow: Member, start_ns: int) -> None:
+        """Let a flow take part from the window on that holds its start; to be called before
+        `start`, in the order of the flows' indices."""
+        heapq.heappush(self._to_come, (start_ns, len(self.flows)))
         self.flows.append(flow)
+
+    def closed(self) -> None:
+        """Take note that a flow has closed: after this window the engine asks which are over."""
+        self._some_closed = True
 
     def start(self) -> None:
         """Start the engine's and the link's processes; instants that are known must have been
@@ -104,11 +143,13 @@ class Engine:
 
     def _run(self) -> Process:
         env = self.env
+        yield env.timeout(0)  # what is due at the very beginning comes before the first window
         while env.now < self.end_ns:
             now = int(env.now)
             horizon = self.horizon(now)
-            for flow in self.flows:
+            for flow in self.live:
                 flow.flush_receiver(horizon)
+            self._begin(horizon)
             yield from self._announce(horizon)
             self.windows += 1
             if self._check is not None:
@@ -116,6 +157,14 @@ class Engine:
             if self._progress is not None and self.windows % PROGRESS_WINDOWS == 0:
                 self._progress(now)
             yield env.timeout(horizon - now)
+
+    def _begin(self, horizon_ns: int) -> None:
+        """Start the processes of the flows that start before the horizon; each computes the window
+        when it starts, before the others do."""
+        while self._to_come and self._to_come[0][0] < horizon_ns:
+            flow = self.flows[heapq.heappop(self._to_come)[1]]
+            insort(self.live, flow, key=attrgetter("index"))
+            self.env.process(flow.live(horizon_ns))
 
     def _announce(self, horizon_ns: int) -> Process:
         """Let the flows compute the window, then the link: each waits for its event, and the engine
@@ -133,7 +182,17 @@ class Engine:
         while True:
             horizon = yield self._sent
             until = horizon + self._access_ns
-            batches = [batch for flow in self.flows if (batch := flow.collect(until)) is not None]
+            batches = [batch for flow in self.live if (batch := flow.collect(until)) is not None]
             self.link.transmit(batches, until)
             for batch in batches:
                 self.flows[batch.flow].deliver(batch)
+            if self._some_closed:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Take flows that are over out of the windows."""
+        for flow in self.live:
+            if flow.over():
+                flow.retire()
+        self.live = [flow for flow in self.live if not flow.over()]
+        self._some_closed = any(flow.closed_ns is not None for flow in self.live)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.net.link import ACK_BYTES, ACK_SEQ, HEADER_BYTES, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import AckRows, AckTrainRows
+from ccsim.sim.reception import Reception
 from ccsim.sim.recorder import FlowRecorder
+from ccsim.sim.source import Source
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.output import on_pacing_timer, send_paced
@@ -81,6 +84,9 @@ class Flow:
         self.connected = False
         self._handshake = True  # its packets have not all been handed to the link
         self.closed_ns: int | None = None
+        self.source: Source | None = None  # who writes; without one all is written from the start
+        self.reception: Reception | None = None  # where packets are looked at one by one
+        self.ack_path: AckPath | None = None  # what befalls ACKs on their way
         self.acks: deque[AckTrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []  # sent in this window: times, packet numbers
         self.waiting: tuple[list[int], list[int]] = ([], [])  # sent, but not yet at the queue
@@ -122,7 +128,7 @@ class Flow:
 
     def _fire_before(self, t_ns: int) -> None:
         """Let timers fire that are due before ``t_ns``, the retransmission timer first at a tie."""
-        sk, recorder = self.sk, self.recorder
+        sk, recorder, source = self.sk, self.recorder, self.source
         if not self.connected:
             while self.syn_timer_ns < t_ns:
                 self.connect(self.syn_timer_ns)
@@ -130,12 +136,17 @@ class Flow:
         while True:
             timer, pace = sk.timer_ns, sk.pacing_ns
             t = pace if pace < timer else timer
+            write = NEVER if source is None else source.next_ns
+            if source is not None and write < min(t, t_ns):
+                recorder.catch_up(sk, write)
+                source.write(write)
+                continue
             if t >= t_ns:
                 return
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
             if pace < timer:
-                if send_paced(sk, min(t_ns, timer, recorder.next_ns + 1)):
+                if send_paced(sk, min(t_ns, timer, recorder.next_ns + 1, write + 1)):
                     continue
                 sk.tcp_clock_cache = pace
                 sk.tcp_mstamp = pace // 1000
@@ -180,6 +191,7 @@ class Flow:
             else len(rows)
         )
         k = rows.at
+        watch, write_ns = self._watched()
         while k < stop:
             t, una, echo_us, blocks = rows.row(k)
             if t >= horizon_ns:
@@ -187,23 +199,48 @@ class Flow:
             if una < 0:  # the answer to a SYN sent twice
                 k += 1
                 continue
-            if sk.pacing_ns < t or sk.timer_ns < t:
+            if sk.pacing_ns < t or sk.timer_ns < t or write_ns < t:
                 self._fire_before(t)
+                watch, write_ns = self._watched()
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
             on_ack(sk, t, una, echo_us, blocks)
             k += 1
-            if sk.una >= sk.write_limit and self.closed_ns is None:
+            if sk.una >= watch:
                 rows.at = k
-                self._close(t)
-                return
+                if self._acknowledged(t):
+                    return
+                watch, write_ns = self._watched()
         rows.at = k
+
+    def _watched(self) -> tuple[int, int]:
+        """Return the number of packets whose acknowledgement means something to the application,
+        and when it writes next [ns]."""
+        source = self.source
+        if source is None:
+            return self.sk.write_limit, NEVER
+        wake = source.wake_una
+        return min(wake, self.sk.write_limit) if source.done else wake, source.next_ns
+
+    def _acknowledged(self, t_ns: int) -> bool:
+        """Let the application act on what has been acknowledged; True if that was the last."""
+        source = self.source
+        if source is not None:
+            if self.sk.una >= source.wake_una:
+                source.acked(t_ns)
+            if not source.done or self.sk.una < self.sk.write_limit:
+                return False
+        if self.closed_ns is None:
+            self._close(t_ns)
+        return True
 
     def _take_train(
         self, rows: AckTrainRows, horizon_ns: int, train: TrainPath, least: int
     ) -> bool:
         start = rows.at
         stop = int(np.searchsorted(rows.t, horizon_ns))
+        if self.source is not None:
+            stop = _before_source(rows, stop, self.source)
         if stop - start < least:
             return False
         sk = self.sk
@@ -229,12 +266,18 @@ class Flow:
             sk.out_t.append(t_ns)
             sk.out_seq.append(ACK_SEQ)
         self.on_connected(t_ns)
-        sk.begin()
+        if self.source is None:
+            sk.begin()
+        else:
+            self.source.begin(t_ns)
 
     def stop_writing(self, t_ns: int) -> None:
         """Let the application write no more; the connection closes when all is acknowledged."""
         sk = self.sk
-        sk.write_limit = min(sk.write_limit, sk.nxt)
+        if self.source is None:
+            sk.write_limit = min(sk.write_limit, sk.nxt)
+        else:
+            self.source.stop()
         if self.closed_ns is None and (sk.una >= sk.write_limit or not self.connected):
             self._close(t_ns)
 
@@ -242,6 +285,8 @@ class Flow:
         self.closed_ns = t_ns
         sk = self.sk
         sk.timer_ns = sk.pacing_ns = self.syn_timer_ns = NEVER
+        if self.source is not None:
+            self.source.stop()
         self.acks.clear()
         self.recorder.catch_up(sk, t_ns + 1)
         self.recorder.stop()
@@ -261,6 +306,8 @@ class Flow:
         times, seqs = _join(self.chunks)
         self.chunks = []
         self.sent += len(times)
+        if self.reception is not None:
+            self.reception.sent(times, seqs)
         access = self.path.access_ns
         if access:
             times, seqs = self._after_access(times, seqs, until_ns)
@@ -279,10 +326,18 @@ class Flow:
         """Return the sizes of packets that are not full-sized, if there may be any among these."""
         if self._handshake:
             self._handshake = self._handshake_follows(seqs)
-            return {SYN_SEQ: SYN_BYTES, ACK_SEQ: ACK_BYTES, **self.odd_last}
+            odd = {SYN_SEQ: SYN_BYTES, ACK_SEQ: ACK_BYTES, **self.odd_last}
+            return odd | self._short_sizes(seqs)
+        if self.source is not None:
+            return self._short_sizes(seqs)
         if self.odd_last and next(iter(self.odd_last)) in seqs:
             return self.odd_last
         return {}
+
+    def _short_sizes(self, seqs: Values) -> dict[int, int]:
+        """Return the sizes of those of a source's packets that are short."""
+        short = self.source.short if self.source is not None else {}
+        return {s: short[s] + HEADER_BYTES for s in _as_list(seqs) if s in short} if short else {}
 
     def _handshake_follows(self, seqs: Values) -> bool:
         """Tell whether packets of the handshake may come after these."""
@@ -293,6 +348,9 @@ class Flow:
     def deliver(self, batch: Batch) -> None:
         """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
         set out."""
+        if self.reception is not None:
+            self.reception.deliver(batch)
+            return
         departures = batch.departures
         n = len(departures)
         if isinstance(departures, list):
@@ -310,7 +368,7 @@ class Flow:
         late = len(arrivals) - int(np.searchsorted(arrivals, self.run_end_ns))
         self.arriving += late
         self.delivered += len(arrivals) - late
-        self._receive(arrivals, seqs, sent)
+        self.receive(arrivals, seqs, sent)
 
     def _deliver_rows(self, batch: Batch) -> None:
         out, access = self.path.out_ns, self.path.access_ns
@@ -331,17 +389,17 @@ class Flow:
                 seqs.append(seq)
                 sent_us.append((arrival - access) // 1000)
             elif seq == SYN_SEQ:
-                self._send_acks([(t, SYN_SEQ, (arrival - access) // 1000, None)])
+                self.send_acks([(t, SYN_SEQ, (arrival - access) // 1000, None)])
         if not times:
             return
         if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
-            self._receive(np.array(times), np.array(seqs), np.array(sent_us) * 1000)
+            self.receive(np.array(times), np.array(seqs), np.array(sent_us) * 1000)
             return
         acks: list[AckRow] = []
         self.receiver.receive(times, seqs, sent_us, acks)
-        self._send_acks(acks)
+        self.send_acks(acks)
 
-    def _receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
+    def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
         """Give packets to the receiver: as trains where they come in plain order, else one by
         one."""
         receiver = self.receiver
@@ -349,11 +407,13 @@ class Flow:
         while done < n:
             acks: list[AckRow] = []
             receiver.flush(int(times[done]) + 1, acks)
-            self._send_acks(acks)
+            self.send_acks(acks)
             count = receiver.plain_prefix(times[done:], seqs[done:]) if self.vector else 0
             if count >= TRAIN_ROWS:
                 stop = done + count
                 at, numbers, echoes = receiver.receive_train(times[done:stop], sent_ns[done:stop])
+                if self.ack_path is not None:
+                    at, numbers, echoes = self.ack_path.train(at, numbers, echoes)
                 if len(at) and self.closed_ns is None:
                     self.acks.append(AckTrainRows(at + self.path.back_ns, numbers, echoes))
             else:
@@ -365,23 +425,38 @@ class Flow:
                     (sent_ns[done:stop] // 1000).tolist(),
                     acks,
                 )
-                self._send_acks(acks)
+                self.send_acks(acks)
             done = stop
 
     def flush_receiver(self, horizon_ns: int) -> None:
         """Send the delayed ACK if it reaches the sender before the horizon: no packet can come
         before it is due."""
+        back_ns = self.path.back_ns
+        if self.reception is not None and self.reception.due_ns + back_ns < horizon_ns:
+            merged: list[AckRow] = []
+            self.reception.flush(horizon_ns - back_ns, merged)
+            self.send_acks(merged)
         if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
             acks: list[AckRow] = []
             self.receiver.flush(horizon_ns - self.path.back_ns, acks)
-            self._send_acks(acks)
+            self.send_acks(acks)
 
-    def _send_acks(self, acks: list[AckRow]) -> None:
+    def send_acks(self, acks: list[AckRow]) -> None:
+        """Let ACKs set out to the sender, in order."""
+        if acks and self.ack_path is not None:
+            acks = self.ack_path.rows(acks)
         if acks and self.closed_ns is None:
             back = self.path.back_ns
             self.acks.append(
                 AckRows([(t + back, una, echo, blocks) for t, una, echo, blocks in acks])
             )
+
+
+def _before_source(rows: AckTrainRows, stop: int, source: Source) -> int:
+    """Return how many ACKs come before the source acts: those of the instant of a write, and those
+    that do not wake it."""
+    stop = min(stop, int(np.searchsorted(rows.t, source.next_ns, side="right")))
+    return min(stop, int(np.searchsorted(rows.una, source.wake_una)))
 
 
 def _as_list(values: Values) -> list[int]:

@@ -180,8 +180,9 @@ def shrink(
 
 def _smaller(example: Example) -> Iterator[Example]:
     scenario = example.scenario
-    for kind, least in (("swaps", 0), ("flows", 1), ("links", 0)):
-        for k in range(len(scenario[kind]) if len(scenario[kind]) > least else 0):
+    for kind, least in (("swaps", 0), ("workloads", 0), ("flows", 1), ("links", 0)):
+        count = len(scenario.get(kind, ()))
+        for k in range(count if count > least else 0):
             yield Example(_without(scenario, kind, k), example.cuts)
     for part in (2, 4, 8, 20):
         yield from _shorter(example, scenario["duration_ns"] - scenario["duration_ns"] // part)
@@ -200,14 +201,29 @@ SHORTEST_NS = MS  # no scenario is made shorter
 
 PLAIN: dict[tuple[str | int, ...], Any] = {
     ("path", "loss_probability"): 0.0,
+    ("path", "ecn_mark_packets"): None,
+    ("path", "ecn_mark_ns"): None,
+    ("path", "ack_loss_probability"): 0.0,
+    ("path", "ack_aggregation_ns"): 0,
     ("seed",): 1,
     ("kernel", "hz"): 250,
     ("tcp", "initial_window"): 10,
     ("tcp", "delayed_ack"): True,
+    ("tcp", "tso"): False,
     ("tcp", "min_rto_ns"): 200 * MS,
     ("record", "interval_ns"): 10 * MS,
+    ("record", "flows"): "all",
 }
-PLAIN_FLOW = {"access_delay_ns": 0, "stop_ns": None, "size_bytes": None, "start_ns": 0}
+PLAIN_FLOW = {
+    "access_delay_ns": 0,
+    "stop_ns": None,
+    "size_bytes": None,
+    "start_ns": 0,
+    "ecn": None,
+    "source": None,
+    "sndbuf_bytes": None,
+    "receiver": {"rwnd_bytes": None, "gro_packets": 1, "gro_ns": 0},
+}
 
 
 def _copy(scenario: Scenario) -> Scenario:
@@ -219,7 +235,7 @@ def _without(scenario: Scenario, kind: str, k: int) -> Scenario:
     """Leave one flow or swap out, and with a flow the swaps that named it alone."""
     smaller = _copy(scenario)
     gone = smaller[kind].pop(k)
-    if kind == "flows":
+    if kind in ("flows", "workloads"):
         for swap in smaller["swaps"]:
             swap["flows"] = [name for name in swap["flows"] if name != gone["name"]]
         smaller["swaps"] = [s for s in smaller["swaps"] if s["flows"] or s["link"]]
@@ -231,7 +247,8 @@ def _shorter(example: Example, duration_ns: int) -> Iterator[Example]:
     smaller = _copy(example.scenario)
     smaller["duration_ns"] = duration_ns
     smaller["swaps"] = [s for s in smaller["swaps"] if s["at_ns"] + s["over_ns"] < duration_ns]
-    started = all(flow["start_ns"] < duration_ns for flow in smaller["flows"])
+    loads = [workload["flow"] for workload in smaller.get("workloads", ())]
+    started = all(flow["start_ns"] < duration_ns for flow in (*smaller["flows"], *loads))
     if started and duration_ns >= SHORTEST_NS:
         yield Example(smaller, example.cuts)
 
@@ -241,7 +258,7 @@ def _with(example: Example, path: tuple[str | int, ...], value: Any) -> Iterator
     place: Any = smaller
     for key in path[:-1]:
         place = place[key]
-    if place[path[-1]] != value:
+    if path[-1] in place and place[path[-1]] != value:
         place[path[-1]] = value
         yield Example(smaller, example.cuts)
 

@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from ccsim.sim.fuzz_features import add_features, flow_text, path_text
+from ccsim.sim.fuzz_workloads import draw_workloads, workload_text
+
 __all__ = [
     "PACKET_BITS",
     "TEMPLATE_YAML",
@@ -131,7 +134,9 @@ class _Maker:
         }
         flows = [self.flow(k, rtt_ns) for k in range(draw.pick((1, 1, 2, 2, 3, 4)))]
         swaps = [self.swap(flows) for _ in range(draw.pick((0, 1, 1, 2, 3)))]
-        uses_link = any(flow["congestion"] == LINK for flow in flows)
+        workloads = draw_workloads(draw, self.duration_ns, rtt_ns, self.algorithm)
+        swaps = [self.reaching(swap, workloads) for swap in swaps]
+        uses_link = any(one["congestion"] == LINK for one in (*flows, *_templates(workloads)))
         linked = uses_link or any(swap["link"] or swap["to"] == LINK for swap in swaps)
         return {
             "name": "fuzz",
@@ -139,9 +144,13 @@ class _Maker:
             "seed": draw.between(0, 99),
             "path": path,
             "flows": flows,
+            "workloads": workloads,
             "links": [{"name": LINK, "map": "cubic"}] if linked else [],
             "swaps": sorted(swaps, key=lambda swap: swap["at_ns"]),
-            "record": {"interval_ns": self.interval()},
+            "record": {
+                "interval_ns": self.interval(),
+                "flows": draw.pick(("all", "all", "aggregate", "none") if workloads else ("all",)),
+            },
             "kernel": {"hz": draw.pick((250, 250, 1000))},
             "tcp": self.tcp(),
         }
@@ -191,6 +200,17 @@ class _Maker:
             return swap | {"flows": running, "over_ns": min(over, self.duration_ns - 1 - at)}
         return swap | {"flows": [draw.pick(running)]}
 
+    def reaching(self, swap: dict[str, Any], workloads: Sequence[Scenario]) -> dict[str, Any]:
+        """Let a swap of flows reach the connections of a workload too, now and then."""
+        begun = [one for one in workloads if one["flow"]["start_ns"] < swap["at_ns"]]
+        if not swap["flows"] or not begun or not self.draw.pick((True, False)):
+            return swap
+        return swap | {"flows": [*swap["flows"], self.draw.pick(begun)["name"]]}
+
+
+def _templates(workloads: Sequence[Scenario]) -> list[Scenario]:
+    return [workload["flow"] for workload in workloads]
+
 
 def make_example(draw: Draw) -> Example:
     """Make a scenario, of 0.02 to 30 s and up to `PACKETS` packets, and the cuts to try on it."""
@@ -199,6 +219,7 @@ def make_example(draw: Draw) -> Example:
     cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
     if maker.packets <= ONE_PACKET_CUTS:
         cuts.append(maker.service_ns)
+    add_features(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))
 
 
@@ -222,6 +243,10 @@ def complete(scenario: Mapping[str, Any], template: Mapping[str, Any]) -> Scenar
         whole[part] = {**template[part], **scenario[part]}
     for kind in ("flows", "swaps"):
         whole[kind] = [{**template[kind][0], **one} for one in scenario[kind]]
+    whole["workloads"] = [
+        {**one, "flow": {**template["flows"][0], **one["flow"]}}
+        for one in scenario.get("workloads", ())
+    ]
     return whole
 
 
@@ -233,17 +258,23 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
         f"duration: {scenario['duration_ns']} ns",
         f"seed: {scenario['seed']}",
         f"path: {{rate: {path['rate_bps']} bit/s, rtt: {path['rtt_ns']} ns, "
-        f"buffer: {path['buffer_packets']} packets, loss: {path['loss_probability']}}}",
+        f"buffer: {path['buffer_packets']} packets, loss: {path['loss_probability']}"
+        f"{path_text(path)}}}",
     ]
     lines += [f"links: {{{link['name']}: {link['map']}}}" for link in scenario["links"]]
     lines += ["flows:", *(f"  - {{{_flow_text(flow)}}}" for flow in scenario["flows"])]
+    if scenario.get("workloads"):
+        lines.append("workloads:")
+        lines += [f"  - {{{workload_text(one)}}}" for one in scenario["workloads"]]
     if scenario["swaps"]:
         lines += ["swaps:", *(f"  - {{{_swap_text(swap)}}}" for swap in scenario["swaps"])]
     lines += [
-        f"record: {{interval: {scenario['record']['interval_ns']} ns}}",
+        f"record: {{interval: {scenario['record']['interval_ns']} ns, "
+        f"flows: {scenario['record'].get('flows', 'all')}}}",
         f"kernel: {{hz: {scenario['kernel']['hz']}}}",
         f"tcp: {{initial_window: {tcp['initial_window']}, quickacks: {tcp['quickack_packets']}, "
-        f"min_rto: {tcp['min_rto_ns']} ns, delayed_ack: {str(tcp['delayed_ack']).lower()}}}",
+        f"min_rto: {tcp['min_rto_ns']} ns, delayed_ack: {str(tcp['delayed_ack']).lower()}"
+        f"{', tso: true' if tcp.get('tso') else ''}}}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -256,7 +287,7 @@ def _flow_text(flow: Mapping[str, Any]) -> str:
         parts.append(f"stop: {flow['stop_ns']} ns")
     if flow["size_bytes"] is not None:
         parts.append(f"size: {flow['size_bytes']} B")
-    return ", ".join(parts)
+    return ", ".join(parts) + flow_text(flow)
 
 
 def _swap_text(swap: Mapping[str, Any]) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ccsim.kernel.sock import UNLIMITED_RATE
 from ccsim.net.link import Link
+from ccsim.sim.groups import Groups
+from ccsim.sim.source import Source
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import TcpSock
@@ -29,6 +32,8 @@ COLUMNS = (
     "ca_state",
     "implementation",
 )
+PACK_ROWS = 8192  # samples that are kept as tuples
+DELIVERED = COLUMNS.index("delivered_packets")
 
 
 class EventLog:
@@ -50,19 +55,42 @@ class EventLog:
 
 class FlowRecorder:
     """Samples one sender at every multiple of the interval; a sample at t sees all that happened up
-    to t."""
+    to t.
 
-    def __init__(self, interval_ns: int, implementation: Callable[[], str]) -> None:
+    Without ``sampled`` it does not. The samples are ``kept``, or added to those of ``groups``, or
+    both.
+    """
+
+    def __init__(
+        self,
+        interval_ns: int,
+        implementation: Callable[[], str],
+        clock: Callable[[], int] = lambda: 0,
+        *,
+        source: Source | None = None,
+        sampled: bool = True,
+        kept: bool = True,
+        groups: Groups | None = None,
+    ) -> None:
         self.interval_ns = interval_ns
         self.next_ns = NEVER
-        self.rows: list[tuple[int, ...]] = []
+        self.rows: list[tuple[int, ...]] = []  # the latest samples
+        self.packed: list[NDArray[np.int64]] = []  # those before them, as tables
         self.implementations: list[str] = []
+        self.served: list[tuple[int, int]] = []  # from when on [ns], index of what served the flow
         self._implementation = implementation
+        self._clock = clock
+        self._source = source
         self._index = 0
+        self._sampled = sampled
+        self._kept = kept
+        self._groups = groups
+        self._grouped_bytes = 0  # the payload that has been added to the groups
 
     def start(self, t_ns: int) -> None:
         """Begin at the first grid instant from ``t_ns`` on."""
-        self.next_ns = -(-t_ns // self.interval_ns) * self.interval_ns
+        if self._sampled:
+            self.next_ns = -(-t_ns // self.interval_ns) * self.interval_ns
 
     def stop(self) -> None:
         """Sample no more."""
@@ -74,6 +102,8 @@ class FlowRecorder:
         if name not in self.implementations:
             self.implementations.append(name)
         self._index = self.implementations.index(name)
+        if not self.served or self.served[-1][1] != self._index:
+            self.served.append((self._clock(), self._index))
 
     def catch_up(self, sk: TcpSock, before_ns: int) -> None:
         """Sample the sender, which does not change until ``before_ns``, at every instant before
@@ -85,8 +115,36 @@ class FlowRecorder:
             self.next_ns += self.interval_ns
 
     def forget_after(self, t_ns: int) -> None:
-        """Drop the samples of a window that was not completed."""
-        self.rows = [row for row in self.rows if row[0] <= t_ns]
+        """Drop the samples of a window that was not completed; the others have been packed."""
+        self.packed = [table[table[:, 0] <= t_ns] for table in self.packed]
+
+    def pack(self, sk: TcpSock) -> None:
+        """Put the samples into a table, which takes a fifth of their memory, and into the
+        groups."""
+        if not self.rows:
+            return
+        table = np.array(self.rows, dtype=np.int64)
+        self.rows = []
+        if self._kept:
+            self.packed.append(table)
+        if self._groups is not None:
+            carried = _payload(table[:, DELIVERED] - 1, sk, self._source)
+            gained = np.diff(carried, prepend=self._grouped_bytes)
+            self._grouped_bytes = int(carried[-1])
+            values = np.column_stack((table[:, [1, 4, 3]], gained))
+            for index in np.unique(table[:, -1]):
+                own = table[:, -1] == index
+                self._groups.add(self.implementations[index], table[own, 0], values[own])
+
+    def close(self, sk: TcpSock, t_ns: int) -> None:
+        """Pack the samples of a flow that closed at ``t_ns``; the groups get what came after the
+        last."""
+        self.pack(sk)
+        if self._groups is not None and self._sampled and self.implementations:
+            carried = int(_payload(np.array([sk.delivered - 1]), sk, self._source)[0])
+            name = self.implementations[self._index]
+            self._groups.add_payload(name, t_ns, carried - self._grouped_bytes)
+            self._grouped_bytes = carried
 
     def instants(self, after_ns: int, until_ns: int) -> list[int]:
         """Return the recording instants from ``after_ns`` on and before ``until_ns``."""
@@ -106,18 +164,25 @@ class FlowRecorder:
         rate_bps = -1 if rate >= UNLIMITED_RATE else rate * 8
         state = (sk.total_retrans, int(sk.ca_state), self._index)
         self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
+        if len(self.rows) == PACK_ROWS:
+            self.pack(sk)
 
-    def trace(self, sk: TcpSock, size_bytes: int | None, **known: Any) -> FlowTrace:
-        """Return the samples as columns; ``size_bytes`` is what a finite flow carries."""
-        table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS))
+    def trace(
+        self, sk: TcpSock, size_bytes: int | None, source: Source | None, **known: Any
+    ) -> FlowTrace:
+        """Return the samples as columns; ``size_bytes`` is what a finite flow carries, ``source``
+        who wrote packets that are not full."""
+        self.pack(sk)
+        table = np.concatenate([np.empty((0, len(COLUMNS)), dtype=np.int64), *self.packed])
         columns: dict[str, Any] = {
             name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)
         }
-        acked = columns.pop("acked_packets") * sk.mss_cache
+        acked = _payload(columns.pop("acked_packets"), sk, source)
         if size_bytes is not None:
             acked = np.minimum(acked, size_bytes)
         # `delivered` starts at 1, for the SYN.
-        gained = np.diff(columns.pop("delivered_packets"), prepend=1) * sk.mss_cache
+        delivered = columns.pop("delivered_packets") - 1
+        gained = np.diff(_payload(delivered, sk, source), prepend=0)
         return FlowTrace(
             mss_bytes=sk.mss_cache,
             delivered_bytes=acked,
@@ -126,6 +191,11 @@ class FlowRecorder:
             **columns,
             **known,
         )
+
+
+def _payload(packets: Any, sk: TcpSock, source: Source | None) -> Any:
+    """Return the payload of the first so many packets [bytes], for each count."""
+    return packets * sk.mss_cache if source is None else source.payload_bytes(packets)
 
 
 def link_trace(name: str, link: Link, end_ns: int) -> LinkTrace:

@@ -209,6 +209,14 @@ class Registry:
         else:
             self.kernel.accept(self.listeners[spec["listener"]], sk)
 
+    def first_ops(self, sk: Sock, spec: Mapping[str, Any]) -> TcpCongestionOps:
+        """Return the table of operations with which a flow begins, before its ``init``."""
+        if sk.kernel_data is not None:
+            return sk.ca_ops
+        if spec["congestion"]:
+            return self._find_registered(spec["congestion"])[1]
+        return self.inherited(spec).ops
+
     def inherited(self, spec: Mapping[str, Any]) -> Implementation:
         """Return what the listener of a flow would give it now."""
         return self.kernel.would_accept(self.listeners[spec["listener"]])

@@ -54,6 +54,7 @@ def carry_out(world: World, index: int, swap: Swap, t_ns: int) -> Process | None
         "reregister": reregister,
         "staged": staged,
     }
+    swap = {**swap, "flows": world.reached(swap["flows"])}
     return mechanisms[swap["via"]](Carried(world, index, swap, t_ns))
 
 

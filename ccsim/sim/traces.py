@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CA_STATE_NAMES", "Event", "FlowTrace", "LinkTrace", "SimResult", "SwapRecord"]
+__all__ = [
+    "CA_STATE_NAMES",
+    "Completions",
+    "Event",
+    "FlowTrace",
+    "GroupTrace",
+    "LinkTrace",
+    "SimResult",
+    "SwapRecord",
+]
 
 CA_STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 Column = NDArray[np.int64]
@@ -49,6 +58,48 @@ class FlowTrace:
     counters: dict[str, int] = field(default_factory=dict)
     """Totals at the end: packets_sent, packets_delivered, packets_dropped, packets_in_flight,
     retransmissions, rtos, tlps, recoveries, undos."""
+    workload: str = ""  # the workload that it is a connection of
+    served: tuple[tuple[int, int], ...] = ()
+    """(time [ns], index into ``implementations``): from when on which served the flow. Known where
+    the scenario has workloads or does not sample every flow."""
+
+
+@dataclass(frozen=True)
+class GroupTrace:
+    """All flows that one implementation serves, sampled every recording interval of the run; int64
+    columns.
+
+    ``flows`` how many there are; ``snd_cwnd``, ``in_flight`` sums [packets]; ``srtt_us`` mean over
+    those that have measured an RTT, 0 if none has [us]; ``throughput_bps`` payload delivered since
+    the previous sample over the interval, that of flows closed in between included [bit/s].
+    """
+
+    implementation: str
+    t_ns: Column
+    flows: Column
+    snd_cwnd: Column
+    in_flight: Column
+    srtt_us: Column
+    throughput_bps: Column
+
+
+@dataclass(frozen=True)
+class Completions:
+    """What workloads carried: a row for each connection of given size and for each response; int64
+    columns, in order of flow, then time.
+
+    ``flow`` index of the flow; ``start_ns`` when the first packet of the connection left (that of
+    its client, if a listener accepted it), or when the response was written; ``end_ns`` when the
+    sender had the last byte's ACK, -1: not by the end of the run; ``size_bytes`` payload;
+    ``ideal_ns`` how long it would take alone at line rate: handshake if any, one RTT, and the
+    transmission of its packets.
+    """
+
+    flow: Column
+    start_ns: Column
+    end_ns: Column
+    size_bytes: Column
+    ideal_ns: Column
 
 
 @dataclass(frozen=True)
@@ -129,3 +180,5 @@ class SimResult:
     events: tuple[Event, ...]
     swaps: tuple[SwapRecord, ...]
     failed: str = ""  # why the run ended early; empty: it did not
+    groups: tuple[GroupTrace, ...] = ()  # with workloads, or where not every flow is sampled
+    completions: Completions | None = None  # of workloads

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,20 +13,30 @@ import simpy
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
+from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
+from ccsim.net.marking import make_marker
+from ccsim.sim.ack_path import make_ack_path
+from ccsim.sim.completions import completions
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow import FlowPath
 from ccsim.sim.followed import FollowedFlow
+from ccsim.sim.groups import Groups
 from ccsim.sim.invariants import Watchman, check_world
+from ccsim.sim.reception import begin_ecn, make_reception
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
+from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, stream_seed
 from ccsim.sim.swaps import start_swaps
+from ccsim.sim.talk import Peer, make_talk
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
+from ccsim.sim.workloads import connections
 from ccsim.tcp.host import Host
+from ccsim.tcp.packets import PacketColumns
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
@@ -33,6 +44,7 @@ from ccsim.tcp.sock import TcpSock
 __all__ = ["LiveFlow", "World"]
 
 Process = Generator[simpy.Event, Any, None]
+NO_PACKETS = PacketColumns()  # of all flows that have not begun or have closed
 
 
 class LiveFlow(FollowedFlow):
@@ -42,6 +54,7 @@ class LiveFlow(FollowedFlow):
     spec: Mapping[str, Any]
 
     congestion: str = ""  # the name it began with, as getsockopt says it
+    begun: bool = False
 
     def open(self) -> None:
         """Open the socket and choose its congestion control, as the application does before
@@ -73,6 +86,7 @@ class LiveFlow(FollowedFlow):
     def on_connected(self, t_ns: int) -> None:
         """Let the kernel establish the connection: the implementation's ``init`` runs."""
         registry = self.world.registry
+        self._negotiate_ecn()
         if not self.passive:
             registry.kernel.connect(self.sk)
             self.recorder.implementation_changed()
@@ -80,6 +94,14 @@ class LiveFlow(FollowedFlow):
         registry.accept(self.sk, self.spec)
         self._began()
         self.world.log("accept", self, t_ns, {"congestion": self.congestion})
+
+    def _negotiate_ecn(self) -> None:
+        """Agree on ECN if the flow asks for it, or else if its host does or its algorithm needs it
+        (``tcp_ecn_send_syn``)."""
+        ops = self.world.registry.first_ops(self.sk, self.spec)
+        by_default = self.world.scenario["tcp"]["ecn"] or bool(ops.flags & TCP_CONG_NEEDS_ECN)
+        if by_default if self.spec["ecn"] is None else self.spec["ecn"]:
+            begin_ecn(self, ops)
 
     def settle(self) -> None:
         """Let a flow that was never accepted bear what its listener would have given it."""
@@ -92,38 +114,56 @@ class LiveFlow(FollowedFlow):
     def on_closed(self, t_ns: int) -> None:
         """Close the socket: the implementation is released and loses a reference."""
         super().on_closed(t_ns)
+        if self.reception is not None:
+            self.reception.note_algorithm()
         if self.running:
             self.world.registry.kernel.close(self.sk)
         self.world.log("end", self, t_ns, {})
+        self.world.engine.closed()
 
-    def live(self) -> Process:
-        """The connection's life: start, windows, end.
+    def live(self, horizon_ns: int) -> Process:
+        """The connection's life: start, windows, end; the first window, which holds the start, ends
+        at ``horizon_ns``.
 
-        That of an accepted one starts with the client's SYN, which is on its way to the server for
-        one return delay.
+        Neither the world nor a window that holds the start passes a swap, so the socket is opened
+        on what its name means at its start.
         """
-        engine = self.world.engine
-        start = opens = self.spec["start_ns"]
-        if start:
-            yield engine.instant(start)
-        self.world.tick()
+        self._guarded(self.begin)
+        window = self.world.engine.window
+        while self.closed_ns is None:
+            self._guarded(partial(self.advance, horizon_ns))
+            horizon_ns = yield window()
+
+    def begin(self) -> None:
+        """Open the socket at the flow's start, unless it has begun, and make the SYN due.
+
+        The life of an accepted one starts with the client's SYN, which is on its way to the server
+        for one return delay.
+        """
+        if self.begun:
+            return
+        self.begun = True
+        start = self.spec["start_ns"]
+        self.sk.packets = PacketColumns()
         self.sk.set_clock(start)
         self.recorder.start(start)
         if self.passive:
-            opens = start + self.path.back_ns
+            start_event = {"listener": self.spec["listener"]}
+            self.syn_timer_ns = start + self.path.back_ns
         else:
-            self._guarded(self.open)
-        key, value = (
-            ("listener", self.spec["listener"]) if self.passive else ("congestion", self.congestion)
-        )
-        self.world.log("start", self, start, {key: value})
-        if opens > start:
-            yield engine.instant(opens)
-        if self.closed_ns is None:
-            self.connect(opens)
-        while self.closed_ns is None:
-            horizon = yield engine.window()
-            self._guarded(partial(self.advance, horizon))
+            self.open()
+            start_event = {"congestion": self.congestion}
+            self.syn_timer_ns = start
+        self.world.log("start", self, start, start_event)
+
+    def over(self) -> bool:
+        """Tell whether the flow has closed and nothing of it is left to send."""
+        return self.closed_ns is not None and not self.waiting[0]
+
+    def retire(self) -> None:
+        """Give back what a closed flow needs no more."""
+        self.sk.packets = NO_PACKETS
+        self.recorder.close(self.sk, self.closed_ns or 0)
 
     def stop_at(self, t_ns: int) -> Process:
         """Let the application stop writing at ``t_ns``."""
@@ -181,8 +221,18 @@ class World:
             initial_window=tcp["initial_window"],
             mss_bytes=tcp["mss_bytes"],
             rto_min_us=tcp["min_rto_ns"] // 1000,
+            tso=tcp["tso"],
         )
-        self.flows = [self._make_flow(k, spec) for k, spec in enumerate(scenario["flows"])]
+        record = scenario["record"]
+        self.grouped = bool(scenario["workloads"]) or record["flows"] != "all"
+        self.groups = (
+            Groups(record["interval_ns"], self.end_ns)
+            if self.grouped and record["flows"] != "none"
+            else None
+        )
+        specs = [*scenario["flows"], *connections(scenario)]
+        self.flows = [self._make_flow(k, spec) for k, spec in enumerate(specs)]
+        self._by_name = {flow.spec["name"]: flow for flow in self.flows}
 
     def _make_link(self) -> Link:
         path = self.scenario["path"]
@@ -193,20 +243,24 @@ class World:
             )
         fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
         mss = self.scenario["tcp"]["mss_bytes"]
-        return Link(fifo, mss, self.scenario["record"]["interval_ns"], vector=self.vector)
+        interval_ns = self.scenario["record"]["interval_ns"]
+        return Link(fifo, mss, interval_ns, vector=self.vector, marker=make_marker(path))
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
-        sk = Sender(self.host)
+        sk = Sender(self._host_of(spec))
         sk.random = FlowRandom(stream_seed(self.scenario["seed"], "flow", index))
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
         path = FlowPath(access, out, rtt - access - out)
         receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
-        recorder = FlowRecorder(
-            self.scenario["record"]["interval_ns"], lambda: self.implementation(flow)
-        )
-        odd_last = self._write_limit(sk, spec["size_bytes"])
+        source = self._source_of(spec, sk, receiver)
+        recorder = self._recorder_of(spec, sk, source, lambda: self.implementation(flow))
+        if spec["receiver"]["rwnd_bytes"] is not None:
+            sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
+        odd_last = {} if source else self._write_limit(sk, spec["size_bytes"])
+        if spec.get("workload") and not source:
+            receiver.pushed.add(sk.write_limit - 1)  # which bears FIN: it is acknowledged at once
         flow = LiveFlow(
             index,
             sk,
@@ -218,10 +272,48 @@ class World:
             end_ns=self.end_ns,
             passive=bool(spec["listener"]),
         )
-        flow.world, flow.spec = self, spec
+        flow.world, flow.spec, flow.source = self, spec, source
+        flow.reception = make_reception(flow, spec["receiver"])
+        flow.ack_path = make_ack_path(self.scenario["path"], self.scenario["seed"], index)
+        sk.packets = NO_PACKETS
         sk.on_event = self._listener(flow)
-        self.engine.add(flow)
+        self.engine.add(flow, spec["start_ns"])
         return flow
+
+    def _source_of(self, spec: Mapping[str, Any], sk: Sender, receiver: Receiver) -> Source | None:
+        """Return who writes to a flow: its application, if it has one."""
+        if spec.get("talk") is None:
+            return make_source(sk, spec)
+        seed = stream_seed(self.scenario["seed"], f"workload/{spec['workload']}", spec["number"])
+        peer = Peer(spec["rtt_ns"], bool(spec["listener"]), receiver.pushed)
+        return make_talk(sk, spec["talk"], seed, spec["life_ns"], peer)
+
+    def _recorder_of(
+        self,
+        spec: Mapping[str, Any],
+        sk: Sender,
+        source: Source | None,
+        implementation: Callable[[], str],
+    ) -> FlowRecorder:
+        """Return a recorder that keeps of a flow what the scenario asks for."""
+        wanted = self.scenario["record"]["flows"]
+        named = not isinstance(wanted, str)
+        return FlowRecorder(
+            self.scenario["record"]["interval_ns"],
+            implementation,
+            lambda: sk.tcp_clock_cache,
+            source=source,
+            sampled=wanted != "none",
+            kept=wanted == "all"
+            or (named and (spec["name"] in wanted or spec.get("workload") in wanted)),
+            groups=self.groups,
+        )
+
+    def _host_of(self, spec: Mapping[str, Any]) -> Host:
+        """Return the sender's host: with a send buffer of its own if the flow has one."""
+        if spec["sndbuf_bytes"] is None:
+            return self.host
+        return replace(self.host, sndbuf_packets=spec["sndbuf_bytes"] // self.host.mss_bytes)
 
     def _write_limit(self, sk: Sender, size_bytes: int | None) -> dict[int, int]:
         if size_bytes is None:
@@ -247,7 +339,19 @@ class World:
 
     def flow(self, name: str) -> LiveFlow:
         """Return the flow of that name."""
-        return next(flow for flow in self.flows if flow.spec["name"] == name)
+        return self._by_name[name]
+
+    def reached(self, names: Sequence[str]) -> list[str]:
+        """Return the flows that a swap acts on now: those named, and of each workload named the
+        connections that run."""
+        found = []
+        for name in names:
+            if name in self._by_name:
+                found.append(name)
+            else:
+                own = (flow for flow in self.flows if flow.spec.get("workload") == name)
+                found += [flow.spec["name"] for flow in own if flow.running]
+        return found
 
     def tick(self) -> None:
         """Move the kernel's clock to an instant that has come: grace periods end by it."""
@@ -272,8 +376,8 @@ class World:
         """Start all processes and let the world run to its end."""
         start_swaps(self)
         for flow in self.flows:
-            if flow.spec["start_ns"] < self.end_ns:
-                self.env.process(flow.live())
+            if flow.spec["start_ns"] == 0:  # before a swap of that instant; later ones: after it
+                flow._guarded(flow.begin)
             if flow.spec["stop_ns"] is not None and flow.spec["stop_ns"] < self.end_ns:
                 self.env.process(flow.stop_at(flow.spec["stop_ns"]))
         self.engine.start()
@@ -285,6 +389,7 @@ class World:
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
             flow.settle()
+            flow.recorder.pack(flow.sk)
             flow.recorder.forget_after(end)
         self.link.transmit([], end + 1)
         for index in sorted(self.reactions.waiting):
@@ -296,6 +401,8 @@ class World:
             events=self.events.sorted_events(end),
             swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),
             failed=failed,
+            groups=self.groups.traces(end) if self.groups else (),
+            completions=completions(self, end) if self.scenario["workloads"] else None,
         )
 
     def _flow_trace(self, flow: LiveFlow) -> FlowTrace:
@@ -308,12 +415,20 @@ class World:
             "retransmissions": sk.total_retrans,
             **sk.counters,
         }
+        if flow.reception is not None and flow.reception.ecn:
+            counters["packets_marked"] = flow.reception.marked
+        if flow.ack_path is not None:
+            until = self.end_ns if flow.closed_ns is None else flow.closed_ns
+            counters["acks_lost"] = flow.ack_path.lost_before(until - flow.path.back_ns)
         return flow.recorder.trace(
             sk,
             flow.spec["size_bytes"],
+            flow.source,
             name=flow.spec["name"],
             congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],
             end_ns=flow.closed_ns,
             counters=counters,
+            workload=flow.spec.get("workload", ""),
+            served=tuple(flow.recorder.served) if self.grouped else (),
         )

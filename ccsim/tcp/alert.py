@@ -246,7 +246,7 @@ def _frto(sk: TcpSock, num_dupack: int, state: AckState, partial: bool) -> bool:
             sk.frto = False
     elif partial:
         sk.high_seq = sk.nxt
-        if sk.nxt < sk.write_limit:
+        if sk.nxt < min(sk.write_limit, sk.una + sk.rwnd):
             state.rexmit = state.new_data_first = True
             return True
         sk.frto = False

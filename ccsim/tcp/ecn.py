@@ -48,12 +48,15 @@ def send_cwr(sk: TcpSock, seq: int) -> None:
     if sk.ecn_flags & TCP_ECN_QUEUE_CWR:
         sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR
         sk.cwr_seq = seq
+        sk.cwr_seqs.append(seq)
 
 
 class EcnEcho:
     """What a receiver echoes: ECE from the first CE until CWR (RFC 3168 section 6.1.3)."""
 
     __slots__ = ("flags",)
+
+    plain = True  # packets without a mark change nothing but the first time
 
     def __init__(self) -> None:
         self.flags = TCP_ECN_OK

@@ -56,6 +56,9 @@ class Host:
     sack: bool = True
     dsack: bool = True
     ecn: bool = False
+    tso: bool = False  # new data leaves in bursts, which the pacer keeps apart
+    min_tso_segs: int = 2
+    tso_rtt_log: int = 9  # the shorter the minimum RTT, the longer the bursts
     sndbuf_packets: int = 1840  # 4 MiB of full packets with what the kernel adds to each
     slow_start_after_idle: bool = True
     pacing_ss_ratio: int = 200

@@ -114,6 +114,7 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         and sk.pacing_status != PACING_NONE
         and nxt - ack < sk.snd_cwnd
         and nxt < sk.write_limit
+        and nxt < ack + sk.rwnd
     ):
         sk.pacing_ns = sk.tcp_wstamp_ns  # the pacer's turn comes later: nothing can be sent now
         set_xmit_timer(sk)
@@ -168,6 +169,9 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
     if had_packets:
         _clean_rtx_queue(sk, prior_una, ack, prior_fack, state)
         rack_update_reo_wnd(sk)
+        counted = sk.delivered - delivered
+        if ece:
+            sk.delivered_ce += counted
         if sk.ca_ops.in_ack_event is not None:
             sk.ca_ops.in_ack_event(sk, (1 if blocks or ece else 0) | (4 if ece else 0))
         if sk.tlp_high_seq >= 0:
@@ -177,7 +181,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
             set_xmit_timer(sk)
         delivered = sk.delivered - delivered
         if ece:
-            sk.delivered_ce += delivered
+            sk.delivered_ce += delivered - counted  # without SACK, by what the ACK is taken for
         take_sample(sk, rs, delivered, sk.lost - lost)
         _cong_control(sk, ack, delivered, state)
         _xmit_recovery(sk, state)

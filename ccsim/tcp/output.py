@@ -15,7 +15,7 @@ from ccsim.tcp.cwnd import (
     enter_recovery,
     in_flight,
 )
-from ccsim.tcp.ecn import send_cwr
+from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR, send_cwr
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
@@ -28,6 +28,7 @@ from ccsim.tcp.sock import (
     TIMER_RTO,
     TcpSock,
 )
+from ccsim.tcp.tso import transmit_bursts
 from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_timer, settle_timer
 
 __all__ = [
@@ -60,13 +61,15 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
         end = first + 1
     if end > sk.write_limit:
         end = sk.write_limit
+    if end > sk.una + sk.rwnd:
+        end = sk.una + sk.rwnd
     if first < end:
         if end - sk.packets.base > sk.packets.capacity:
             sk.packets.make_room(sk.una, first, end - first)
         if sk.pacing_status == PACING_NONE:
             _transmit(sk, end, left_out)
         else:
-            _transmit_paced(sk, end, left_out)
+            (transmit_bursts if sk.host.tso else _transmit_paced)(sk, end, left_out)
     nxt = sk.nxt
     limited = nxt - left_out - sk.una >= sk.snd_cwnd
     if nxt > first:
@@ -187,7 +190,8 @@ def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
 def _application_limited(sk: TcpSock) -> None:
     """Let an unused window decay by half of what is not used (``tcp_cwnd_application_limited``)."""
     # A writer that waits for room in the send buffer (SOCK_NOSPACE) is no limit.
-    if sk.ca_state == OPEN and sk.write_limit - sk.una < sk.host.sndbuf_packets:
+    waits = sk.nospace or sk.write_limit - sk.una >= sk.host.sndbuf_packets
+    if sk.ca_state == OPEN and not waits:
         used = max(sk.snd_cwnd_used, sk.host.initial_window)
         if used < sk.snd_cwnd:
             sk.snd_ssthresh = current_ssthresh(sk)
@@ -286,15 +290,29 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     is only marked to be set anew from the last one.
     """
     una, seq, cwnd, rate = sk.una, sk.nxt, sk.snd_cwnd, sk.pacing_rate
-    if sk.timer_settled or sk.sacked_out or sk.lost_out or sk.ca_state != OPEN or not rate:
+    if (
+        sk.host.tso
+        or sk.timer_settled
+        or sk.sacked_out
+        or sk.lost_out
+        or sk.ca_state != OPEN
+        or not rate
+    ):
         return False
     packets = sk.packets
     base = packets.base
     gap = sk.mss_cache * NS_PER_S // rate
-    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity)
+    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity, una + sk.rwnd)
     t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
     first = seq
-    if seq >= end or seq - una < 2 or stamp > t or not gap or sk.data_segs_out < SEGS_NEVER_PACED:
+    if (
+        sk.ecn_flags & TCP_ECN_QUEUE_CWR
+        or seq >= end
+        or seq - una < 2
+        or stamp > t
+        or not gap
+        or sk.data_segs_out < SEGS_NEVER_PACED
+    ):
         return False
     half = gap >> 1
     delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
@@ -323,7 +341,7 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     sk.tcp_mstamp = last_ns // 1000
     sk.data_segs_out += seq - first
     sk.timer_resend = True
-    sk.pacing_ns = stamp if seq - una < sk.snd_cwnd else NEVER
+    sk.pacing_ns = stamp if seq - una < min(sk.snd_cwnd, sk.rwnd) else NEVER
     if not one_by_one:
         _cwnd_validate(sk, seq - una >= cwnd)
     return True
@@ -368,7 +386,7 @@ def _send_loss_probe(sk: TcpSock) -> None:
         rearm_rto(sk)
         return
     sk.tlp_retrans = False
-    if sk.nxt < sk.write_limit:
+    if sk.nxt < min(sk.write_limit, sk.una + sk.rwnd):
         if not write_xmit(sk, probe=True):
             rearm_rto(sk)
             return

@@ -17,7 +17,7 @@ from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit
 from ccsim.tcp.packets import APP_LIMITED
 from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
-from ccsim.tcp.sock import SEGS_NEVER_PACED, TcpSock
+from ccsim.tcp.sock import SEGS_NEVER_PACED, UNBOUNDED, TcpSock
 from ccsim.tcp.train import (
     AckColumns,
     SenderSample,
@@ -46,6 +46,8 @@ def may_take_paced_train(sk: TcpSock) -> bool:
         and not sk.is_cwnd_limited
         and sk.snd_ssthresh <= sk.snd_cwnd
         and sk.data_segs_out >= SEGS_NEVER_PACED
+        and sk.rwnd >= UNBOUNDED
+        and not sk.host.tso
         and 0 < sk.pacing_rate <= sk.mss_cache * NS_PER_S
     )
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.tcp.ecn import EceBlocks, EcnEcho
+from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.sack import Blocks
 from ccsim.tcp.writer import BulkWriter
@@ -60,7 +61,7 @@ class Receiver:
 
     def __init__(self, host: Host, quickacks: int, *, delayed: bool = True) -> None:
         self.host = host
-        self.ecn = EcnEcho() if host.ecn else None
+        self.ecn: EcnEcho | HookEcho | None = EcnEcho() if host.ecn else None
         self.blocks_max = BLOCKS_WITH_TIMESTAMPS + (not host.timestamps)
         self.quick = quickacks
         self.delayed = delayed
@@ -87,6 +88,32 @@ class Receiver:
             self.quick = max(self.quick, quick)
         if cwr:
             self.quick = max(self.quick, 1)  # the sender's window may be very small
+
+    def receive_merged(self, t: int, seq: int, count: int, tx_us: int, acks: list[AckRow]) -> None:
+        """Take ``count`` packets from ``seq`` on, the next in order, that arrive as one: they are
+        acknowledged as one.
+
+        ``tx_us`` is when the first was sent [us]; nothing is in the out-of-order queue.
+        """
+        if self.delack_ns <= t:
+            self._ack(self.delack_ns, acks)
+        if not self.unacked:
+            self.echo_us = tx_us
+        self.rcv_nxt = seq + count
+        self.unacked += count
+        pushed = self.pushed and not self.pushed.isdisjoint(range(seq, seq + count))
+        if self.unacked > 1 or self.quick or not self.delayed or pushed:
+            self._ack(t, acks)
+        else:
+            self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
+
+    def special_ack(self, t: int, number: int, acks: list[AckRow]) -> None:
+        """Acknowledge ``number`` packets, fewer than there are, and leave all else as it is: how
+        DCTCP reports what came before a change of marks (``__tcp_send_ack``)."""
+        blocks: Blocks | None = tuple(self.sacks[: self.blocks_max]) or None
+        if self.ecn is not None and self.ecn.ece:
+            blocks = EceBlocks(blocks or ())
+        acks.append((t, number, self.echo_us, blocks))
 
     def flush(self, before_ns: int, acks: list[AckRow]) -> None:
         """Send the delayed ACK if it is due before ``before_ns``."""
@@ -121,15 +148,24 @@ class Receiver:
         """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
         timer fires."""
         n = len(times)
-        if self.starts or self.pushed or self.writer or not n or self.delack_ns <= times[0]:
+        if self.pushed:
+            n = min(n, self._before_push())
+        if self.starts or self.writer or not n or self.delack_ns <= times[0]:
             return 0
-        shift = seqs - np.arange(self.rcv_nxt, self.rcv_nxt + n)
+        if self.ecn is not None and not (self.ecn.plain and not self.ecn.ece):
+            return 0
+        shift = seqs[:n] - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
             n = int(np.flatnonzero(shift)[0])
         gaps = times[1:n] - times[: max(n - 1, 0)]
         if len(gaps) and int(gaps.max()) >= DELACK_MIN_NS:
             n = int(np.flatnonzero(gaps >= DELACK_MIN_NS)[0]) + 1
         return n
+
+    def _before_push(self) -> int:
+        """Return how many packets are to come before the next that bears PSH."""
+        self.pushed.difference_update([seq for seq in self.pushed if seq < self.rcv_nxt])
+        return min(self.pushed, default=NEVER) - self.rcv_nxt
 
     def receive_train(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
         """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return

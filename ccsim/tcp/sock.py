@@ -39,8 +39,8 @@ class TcpSock(Sock):
 
     Simpler than Linux: sequence numbers count whole packets (only the last of a write may be
     short); the minimum RTT is kept over the whole connection, not over 300 s; one packet is one
-    skb, so that nothing is merged or deferred (TSO); the receive window never limits, and the send
-    buffer only decides whether a writer waits; no reneging, no MTU probing, no Fast Open, no Nagle,
+    skb, so that nothing is merged or deferred (TSO); the receive window does not change, and there
+    are no probes of a closed one; no reneging, no MTU probing, no Fast Open, no Nagle,
     no thin-stream or user timeouts; of ECN RFC 3168 alone, not AccECN.
     """
 
@@ -50,6 +50,7 @@ class TcpSock(Sock):
         "counters",
         "cwnd_usage_nxt",
         "cwr_seq",
+        "cwr_seqs",
         "data_segs_out",
         "dsack_dups",
         "first_tx_us",
@@ -61,6 +62,7 @@ class TcpSock(Sock):
         "lsnd_ns",
         "mdev_max_us",
         "mdev_us",
+        "nospace",
         "nxt",
         "on_event",
         "out_seq",
@@ -87,6 +89,7 @@ class TcpSock(Sock):
         "rtt_nxt",
         "rttvar_us",
         "rtx_queue",
+        "rwnd",
         "sack_high",
         "sample_end",
         "snd_cwnd_stamp_ns",
@@ -121,6 +124,8 @@ class TcpSock(Sock):
         self.una = 0
         self.nxt = 0
         self.write_limit = UNBOUNDED
+        self.rwnd = UNBOUNDED  # the window that the receiver advertises [packets]
+        self.nospace = False  # a writer waits for room in the send buffer (SOCK_NOSPACE)
         self.ack_sample = AckSample()
         self.rate_sample = RateSample()
         self.counters = dict.fromkeys(COUNTERS, 0)
@@ -161,6 +166,7 @@ class TcpSock(Sock):
         self.high_seq = 0
         self.ecn_flags = int(self.host.ecn)  # TCP_ECN_OK
         self.cwr_seq = -1  # the new packet that bore the CWR flag last
+        self.cwr_seqs: list[int] = []  # all that did, until the flow hands them to the link
         self.undo_marker = -1  # -1: none (Linux uses 0, which here is a packet)
         self.undo_retrans = 0
         self.retrans_stamp_ms = 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.kernel.train import AckTrain
+from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR
 from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import schedule_loss_probe
@@ -96,6 +97,7 @@ def in_plain_order(sk: TcpSock) -> bool:
         and sk.rack_reo_wnd_steps == 1
         and sk.srtt_us > 0
         and sk.host.early_retrans
+        and not sk.ecn_flags & TCP_ECN_QUEUE_CWR
     )
 
 
@@ -112,6 +114,7 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
         last_una > nxt0
         or int(una[0]) + 2 > nxt0
         or 2 * last_una + sk.snd_cwnd - una0 > sk.write_limit
+        or last_una - una0 + sk.snd_cwnd > sk.rwnd
     ):
         return None
     packets = sk.packets

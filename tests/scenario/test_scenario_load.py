@@ -26,6 +26,20 @@ record: {interval: 10 ms}
 """
 
 
+HOSTS = {  # a bulk writer, and buffers that never are the limit
+    "source": None,
+    "sndbuf_bytes": None,
+    "receiver": {"rwnd_bytes": None, "gro_packets": 1, "gro_ns": 0},
+    "ecn": None,
+}
+SOUND = {  # a path without marks, and nothing the matter with its way back
+    "ecn_mark_packets": None,
+    "ecn_mark_ns": None,
+    "ack_loss_probability": 0.0,
+    "ack_aggregation_ns": 0,
+}
+
+
 def test_a_scenario_resolves_to_integers() -> None:
     scenario = parse_scenario(GOOD, "s.yaml")
     assert scenario.resolved() == {
@@ -39,6 +53,7 @@ def test_a_scenario_resolves_to_integers() -> None:
             "buffer_packets": 333,
             "qdisc": "fifo",
             "loss_probability": 0.0,
+            **SOUND,
         },
         "flows": [
             {
@@ -52,6 +67,7 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "size_bytes": None,
                 "rtt_ns": 40_000_000,
                 "access_delay_ns": 0,
+                **HOSTS,
             },
             {
                 "name": "rival",
@@ -64,6 +80,7 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "size_bytes": None,
                 "rtt_ns": 40_000_000,
                 "access_delay_ns": 0,
+                **HOSTS,
             },
         ],
         "listeners": [],
@@ -91,7 +108,8 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "trigger": None,
             }
         ],
-        "record": {"interval_ns": 10_000_000},
+        "workloads": [],
+        "record": {"interval_ns": 10_000_000, "flows": "all"},
         "kernel": {"profile": "linux", "default": "cubic", "hz": 250},
         "tcp": {
             "initial_window": 10,
@@ -99,6 +117,8 @@ def test_a_scenario_resolves_to_integers() -> None:
             "quickack_packets": 1465,
             "min_rto_ns": 200_000_000,
             "delayed_ack": True,
+            "ecn": False,
+            "tso": False,
         },
         "twins": True,
     }

@@ -11,7 +11,7 @@ from tests.selftests.selftest_rig import act_at, kernel_of, trace, world
 
 SCENARIO = """\
 objects: [bpf_dctcp.py]
-flows: [{name: bulk, congestion: NAME, size: 10 MiB}]
+flows: [{name: bulk, congestion: NAME, ecn: false, size: 10 MiB}]  # the peer does not speak ECN
 """
 PATH = "duration: 12 s\npath: {rate: 20 Mbit/s, rtt: 20 ms}\ntwins: false\n"
 

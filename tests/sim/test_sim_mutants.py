@@ -174,8 +174,8 @@ def test_the_fuzz_finds(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 ALGORITHM_MUTANTS = (
-    ("cubic", "ticks = ca.last_time + 1\n", "ticks = ca.last_time + 2\n", (30,)),
-    ("cubic", "ticks += ca.idle_ticks", "ticks += ca.idle_ticks + 1", (30,)),
+    ("cubic", "ticks = ca.last_time + 1\n", "ticks = ca.last_time + 2\n", (31,)),
+    ("cubic", "ticks += ca.idle_ticks", "ticks += ca.idle_ticks + 1", (31,)),
 )
 
 

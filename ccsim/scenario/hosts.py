@@ -1,0 +1,49 @@
+"""The two hosts of a flow, from the scenario as written: who writes, what buffers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ccsim.scenario import models, spec
+from ccsim.units import format_size
+
+__all__ = ["flow_hosts", "wrong_hosts"]
+
+
+def flow_hosts(entry: spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
+    """Return the fields of a resolved flow that say how its two hosts behave."""
+    return {
+        "source": _source(entry.source, tcp.mss),
+        "sndbuf_bytes": entry.sndbuf,
+        "receiver": _receiver(entry.receiver),
+        "ecn": entry.ecn,
+    }
+
+
+def _receiver(receiver: spec.ReceiverSpec) -> models.Receiver:
+    merges = receiver.gro > 1
+    return models.Receiver(
+        rwnd_bytes=receiver.rwnd,
+        gro_packets=receiver.gro,
+        gro_ns=receiver.gro_time if merges else 0,
+    )
+
+
+def _source(source: spec.SourceSpec | None, mss_bytes: int) -> models.Source | None:
+    if source is None:
+        return None
+    return models.Source(
+        write_bytes=mss_bytes if source.write is None else source.write,
+        rate_bps=source.rate,
+        every_ns=source.every,
+    )
+
+
+def wrong_hosts(entry: spec.FlowSpec, tcp: spec.TcpSpec) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the key and message of each buffer that holds not even one packet."""
+    buffers = ((("sndbuf",), entry.sndbuf), (("receiver", "rwnd"), entry.receiver.rwnd))
+    for key, size_bytes in buffers:
+        if size_bytes is not None and size_bytes < tcp.mss:
+            least, got = format_size(tcp.mss), format_size(size_bytes)
+            yield key, f"expected at least one packet of {least}, got {got}"

@@ -1,0 +1,56 @@
+"""When what workloads carry was through: one row for each connection of given size and each
+response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ccsim.net.link import HEADER_BYTES
+from ccsim.sim.talk import ResponseSource
+from ccsim.sim.traces import Completions
+
+if TYPE_CHECKING:
+    from ccsim.sim.world import LiveFlow, World
+
+__all__ = ["completions"]
+
+Row = tuple[int, int, int, int, int]
+NS_PER_S = 1_000_000_000
+
+
+def completions(world: World, until_ns: int) -> Completions:
+    """Return what the workloads of a world had carried by ``until_ns``."""
+    rate_bps = world.link.fifo.rate_bps
+    rows = [
+        row
+        for flow in world.flows
+        if flow.spec.get("workload")
+        for row in _rows(flow, rate_bps)
+        if row[1] <= until_ns
+    ]
+    table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+    table[table[:, 2] > until_ns, 2] = -1
+    return Completions(*(np.ascontiguousarray(column) for column in table.T))
+
+
+def _rows(flow: LiveFlow, rate_bps: int) -> Iterator[Row]:
+    spec = flow.spec
+    if isinstance(flow.source, ResponseSource):
+        for one in flow.source.responses:
+            ideal = spec["rtt_ns"] + _transmission_ns(flow, one.size_bytes, rate_bps)
+            end = -1 if one.end_ns is None else one.end_ns
+            yield flow.index, one.start_ns, end, one.size_bytes, ideal
+    elif spec["size_bytes"] is not None:
+        handshake = spec["rtt_ns"] + (flow.path.back_ns if flow.passive else 0)
+        ideal = handshake + spec["rtt_ns"] + _transmission_ns(flow, spec["size_bytes"], rate_bps)
+        end = -1 if flow.closed_ns is None else flow.closed_ns
+        yield flow.index, spec["start_ns"], end, spec["size_bytes"], ideal
+
+
+def _transmission_ns(flow: LiveFlow, size_bytes: int, rate_bps: int) -> int:
+    """Return how long the line takes for a payload and its headers, rounded up [ns]."""
+    packets = -(-size_bytes // flow.sk.mss_cache)
+    return -(-(size_bytes + packets * HEADER_BYTES) * 8 * NS_PER_S // rate_bps)

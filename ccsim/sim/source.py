@@ -1,0 +1,201 @@
+"""What an application writes to one connection, and when: writes at instants of its own, through a
+send buffer that may be full.
+
+A source acts inside its sender's share of a window, between ACKs and timers; it is no concern of
+the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.rate import check_app_limited
+from ccsim.tcp.sender import Sender
+from ccsim.tcp.sock import UNBOUNDED
+
+__all__ = ["BulkSource", "PeriodicSource", "Source", "make_source"]
+
+NS_PER_S = 1_000_000_000
+
+
+class Source:
+    """Writes bytes to one sender. A subclass says when, by ``next_ns`` and `write`.
+
+    A flow calls `begin` when the connection is established, `write` at ``next_ns`` (after the ACKs
+    and timers of that instant, before its sample) and `acked` after an ACK that brings ``una`` to
+    ``wake_una``; it closes the connection once all is acknowledged and the source is `done`.
+
+    What is written becomes packets of ``mss_cache`` bytes; the last of a write may be short, and
+    the next write fills it up unless it has left (every write is pushed, as with TCP_NODELAY).
+    ``capacity`` is the send buffer in packets, unacknowledged ones included: what does not fit is
+    ``owed_bytes``, until a third of the buffer is free (``sk_stream_is_writeable``). While a write
+    is blocked, further ones queue behind it.
+
+    Simpler than Linux: the buffer is counted in packets, not in memory; a short packet is paced
+    like a full one.
+    """
+
+    def __init__(self, sk: Sender) -> None:
+        self.sk = sk
+        self.capacity = sk.host.sndbuf_packets
+        self.next_ns = NEVER
+        self.wake_una = UNBOUNDED
+        self.owed_bytes = 0
+        self.written_bytes = 0  # to the buffer
+        self.finished = False  # nothing more will be put
+        self.short: dict[int, int] = {}  # payload of packets that are not full [bytes]
+        sk.write_limit = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether all that will ever be written has been written."""
+        return self.finished and not self.owed_bytes
+
+    def begin(self, t_ns: int) -> None:
+        """Act on the connection's being established; the first write is due at once."""
+        self.next_ns = t_ns
+        self.write(t_ns)
+
+    def write(self, t_ns: int) -> None:
+        """Write what is due at ``t_ns``, which is ``next_ns``, and set ``next_ns`` anew."""
+        self.next_ns = NEVER
+
+    def acked(self, t_ns: int) -> None:
+        """Act on an ACK that brought ``una`` to ``wake_una``: the buffer has room again."""
+        self.flush(t_ns)
+
+    def stop(self) -> None:
+        """Write no more; what is in the buffer is still sent."""
+        self.next_ns = NEVER
+        self.wake_una = UNBOUNDED
+        self.owed_bytes = 0
+        self.finished = True
+        self.sk.nospace = False
+
+    def put(self, t_ns: int, size_bytes: int) -> None:
+        """Write ``size_bytes`` at ``t_ns``, or as much of it as the buffer holds."""
+        blocked = self.owed_bytes > 0
+        self.owed_bytes += size_bytes
+        if not blocked:
+            self.flush(t_ns)
+
+    def flush(self, t_ns: int) -> None:
+        """Move what is owed to the buffer so far as it has room."""
+        sk, mss = self.sk, self.sk.mss_cache
+        self._fill_tail()
+        room = self.capacity - (sk.write_limit - sk.una)
+        packets = min(room, -(-self.owed_bytes // mss))
+        if packets > 0:
+            taken = min(self.owed_bytes, packets * mss)
+            if taken < packets * mss:
+                self.short[sk.write_limit + packets - 1] = taken - (packets - 1) * mss
+            self._took(taken)
+            sk.write(t_ns, packets)
+        else:
+            sk.set_clock(t_ns)
+            check_app_limited(sk)
+        sk.nospace = self.owed_bytes > 0
+        self.wake_una = sk.write_limit - 2 * self.capacity // 3 if sk.nospace else UNBOUNDED
+
+    def _fill_tail(self) -> None:
+        """Fill the last packet up if it is short and has not left."""
+        sk = self.sk
+        tail = sk.write_limit - 1
+        held = self.short.get(tail)
+        if held is None or tail < sk.nxt:
+            return
+        taken = min(self.owed_bytes, sk.mss_cache - held)
+        self._took(taken)
+        if held + taken < sk.mss_cache:
+            self.short[tail] = held + taken
+        else:
+            del self.short[tail]
+
+    def _took(self, size_bytes: int) -> None:
+        self.owed_bytes -= size_bytes
+        self.written_bytes += size_bytes
+
+    def payload_bytes(self, packets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the payload of the first so many packets [bytes], for each count."""
+        full = packets * self.sk.mss_cache
+        if not self.short:
+            return full
+        seqs = sorted(self.short)
+        missing = [self.sk.mss_cache - self.short[seq] for seq in seqs]
+        total = np.concatenate(([0], np.cumsum(missing)))
+        return full - total[np.searchsorted(seqs, packets)]
+
+
+class BulkSource(Source):
+    """Fills the send buffer and waits for room, until ``size_bytes`` are written (None: for
+    ever)."""
+
+    def __init__(self, sk: Sender, size_bytes: int | None = None) -> None:
+        super().__init__(sk)
+        self.size_bytes = size_bytes
+
+    def write(self, t_ns: int) -> None:
+        """Write all there is."""
+        self.next_ns = NEVER
+        self.finished = self.size_bytes is not None
+        self.put(t_ns, UNBOUNDED if self.size_bytes is None else self.size_bytes)
+
+
+class PeriodicSource(Source):
+    """Writes ``write_bytes`` at regular instants, until ``size_bytes`` are written (None: for
+    ever).
+
+    The k-th write is due ``k * interval[0] / interval[1]`` ns after the first, rounded up: a
+    fraction, so that a rate is met exactly.
+    """
+
+    def __init__(
+        self,
+        sk: Sender,
+        write_bytes: int,
+        interval: tuple[int, int],
+        size_bytes: int | None = None,
+    ) -> None:
+        super().__init__(sk)
+        self.write_bytes = write_bytes
+        self.interval = interval
+        self.left_bytes = UNBOUNDED if size_bytes is None else size_bytes
+        self._first_ns = 0
+        self._count = 0
+
+    @classmethod
+    def at_rate(
+        cls, sk: Sender, rate_bps: int, write_bytes: int, size_bytes: int | None = None
+    ) -> PeriodicSource:
+        """Return a source whose writes make ``rate_bps`` of payload [bit/s]."""
+        return cls(sk, write_bytes, (8 * write_bytes * NS_PER_S, rate_bps), size_bytes)
+
+    def write(self, t_ns: int) -> None:
+        """Write once, and say when the next time is."""
+        if not self._count:
+            self._first_ns = t_ns
+        size = min(self.write_bytes, self.left_bytes)
+        self.left_bytes -= size
+        self._count += 1
+        numerator, denominator = self.interval
+        self.next_ns = self._first_ns - (-self._count * numerator // denominator)
+        if not self.left_bytes:
+            self.finished = True
+            self.next_ns = NEVER
+        self.put(t_ns, size)
+
+
+def make_source(sk: Sender, spec: Mapping[str, Any]) -> Source | None:
+    """Return the source that a resolved flow has; None where all is written from the start."""
+    source, size_bytes = spec["source"], spec["size_bytes"]
+    if source is None:
+        return None if spec["sndbuf_bytes"] is None else BulkSource(sk, size_bytes)
+    write_bytes = source["write_bytes"]
+    if source["rate_bps"] is not None:
+        return PeriodicSource.at_rate(sk, source["rate_bps"], write_bytes, size_bytes)
+    return PeriodicSource(sk, write_bytes, (source["every_ns"], 1), size_bytes)
