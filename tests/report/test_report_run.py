@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,19 @@ def test_a_run_of_many_flows_and_samples_stays_below_two_megabytes() -> None:
     result = rig.result(flows, [link], [rig.swap(300, "cubic", "bbr")], seconds=600)
     run = rig.Run(result, rig.scenario(flows=8), result, result)
     assert len(script_json(traces_of(run))) < 1_900_000
+
+
+def test_a_roll_back_is_marked_beside_the_swap_and_a_trigger_named() -> None:
+    staged = rig.swap(2, "cubic", "bbr", "staged", outcome="rolled back: drops 9 %")
+    staged = replace(staged, outcome_ns=4 * rig.SECOND)
+    waited = rig.swap(3, "bbr", "reno", state="cold", trigger="in ProbeRTT", index=1)
+    result = rig.result([rig.sawtooth_flow(5)], [rig.link(500)], [staged, waited], seconds=5)
+    marks = traces_of(rig.Run(result, rig.scenario()))["swaps"]
+    assert [(mark["t"], mark["label"], mark["how"]) for mark in marks] == [
+        ([2.0], "cubic → bbr", "staged, state linux"),
+        ([3.0], "bbr → reno", "setsockopt, state cold, in ProbeRTT"),
+        ([4.0], "rolled back: drops 9 %", "staged"),
+    ]
 
 
 def test_many_flows_are_drawn_by_implementation() -> None:
