@@ -30,6 +30,24 @@ swaps: [{at: 2 s, via: setsockopt, flows: [bulk], to: reno}]
 """
 
 
+RAISES = """
+from ccsim.kernel import TcpCongestionOps
+
+def ssthresh(sk):
+    raise ValueError("<b>boom</b>")
+
+def undo_cwnd(sk):
+    return sk.snd_cwnd
+
+def cong_avoid(sk, ack, acked):
+    sk.snd_cwnd += acked
+
+mine = TcpCongestionOps(
+    name="mine", ssthresh=ssthresh, undo_cwnd=undo_cwnd, cong_avoid=cong_avoid
+)
+"""
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     folder = tmp_path_factory.mktemp("runs")
@@ -104,6 +122,28 @@ def test_the_traces_are_the_recorded_ones_with_both_twins(run: StoredRun, text: 
     assert data["swaps"] == [
         {"label": "cubic → reno", "how": "setsockopt, state linux", "t": [2.0], "failed": False}
     ]
+
+
+def test_a_run_without_swaps_or_twins_is_told_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "steady.yaml"
+    file.write_text(SCENARIO.split("swaps:")[0].replace("4 s", "1 s"), encoding="utf-8")
+    text = run_page(ccsim.run(file, out=tmp_path, jobs=1))
+    assert "One run (n = 1): what it measured, not an estimate." in text
+    assert "What each swap cost" not in text
+    assert "twin" not in text.split('<section id="tables">')[0].split("<section")[1]
+
+
+def test_a_run_whose_algorithm_raised_says_so_first_and_shows_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(RAISES, encoding="utf-8")
+    file = tmp_path / "fails.yaml"
+    scenario = SCENARIO.split("swaps:")[0].replace("cubic", "mine").replace("tiny", "fails")
+    file.write_text(f"{scenario}objects: [mine.py]\n", encoding="utf-8")
+    run = ccsim.run(file, out=tmp_path, jobs=1)
+    assert run.failed
+    text = run_page(run)
+    assert text.index("The run failed: ") < text.index("One flow had")
+    assert "&lt;b&gt;boom&lt;/b&gt;" in text
+    assert "<b>boom" not in text
 
 
 def test_a_run_of_many_flows_and_samples_stays_below_two_megabytes() -> None:
