@@ -23,7 +23,7 @@ def add_parsers(verbs: Any) -> None:
     worst = subjects.add_parser("worst-swap", help=text, description=f"Vary {text}.")
     worst.add_argument("scenario", metavar="SCENARIO", help="a YAML file or a shipped one's name")
     worst.add_argument("overrides", metavar="key=value", nargs="*", help="as of ccsim run")
-    worst.add_argument("--trials", type=int, default=40, metavar="N", help="default: 40")
+    worst.add_argument("--trials", type=_positive, default=40, metavar="N", help="default: 40")
     worst.add_argument("--metric", default="deficit_s", help="default: deficit_s")
     worst.add_argument("--swap", type=int, default=0, metavar="K", help="which, from 0; default: 0")
     worst.add_argument("--at", default="", metavar="LOW..HIGH", help='instants, as "5 s..30 s"')
@@ -37,8 +37,16 @@ def add_parsers(verbs: Any) -> None:
     )
     worst.add_argument("--seed", type=int, default=1, metavar="N", help="of the search; default: 1")
     worst.add_argument("--out", default="results", metavar="DIR", help="default: results")
-    worst.add_argument("--jobs", type=int, metavar="N", help="simulations at once; default: cores")
+    worst.add_argument(
+        "--jobs", type=_positive, metavar="N", help="simulations at once; default: cores"
+    )
     worst.set_defaults(func=_worst_swap)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
 
 
 def _worst_swap(args: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ __all__ = [
     "PlottableRun",
     "View",
     "base_rtts_ns",
+    "later_instants",
     "limits",
     "run_name",
     "swap_instants",
@@ -215,3 +216,8 @@ def _swap_label(swap: SwapRecord) -> str:
 def swap_instants(result: SimResult, swap: SwapRecord) -> list[int]:
     """Return when a swap acted [ns], in order: once, or on one flow after another."""
     return sorted(_instants(result, swap))
+
+
+def later_instants(result: SimResult, swap: SwapRecord) -> list[tuple[int, str]]:
+    """Return what else a swap did, and when [ns]: rolled back, or registered a name again."""
+    return list(_later_marks(result, swap))

@@ -25,10 +25,8 @@ def run_sentences(scenario: Row, metrics: Row, failed: str = "") -> list[Markup]
     paragraphs = [tag("p", *_run(scenario, metrics))]
     if failed:
         paragraphs.insert(0, tag("p", "The run failed: ", failed, class_="failed-run"))
-    paragraphs += [
-        tag("p", *_swap(swap, metrics["twins"], _state(scenario, swap)))
-        for swap in metrics["swaps"]
-    ]
+    for swap in metrics["swaps"]:
+        paragraphs += _swap(swap, metrics["twins"])
     paragraphs.append(tag("p", _one_observation(scenario, metrics), class_="small"))
     return paragraphs
 
@@ -63,33 +61,38 @@ def _weighted(rows: Sequence[Row], key: str) -> float | None:
     return sum(row[key] * span for row, span in zip(known, spans, strict=True)) / sum(spans)
 
 
-def _state(scenario: Row, swap: Row) -> str:
-    planned = scenario.get("swaps") or []
-    own = planned[swap["index"]] if 0 <= swap["index"] < len(planned) else {}
-    return str(own.get("state") or "")
-
-
-def _swap(swap: Row, twins: Row, state: str) -> list[Any]:
+def _swap(swap: Row, twins: Row) -> list[Markup]:
+    """Tell of one swap; of several flows, but not many, in a list below."""
     flows = swap["flows"]
-    policy = f", state policy {state}," if state and flows else ""
-    trigger = f" ({swap['trigger']})" if swap.get("trigger") else ""
-    head: list[Any] = [f"At {swap['t_s']:g} s{trigger}, "]
-    head += [_strong(f"{swap['old']} → {swap['new']}"), f" by {swap['via']}{policy} "]
+    head = _head(swap)
     if swap["error"] and not flows:
-        return [*head, f"failed: {swap['error']}. Nothing was changed."]
-    body: list[Any] = [f"reached {count(len(flows), 'running flow')}. "]
+        return [tag("p", *head, f"failed: {swap['error']}. Nothing was changed.")]
+    head.append(f"reached {count(len(flows), 'running flow')}. ")
     if swap["error"]:
-        body.append(f"It failed in part: {swap['error']}. ")
+        head.append(f"It failed in part: {swap['error']}. ")
     if swap.get("outcome"):
-        body.append(f"Its outcome: {swap['outcome']}. ")
+        when = f" after {_time(swap['outcome_s'] - swap['t_s'])} s" if swap["outcome_s"] else ""
+        head.append(f"Its outcome{when}: {swap['outcome']}. ")
     if flows and not twins.get("a"):
-        body.append("Without an A-twin there is nothing to measure its cost against. ")
-    elif len(flows) <= ONE_BY_ONE:
-        for flow in flows:
-            body += _disruption(flow, swap["new"])
+        head.append("Without an A-twin there is nothing to measure its cost against. ")
+    elif len(flows) > ONE_BY_ONE:
+        head += _many(flows)
+    elif len(flows) == 1:
+        head += _disruption(flows[0], swap["new"])
     else:
-        body += _many(flows)
-    return [*head, *body, *_around(swap)]
+        items = [tag("li", *_disruption(flow, swap["new"])) for flow in flows]
+        below = [tag("ul", *items)] if items else []
+        return [tag("p", *head, *_around(swap)), *below]
+    return [tag("p", *head, *_around(swap))]
+
+
+def _head(swap: Row) -> list[Any]:
+    """Return when, what set it off, from what to what, and how."""
+    trigger = f" ({swap['trigger']})" if swap.get("trigger") else ""
+    state = swap.get("state")
+    policy = f", state policy {state}," if state and swap["flows"] else ""
+    what = _strong(f"{swap['old']} → {swap['new']}")
+    return [f"At {_time(swap['t_s'])} s{trigger}, ", what, f" by {swap['via']}{policy} "]
 
 
 def _disruption(row: Row, new: str) -> list[Any]:
@@ -108,7 +111,7 @@ def _deficit(row: Row) -> list[Any]:
     behind = row["deficit_bytes"] >= 0
     megabytes = decimal(abs(row["deficit_bytes"]), 3, 1e-6)
     words: list[Any] = [
-        f"In the {row['window_s']:g} s after, {row['flow']} delivered ",
+        f"In the {_time(row['window_s'])} s after, {row['flow']} delivered ",
         _strong(f"{megabytes} MB {'less' if behind else 'more'}"),
         " than its A-twin, which was never swapped",
     ]
@@ -167,7 +170,12 @@ def _packets(number: int) -> str:
 
 
 def _seconds(censored: Row) -> str:
-    return f"{censored['at_least_s']:g}"
+    return _time(censored["at_least_s"])
+
+
+def _time(seconds: float) -> str:
+    """Return seconds to the millisecond, without zeros at the end."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _many(flows: Sequence[Row]) -> list[Any]:
@@ -198,7 +206,13 @@ def _around(swap: Row) -> list[Any]:
         words.append(
             f"{count(beside['flows'], 'neighbour').capitalize()} {lost} "
             f"{decimal(abs(beside['harm']), 1, 100)} % of their goodput in the "
-            f"{beside['window_s']:g} s after. "
+            f"{_time(beside['window_s'])} s after. "
+        )
+    fair = swap.get("fairness")
+    if fair and None not in (fair["jain_index"], fair["jain_index_a_twin"]):
+        words.append(
+            f"Jain's index of the {count(fair['flows'], 'flow')} was {fair['jain_index']:.3f}, in "
+            f"the A-twin {fair['jain_index_a_twin']:.3f}. "
         )
     if held := swap.get("connections"):
         words.append(
@@ -213,7 +227,7 @@ def _last_old(held: Row, old: str) -> str:
     last = held["last_old_closed_s"]
     if isinstance(last, Mapping):
         return f"and {old} still served some {_seconds(last)} s later"
-    return f"and the last one on {old} was gone after {last:g} s"
+    return f"and the last one on {old} was gone after {_time(last)} s"
 
 
 def _one_observation(scenario: Row, metrics: Row) -> str:

@@ -5,7 +5,7 @@ Plain JSON values. Each line names the legend entries that it needs: it is shown
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ccsim.plot.curves import served_by
 from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.run import MANY_FLOWS
 from ccsim.plot.style import COLOURS, shorten
-from ccsim.plot.view import PlottableRun, View, swap_instants, view_of
+from ccsim.plot.view import PlottableRun, View, later_instants, swap_instants, view_of
 from ccsim.report.grouped import group_lines
 from ccsim.report.lines import Line, flow_lines, link_lines, panels_of
 from ccsim.report.pack import pack_times
@@ -62,7 +62,7 @@ def traces_of(run: PlottableRun) -> dict[str, Any]:
         "finest": max(_interval_ns(run) * 4 / 1e9, 1e-6),
         "legend": legend.entries,
         "panels": panels_of(view, lines, points, rugs, NOTES if many else {}),
-        "swaps": [_mark(run, swap) for swap in run.result.swaps],
+        "swaps": sorted(_marks(run.result), key=lambda mark: mark["t"][0]),
     }
 
 
@@ -136,24 +136,27 @@ def _rugs(result: SimResult, legend: Legend) -> Iterator[dict[str, Any]]:
             yield {"needs": [entry], "look": look, "t": pack_times(seconds * 1e9)}
 
 
-def _mark(run: PlottableRun, swap: SwapRecord) -> dict[str, Any]:
-    """Return when a swap acted, from what to what, and how."""
-    times = swap_instants(run.result, swap)[:MAX_MARKS]
-    return {
-        "label": f"{shorten(swap.old)} → {shorten(swap.new)}",
-        "how": swap_how(run.scenario, swap),
-        "t": [t_ns / 1e9 for t_ns in times],
-        "failed": bool(swap.errno) and not swap.flows,
-    }
+def _marks(result: SimResult) -> Iterator[dict[str, Any]]:
+    """Yield for each swap when it acted, from what to what and how, and what it did later."""
+    for swap in result.swaps:
+        times = swap_instants(result, swap)[:MAX_MARKS]
+        yield {
+            "label": f"{shorten(swap.old)} → {shorten(swap.new)}",
+            "how": swap_how(swap),
+            "t": [t_ns / 1e9 for t_ns in times],
+            "failed": bool(swap.errno) and not swap.flows,
+        }
+        for t_ns, label in later_instants(result, swap)[:MAX_MARKS]:
+            ended = t_ns == swap.outcome_ns
+            yield {"label": label, "how": swap.via, "t": [t_ns / 1e9], "failed": ended}
 
 
-def swap_how(scenario: Mapping[str, Any], swap: SwapRecord) -> str:
-    """Return a swap's mechanism and, where running sockets are swapped, its state policy."""
-    planned = list(scenario.get("swaps") or ())
-    own = planned[swap.index] if 0 <= swap.index < len(planned) else {}
-    state = "" if swap.via in _QUIET else own.get("state")
+def swap_how(swap: SwapRecord) -> str:
+    """Return a swap's mechanism, its state policy where running sockets are swapped, what set it
+    off, and how it was refused."""
+    state = "" if swap.via in _QUIET else f"state {swap.state}"
     failed = f"{errno_name(swap.errno)}{' in part' * bool(swap.flows)}" if swap.errno else ""
-    return ", ".join(part for part in (swap.via, state and f"state {state}", failed) if part)
+    return ", ".join(part for part in (swap.via, state, swap.trigger, failed) if part)
 
 
 def _interval_ns(run: PlottableRun) -> int:

@@ -313,6 +313,15 @@ def test_the_command_finds_writes_and_repeats_a_real_one(
     assert json.loads(manifest.read_text())["status"] == "complete"
 
 
+@pytest.mark.parametrize("option", ["--jobs", "--trials"])
+def test_numbers_below_one_are_refused(
+    file: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["search", "worst-swap", str(file), option, "0"])
+    assert "expected a whole number from 1 on, got '0'" in capsys.readouterr().err
+
+
 def test_an_object_file_travels_with_the_scenario(file: Path, tmp_path: Path) -> None:
     code = (Path(__file__).resolve().parents[2] / "algorithms" / "reno.py").read_text()
     (tmp_path / "mine.py").write_text(code.replace('name="reno"', 'name="mine"'))

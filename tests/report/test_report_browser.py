@@ -218,6 +218,47 @@ def test_missing_numbers_come_last_in_either_order(page: Page) -> None:
     assert page.run(cells) == ["10", "9", "–"]
 
 
+def test_packed_columns_are_unpacked_as_they_were(page: Page) -> None:
+    assert page.run("[...decodeTimes([10000, 100, 1, 2, 5, 1])]") == [1.0, 1.01, 1.02, 1.07]
+    assert page.run("[...decodeTimes([1])]") == []
+    assert page.run("[...decodeValues([10, 2, null, -1], 0.5)].map(String)") == [
+        "5",
+        "6",
+        "NaN",
+        "5.5",
+    ]
+
+
+def test_bins_are_joined_by_their_mean_rate_and_gaps_do_not_count(page: Page) -> None:
+    found = page.run(
+        "(({times, values}) => [[...times], [...values]])"
+        "(rebin([0, 1, 2, 3, 4, 4.5], [10, 20, NaN, 40, 50], 2))"
+    )
+    assert found == [[1, 3, 4.25], [15, 40, 50]]
+
+
+def test_a_peak_of_one_sample_in_fifty_thousand_is_drawn(page: Page) -> None:
+    column = "Float64Array.from({{length: 50000}}, (_, k) => {})"
+    path = page.run(
+        f"pathOf({column.format('k')}, {column.format('k === 12345 ? 7 : 0')}, 0, 50000,"
+        " (t) => t / 50, (v) => 100 - v, 1000)"
+    )
+    assert "L246 93" in path  # 12345 / 50, and 100 - 7
+    assert path.startswith("M0 100")
+    assert path.count("L") < 4_000
+
+
+def test_a_gap_in_a_line_stays_a_gap(page: Page) -> None:
+    path = page.run("pathOf([0, 1, 2, 3], [5, NaN, 5, 6], 0, 4, (t) => t, (v) => v, 100)")
+    assert path == "M0 5M2 5L3 6"
+
+
+def test_ticks_are_round_numbers_with_just_the_decimals_they_need(page: Page) -> None:
+    assert page.run("ticks(0, 100, 5, false)") == [0, 20, 40, 60, 80, 100]
+    assert page.run("ticks(0, 3, 5, true)") == [0, 1, 2, 3]
+    assert page.run("[decimals(20), decimals(0.5), decimals(0.25)]") == [0, 1, 2]
+
+
 def test_a_dark_page_is_dark_and_paper_is_white(browser: Browser, file: Path) -> None:
     page = browser.open(file, prefers_color_scheme="dark")
     ground = "getComputedStyle(document.body).backgroundColor"

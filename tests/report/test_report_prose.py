@@ -15,7 +15,6 @@ SCENARIO: dict[str, Any] = {
     "seed": 7,
     "path": {"rate_bps": 100_000_000, "rtt_ns": 40_000_000, "buffer_packets": 333},
     "flows": [{"name": "bulk"}],
-    "swaps": [{"state": "cold"}],
 }
 FLOW: dict[str, Any] = {
     "flow": "bulk",
@@ -37,6 +36,7 @@ def metrics(*flows: dict[str, Any], **swap: Any) -> dict[str, Any]:
     link = {"utilisation": 0.9, "from_s": 0, "to_s": 20, "drops": 10, "random_losses": 0}
     other = {"utilisation": 0.6, "from_s": 20, "to_s": 60, "drops": 400, "random_losses": 2}
     usual = {"index": 0, "t_s": 20.0, "via": "setsockopt", "old": "cubic", "new": "bbr"}
+    usual |= {"state": "cold", "trigger": None, "outcome": None, "outcome_s": None}
     return {
         "duration_s": 60.0,
         "links": [link, other],
@@ -120,9 +120,11 @@ def test_a_link_update_tells_when_the_last_old_connection_closed() -> None:
 
 
 def test_what_set_a_swap_off_and_how_a_roll_out_ended_are_told() -> None:
-    text = said(metrics(FLOW, trigger="bulk in Recovery", outcome="rolled back at 40 %"))
-    assert "At 20 s (bulk in Recovery), cubic → bbr by setsockopt" in text
-    assert "Its outcome: rolled back at 40 %." in text
+    text = said(
+        metrics(FLOW, trigger="in Recovery", outcome="rolled back: drops 8 %", outcome_s=24.0)
+    )
+    assert "At 20 s (in Recovery), cubic → bbr by setsockopt" in text
+    assert "Its outcome after 4 s: rolled back: drops 8 %." in text
 
 
 def test_a_failed_run_says_so_first() -> None:
@@ -152,3 +154,15 @@ def test_counts_and_lists_read_well() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(list("abcdef")) == "a, b, c and 3 more"
+
+
+def test_fairness_is_told_beside_the_a_twins() -> None:
+    fair = {"flows": 2, "window_s": 10.0, "jain_index": 0.61, "jain_index_a_twin": 0.998}
+    text = said(metrics(FLOW, fairness=fair))
+    assert "Jain's index of the 2 flows was 0.610, in the A-twin 0.998." in text
+
+
+def test_a_few_flows_are_told_of_one_below_the_other() -> None:
+    markup = " ".join(run_sentences(SCENARIO, metrics(FLOW, {**FLOW, "flow": "late"})))
+    assert markup.count("<li>") == 2
+    assert "late delivered" in html.unescape(re.sub(r"<[^>]+>", "", markup))

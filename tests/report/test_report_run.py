@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,24 @@ duration: 4 s
 path: {rate: 10 Mbit/s, rtt: 20 ms}
 flows: [{name: bulk, congestion: cubic}]
 swaps: [{at: 2 s, via: setsockopt, flows: [bulk], to: reno}]
+"""
+
+
+RAISES = """
+from ccsim.kernel import TcpCongestionOps
+
+def ssthresh(sk):
+    raise ValueError("<b>boom</b>")
+
+def undo_cwnd(sk):
+    return sk.snd_cwnd
+
+def cong_avoid(sk, ack, acked):
+    sk.snd_cwnd += acked
+
+mine = TcpCongestionOps(
+    name="mine", ssthresh=ssthresh, undo_cwnd=undo_cwnd, cong_avoid=cong_avoid
+)
 """
 
 
@@ -105,12 +124,47 @@ def test_the_traces_are_the_recorded_ones_with_both_twins(run: StoredRun, text: 
     ]
 
 
+def test_a_run_without_swaps_or_twins_is_told_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "steady.yaml"
+    file.write_text(SCENARIO.split("swaps:")[0].replace("4 s", "1 s"), encoding="utf-8")
+    text = run_page(ccsim.run(file, out=tmp_path, jobs=1))
+    assert "One run (n = 1): what it measured, not an estimate." in text
+    assert "What each swap cost" not in text
+    assert "twin" not in text.split('<section id="tables">')[0].split("<section")[1]
+
+
+def test_a_run_whose_algorithm_raised_says_so_first_and_shows_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(RAISES, encoding="utf-8")
+    file = tmp_path / "fails.yaml"
+    scenario = SCENARIO.split("swaps:")[0].replace("cubic", "mine").replace("tiny", "fails")
+    file.write_text(f"{scenario}objects: [mine.py]\n", encoding="utf-8")
+    run = ccsim.run(file, out=tmp_path, jobs=1)
+    assert run.failed
+    text = run_page(run)
+    assert text.index("The run failed: ") < text.index("One flow had")
+    assert "&lt;b&gt;boom&lt;/b&gt;" in text
+    assert "<b>boom" not in text
+
+
 def test_a_run_of_many_flows_and_samples_stays_below_two_megabytes() -> None:
     flows = [rig.sawtooth_flow(600, swap_s=300, seed=i, name=f"flow-{i}") for i in range(8)]
     link = rig.link(60_000, queue=range(60_000))
     result = rig.result(flows, [link], [rig.swap(300, "cubic", "bbr")], seconds=600)
     run = rig.Run(result, rig.scenario(flows=8), result, result)
     assert len(script_json(traces_of(run))) < 1_900_000
+
+
+def test_a_roll_back_is_marked_beside_the_swap_and_a_trigger_named() -> None:
+    staged = rig.swap(2, "cubic", "bbr", "staged", outcome="rolled back: drops 9 %")
+    staged = replace(staged, outcome_ns=4 * rig.SECOND)
+    waited = rig.swap(3, "bbr", "reno", state="cold", trigger="in ProbeRTT", index=1)
+    result = rig.result([rig.sawtooth_flow(5)], [rig.link(500)], [staged, waited], seconds=5)
+    marks = traces_of(rig.Run(result, rig.scenario()))["swaps"]
+    assert [(mark["t"], mark["label"], mark["how"]) for mark in marks] == [
+        ([2.0], "cubic → bbr", "staged, state linux"),
+        ([3.0], "bbr → reno", "setsockopt, state cold, in ProbeRTT"),
+        ([4.0], "rolled back: drops 9 %", "staged"),
+    ]
 
 
 def test_many_flows_are_drawn_by_implementation() -> None:

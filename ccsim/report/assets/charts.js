@@ -45,11 +45,14 @@ class Traces {
     this.root.append(this.tools.legend, this.tools.bar, this.stage);
     addGestures(this);
     new ResizeObserver(() => this.redraw()).observe(this.stage);
-    this.redraw();
+    this.draw();
   }
 
-  get width() { return Math.max(this.stage.clientWidth, 260); }
-  get columns() { return Math.max(this.width - MARGIN.left - MARGIN.right, 1); }
+  /** Look up how wide the stage is: once a drawing, since that makes the browser lay it out. */
+  measure() {
+    this.width = Math.max(this.stage.clientWidth, 260);
+    this.columns = Math.max(this.width - MARGIN.left - MARGIN.right, 1);
+  }
   x(t) {
     return MARGIN.left + (t - this.view[0]) / (this.view[1] - this.view[0]) * this.columns;
   }
@@ -83,6 +86,7 @@ class Traces {
     requestAnimationFrame(() => { this.waiting = false; this.draw(); });
   }
   draw() {
+    this.measure();
     this.marks.draw();
     this.panels.forEach((panel, k) => panel.draw(k === this.panels.length - 1));
     this.tools.draw();

@@ -73,7 +73,27 @@ function timeText(t, span) {
 
 /** Whether rows first to last are more than `columns` pixels can show one by one. */
 function isDense(first, last, columns) {
-  return last - first > 3 * columns;
+  return last - first > 2 * columns;
+}
+
+/** A coordinate with one decimal, which is finer than a screen. */
+function pixel(value) {
+  return Math.round(value * 10) / 10;
+}
+
+/** Draws a path point by point; what falls on the point before is left out. */
+class Pen {
+  constructor() { this.out = []; this.lift(); }
+  lift() { this.down = false; }
+  to(x, y) {
+    const [px, py] = [pixel(x), pixel(y)];
+    if (this.down && px === this.x && py === this.y) return;
+    this.out.push(this.down ? "L" : "M", px, " ", py);
+    this.down = true;
+    this.x = px;
+    this.y = py;
+  }
+  toString() { return this.out.join(""); }
 }
 
 /**
@@ -81,26 +101,26 @@ function isDense(first, last, columns) {
  * highest and last point are drawn: no peak is lost, and the line looks as if all were.
  */
 function pathOf(times, values, first, last, x, y, columns) {
+  const pen = new Pen();
   const dense = isDense(first, last, columns);
-  const out = [];
-  let pen = false, column = NaN, kept = [];
-  const flush = () => {
-    for (const k of [...new Set(kept)].sort((a, b) => a - b)) {
-      out.push((pen ? "L" : "M") + x(times[k]).toFixed(1) + " " + y(values[k]).toFixed(1));
-      pen = true;
+  let k = first;
+  while (k < last) {
+    if (Number.isNaN(values[k])) { pen.lift(); k++; continue; }
+    if (!dense) { pen.to(x(times[k]), y(values[k])); k++; continue; }
+    const column = Math.floor(x(times[k]));
+    let low = k, high = k, end = k;
+    for (let j = k + 1; j < last && Math.floor(x(times[j])) === column; j++) {
+      if (Number.isNaN(values[j])) break;
+      if (values[j] < values[low]) low = j;
+      if (values[j] > values[high]) high = j;
+      end = j;
     }
-    kept = [];
-  };
-  for (let k = first; k < last; k++) {
-    if (Number.isNaN(values[k])) { flush(); pen = false; column = NaN; continue; }
-    const here = dense ? Math.floor(x(times[k])) : k;
-    if (here !== column) { flush(); column = here; kept = [k, k, k, k]; continue; }
-    if (values[k] < values[kept[1]]) kept[1] = k;
-    if (values[k] > values[kept[2]]) kept[2] = k;
-    kept[3] = k;
+    for (const row of low < high ? [k, low, high, end] : [k, high, low, end]) {
+      pen.to(column, y(values[row]));
+    }
+    k = end + 1;
   }
-  flush();
-  return out.join("");
+  return pen.toString();
 }
 
 /** Mean rates over bins `factor` times as wide, from the rates between `edges`. */

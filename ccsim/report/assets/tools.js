@@ -102,7 +102,7 @@ class Tools {
     button("▶", "Later (key →)", () => traces.pan(0.25));
     button("Whole run", "All of it (key 0)", () => traces.reset());
     for (const swap of traces.data.swaps.slice(0, 4)) {
-      button(`Swap at ${Number(swap.t[0].toFixed(3))} s`, `${swap.label}, ${swap.how}: 2 s before to 10 s after`,
+      button(`At ${Number(swap.t[0].toFixed(3))} s`, `${swap.label}, ${swap.how}: 2 s before to 10 s after`,
         () => traces.show(swap.t[0] - 2, swap.t[0] + 10));
     }
     this.bar.append(this.range, html("span", "hint",
