@@ -25,7 +25,10 @@ __all__ = ["HOST_MEAN_NS", "LateReceiver", "Lateness", "stall_lengths_us", "stal
 
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
-HOST_MEAN_NS = 14 * NS_PER_US  # what a host takes beyond its least, of a packet and of an ACK
+HOST_MEAN_NS = 15 * NS_PER_US  # what a host takes beyond its least, of a packet and of an ACK:
+ASLEEP_NS = 14 * NS_PER_US  # mostly so much, as it has to wake up,
+JITTER_NS = 2 * NS_PER_US  # and a little more,
+AWAKE = 0.1  # but less in this share of cases
 DRAWS = 4096  # host times, used over and over
 
 
@@ -42,7 +45,10 @@ class Lateness:
         ends = np.maximum.accumulate(starts + (lengths * NS_PER_US).astype(np.int64))
         self.starts: list[int] = starts.tolist()
         self.ends: list[int] = ends.tolist()
-        self._host: list[int] = rng.exponential(HOST_MEAN_NS, DRAWS).astype(np.int64).tolist()
+        asleep = ASLEEP_NS + rng.exponential(JITTER_NS, DRAWS)
+        awake = rng.uniform(0, ASLEEP_NS, DRAWS)
+        times = np.where(rng.uniform(0, 1, DRAWS) < AWAKE, awake, asleep)
+        self._host: list[int] = times.astype(np.int64).tolist()
         self._used = 0
 
     def handed_over(self, t_ns: int) -> int:
@@ -109,6 +115,6 @@ class LateReceiver(Receiver):
 
     def _hand_over(self, mine: list[AckRow], acks: list[AckRow]) -> None:
         """Delay ACKs as far as the path does on their way back."""
-        for t, *rest in mine:
+        for t, una, echo_us, blocks in mine:
             self._last_ack_ns = max(self._last_ack_ns, self.lateness.handed_over(t))
-            acks.append((self._last_ack_ns, *rest))
+            acks.append((self._last_ack_ns, una, echo_us, blocks))
