@@ -173,7 +173,10 @@ def _data_lateness(packets: list[dict[str, str]]) -> dict[int, int]:
 def _ack_lateness(packets: list[dict[str, str]], info: list[dict[str, str]]) -> dict[int, int]:
     """Return the time from each ACK's arrival to when the sender had processed it."""
     due = {f"A{p['idx']}": int(p["due_us"]) for p in packets if p["kind"] == "A" and p["due_us"]}
-    late = {row["ev"]: _ns(int(row["t_us"]) - due[row["ev"]]) for row in info if row["ev"] in due}
+    late: dict[str, int] = {}
+    for row in info:
+        if row["ev"] in due:  # of a duplicate the first copy counts
+            late.setdefault(row["ev"], _ns(int(row["t_us"]) - due[row["ev"]]))
     return {int(event[1:]): ns for event, ns in late.items() if 0 <= ns < LATE_MAX_NS}
 
 
