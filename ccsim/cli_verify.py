@@ -111,12 +111,11 @@ def _counters(differing: dict[str, tuple[int, int]]) -> str:
 
 def _plot_episode(outcome: Comparison, folder: Path) -> None:
     from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import episode_panels
+    from ccsim.verify.curves import episode_marks, episode_panels
 
     name = outcome.episode.name
-    draw_overlay(
-        f"{name}: {outcome.episode.meta['what']}", episode_panels(outcome), folder / f"{name}.png"
-    )
+    title = f"{name}: {outcome.episode.meta['what']}"
+    draw_overlay(title, episode_panels(outcome), folder / f"{name}.png", episode_marks(outcome))
 
 
 def verify_trace_verb(args: argparse.Namespace) -> int:
@@ -136,7 +135,8 @@ def verify_trace_verb(args: argparse.Namespace) -> int:
 
 def _plot_trace(outcome: TraceMetrics, folder: Path) -> None:
     from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import trace_panels
+    from ccsim.verify.curves import trace_marks, trace_panels
 
     name = outcome.trace.name
-    draw_overlay(name, trace_panels(outcome), folder / f"{name}.png")
+    title = name + (f" (the first of {outcome.seeds} seeds)" if outcome.seeds > 1 else "")
+    draw_overlay(title, trace_panels(outcome), folder / f"{name}.png", trace_marks(outcome))

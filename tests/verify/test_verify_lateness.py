@@ -68,6 +68,15 @@ def test_a_longest_stall_no_longer_than_the_99_9th_percentile_bounds_all() -> No
     assert stall_lengths_us(np.array([1e-9]), 50, 2000, 2000).tolist() == [2000]
 
 
+@pytest.mark.parametrize(
+    "told", [{}, {"fwd_lateness_us": {"p99": 0, "p999": 0, "max": 0}}], ids=["nothing", "zeros"]
+)
+def test_a_path_of_which_no_lateness_is_told_is_next_to_never_late(told: dict[str, Any]) -> None:
+    one = Lateness({"duration_s": 2, "emulator": told}, np.random.default_rng(3))
+    late = np.array([one.handed_over(t) - t for t in range(0, 2000 * MS, MS)])
+    assert late.max() < 40_000
+
+
 def test_the_same_seed_draws_the_same() -> None:
     one, two = (Lateness(meta(5), np.random.default_rng(7)) for _ in range(2))
     other = Lateness(meta(5), np.random.default_rng(8))
