@@ -52,10 +52,13 @@ class Lateness:
 
     def handed_over(self, t_ns: int) -> int:
         """Return when the host has dealt with what falls due at ``t_ns``."""
-        k = bisect_right(self.starts, t_ns) - 1
         self._used = (self._used + 1) % DRAWS
-        at = self.ends[k] if k >= 0 and t_ns < self.ends[k] else t_ns
-        return at + self._host[self._used]
+        return self.awake(t_ns) + self._host[self._used]
+
+    def awake(self, t_ns: int) -> int:
+        """Return ``t_ns``, or the end of the stall that it falls into."""
+        k = bisect_right(self.starts, t_ns) - 1
+        return self.ends[k] if k >= 0 and t_ns < self.ends[k] else t_ns
 
 
 def _quantiles_us(meta: dict[str, Any]) -> tuple[float, float, float]:

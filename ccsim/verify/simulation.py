@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def _run(trace: Trace, seed: int, scenario: dict[str, Any]) -> SimResult:
     for flow in world.flows:
         if late is not None:
             flow.receiver = LateReceiver(flow.receiver.host, flow.receiver.quick, late)
+            flow.sk.host = replace(flow.sk.host, awake_ns=late.awake)
         flow.receiver.writer = BulkWriter()
     world.run()
     return world.result()

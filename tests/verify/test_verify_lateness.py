@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ccsim.kernel import Kernel
+from ccsim.kernel.sock import PACING_NEEDED
 from ccsim.tcp.host import Host
+from ccsim.tcp.pacing import pacing_due
 from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.sender import Sender
 from ccsim.verify.lateness import Lateness, LateReceiver, stall_lengths_us, stall_rate_per_s
 
 MS = 1_000_000
@@ -114,3 +118,30 @@ def test_without_stalls_it_acknowledges_as_any_receiver() -> None:
     for receiver, acks in zip((late, plain), rows, strict=True):
         receiver.receive(times, [*range(20), *range(21, 41)], [0] * 40, acks)
     assert rows[0] == rows[1]
+
+
+def test_a_pacing_timer_that_falls_due_in_a_stall_runs_at_its_end() -> None:
+    late = Exact((10 * MS, 14 * MS))
+    for host, runs in ((Host(), 12 * MS), (Host(awake_ns=late.awake), 14 * MS)):
+        sk = Sender(host)
+        sk.tcp_wstamp_ns = 12 * MS
+        assert pacing_due(sk) == runs
+
+
+def test_a_stall_costs_a_paced_sender_all_of_it_but_half_a_gap() -> None:
+    """At 1448 kB/s a packet leaves each ms; those due at 11 to 15 ms wait for 15.2 ms. The pacer
+    makes up for half a gap, so the next leaves 0.5 ms later and the others 1 ms apart."""
+    sk = Sender(Host(awake_ns=Exact((10_500_000, 15_200_000)).awake))
+    sk.set_clock(0)
+    Kernel(profile="linux", default="reno").socket(sk)
+    sk.handshake_done(0, -40 * MS, syn_retransmitted=False)
+    sk.pacing_status, sk.pacing_rate, sk.snd_cwnd = PACING_NEEDED, 1_448_000, 100
+    sk.data_segs_out = 10  # the first ten are never paced
+    sk.begin()
+    while sk.pacing_ns < 20 * MS:
+        t = sk.pacing_ns
+        sk.set_clock(t)
+        sk.on_pacing(t)
+    sent = [t / MS for t in sk.out_t]
+    assert sent[:11] == pytest.approx(range(11))
+    assert sent[11:15] == pytest.approx([15.2, 15.7, 16.7, 17.7])
