@@ -55,14 +55,18 @@ def _add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="DIR",
         help=f"overlay both in DIR/NAME.png; default: {PLOT_FOLDER}",
     )
+    parser.add_argument("--table", action="store_true", help="print a Markdown table")
 
 
 def verify_episode_verb(args: argparse.Namespace) -> int:
     """Replay episodes; return 1 if one that has to agree does not."""
     from ccsim.verify.compare import replay_episode
     from ccsim.verify.episode import episode_files, load_episode
+    from ccsim.verify.tables import EPISODE_HEAD, episode_row
 
     failed = 0
+    if args.table:
+        print(EPISODE_HEAD)
     seen: Counter[tuple[str, str]] = Counter()
     agreed: Counter[tuple[str, str]] = Counter()
     for path in episode_files(args.paths):
@@ -72,9 +76,11 @@ def verify_episode_verb(args: argparse.Namespace) -> int:
         agreed[kind] += outcome.agrees
         failed += outcome.required and not outcome.agrees
         if not args.quiet or not outcome.agrees:
-            print(_episode_line(outcome))
+            print(episode_row(outcome) if args.table else _episode_line(outcome))
         if args.plot is not None:
             _plot_episode(outcome, Path(args.plot))
+    if args.table:
+        print()
     for cc, agreement in sorted(seen):
         kind = cc, agreement
         print(f"{cc}, {_KINDS[agreement]}: {agreed[kind]} of {seen[kind]} agree")
@@ -111,23 +117,25 @@ def _counters(differing: dict[str, tuple[int, int]]) -> str:
 
 def _plot_episode(outcome: Comparison, folder: Path) -> None:
     from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import episode_panels
+    from ccsim.verify.curves import episode_marks, episode_panels
 
     name = outcome.episode.name
-    draw_overlay(
-        f"{name}: {outcome.episode.meta['what']}", episode_panels(outcome), folder / f"{name}.png"
-    )
+    title = f"{name}: {outcome.episode.meta['what']}"
+    draw_overlay(title, episode_panels(outcome), folder / f"{name}.png", episode_marks(outcome))
 
 
 def verify_trace_verb(args: argparse.Namespace) -> int:
     """Simulate recorded transfers; return 1 if a requirement is missed."""
     from ccsim.verify.metrics import compare_trace
+    from ccsim.verify.tables import TRACE_HEAD, trace_rows
     from ccsim.verify.trace import load_trace, trace_files
 
     failed = 0
+    if args.table:
+        print(TRACE_HEAD)
     for path in trace_files(args.paths):
         outcome = compare_trace(load_trace(path), seeds=args.seeds)
-        print(outcome.text(), flush=True)
+        print("\n".join(trace_rows(outcome)) if args.table else outcome.text(), flush=True)
         failed += not outcome.passes
         if args.plot is not None:
             _plot_trace(outcome, Path(args.plot))
@@ -136,7 +144,8 @@ def verify_trace_verb(args: argparse.Namespace) -> int:
 
 def _plot_trace(outcome: TraceMetrics, folder: Path) -> None:
     from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import trace_panels
+    from ccsim.verify.curves import trace_marks, trace_panels
 
     name = outcome.trace.name
-    draw_overlay(name, trace_panels(outcome), folder / f"{name}.png")
+    title = name + (f" (the first of {outcome.seeds} seeds)" if outcome.seeds > 1 else "")
+    draw_overlay(title, trace_panels(outcome), folder / f"{name}.png", trace_marks(outcome))

@@ -3,6 +3,7 @@ sysctls."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 __all__ = ["NEVER", "Host", "wheel_jiffies"]
@@ -63,6 +64,7 @@ class Host:
     slow_start_after_idle: bool = True
     pacing_ss_ratio: int = 200
     pacing_ca_ratio: int = 120
+    awake_ns: Callable[[int], int] | None = None  # when it sees to what is due at t; None: at once
     jiffy_ns: int = field(init=False, default=0)
     jiffy_us: int = field(init=False, default=0)
 

@@ -17,7 +17,7 @@ from ccsim.tcp.alert import (
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
-from ccsim.tcp.pacing import pacing_rate, update_pacing_rate
+from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
 from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
@@ -116,7 +116,7 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         and nxt < sk.write_limit
         and nxt < ack + sk.rwnd
     ):
-        sk.pacing_ns = sk.tcp_wstamp_ns  # the pacer's turn comes later: nothing can be sent now
+        sk.pacing_ns = pacing_due(sk)  # the pacer's turn comes later: nothing can be sent now
         set_xmit_timer(sk)
         return True
     # The timer that the ACK sets anew is set again by what it lets out: once is enough, unless that

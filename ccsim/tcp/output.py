@@ -17,6 +17,7 @@ from ccsim.tcp.cwnd import (
 )
 from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR, send_cwr
 from ccsim.tcp.host import NEVER
+from ccsim.tcp.pacing import pacing_due
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
 from ccsim.tcp.rate import skb_sent
@@ -126,7 +127,7 @@ def _transmit_paced(sk: TcpSock, end: int, left_out: int) -> None:
     while seq < end:
         stamp = sk.tcp_wstamp_ns
         if stamp > now_ns:
-            sk.pacing_ns = stamp
+            sk.pacing_ns = pacing_due(sk)
             return
         if seq - left_out == sk.una:
             ca_event(sk, CaEvent.TX_START)
@@ -257,7 +258,7 @@ def xmit_retransmit_queue(sk: TcpSock) -> None:
     rearm = False
     while waiting and sk.retrans_out < sk.lost_out:
         if sk.tcp_wstamp_ns > sk.tcp_clock_cache and sk.pacing_status != PACING_NONE:
-            sk.pacing_ns = sk.tcp_wstamp_ns
+            sk.pacing_ns = pacing_due(sk)
             break
         if sk.snd_cwnd <= in_flight(sk):
             break
@@ -298,6 +299,8 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
         or sk.ca_state != OPEN
         or not rate
     ):
+        return False
+    if sk.host.awake_ns is not None:
         return False
     packets = sk.packets
     base = packets.base

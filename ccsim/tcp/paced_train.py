@@ -43,6 +43,7 @@ def may_take_paced_train(sk: TcpSock) -> bool:
         and ops.pkts_acked is None
         and sk.pacing_status != PACING_NONE
         and sk.pacing_ns == sk.tcp_wstamp_ns
+        and sk.host.awake_ns is None
         and not sk.is_cwnd_limited
         and sk.snd_ssthresh <= sk.snd_cwnd
         and sk.data_segs_out >= SEGS_NEVER_PACED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["pacing_rate", "update_pacing_rate"]
+__all__ = ["pacing_due", "pacing_rate", "update_pacing_rate"]
 
 US_PER_S = 1_000_000
 
@@ -21,3 +21,10 @@ def update_pacing_rate(sk: TcpSock) -> None:
     """Set the pacing rate of a sender whose algorithm does not; it is enforced only while pacing is
     needed."""
     sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - sk.una, sk.srtt_us)
+
+
+def pacing_due(sk: TcpSock) -> int:
+    """Return when the pacer's turn comes [ns]: when the next packet may leave, or once the host is
+    awake to see it."""
+    awake_ns = sk.host.awake_ns
+    return sk.tcp_wstamp_ns if awake_ns is None else awake_ns(sk.tcp_wstamp_ns)

@@ -153,7 +153,8 @@ def _actual_writes(
 
 
 def _data_lateness(packets: list[dict[str, str]]) -> dict[int, int]:
-    """Return the time from each data packet's arrival to the ACK that it elicited at once."""
+    """Return how long after its arrival each data packet was dealt with: as long as its delivery
+    was late, or until the ACK that it elicited at once."""
     arrivals = sorted(
         (int(p["due_us"]), int(p["idx"])) for p in packets if p["kind"] == "D" and p["due_us"]
     )
@@ -164,13 +165,18 @@ def _data_lateness(packets: list[dict[str, str]]) -> dict[int, int]:
             if k >= 0:
                 due, index = arrivals[k]
                 late[index] = _ns(int(packet["t_us"]) - due)
-    return {index: ns for index, ns in late.items() if ns < LATE_MAX_NS}
+    late = {index: ns for index, ns in late.items() if ns < LATE_MAX_NS}
+    told = {int(p["idx"]): _ns(p["late_us"]) for p in packets if p["kind"] == "D" and p["late_us"]}
+    return {**late, **told}
 
 
 def _ack_lateness(packets: list[dict[str, str]], info: list[dict[str, str]]) -> dict[int, int]:
     """Return the time from each ACK's arrival to when the sender had processed it."""
     due = {f"A{p['idx']}": int(p["due_us"]) for p in packets if p["kind"] == "A" and p["due_us"]}
-    late = {row["ev"]: _ns(int(row["t_us"]) - due[row["ev"]]) for row in info if row["ev"] in due}
+    late: dict[str, int] = {}
+    for row in info:
+        if row["ev"] in due:  # of a duplicate the first copy counts
+            late.setdefault(row["ev"], _ns(int(row["t_us"]) - due[row["ev"]]))
     return {int(event[1:]): ns for event, ns in late.items() if 0 <= ns < LATE_MAX_NS}
 
 

@@ -40,7 +40,8 @@ class RecordedFlow:
 @dataclass(frozen=True)
 class RecordedSwap:
     """One ``setsockopt``: when, on which flow, to what; (cwnd, ssthresh, pacing rate [bytes/s], -1
-    for unlimited) just before and after; and ca_state before."""
+    for unlimited) just before and after; ca_state before; and packets delivered by then, SACKed
+    ones included."""
 
     t_ns: int
     flow: int
@@ -48,6 +49,7 @@ class RecordedSwap:
     before: tuple[int, int, int]
     after: tuple[int, int, int]
     ca_state: int
+    delivered: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,17 +139,24 @@ def _column(rows: list[dict[str, str]], name: str) -> Column:
 
 
 def _swaps(specs: list[dict[str, Any]], rows: list[dict[str, str]]) -> Iterator[RecordedSwap]:
-    """Yield the swaps in order; the rows around each are those of its flow."""
+    """Yield the swaps in order of time; the rows around each are those of its flow."""
     marks = [row for row in rows if row["event"] in ("swap_pre", "swap_post")]
-    for spec in specs:
+    for spec in sorted(specs, key=lambda spec: float(spec["t_s"])):
         own = [row for row in marks if int(row["flow"]) == spec["flow"]]
         at = min(
             range(0, len(own), 2), key=lambda k: abs(float(own[k]["t_ms"]) - 1e3 * spec["t_s"])
         )
         before, after = own[at], own[at + 1]
         t_ns = round(float(before["t_ms"]) * NS_PER_MS)
-        state = int(before["ca_state"])
-        yield RecordedSwap(t_ns, spec["flow"], spec["to"], _values(before), _values(after), state)
+        yield RecordedSwap(
+            t_ns,
+            spec["flow"],
+            spec["to"],
+            _values(before),
+            _values(after),
+            ca_state=int(before["ca_state"]),
+            delivered=int(before["delivered"]) - 1,  # the kernel counts the SYN too
+        )
 
 
 def _values(row: dict[str, str]) -> tuple[int, int, int]:
