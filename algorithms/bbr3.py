@@ -47,6 +47,8 @@ from ccsim.kernel.sock import Sock
 __all__ = ["Bbr3", "bbr3"]
 
 STARTUP, DRAIN, DOWN, CRUISE, REFILL, UP, PROBE_RTT = range(7)
+PROBE_BW = ("ProbeBW_DOWN", "ProbeBW_CRUISE", "ProbeBW_REFILL", "ProbeBW_UP")
+PHASES = ("Startup", "Drain", *PROBE_BW, "ProbeRTT")
 RECOVERY = 3  # CaState
 
 UNIT = 1 << 8  # a gain of 1
@@ -391,4 +393,5 @@ bbr3 = TcpCongestionOps(
     get_info=get_info,
     export_model=export_model,
     import_model=import_model,
+    phase=lambda sk: PHASES[sk.ca.state],
 )
