@@ -143,8 +143,7 @@ def end_round(sk: Sock, ca: Bbr, rs: RateSample) -> None:
     if ca.full_bw_reached or rs.is_app_limited:
         return
     if ca.max_bw >= ca.full_bw * FULL_BW_GROWTH >> GAIN_SHIFT:
-        ca.full_bw = ca.max_bw
-        ca.full_bw_cnt = 0
+        ca.full_bw, ca.full_bw_cnt = ca.max_bw, 0
     else:  # not the growth that a doubled rate brings on a path not yet full
         ca.full_bw_cnt += 1
         ca.full_bw_reached = ca.full_bw_cnt >= FULL_BW_ROUNDS
@@ -240,10 +239,9 @@ def leave_probe_rtt(sk: Sock, ca: Bbr) -> None:
         return
     stamp_min_rtt(sk, ca)
     sk.snd_cwnd = max(sk.snd_cwnd, ca.prior_cwnd)
+    ca.mode = STARTUP
     if ca.full_bw_reached:
         probe_bandwidth(sk, ca)
-    else:
-        ca.mode = STARTUP
 
 
 def set_pacing_rate(sk: Sock, ca: Bbr, bw: int, gain: int) -> None:
@@ -310,10 +308,8 @@ def recover(sk: Sock, ca: Bbr, losses: int, acked: int) -> int:
 
 def save_cwnd(sk: Sock, ca: Bbr) -> None:
     """Remember the window for the end of a recovery or of ProbeRTT."""
-    if ca.prev_ca_state < RECOVERY and ca.mode != PROBE_RTT:
-        ca.prior_cwnd = sk.snd_cwnd
-    else:
-        ca.prior_cwnd = max(ca.prior_cwnd, sk.snd_cwnd)
+    known_good = ca.prev_ca_state < RECOVERY and ca.mode != PROBE_RTT
+    ca.prior_cwnd = sk.snd_cwnd if known_good else max(ca.prior_cwnd, sk.snd_cwnd)
 
 
 def ssthresh(sk: Sock) -> int:
@@ -332,16 +328,14 @@ def undo_cwnd(sk: Sock) -> int:
 def set_state(sk: Sock, new_state: int) -> None:
     """Treat a timeout as a round's end with a loss."""
     if new_state == LOSS:
-        ca = sk.ca
-        ca.prev_ca_state, ca.full_bw, ca.round_start = LOSS, 0, True
-        look_for_policer(sk, ca, losses=1, app_limited=False)
+        sk.ca.prev_ca_state, sk.ca.full_bw, sk.ca.round_start = LOSS, 0, True
+        look_for_policer(sk, sk.ca, losses=1, app_limited=False)
 
 
 def init(sk: Sock) -> None:
     """Start from what the socket knows: its window, its RTT, how much it has delivered so far."""
     ca = sk.ca
-    ca.next_rtt_delivered = sk.delivered
-    ca.min_rtt_us = sk.rtt_min_us
+    ca.next_rtt_delivered, ca.min_rtt_us = sk.delivered, sk.rtt_min_us
     stamp_min_rtt(sk, ca)
     ca.has_seen_rtt = sk.srtt_us > 0
     start_pacing(sk, HIGH_GAIN)
@@ -356,8 +350,7 @@ def cwnd_event(sk: Sock, event: int) -> None:
         return
     ca = sk.ca
     ca.idle_restart = True
-    ca.ack_epoch_mstamp = sk.tcp_mstamp
-    ca.ack_epoch_acked = 0
+    ca.ack_epoch_mstamp, ca.ack_epoch_acked = sk.tcp_mstamp, 0
     if ca.mode == PROBE_BW:
         set_pacing_rate(sk, ca, ca.lt_bw if ca.lt_use_bw else ca.max_bw, UNIT)
     elif ca.mode == PROBE_RTT:

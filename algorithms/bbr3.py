@@ -47,6 +47,8 @@ from ccsim.kernel.sock import Sock
 __all__ = ["Bbr3", "bbr3"]
 
 STARTUP, DRAIN, DOWN, CRUISE, REFILL, UP, PROBE_RTT = range(7)
+PROBE_BW = ("ProbeBW_DOWN", "ProbeBW_CRUISE", "ProbeBW_REFILL", "ProbeBW_UP")
+PHASES = ("Startup", "Drain", *PROBE_BW, "ProbeRTT")
 RECOVERY = 3  # CaState
 
 UNIT = 1 << 8  # a gain of 1
@@ -371,12 +373,6 @@ def import_model(sk: Sock, model: Mapping[str, int]) -> None:
         set_pacing_rate(sk, ca, pacing_gain(sk, ca))
 
 
-def phase(sk: Sock) -> str:
-    """Return the name of the state; the four of ProbeBW have one."""
-    names = {STARTUP: "Startup", DRAIN: "Drain", PROBE_RTT: "ProbeRTT"}
-    return names.get(sk.ca.state, "ProbeBW")
-
-
 def get_info(sk: Sock) -> dict[str, int]:
     """Return what ``ss -i`` shows: bandwidth [bytes/s], least RTT [us], gains [1/256]."""
     ca = sk.ca
@@ -397,5 +393,5 @@ bbr3 = TcpCongestionOps(
     get_info=get_info,
     export_model=export_model,
     import_model=import_model,
-    phase=phase,
+    phase=lambda sk: PHASES[sk.ca.state],
 )

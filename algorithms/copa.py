@@ -254,6 +254,13 @@ def get_info(sk: Sock) -> dict[str, int]:
     }
 
 
+def phase(sk: Sock) -> str:
+    """Return ``SlowStart``, or the mode: ``Default`` or ``Competitive``."""
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        return "SlowStart"
+    return "Competitive" if sk.ca.is_competitive else "Default"
+
+
 copa = TcpCongestionOps(
     name="copa",
     params=Params(),
@@ -264,4 +271,5 @@ copa = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     cwnd_event=cwnd_event,
     get_info=get_info,
+    phase=phase,
 )

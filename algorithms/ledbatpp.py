@@ -201,6 +201,13 @@ def get_info(sk: Sock) -> dict[str, int]:
     }
 
 
+def phase(sk: Sock) -> str:
+    """Return ``Slowdown``, which includes the way back, ``SlowStart`` or ``Avoidance``."""
+    if sk.ca.began_mstamp:
+        return "Slowdown"
+    return "SlowStart" if sk.snd_cwnd < sk.snd_ssthresh else "Avoidance"
+
+
 ledbatpp = TcpCongestionOps(
     name="ledbatpp",
     params=Params(),
@@ -210,4 +217,5 @@ ledbatpp = TcpCongestionOps(
     ssthresh=ssthresh,
     undo_cwnd=tcp_reno_undo_cwnd,
     get_info=get_info,
+    phase=phase,
 )

@@ -56,7 +56,13 @@ TRIGGER_STATES: Mapping[str, str] = {
     "Startup": "BBR looks for the bandwidth",
     "Drain": "BBR empties the queue that Startup made",
     "ProbeBW": "BBR holds and probes the bandwidth",
+    "ProbeBW_DOWN": "BBRv3 empties the queue that a probe made",
+    "ProbeBW_CRUISE": "BBRv3 sends at the bandwidth",
+    "ProbeBW_REFILL": "BBRv3 fills the pipe before a probe",
+    "ProbeBW_UP": "BBRv3 sends faster than the bandwidth",
     "ProbeRTT": "BBR lets the window fall to measure the least RTT",
+    "Competitive": "Copa competes with flows that fill the queue",
+    "Slowdown": "LEDBAT++ empties its part of the queue",
 }
 """States of a flow that a swap can wait for (``swaps.*.when.state``)."""
 

@@ -47,8 +47,9 @@ def is_in_state(sk: TcpSock, state: str) -> bool:
         return sk.app_limited != 0
     if state == "slow-start":
         return sk.snd_cwnd < sk.snd_ssthresh
-    phase = sk.ca_ops.phase
-    return phase is not None and phase(sk) == state
+    hook = sk.ca_ops.phase
+    phase = "" if hook is None else hook(sk)
+    return phase == state or phase.startswith(f"{state}_")  # ProbeBW is all of ProbeBW_UP and kin
 
 
 def _losses(sk: TcpSock) -> int:

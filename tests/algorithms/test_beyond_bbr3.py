@@ -545,6 +545,18 @@ def test_a_parameter_out_of_range_is_refused(wrong: dict[str, int], message: str
         bbr3.Limits(**wrong)
 
 
+def test_its_phases_have_the_drafts_names() -> None:
+    sk = sender()
+    phase = bbr3.bbr3.phase
+    names = []
+    for sk.ca.state in range(7):
+        names.append(phase(sk))
+    assert names == [
+        *("Startup", "Drain", "ProbeBW_DOWN", "ProbeBW_CRUISE"),
+        *("ProbeBW_REFILL", "ProbeBW_UP", "ProbeRTT"),
+    ]
+
+
 def test_ss_shows_bandwidth_rtt_and_gains() -> None:
     info = bbr3.get_info(cruising())
     assert info["bw_Bps"] == pytest.approx(1_448_000, rel=0.001)

@@ -165,6 +165,15 @@ def test_1_over_delta_never_falls_below_the_default() -> None:
     assert sk.ca.inv_delta == 4 * ONE
 
 
+def test_its_phase_is_slow_start_or_the_mode() -> None:
+    sk = sender(snd_cwnd=100, snd_ssthresh=101)
+    assert copa.phase(sk) == "SlowStart"
+    sk.snd_ssthresh = 100
+    assert copa.phase(sk) == "Default"
+    sk.ca.is_competitive = True
+    assert copa.phase(sk) == "Competitive"
+
+
 def test_competition_can_be_switched_off() -> None:
     sk = sender({"competitive": False})
     ack(sk, 40_000)

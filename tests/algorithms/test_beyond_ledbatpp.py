@@ -176,6 +176,12 @@ def test_the_next_comes_after_nine_times_as_long_as_the_slowdown_took() -> None:
     assert not sk.ca.began_mstamp
 
 
+def test_its_phase_is_slow_start_avoidance_or_a_slowdown() -> None:
+    assert ledbatpp.phase(sender(10, 11)) == "SlowStart"
+    assert ledbatpp.phase(sender(10, 10)) == "Avoidance"
+    assert ledbatpp.phase(slowing()) == "Slowdown"
+
+
 def test_a_slowdown_waits_until_losses_are_repaired() -> None:
     sk = settled(40, 0)
     sk.ca.slowdown_mstamp = sk.tcp_mstamp
