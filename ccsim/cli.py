@@ -203,6 +203,7 @@ def _add_other_verbs(verbs: Verbs) -> None:
         ("ccsim.cli_study", "add_parsers", verbs),
         ("ccsim.cli_report", "add_parsers", verbs),
         ("ccsim.cli_search", "add_parsers", verbs),
+        ("ccsim.cli_gallery", "add_parsers", verbs),
     ):
         getattr(import_module(module), function)(target)
 
