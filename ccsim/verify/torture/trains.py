@@ -20,7 +20,7 @@ from ccsim.sim.streams import FlowRandom
 from ccsim.verify.torture.loading import place_of
 from ccsim.verify.torture.report import AlgorithmReport, Finding
 
-__all__ = ["compare_trains"]
+__all__ = ["TrainLife", "compare_trains"]
 
 LIVES = 80
 MSS = 1448
@@ -30,7 +30,8 @@ FIELDS = [
     for field in Sock.__slots__
     if field not in {"ca", "ca_ops", "random", "kernel_data", "snd_nxt", "max_packets_out"}
 ]
-Row = tuple[int, int, int, int]  # time [ns], packets acknowledged, of them by this ACK, RTT [us]
+Row = tuple[int, int, int, int, int]
+"""Time [ns], packets acknowledged, of them by this ACK, RTT [us], bytes in flight."""
 
 
 def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
@@ -38,7 +39,7 @@ def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
     if ops.train is None or ops.cong_avoid is None:
         return
     for seed in range(LIVES):
-        life = _Life(ops, seed)
+        life = TrainLife(ops, seed)
         try:
             wrong = life.compare()
         except Exception as error:
@@ -51,7 +52,7 @@ def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
             return
 
 
-class _Life:
+class TrainLife:
     """A socket whose ACKs come by hooks at first and then, in a copy, by trains too."""
 
     def __init__(self, ops: TcpCongestionOps, seed: int) -> None:
@@ -68,7 +69,7 @@ class _Life:
         sk.ecn_flags = int(bool(ops.flags & TCP_CONG_NEEDS_ECN))
         sk.snd_cwnd = rng.choice([2, 10, 10, 40, 200])
         sk.srtt_us, sk.pacing_rate = 8 * self.rtt_us, 10**7
-        self.set_clock((self.t_ns, self.una, 0, self.rtt_us))
+        self.set_clock((self.t_ns, self.una, 0, self.rtt_us, 0))
         self.nxt = self.una + sk.snd_cwnd
         sk.snd_nxt = self.nxt * MSS
         sk.ca = ops.private() if ops.private is not None else None
@@ -102,7 +103,8 @@ class _Life:
             acked = rng.randrange(1, most + 1)
             self.una += acked
             rtt = self.rtt_us + k * rise + (rng.randrange(self.rtt_us // 2) if jitter else 0)
-            rows.append((self.t_ns, self.una, acked, rtt))
+            flight = MSS * rng.randrange(window // 2, window + 1)
+            rows.append((self.t_ns, self.una, acked, rtt, flight))
         return rows
 
     def lose(self) -> None:
@@ -132,8 +134,7 @@ class _Life:
             sk.snd_nxt = self.nxt * MSS
             sk.delivered += row[2]
             if ops.pkts_acked is not None:
-                flight = MSS * min(sk.snd_cwnd, self.nxt - row[1] + row[2])
-                ops.pkts_acked(sk, AckSample(row[2], row[3], flight))
+                ops.pkts_acked(sk, AckSample(row[2], row[3], row[4]))
             if ops.in_ack_event is not None:
                 ops.in_ack_event(sk, 0)
             ops.cong_avoid(sk, sk.snd_una, row[2])
@@ -187,11 +188,12 @@ class _Life:
         return windows
 
     def _train_of(self, rows: list[Row]) -> AckTrain:
-        t, una, acked, rtt = (
+        t, una, acked, rtt, flight = (
             np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)
         )
         clock = {"jiffies0_ns": JIFFIES0_NS, "jiffy_ns": self.jiffy_ns}
-        return AckTrain(t, una, acked, rtt, snd_nxt=self.nxt, mss=MSS, **clock)
+        more = {"snd_nxt": self.nxt, "mss": MSS, "in_flight": lambda: flight}
+        return AckTrain(t, una, acked, rtt, **more, **clock)
 
 
 def _plain(value: Any) -> Any:
