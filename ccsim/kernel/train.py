@@ -19,17 +19,19 @@ class AckTrain:
 
     ``t_ns`` arrival of each ACK [ns]; ``una`` packets acknowledged cumulatively after it; ``acked``
     packets it newly acknowledges (at least 1); ``rtt_us`` the RTT sample and ``in_flight`` the
-    bytes in flight that ``pkts_acked`` would receive [us, bytes]. All int64[n]. ``cwnd`` is the hook's output: snd_cwnd after each ACK. ``snd_nxt``
-    is the sender's next packet number before the first ACK; ``jiffies0_ns`` and ``jiffy_ns`` give
-    the tick of a time.
+    bytes in flight that ``pkts_acked`` would receive [us, bytes]. All int64[n]. ``cwnd`` is the
+    hook's output: snd_cwnd after each ACK. ``snd_nxt`` is the sender's next packet number before
+    the first ACK; ``jiffies0_ns`` and ``jiffy_ns`` give the tick of a time.
 
     The hook sees the socket as it is before the first ACK. It takes the first k ACKs, writes
     ``cwnd[:k]``, leaves ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh`` and ``ca`` as
     ``pkts_acked``, ``in_ack_event`` with no flag and ``cong_avoid``, called ACK by ACK, would have
     left them, and returns k (0 to n). ``snd_ssthresh`` may change at the last taken ACK only;
-    ``cwnd`` never falls below the window that the train began with, and an ACK grows it
-    by a packet more than it acknowledges at most. ``srtt_us`` moves with the samples, as its filter has it; ``delivered`` with
-    ``una``; ``delivered_ce``, timestamps and all else of the socket stays.
+    ``cwnd`` never falls below the window that the train began with, and grows at an ACK by what
+    that acknowledges and a packet more at most.
+
+    Between the ACKs ``srtt_us`` follows the samples, as its filter has it, and ``delivered``
+    follows ``una``; ``delivered_ce``, the timestamps and all else of the socket stay.
     """
 
     def __init__(

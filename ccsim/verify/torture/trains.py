@@ -34,6 +34,18 @@ Row = tuple[int, int, int, int, int]
 """Time [ns], packets acknowledged, of them by this ACK, RTT [us], bytes in flight."""
 
 
+class _Sock(Sock):
+    """A socket whose host does nothing when a hook asks it to."""
+
+    __slots__ = ()
+
+    def tcp_enter_cwr(self) -> None:
+        """Note nothing."""
+
+    def tcp_send_ack(self, rcv_nxt: int) -> None:
+        """Note nothing."""
+
+
 def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
     """Note the first life in which trains and hooks differ; nothing without a ``train`` hook."""
     if ops.train is None or ops.cong_avoid is None:
@@ -63,7 +75,7 @@ class TrainLife:
         self.t_ns = 10**9 + rng.randrange(10**9)
         self.rtt_us = rng.choice([500, 5000, 40_000, 200_000])
         self.una = rng.randrange(1, 1000)
-        self.sk = sk = Sock()
+        self.sk = sk = _Sock()
         sk.ca_ops, sk.random, sk.hz = ops, FlowRandom(seed), self.hz
         sk.is_cwnd_limited, sk.sk_state = True, TCP_ESTABLISHED
         sk.ecn_flags = int(bool(ops.flags & TCP_CONG_NEEDS_ECN))
@@ -191,9 +203,17 @@ class TrainLife:
         t, una, acked, rtt, flight = (
             np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)
         )
-        clock = {"jiffies0_ns": JIFFIES0_NS, "jiffy_ns": self.jiffy_ns}
-        more = {"snd_nxt": self.nxt, "mss": MSS, "in_flight": lambda: flight}
-        return AckTrain(t, una, acked, rtt, **more, **clock)
+        return AckTrain(
+            t,
+            una,
+            acked,
+            rtt,
+            snd_nxt=self.nxt,
+            mss=MSS,
+            jiffies0_ns=JIFFIES0_NS,
+            jiffy_ns=self.jiffy_ns,
+            in_flight=lambda: flight,
+        )
 
 
 def _plain(value: Any) -> Any:
