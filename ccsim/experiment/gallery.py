@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,23 @@ def gallery_scenarios(
     wanted: dict[str, str] = {}
     for name in names or known:
         wanted |= _tables_of(name) if name.endswith(".py") else _shipped(name, known)
-    on = _text({**DEFAULT_PATH, **(path or {})}, duration, seed)
+    files = dict.fromkeys(file for file in wanted.values() if file)
+    text = _text({**DEFAULT_PATH, **(path or {})}, duration, seed)
+    together = parse_scenario(text + _flows(wanted) + _objects(files), "gallery")
     return {
-        name: parse_scenario(on + _flow(name, file), "gallery") for name, file in wanted.items()
+        flow.congestion: _alone(together, k, wanted[flow.congestion])
+        for k, flow in enumerate(together.flows)
     }
+
+
+def _alone(together: Scenario, index: int, file: str) -> Scenario:
+    """Return the scenario with one of its flows, and the file that this one needs."""
+    flow = together.flows[index].model_copy(update={"name": "bulk"})
+    kept = [k for k, path in enumerate(together.objects) if path == file]
+    objects = tuple(together.objects[k] for k in kept)
+    hashes = tuple(together.objects_sha256[k] for k in kept)
+    changes = {"flows": (flow,), "objects": objects, "objects_sha256": hashes}
+    return together.model_copy(update=changes)
 
 
 def _shipped(name: str, known: Mapping[str, Path]) -> dict[str, str]:
@@ -88,9 +101,13 @@ def _text(path: Mapping[str, str], duration: str, seed: int) -> str:
     return f"duration: {json.dumps(duration)}\nseed: {seed}\npath:\n{''.join(written)}"
 
 
-def _flow(name: str, file: str) -> str:
-    objects = f"objects: [{json.dumps(file)}]\n" if file else ""
-    return f"{objects}flows: [{{name: bulk, congestion: {json.dumps(name)}}}]\n"
+def _flows(names: Iterable[str]) -> str:
+    entries = (f"  - {{congestion: {json.dumps(name)}}}\n" for name in names)
+    return f"flows:\n{''.join(entries)}"
+
+
+def _objects(files: Iterable[str]) -> str:
+    return f"objects: [{', '.join(map(json.dumps, files))}]\n"
 
 
 def run_gallery(

@@ -452,3 +452,54 @@ def test_things_in_two_private_areas_are_shared_only_if_they_can_change() -> Non
     assert shared_parts({"a": (1, 2)}, {"a": (1, 2)}) is None
     assert shared_parts([rtts.copy()], [rtts.copy()]) is None
     assert shared_parts(None, None) is None
+
+
+# --- what is handed over at a swap ---
+
+HANDS = (
+    (
+        "    release=release,",
+        "    release=release,\n    export_model=told,\n    import_model=hears,",
+    ),
+    (
+        "def release(sk):",
+        "def told(sk):\n    TOLD\n\n\ndef hears(sk, model):\n    HEARS\n\n\ndef release(sk):",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "hears", "rule", "hook"),
+    [
+        ("return {'cwnd_packets': sk.snd_cwnd}", "pass", "", ""),
+        ("return {'bw_bps': 1.5}", "pass", "integer", "export_model"),
+        ("sk.snd_cwnd = 7\n    return {}", "pass", "pure", "export_model"),
+        ("return {}", "sk.snd_cwnd = 0", "cwnd", "import_model"),
+        ("return {}", "sk.snd_cwnd = model['cwnd_packets']", "exception", "import_model"),
+        ("return {}", "sk.pacing_rate = model.get('bw_bps', 1) / 8", "integer", "import_model"),
+    ],
+)
+def test_models_are_asked_for_and_handed_over(
+    told: str, hears: str, rule: str, hook: str, check: Callable[..., AlgorithmReport]
+) -> None:
+    (table, with_models), (release, hooks) = HANDS
+    hooks = hooks.replace("TOLD", told).replace("HEARS", hears)
+    report = check((table, with_models), (release, hooks))
+    assert [(found.rule, found.hook) for found in report.findings] == (
+        [(rule, hook)] if rule else []
+    )
+
+
+def test_a_phase_is_a_name(check: Callable[..., AlgorithmReport]) -> None:
+    found = only(check(("    release=release,", "    release=release,\n    phase=lambda sk: 3,")))
+    assert (found.rule, found.hook) == ("phase", "phase")
+
+
+def test_a_file_of_state_policies_alone_has_nothing_to_torture(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from ccsim.kernel.policy import StatePolicy\n\n\n"
+        'class Mine(StatePolicy):\n    name = "mine"\n'
+    )
+    report = check_algorithm(tmp_path / "mine.py")
+    assert report.ok, report.text()
+    assert report.algorithms == []

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ccsim.kernel import ObjectFileError, TcpCongestionOps, load_tables
-from ccsim.kernel.loader import declared_at
+from ccsim.kernel.loader import declared_at, load_file
 from ccsim.verify.torture.episodes import EPISODES, alone, beside
 from ccsim.verify.torture.loading import load_findings
 from ccsim.verify.torture.probe import Broken, Probe
@@ -34,7 +34,9 @@ def check_algorithm(path: str | Path) -> AlgorithmReport:
     report = AlgorithmReport(str(path), loaded_from=str(file))
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            tables = load_tables(file)
+            tables, policies = load_file(file)
+            if not tables and not policies:
+                load_tables(file)  # raises, and says how to mend it
         except ObjectFileError as error:
             report.readable = "cannot be read" not in str(error)
             report.add(_unloadable(str(file), str(error)))
@@ -58,8 +60,9 @@ def _unloadable(path: str, text: str) -> Finding:
 
 def _torture(path: Path, variable: str, report: AlgorithmReport) -> None:
     known = len(report.findings)
+    ops = load_tables(path)[variable]
     for name, episode in EPISODES.items():
-        _run(name, episode, load_tables(path)[variable], report)
+        _run(name, episode, ops, report)
     if len(report.findings) > known:
         return  # what follows would fail for the same reasons
     _compare_lives(path, variable, report)

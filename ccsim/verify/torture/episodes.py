@@ -17,6 +17,7 @@ Episode = Callable[[Probe], None]
 OTHER = "reno"
 STRETCH = 10_000  # packets that one ACK acknowledges
 LOST = -1
+FOREIGN = {"bw_bps": 6_000_000, "min_rtt_us": 40_000, "cwnd_packets": 30, "ssthresh_packets": 20}
 STATES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 
 
@@ -158,6 +159,27 @@ def _ask(sk: TortureSock) -> None:
             event(sk, int(CaEvent.ECN_NO_CE))
 
 
+def models(probe: Probe) -> None:
+    """What is known of the path, handed on: its own, nothing, and what others might know."""
+    bench = Bench(probe)
+    connection = bench.connect()
+    sk, ops = connection.sk, probe.ops
+    bench.run(600 * MS)
+    own: dict[str, int] = {}
+    if ops.phase is not None:
+        probe.call("phase", ops.phase, sk, ())
+    if ops.export_model is not None:
+        own = probe.call("export_model", ops.export_model, sk, ())
+    for k, model in enumerate((own, {}, FOREIGN)):
+        bench.swap(connection, OTHER)
+        bench.swap(connection, UNDER_TEST)
+        if ops.import_model is not None:
+            probe.call("import_model", ops.import_model, sk, (dict(model),))
+        probe.after_event(sk)
+        bench.run((800 + 200 * k) * MS)
+    bench.close()
+
+
 def swap(state: CaState, away: bool, probe: Probe) -> None:
     """A swap while the connection is in a state: from this algorithm and back, or to it."""
     bench = Bench(probe)
@@ -231,5 +253,6 @@ EPISODES: dict[str, Episode] = {
     "no ECN": without_ecn,
     **dict(_swaps()),
     "two sockets": two_sockets,
+    "models handed over": models,
 }
 """What each algorithm goes through; each raises `probe.Broken` once a rule is broken."""

@@ -22,6 +22,15 @@ from ccsim.verify.torture.report import Finding
 
 __all__ = ["load_findings", "place_of"]
 
+BESIDE: dict[str, tuple[str, ...]] = {
+    "train": ("sk", "acks"),
+    "private": (),
+    "export_model": ("sk",),
+    "import_model": ("sk", "model"),
+    "phase": ("sk",),
+}
+"""What a table may hold beside the kernel's operations, and the arguments it is called with."""
+
 CHECK_NAME = "ccsim.check"  # a name that no file's own table can have taken
 
 
@@ -53,7 +62,7 @@ def _refusals(variable: str, ops: TcpCongestionOps) -> Iterator[Finding]:
         if func is not None:
             place = place_of(func, ops)
             yield from _refused(ops, place, member, partial(_check_member, member, func))
-    for member, arguments in (("train", ("sk", "acks")), ("private", ())):
+    for member, arguments in BESIDE.items():
         func = getattr(ops, member)
         if func is not None:
             place = place_of(func, ops)

@@ -53,6 +53,12 @@ HOSTS = (
 )
 """Fields that are the host's alone (`ccsim.kernel.sock.Sock`)."""
 
+SELDOM = ("init", "set_state", "ssthresh")
+"""Hooks that run now and then: often enough to look for what two sockets share."""
+
+PURE = ("get_info", "export_model", "phase")
+"""Questions: nothing changes by asking them."""
+
 _written = attrgetter(*FIELDS)
 _hosts = attrgetter(*HOSTS)
 
@@ -121,6 +127,7 @@ class Probe:
         self.report.calls += 1
         self._begin(member, func, sk)
         host, others = _hosts(sk), [_written(other) for other in self.sockets if other is not sk]
+        written = _written(sk)
         outermost, self._depth = not self._depth, self._depth + 1
         if outermost:
             sk.acted = False
@@ -137,11 +144,16 @@ class Probe:
             sk.serving = "released"
         self._check_result(member, func, sk, result)
         self._check_socket(member, func, sk)
+        if member in PURE and _written(sk) != written:
+            self.fail(
+                "pure", member, func, sk, "it changed the socket, which it is only asked about"
+            )
         if not sk.acted and sk.kernel_data.implementation is implementation:
             self._check_hosts(member, func, sk, host)
         self._check_others(member, func, sk, others)
         self._follow(sk)
-        sk.log.append((member, sk.tcp_mstamp, *_written(sk)[:2], *_written(sk)[3:5], result))
+        after = _written(sk)
+        sk.log.append((member, sk.tcp_mstamp, *after[:2], *after[3:5], result))
         return result
 
     # --- rules ---
@@ -162,9 +174,11 @@ class Probe:
             if wrong := _wrong(result, low, high):
                 rule = "integer" if type(result) is not int else rule
                 self.fail(rule, member, func, sk, f"result: {wrong}")
-        elif member == "get_info" and not _is_info(result):
+        elif member in ("get_info", "export_model") and not _is_info(result):
             text = f"result: expected a dict of names and integers, got {result!r}"
             self.fail("integer", member, func, sk, text)
+        elif member == "phase" and not isinstance(result, str):
+            self.fail("phase", member, func, sk, f"result: expected a name, got {result!r}")
 
     def _check_socket(self, member: str, func: Callable[..., Any] | None, sk: TortureSock) -> None:
         for field, value in zip(FIELDS, _written(sk), strict=True):
@@ -193,7 +207,7 @@ class Probe:
                 rule = "release" if gone else "shared"
                 text = f"it changed another socket than the one it was called for{gone}"
                 self.fail(rule, member, func, sk, text)
-            elif (found := shared_parts(sk.ca, other.ca)) is not None:
+            elif member in SELDOM and (found := shared_parts(sk.ca, other.ca)) is not None:
                 text = f"two sockets share what sk.ca{found} refers to"
                 self.fail("shared", member, func, sk, text)
 
