@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ccsim.verify.torture import AlgorithmReport, Finding, check_algorithm
 from ccsim.verify.torture import rig as rigs
 from ccsim.verify.torture.episodes import EPISODES
 from ccsim.verify.torture.probe import Probe
+from ccsim.verify.torture.report import RULES
 from ccsim.verify.torture.shared import shared_parts
 
 SHIPPED = sorted(path.stem for path in algorithms_dir().glob("[!_]*.py"))
@@ -503,3 +505,14 @@ def test_a_file_of_state_policies_alone_has_nothing_to_torture(tmp_path: Path) -
     report = check_algorithm(tmp_path / "mine.py")
     assert report.ok, report.text()
     assert report.algorithms == []
+
+
+def test_the_rules_of_the_documentation_are_those_that_are_checked() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "writing_algorithms.md").read_text()
+    table = page.split("| rule | what has to hold |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(RULES)
+
+
+def test_a_finding_under_no_rule_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="rule: expected one of load, "):
+        AlgorithmReport("x").add(Finding("beauty", "x:1", "ugly"))

@@ -6,14 +6,31 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-__all__ = ["AlgorithmReport", "Finding"]
+__all__ = ["RULES", "AlgorithmReport", "Finding"]
+
+RULES = {
+    "load": "Linux would refuse the table, or the file cannot be loaded at all",
+    "exception": "no hook raises anything, whatever an ACK brings",
+    "integer": "what hooks write and return are whole numbers: int, not bool, float or NumPy's",
+    "cwnd": "snd_cwnd and the undone window are 1 packet at least and fit in 32 bits",
+    "ssthresh": "ssthresh() returns 2 packets at least (RFC 5681), 0x7fffffff at most",
+    "pacing": "the pacing rate is above 0, and a sender on a clean path gets on",
+    "host": "only the fields that are an algorithm's own are written",
+    "pure": "get_info, export_model and phase change nothing",
+    "phase": "phase() returns a name",
+    "release": "nothing is called or written before init or after release",
+    "shared": "two sockets share no state, neither in sk.ca nor outside it",
+    "determinism": "the same life twice is the same: no clock, no random numbers but sk.random",
+    "train": "the train hook leaves what the scalar hooks leave, ACK by ACK",
+}
+"""What is checked, by the word that a finding names it with."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """One rule that an algorithm breaks.
 
-    ``rule`` is one word (``load``, ``cwnd``, ``exception`` …); ``place`` is ``file:line``;
+    ``rule`` is a word of `RULES`; ``place`` is ``file:line``;
     ``algorithm`` the table's name; ``errno`` the name of what Linux would return at load, else
     empty; ``episode`` and ``t_s`` [s] tell where it showed first, ``hook`` in which operation.
     """
@@ -61,6 +78,8 @@ class AlgorithmReport:
 
     def add(self, finding: Finding) -> None:
         """Note a finding, unless the same rule is known to be broken at the same place."""
+        if finding.rule not in RULES:
+            raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {finding.rule!r}")
         if self.loaded_from and finding.place.startswith(self.loaded_from):
             place = self.path + finding.place.removeprefix(self.loaded_from)
             finding = replace(finding, place=place)
