@@ -25,12 +25,13 @@ it is at least one packet per 20.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX, s32
 from ccsim.kernel.fixed_point_more import require_range
-from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -38,9 +39,11 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
+from ccsim.kernel.window import reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Bic", "Params", "bic"]
 
@@ -101,9 +104,12 @@ def init(sk: Sock) -> None:
 def pkts_acked(sk: Sock, sample: AckSample) -> None:
     """Average the packets that an ACK stands for."""
     if sk.ca_state == OPEN:
-        ca = sk.ca
-        ratio = ca.delayed_ack
-        ca.delayed_ack = ratio + sample.pkts_acked - (ratio >> ACK_RATIO_SHIFT) & U32_MAX
+        sk.ca.delayed_ack = next_ratio(sk.ca.delayed_ack, sample.pkts_acked)
+
+
+def next_ratio(ratio: int, acked: int) -> int:
+    """Return the average with one more ACK [1/16]."""
+    return ratio + acked - (ratio >> ACK_RATIO_SHIFT) & U32_MAX
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
@@ -114,13 +120,13 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
         acked = tcp_slow_start(sk, acked)
         if not acked:
             return
-    tcp_cong_avoid_ai(sk, update(sk), acked)
+    tcp_cong_avoid_ai(sk, update(sk, sk.tcp_jiffies32), acked)
 
 
-def update(sk: Sock) -> int:
+def update(sk: Sock, now: int) -> int:
     """Return the packets to acknowledge per packet of growth; seldom anew for one window."""
     ca = sk.ca
-    cwnd, now = sk.snd_cwnd, sk.tcp_jiffies32
+    cwnd = sk.snd_cwnd
     if ca.last_cwnd == cwnd and s32(now - ca.last_time) <= sk.hz // UPDATES_PER_SEC:
         return ca.cnt
     ca.last_cwnd, ca.last_time = cwnd, now
@@ -152,6 +158,40 @@ def search(cwnd: int, w_max: int, params: Params) -> int:
     return cwnd // max_increment
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the whole train: slow start, then from one computation of the growth to the next."""
+    if reaches_clamp(sk, acks):
+        return 0
+    row, acked = 0, 0
+    ratios = [*accumulate(acks.acked.tolist(), next_ratio, initial=sk.ca.delayed_ack)]
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        row, acked = slow_start(sk, acks)
+        row -= acked > 0
+    while row < acks.n:
+        sk.ca.delayed_ack = ratios[row + 1]
+        row = search_rows(sk, acks, row, acked or int(acks.acked[row]))
+        acked = 0
+    sk.ca.delayed_ack = ratios[acks.n]
+    return acks.n
+
+
+def search_rows(sk: Sock, acks: AckTrain, row: int, acked: int) -> int:
+    """Take an ACK, and those after it that only count; return the row of the next one that may grow
+    the window or compute its growth anew.
+    """
+    ca, cwnd, una = sk.ca, sk.snd_cwnd, memoryview(acks.una)
+    now = (int(acks.t_ns[row]) + acks.jiffies0_ns) // acks.jiffy_ns
+    tcp_cong_avoid_ai(sk, update(sk, now), acked)
+    stop = row + 1
+    if sk.snd_cwnd == cwnd:
+        late_ns = (ca.last_time + sk.hz // UPDATES_PER_SEC + 1) * acks.jiffy_ns - acks.jiffies0_ns
+        stop = bisect_left(una, una[row] + ca.cnt - sk.snd_cwnd_cnt, stop, acks.n)
+        stop = bisect_left(memoryview(acks.t_ns), late_ns, row + 1, stop)
+    acks.cwnd[row:stop] = sk.snd_cwnd
+    sk.snd_cwnd_cnt += una[stop - 1] - una[row]
+    return stop
+
+
 def ssthresh(sk: Sock) -> int:
     """Note the maximum and fall to beta of it; to half of it for a small window."""
     ca, params, cwnd = sk.ca, sk.ca_ops.params, sk.snd_cwnd
@@ -180,5 +220,5 @@ bic = TcpCongestionOps(
     pkts_acked=pkts_acked,
     private=Bic,
     params=Params(),
-    train=hook_train,
+    train=train,
 )

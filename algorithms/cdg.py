@@ -40,9 +40,11 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
 )
 from ccsim.kernel.ops import AckSample, CaEvent, TcpCongestionOps
+from ccsim.kernel.window import first_beyond, reaches_clamp, reno_rows
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Cdg", "Params", "cdg"]
 
@@ -148,14 +150,17 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
     rtt_us = sample.rtt_us
     if rtt_us <= 0:
         return
-    ca = sk.ca
-    if sk.sacked_out == 0:
-        if sample.pkts_acked == 1 and ca.delack:
-            ca.rtt_min = min(ca.rtt_min, rtt_us)
-            ca.delack -= 1
-            return
-        if sample.pkts_acked > 1 and ca.delack < MAX_DELAYED_ACKS:
-            ca.delack += 1
+    take_sample(sk.ca, rtt_us, sample.pkts_acked if sk.sacked_out == 0 else 0)
+
+
+def take_sample(ca: Cdg, rtt_us: int, acked: int) -> None:
+    """Take an RTT sample of ``acked`` packets; 0 while SACKs tell that nothing was delayed."""
+    if acked == 1 and ca.delack:
+        ca.rtt_min = min(ca.rtt_min, rtt_us)
+        ca.delack -= 1
+        return
+    if acked > 1 and ca.delack < MAX_DELAYED_ACKS:
+        ca.delack += 1
     ca.rtt_min = min(ca.rtt_min or rtt_us, rtt_us)
     ca.rtt_max = max(ca.rtt_max, rtt_us)
 
@@ -178,6 +183,29 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
     tcp_reno_cong_avoid(sk, ack, acked)
     growth = sk.snd_cwnd - cwnd
     ca.shadow_wnd = max(ca.shadow_wnd, ca.shadow_wnd + growth & U32_MAX)
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the train up to the end of the round; while HyStart looks on, nothing."""
+    ca = sk.ca
+    if sk.snd_cwnd < sk.snd_ssthresh and sk.ca_ops.params.hystart_detect:
+        return 0
+    if reaches_clamp(sk, acks):
+        return 0
+    cwnd = sk.snd_cwnd
+    taken = reno_rows(sk, acks, 0, first_beyond(sk, acks, ca.rtt_seq, 0))
+    take_rows(ca, acks, taken)
+    ca.shadow_wnd = ca.shadow_wnd + sk.snd_cwnd - cwnd
+    return taken
+
+
+def take_rows(ca: Cdg, acks: AckTrain, taken: int) -> None:
+    """Take the first samples of a train, as `pkts_acked` does one by one."""
+    for rtt_us, acked in zip(
+        acks.rtt_us[:taken].tolist(), acks.acked[:taken].tolist(), strict=True
+    ):
+        if rtt_us > 0:
+            take_sample(ca, rtt_us, acked)
 
 
 def end_gradient(sk: Sock, ca: Cdg) -> int:
@@ -291,4 +319,5 @@ cdg = TcpCongestionOps(
     pkts_acked=pkts_acked,
     private=Cdg,
     params=Params(),
+    train=train,
 )

@@ -35,9 +35,11 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
 )
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.window import acknowledged_before, first_beyond, reno_train, snd_nxt_at
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Dctcp", "Params", "dctcp"]
 
@@ -94,18 +96,43 @@ def start_observation(sk: Sock) -> None:
 
 def in_ack_event(sk: Sock, flags: int) -> None:
     """Update alpha by (1) at the end of an observation window."""
-    ca = sk.ca
-    if before(sk.snd_una, ca.next_seq):
-        return
-    shift_g = sk.ca_ops.params.dctcp_shift_g
+    if not before(sk.snd_una, sk.ca.next_seq):
+        update_alpha(sk, sk.delivered)
+        start_observation(sk)
+
+
+def update_alpha(sk: Sock, delivered: int) -> None:
+    """Compute (1) over the window at whose end ``delivered`` packets were delivered in all."""
+    ca, shift_g = sk.ca, sk.ca_ops.params.dctcp_shift_g
     alpha = ca.alpha
     alpha -= alpha >> shift_g or alpha
     marked = sk.delivered_ce - ca.old_delivered_ce & U32_MAX
     if marked:
-        delivered = sk.delivered - ca.old_delivered & U32_MAX
-        alpha += (marked << ALPHA_BITS - shift_g & U32_MAX) // max(1, delivered)
+        of_them = delivered - ca.old_delivered & U32_MAX
+        alpha += (marked << ALPHA_BITS - shift_g & U32_MAX) // max(1, of_them)
     ca.alpha = min(alpha, MAX_ALPHA)
-    start_observation(sk)
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the whole train: growth is Reno's, and alpha follows window by window."""
+    taken = reno_train(sk, acks)
+    observe(sk, acks, taken)
+    return taken
+
+
+def observe(sk: Sock, acks: AckTrain, taken: int) -> None:
+    """Update alpha where observation windows end within the first ``taken`` ACKs."""
+    ca = sk.ca
+    before_train = sk.delivered - acknowledged_before(acks)
+    row = first_beyond(sk, acks, ca.next_seq - 1, 0)
+    while row < taken:
+        delivered = before_train + int(acks.una[row])
+        update_alpha(sk, delivered)
+        ca.next_seq = snd_nxt_at(sk, acks, row)
+        ca.old_delivered, ca.old_delivered_ce = delivered, sk.delivered_ce
+        row += 1
+        if row < taken:
+            row = first_beyond(sk, acks, ca.next_seq - 1, row)
 
 
 def ssthresh(sk: Sock) -> int:
@@ -161,6 +188,7 @@ _dctcp_reno = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=tcp_reno_cong_avoid,
     get_info=get_fallback_info,
+    train=reno_train,
 )
 """What connections without ECN get; not a struct_ops map of its own."""
 
@@ -177,4 +205,5 @@ dctcp = TcpCongestionOps(
     get_info=get_info,
     private=Dctcp,
     params=Params(),
+    train=train,
 )

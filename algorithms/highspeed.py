@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.kernel.window import increase_per_ack, reaches_clamp, slow_start
+from ccsim.kernel.window import reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
@@ -92,17 +92,30 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
 
 
 def train(sk: Sock, acks: AckTrain) -> int:
-    """Take the whole train: `cong_avoid` for each ACK, at once."""
+    """Take the whole train: slow start, then from one packet of growth to the next."""
     if reaches_clamp(sk, acks):
         return 0
-    taken = slow_start(sk, acks)[0] if sk.snd_cwnd < sk.snd_ssthresh else 0
-
-    def step(cwnd: int) -> int:
-        sk.ca.ai = find_increase(cwnd, sk.ca.ai)
-        return sk.ca.ai + 1
-
-    increase_per_ack(sk, acks, taken, step)
+    row, ca = 0, sk.ca
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        row, _ = slow_start(sk, acks)
+    while row < acks.n:
+        ca.ai = find_increase(sk.snd_cwnd, ca.ai)
+        row = grow_once(sk, acks, row, ca.ai + 1)
     return acks.n
+
+
+def grow_once(sk: Sock, acks: AckTrain, row: int, increase: int) -> int:
+    """Count ``increase`` an ACK up to the one that grows the window; return the row after it."""
+    cwnd = sk.snd_cwnd
+    needed = max(-(-(cwnd - sk.snd_cwnd_cnt) // increase), 1)  # ACKs, the one that grows included
+    stop = min(row + needed, acks.n)
+    sk.snd_cwnd_cnt += (stop - row) * increase
+    if stop - row == needed:
+        sk.snd_cwnd_cnt -= cwnd
+        sk.snd_cwnd = cwnd + 1
+    acks.cwnd[row:stop] = cwnd
+    acks.cwnd[stop - 1] = sk.snd_cwnd
+    return stop
 
 
 def find_increase(cwnd: int, ai: int) -> int:
@@ -126,6 +139,6 @@ highspeed = TcpCongestionOps(
     ssthresh=ssthresh,
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
-    train=train,
     private=Highspeed,
+    train=train,
 )

@@ -29,16 +29,18 @@ congestion event and takes only samples that exceed it by 20 ms or less; (4) nee
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, msecs_to_jiffies, usecs_to_jiffies
-from ccsim.kernel.hook_train import hook_train
+from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies, usecs_to_jiffies
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
+from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain, Column
 
 __all__ = ["Htcp", "Params", "htcp"]
 
@@ -94,9 +96,9 @@ def init(sk: Sock) -> None:
     sk.ca = Htcp(alpha=ONE, beta=BETA_MIN, pkts_acked=1, last_cong=sk.tcp_jiffies32)
 
 
-def since_congestion(sk: Sock) -> int:
-    """Return Delta, the time since the last congestion event [ticks]."""
-    return sk.tcp_jiffies32 - sk.ca.last_cong & U32_MAX
+def since_congestion(ca: Htcp, now: int) -> int:
+    """Return Delta at tick ``now``, the time since the last congestion event [ticks]."""
+    return now - ca.last_cong & U32_MAX
 
 
 def pkts_acked(sk: Sock, sample: AckSample) -> None:
@@ -109,7 +111,7 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
     if not sk.ca_ops.params.use_bandwidth_switch:
         return
     if state in (OPEN, DISORDER):
-        measure_throughput(sk, sample.pkts_acked)
+        measure_throughput(sk, sk.tcp_jiffies32, sample.pkts_acked)
     else:
         ca.packet_count = 0
         ca.last_time = sk.tcp_jiffies32
@@ -128,27 +130,27 @@ def measure_rtt(sk: Sock, rtt: int) -> None:
         ca.max_rtt = rtt
 
 
-def measure_throughput(sk: Sock, acked: int) -> None:
+def measure_throughput(sk: Sock, now: int, acked: int) -> None:
     """Take a throughput sample once a window is acknowledged and an RTT is over."""
     ca = sk.ca
     ca.packet_count += acked
-    one_rtt_of_growth = ca.alpha >> SHIFT or 1
-    elapsed = sk.tcp_jiffies32 - ca.last_time & U32_MAX
-    if (
-        ca.packet_count < (sk.snd_cwnd - one_rtt_of_growth & U32_MAX)
-        or elapsed < ca.min_rtt
-        or not ca.min_rtt
-    ):
+    elapsed = now - ca.last_time & U32_MAX
+    if ca.packet_count < window_to_measure(sk, ca) or elapsed < ca.min_rtt or not ca.min_rtt:
         return
     sample = ca.packet_count * sk.hz // elapsed
-    if since_congestion(sk) // ca.min_rtt <= SETTLING_RTTS:
+    if since_congestion(ca, now) // ca.min_rtt <= SETTLING_RTTS:
         ca.bi = ca.min_b = ca.max_b = sample
     else:
         ca.bi = (3 * ca.bi + sample) // 4
         ca.max_b = max(ca.max_b, ca.bi)
         ca.min_b = min(ca.min_b, ca.max_b)
     ca.packet_count = 0
-    ca.last_time = sk.tcp_jiffies32
+    ca.last_time = now
+
+
+def window_to_measure(sk: Sock, ca: Htcp) -> int:
+    """Return how many packets a throughput sample takes: a window, less one RTT of growth."""
+    return sk.snd_cwnd - (ca.alpha >> SHIFT or 1) & U32_MAX
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
@@ -166,15 +168,92 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
         if cwnd < sk.snd_cwnd_clamp:
             sk.snd_cwnd = cwnd + 1
         sk.snd_cwnd_cnt = 0
-        update_alpha(sk)
+        update_alpha(sk, sk.tcp_jiffies32)
     ca.pkts_acked = 1
 
 
-def update_alpha(sk: Sock) -> None:
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the train from event to event: an ACK that grows the window, or completes a throughput
+    sample. A new smallest RTT is left to the hooks.
+    """
+    ca = sk.ca
+    rtts = -(-acks.rtt_us * sk.hz // USEC_PER_SEC)  # `usecs_to_jiffies`
+    if reaches_clamp(sk, acks) or int(rtts.min()) < max(ca.min_rtt, 1) or not ca.min_rtt:
+        return 0
+    row, una = 0, memoryview(acks.una)
+    measures = sk.ca_ops.params.use_bandwidth_switch
+    while row < acks.n:
+        sample = sample_row(sk, acks, row) if measures else acks.n
+        grown = grow_rows(sk, acks, row, sample)
+        if measures and grown > row:
+            ca.packet_count += una[grown - 1] - acknowledged_before(acks, row)
+        row = grown
+        if row == sample < acks.n:
+            now = (int(acks.t_ns[row]) + acks.jiffies0_ns) // acks.jiffy_ns
+            measure_throughput(sk, now, int(acks.acked[row]))
+            row = grow_rows(sk, acks, row, row + 1)
+    follow_longest(ca, rtts, msecs_to_jiffies(MAX_RTT_STEP_MS, sk.hz))
+    return acks.n
+
+
+def sample_row(sk: Sock, acks: AckTrain, row: int) -> int:
+    """Return the first ACK from ``row`` on that completes a throughput sample if the window stays
+    as it is, ``acks.n`` for none.
+    """
+    ca = sk.ca
+    counted = acknowledged_before(acks, row) - ca.packet_count
+    full = bisect_left(memoryview(acks.una), counted + window_to_measure(sk, ca), row, acks.n)
+    due_ns = (ca.last_time + ca.min_rtt) * acks.jiffy_ns - acks.jiffies0_ns
+    return bisect_left(memoryview(acks.t_ns), due_ns, full, acks.n)
+
+
+def grow_rows(sk: Sock, acks: AckTrain, row: int, stop: int) -> int:
+    """Take rows of slow start, or those up to the next packet of growth; return the next row."""
+    if row == stop:
+        return row
+    cwnd, ca = sk.snd_cwnd, sk.ca
+    if cwnd < sk.snd_ssthresh:
+        if sk.ca_ops.params.use_bandwidth_switch:
+            stop = row + 1  # the window that a throughput sample takes changes with each ACK
+        row, _ = slow_start(sk, acks, row, stop)
+        ca.pkts_acked = int(acks.acked[row - 1]) & 0xFFFF
+        return row
+    needed = -(-(cwnd << SHIFT) // ca.alpha)  # packets worth one of growth
+    counted = acknowledged_before(acks, row) - sk.snd_cwnd_cnt
+    una = memoryview(acks.una)
+    if sk.snd_cwnd_cnt >= needed:
+        grows = row
+    else:  # the ACK after the one that fills the counter
+        grows = min(bisect_left(una, counted + needed, row, stop) + 1, stop)
+    ca.pkts_acked = 1
+    acks.cwnd[row:grows] = cwnd
+    if grows > row:
+        sk.snd_cwnd_cnt = una[grows - 1] - counted
+    if grows == stop:
+        return stop
+    sk.snd_cwnd, sk.snd_cwnd_cnt = cwnd + 1, 0
+    acks.cwnd[grows] = cwnd + 1
+    update_alpha(sk, (int(acks.t_ns[grows]) + acks.jiffies0_ns) // acks.jiffy_ns)
+    return grows + 1
+
+
+def follow_longest(ca: Htcp, rtts: Column, step: int) -> None:
+    """Follow the largest RTT over a train's samples, none below the smallest, as `measure_rtt`."""
+    ca.max_rtt = max(ca.max_rtt, ca.min_rtt)
+    row = 0
+    while row < len(rtts):
+        longer = (rtts[row:] > ca.max_rtt) & (rtts[row:] <= ca.max_rtt + step)
+        if not longer.any():
+            return
+        row += int(longer.argmax())
+        ca.max_rtt = int(rtts[row])
+
+
+def update_alpha(sk: Sock, now: int) -> None:
     """Compute alpha by (1) or (2), the RTT scaling and (3)."""
     ca, hz = sk.ca, sk.hz
     factor = 1
-    excess = since_congestion(sk) - hz
+    excess = since_congestion(ca, now) - hz
     if excess > 0:
         half = excess // 2
         factor += (10 * excess + (half * half & U32_MAX) // hz & U32_MAX) // hz
@@ -206,7 +285,7 @@ def ssthresh(sk: Sock) -> int:
     """Adapt to the path as the epoch that ends has shown it, and back off to beta of the window."""
     ca = sk.ca
     update_beta(sk)
-    update_alpha(sk)
+    update_alpha(sk, sk.tcp_jiffies32)
     if 0 < ca.min_rtt < ca.max_rtt:
         ca.max_rtt = ca.min_rtt + (ca.max_rtt - ca.min_rtt) * 95 // 100
     return max(sk.snd_cwnd * ca.beta >> SHIFT, MIN_CWND)
@@ -246,5 +325,5 @@ htcp = TcpCongestionOps(
     pkts_acked=pkts_acked,
     private=Htcp,
     params=Params(),
-    train=hook_train,
+    train=train,
 )

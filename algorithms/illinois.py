@@ -25,12 +25,14 @@ and one where it has reported nothing since.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.fixed_point_more import require_range
-from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     after,
     tcp_is_cwnd_limited,
@@ -38,9 +40,17 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
+from ccsim.kernel.window import (
+    acknowledged_before,
+    by_rounds,
+    reaches_clamp,
+    slow_start,
+    snd_nxt_at,
+)
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Illinois", "Params", "illinois"]
 
@@ -158,7 +168,6 @@ def end_round(sk: Sock) -> None:
         dm = ca.max_rtt_us - ca.base_rtt_us
         ca.alpha = choose_alpha(ca, da, dm, params.theta)
         ca.beta = choose_beta(da, dm)
-    start_round(sk)
 
 
 def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
@@ -166,18 +175,85 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
     ca = sk.ca
     if after(ack, ca.end_seq):
         end_round(sk)
+        start_round(sk)
     if not tcp_is_cwnd_limited(sk):
         return
     cwnd = sk.snd_cwnd
     if cwnd < sk.snd_ssthresh:
         tcp_slow_start(sk, acked)
         return
+    grow(sk, ca)
+
+
+def grow(sk: Sock, ca: Illinois) -> None:
+    """Count the last ACK, and grow once it is worth a packet."""
+    cwnd = sk.snd_cwnd
     sk.snd_cwnd_cnt += ca.acked
     ca.acked = 1
     growth = sk.snd_cwnd_cnt * ca.alpha >> ALPHA_SHIFT
     if growth >= cwnd:
         sk.snd_cwnd = min(cwnd + growth // cwnd, sk.snd_cwnd_clamp)
         sk.snd_cwnd_cnt = 0
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take a train round by round, up to an ACK that is worth several packets of growth."""
+    if reaches_clamp(sk, acks):
+        return 0
+
+    def rows(first: int, stop: int) -> int:
+        done = grow_rows(sk, acks, first, stop)
+        take_rows(sk.ca, acks, first, done)
+        return done
+
+    def end(row: int) -> None:
+        take_rows(sk.ca, acks, row, row + 1)
+        sk.ca.acked = int(acks.acked[row])
+        end_round(sk)
+        sk.ca.end_seq = snd_nxt_at(sk, acks, row)
+        sk.ca.cnt_rtt = sk.ca.sum_rtt_us = 0
+        if sk.snd_cwnd < sk.snd_ssthresh:
+            tcp_slow_start(sk, int(acks.acked[row]))
+        else:
+            grow(sk, sk.ca)
+
+    return by_rounds(sk, acks, lambda: sk.ca.end_seq, rows, end)
+
+
+def take_rows(ca: Illinois, acks: AckTrain, first: int, stop: int) -> None:
+    """Take the RTT samples of some rows, as `pkts_acked` does one by one."""
+    rtts = np.minimum(acks.rtt_us[first:stop], RTT_MAX_US)
+    rtts = rtts[rtts >= 0]
+    if len(rtts):
+        ca.base_rtt_us = min(ca.base_rtt_us, int(rtts.min()))
+        ca.max_rtt_us = max(ca.max_rtt_us, int(rtts.max()))
+        ca.cnt_rtt = ca.cnt_rtt + len(rtts) & 0xFFFF
+        ca.sum_rtt_us += int(rtts.sum())
+
+
+def grow_rows(sk: Sock, acks: AckTrain, first: int, stop: int) -> int:
+    """Grow through the rows within a round; return the row after those that are done."""
+    row, una = first, memoryview(acks.una)
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        row, _ = slow_start(sk, acks, first, stop)
+    if row > first:
+        sk.ca.acked = int(acks.acked[row - 1])
+    while row < stop:
+        cwnd, alpha = sk.snd_cwnd, sk.ca.alpha
+        needed = -(-(cwnd << ALPHA_SHIFT) // alpha)  # packets worth one of growth
+        counted = acknowledged_before(acks, row) - sk.snd_cwnd_cnt
+        grows = bisect_left(una, counted + needed, row, stop)
+        acks.cwnd[row:grows] = cwnd
+        if grows > row:
+            sk.snd_cwnd_cnt, sk.ca.acked = una[grows - 1] - counted, 1
+        if grows == stop:
+            return stop
+        if (una[grows] - counted) * alpha >> ALPHA_SHIFT >= 2 * cwnd:
+            return grows
+        sk.snd_cwnd, sk.snd_cwnd_cnt, sk.ca.acked = cwnd + 1, 0, 1
+        acks.cwnd[grows] = cwnd + 1
+        row = grows + 1
+    return stop
 
 
 def ssthresh(sk: Sock) -> int:
@@ -218,5 +294,5 @@ illinois = TcpCongestionOps(
     get_info=get_info,
     private=Illinois,
     params=Params(),
-    train=hook_train,
+    train=train,
 )

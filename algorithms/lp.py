@@ -30,9 +30,11 @@ from typing import TYPE_CHECKING
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC
 from ccsim.kernel.kfuncs import tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import AckSample, TcpCongestionOps
+from ccsim.kernel.window import reno_train
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Lp", "lp"]
 
@@ -146,6 +148,23 @@ def estimate_remote_hz(sk: Sock) -> None:
     ca.remote_ref_time, ca.local_ref_time = tsval, tsecr
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the whole train where the host shows no timestamps, so that no delay is ever measured:
+    what is left is Reno.
+    """
+    ca = sk.ca
+    timestamps = sk.rcv_tsval or sk.rcv_tsecr or ca.remote_ref_time or ca.local_ref_time
+    first_ms, last_ms = (int(t_us) // USEC_PER_MSEC for t_us in (acks.t_us[0], acks.t_us[-1]))
+    if timestamps or not 0 < first_ms <= last_ms <= U32_MAX >> 1:
+        return 0
+    if ca != Lp(owd_min=NO_DELAY, inference=ca.inference):
+        return 0
+    taken = reno_train(sk, acks)
+    if taken:
+        ca.inference = INFERENCE_RTTS * (int(acks.t_us[taken - 1]) // USEC_PER_MSEC) & U32_MAX
+    return taken
+
+
 lp = TcpCongestionOps(
     name="lp",
     init=init,
@@ -154,4 +173,5 @@ lp = TcpCongestionOps(
     cong_avoid=cong_avoid,
     pkts_acked=pkts_acked,
     private=Lp,
+    train=train,
 )

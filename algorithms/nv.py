@@ -26,6 +26,7 @@ expiry of the smallest RTT is kept in 32-bit ticks, good for half their range.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX, s32
@@ -38,9 +39,11 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, AckSample, CaState, TcpCongestionOps
+from ccsim.kernel.window import by_rounds, last_taken, reaches_clamp, reno_rows, snd_nxt_at
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Nv", "Params", "nv"]
 
@@ -154,9 +157,12 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
         acked = tcp_slow_start(sk, acked)
         if not acked:
             return
-    cwnd = sk.snd_cwnd
-    w = cwnd << -ca.growth_factor if ca.growth_factor < 0 else max(cwnd, 4)
-    tcp_cong_avoid_ai(sk, w, acked)
+    tcp_cong_avoid_ai(sk, packets_per_increase(ca.growth_factor, sk.snd_cwnd), acked)
+
+
+def packets_per_increase(growth_factor: int, cwnd: int) -> int:
+    """Return what a packet of growth costs: the window, doubled for each halving of growth."""
+    return cwnd << -growth_factor if growth_factor < 0 else max(cwnd, 4)
 
 
 def ssthresh(sk: Sock) -> int:
@@ -173,16 +179,55 @@ def pkts_acked(sk: Sock, sample: AckSample) -> None:
     ca.last_snd_una = sk.snd_una
     if sample.in_flight == 0:
         return
-    rtt_us = average_rtt(ca, sample.rtt_us)
-    ca.max_rate = max(ca.max_rate, sample.in_flight * RATE_UNIT // (rtt_us or 1) & U32_MAX)
+    measure(ca, sample.rtt_us, sample.in_flight)
+    if s32(sk.tcp_jiffies32 - ca.min_rtt_reset) >= 0:
+        expire_min_rtt(sk)
+    if before(ca.rtt_start_seq, sk.snd_una):
+        end_round(sk, bytes_acked, sk.snd_nxt)
+
+
+def measure(ca: Nv, rtt_us: int, in_flight: int) -> None:
+    """Follow the largest rate and the smallest RTTs with one measurement."""
+    rtt_us = average_rtt(ca, rtt_us)
+    ca.max_rate = max(ca.max_rate, in_flight * RATE_UNIT // (rtt_us or 1) & U32_MAX)
     ca.eval_count = min(ca.eval_count + 1, MAX_COUNT)
     rtt_us = believable(ca, rtt_us)
     ca.min_rtt_us = min(ca.min_rtt_us, rtt_us)
     ca.min_rtt_new_us = min(ca.min_rtt_new_us, rtt_us)
-    if s32(sk.tcp_jiffies32 - ca.min_rtt_reset) >= 0:
-        expire_min_rtt(sk)
-    if before(ca.rtt_start_seq, sk.snd_una):
-        end_round(sk, bytes_acked)
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take a train round by round, up to the smallest RTT's expiry, or a smaller window."""
+    if reaches_clamp(sk, acks) or int(acks.rtt_us.min()) < 0 or int(acks.in_flight.min()) < 1:
+        return 0
+    expires = int(acks.jiffies.searchsorted(sk.ca.min_rtt_reset))
+    samples = list(zip(acks.rtt_us.tolist(), acks.in_flight.tolist(), strict=True))
+
+    def rows(first: int, stop: int) -> int:
+        done = grow_rows(sk, acks, first, stop)
+        for sample in samples[first:done]:
+            measure(sk.ca, *sample)
+        if done > first:
+            sk.ca.last_snd_una = last_taken(sk, acks, done)
+        return done
+
+    def end(row: int) -> None:
+        measure(sk.ca, *samples[row])
+        una = last_taken(sk, acks, row + 1)
+        bytes_acked = una - sk.ca.last_snd_una & U32_MAX
+        sk.ca.last_snd_una = una
+        end_round(sk, bytes_acked, snd_nxt_at(sk, acks, row))
+        grow_rows(sk, acks, row, row + 1)
+
+    return by_rounds(sk, acks, lambda: sk.ca.rtt_start_seq, rows, end, stop=expires)
+
+
+def grow_rows(sk: Sock, acks: AckTrain, first: int, stop: int) -> int:
+    """Grow through rows as `cong_avoid` does for each; return the row after those done."""
+    if not sk.ca.allow_growth:
+        acks.cwnd[first:stop] = sk.snd_cwnd
+        return stop
+    return reno_rows(sk, acks, first, stop, partial(packets_per_increase, sk.ca.growth_factor))
 
 
 def average_rtt(ca: Nv, rtt_us: int) -> int:
@@ -215,11 +260,11 @@ def expire_min_rtt(sk: Sock) -> None:
     ca.min_cwnd = max(ca.min_cwnd // 2, MIN_CWND_INIT)
 
 
-def end_round(sk: Sock, bytes_acked: int) -> None:
+def end_round(sk: Sock, bytes_acked: int, snd_nxt: int) -> None:
     """Evaluate (1), unless the window is too small to measure anything."""
     ca, params = sk.ca, sk.ca_ops.params
     mss = sk.mss_cache
-    ca.rtt_start_seq = sk.snd_nxt
+    ca.rtt_start_seq = snd_nxt
     ca.rtt_count = min(ca.rtt_count + 1, MAX_COUNT)
     if (
         ca.eval_count == 1
@@ -227,7 +272,7 @@ def end_round(sk: Sock, bytes_acked: int) -> None:
         and ca.min_cwnd <= TSO_CWND_BOUND
     ):
         ca.min_cwnd = min(ca.min_cwnd + MIN_CWND_STEP, TSO_CWND_BOUND + 1)
-        ca.rtt_start_seq = sk.snd_nxt + ca.min_cwnd * mss & U32_MAX
+        ca.rtt_start_seq = snd_nxt + ca.min_cwnd * mss & U32_MAX
         ca.eval_count = 0
         ca.allow_growth = True
         return
@@ -297,4 +342,5 @@ nv = TcpCongestionOps(
     get_info=get_info,
     private=Nv,
     params=Params(),
+    train=train,
 )

@@ -45,12 +45,17 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
         acked = tcp_slow_start(sk, acked)
         if not acked:
             return
-    tcp_cong_avoid_ai(sk, min(sk.snd_cwnd, PACKETS_PER_INCREASE), acked)
+    tcp_cong_avoid_ai(sk, packets_per_increase(sk.snd_cwnd), acked)
+
+
+def packets_per_increase(cwnd: int) -> int:
+    """Return what a packet of growth costs: 100 packets by (1), less for a small window."""
+    return min(cwnd, PACKETS_PER_INCREASE)
 
 
 def train(sk: Sock, acks: AckTrain) -> int:
     """Take the whole train: `cong_avoid` for each ACK, at once."""
-    return reno_train(sk, acks, PACKETS_PER_INCREASE)
+    return reno_train(sk, acks, packets_per_increase)
 
 
 def ssthresh(sk: Sock) -> int:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.fixed_point_more import require_range
-from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     after,
     tcp_reno_cong_avoid,
@@ -33,15 +32,22 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
-from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.ops import CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.rtt_samples import (
+    MIN_SAMPLES,
+    NO_RTT_US,
+    RttSamples,
+    pkts_acked,
+    take_rows,
+)
+from ccsim.kernel.window import by_rounds, reaches_clamp, seq_of, slow_start, snd_nxt_at
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Params", "Vegas", "vegas"]
 
-NO_RTT_US = 0x7FFFFFFF
-MIN_SAMPLES = 2  # a round with no more RTT samples than this says nothing
 MIN_CWND = 2  # packets
 
 OPEN = int(CaState.OPEN)
@@ -64,14 +70,11 @@ class Params:
 
 
 @dataclass(slots=True)
-class Vegas:
-    """What one connection remembers. RTTs are 1 us too long, so that none is zero."""
+class Vegas(RttSamples):
+    """What one connection remembers beside its RTTs."""
 
     beg_snd_nxt: int = 0  # the round ends when this byte is acknowledged
     doing_vegas_now: bool = False  # False: Reno, after a loss
-    cnt_rtt: int = 0  # RTT samples of this round
-    min_rtt_us: int = 0  # smallest of this round
-    base_rtt_us: int = 0  # smallest of the connection
 
 
 def init(sk: Sock) -> None:
@@ -85,27 +88,7 @@ def enable(sk: Sock) -> None:
     ca = sk.ca
     ca.doing_vegas_now = True
     ca.beg_snd_nxt = sk.snd_nxt
-    start_round(ca)
-
-
-def start_round(ca: Vegas) -> None:
-    """Drop the RTT samples of the last round."""
-    ca.cnt_rtt = 0
-    ca.min_rtt_us = NO_RTT_US
-
-
-def pkts_acked(sk: Sock, sample: AckSample) -> None:
-    """Take an RTT sample."""
-    rtt_us = sample.rtt_us
-    if rtt_us < 0:
-        return
-    ca = sk.ca
-    rtt_us += 1
-    if rtt_us < ca.base_rtt_us:
-        ca.base_rtt_us = rtt_us
-    if rtt_us < ca.min_rtt_us:
-        ca.min_rtt_us = rtt_us
-    ca.cnt_rtt = ca.cnt_rtt + 1 & 0xFFFF
+    ca.start_round()
 
 
 def set_state(sk: Sock, new_state: int) -> None:
@@ -129,13 +112,41 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
         tcp_reno_cong_avoid(sk, ack, acked)
     elif after(ack, ca.beg_snd_nxt):
         ca.beg_snd_nxt = sk.snd_nxt
-        if ca.cnt_rtt <= MIN_SAMPLES:
-            tcp_reno_cong_avoid(sk, ack, acked)
-        else:
-            end_round(sk, acked)
-        start_round(ca)
+        decide(sk, ack, acked)
     elif sk.snd_cwnd < sk.snd_ssthresh:
         tcp_slow_start(sk, acked)
+
+
+def decide(sk: Sock, ack: int, acked: int) -> None:
+    """End a round: by what its RTTs tell, or as Reno if they are too few."""
+    ca = sk.ca
+    if ca.cnt_rtt <= MIN_SAMPLES:
+        tcp_reno_cong_avoid(sk, ack, acked)
+    else:
+        end_round(sk, acked)
+    ca.start_round()
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take a train round by round, up to a decision that shrinks the window."""
+    if reaches_clamp(sk, acks) or not sk.ca.doing_vegas_now:
+        return 0
+
+    def grow(first: int, stop: int) -> int:
+        """Take rows within a round: only slow start grows the window."""
+        row = first
+        if sk.snd_cwnd < sk.snd_ssthresh:
+            row, _ = slow_start(sk, acks, first, stop)
+        acks.cwnd[row:stop] = sk.snd_cwnd
+        take_rows(sk.ca, acks, first, stop)
+        return stop
+
+    def end(row: int) -> None:
+        take_rows(sk.ca, acks, row, row + 1)
+        sk.ca.beg_snd_nxt = snd_nxt_at(sk, acks, row)
+        decide(sk, seq_of(sk, acks, int(acks.una[row])), int(acks.acked[row]))
+
+    return by_rounds(sk, acks, lambda: sk.ca.beg_snd_nxt, grow, end)
 
 
 def end_round(sk: Sock, acked: int) -> None:
@@ -198,5 +209,5 @@ vegas = TcpCongestionOps(
     get_info=get_info,
     private=Vegas,
     params=Params(),
-    train=hook_train,
+    train=train,
 )

@@ -20,11 +20,13 @@ the ACK before; with too few samples since the start, growth is Reno's.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ccsim.kernel.fixed_point import U32_MAX
-from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -32,17 +34,24 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
-from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.ops import CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.rtt_samples import (
+    MAX_COUNT,
+    MIN_SAMPLES,
+    NO_RTT_US,
+    RttSamples,
+    pkts_acked,
+)
+from ccsim.kernel.window import reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain, Column
 
 __all__ = ["Veno", "veno"]
 
 N_SHIFT = 1
 BETA = 3 << N_SHIFT  # 3 packets [1/2 packet]
-MIN_SAMPLES = 2  # no more RTT samples than this say nothing
-NO_RTT_US = 0x7FFFFFFF
 MIN_CWND = 2  # packets
 
 OPEN = int(CaState.OPEN)
@@ -50,13 +59,10 @@ RESTARTS = (int(CaEvent.CWND_RESTART), int(CaEvent.TX_START))
 
 
 @dataclass(slots=True)
-class Veno:
-    """What one connection remembers. RTTs are 1 us too long, so that none is zero."""
+class Veno(RttSamples):
+    """What one connection remembers beside its RTTs."""
 
     doing_veno_now: bool = False  # False: growth is Reno's, after a loss
-    cnt_rtt: int = 0  # RTT samples of the connection
-    min_rtt_us: int = 0  # smallest since the last ACK
-    base_rtt_us: int = 0  # smallest of the connection
     inc: bool = False  # the next full counter grows the window: every other one does
     backlog: int = 0  # N [1/2 packet]
 
@@ -73,20 +79,6 @@ def enable(ca: Veno) -> None:
     """Take N from RTT samples that come from now on."""
     ca.doing_veno_now = True
     ca.min_rtt_us = NO_RTT_US
-
-
-def pkts_acked(sk: Sock, sample: AckSample) -> None:
-    """Take an RTT sample."""
-    rtt_us = sample.rtt_us
-    if rtt_us < 0:
-        return
-    ca = sk.ca
-    rtt_us += 1
-    if rtt_us < ca.base_rtt_us:
-        ca.base_rtt_us = rtt_us
-    if rtt_us < ca.min_rtt_us:
-        ca.min_rtt_us = rtt_us
-    ca.cnt_rtt = ca.cnt_rtt + 1 & 0xFFFF
 
 
 def set_state(sk: Sock, new_state: int) -> None:
@@ -137,6 +129,89 @@ def grow(sk: Sock, ca: Veno, acked: int) -> None:
         sk.snd_cwnd = sk.snd_cwnd_clamp
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the train from one packet of growth, or change of (1)'s verdict, to the next."""
+    ca = sk.ca
+    regular = ca.doing_veno_now and ca.cnt_rtt > MIN_SAMPLES and ca.min_rtt_us == NO_RTT_US
+    if (
+        reaches_clamp(sk, acks)
+        or not regular
+        or int(acks.rtt_us.min()) < 0
+        or sk.snd_cwnd < MIN_CWND
+    ):
+        return 0
+    rtt_us = acks.rtt_us + 1
+    least_us = np.minimum(np.minimum.accumulate(rtt_us), ca.base_rtt_us)
+    queued = Queued(sk, acks, rtt_us, least_us)
+    row = 0
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        row = queued.slow_start()
+    while row < acks.n:
+        row = queued.grow_once(row)
+    ca.base_rtt_us = int(least_us[-1])
+    ca.cnt_rtt = ca.cnt_rtt + acks.n & MAX_COUNT
+    return acks.n
+
+
+class Queued:
+    """A train whose N by (1) is known for each ACK: as large as the window makes it."""
+
+    def __init__(self, sk: Sock, acks: AckTrain, rtt_us: Column, least_us: Column) -> None:
+        self.sk, self.acks = sk, acks
+        self.rtt_us, self.least_us = rtt_us, least_us
+
+    def backlog(self, first: int, stop: int, cwnd: int | Column) -> Column:
+        """Return N of some rows [1/2 packet]."""
+        target = (cwnd * self.least_us[first:stop] << N_SHIFT) // self.rtt_us[first:stop]
+        return (cwnd << N_SHIFT) - target
+
+    def slow_start(self) -> int:
+        """Take slow start and what it leaves over; return the row after it."""
+        sk, acks = self.sk, self.acks
+        before = sk.snd_cwnd
+        row, left = slow_start(sk, acks)
+        cwnd = before if row == 1 else int(acks.cwnd[row - 2])
+        sk.ca.backlog = int(self.backlog(row - 1, row, cwnd)[0])
+        if left:
+            self.count(left)
+            acks.cwnd[row - 1] = sk.snd_cwnd
+        return row
+
+    def count(self, acked: int) -> None:
+        """Let an ACK count as `grow` does."""
+        sk = self.sk
+        if sk.ca.backlog < BETA:
+            tcp_cong_avoid_ai(sk, sk.snd_cwnd, acked)
+        else:
+            grow_every_other_window(sk, sk.ca, acked)
+
+    def grow_once(self, row: int) -> int:
+        """Take an ACK, then those that only count with the same verdict; return the next row."""
+        sk, acks = self.sk, self.acks
+        cwnd, una, ca = sk.snd_cwnd, memoryview(acks.una), sk.ca
+        backlog = self.backlog(row, acks.n, cwnd)
+        ca.backlog = int(backlog[0])
+        self.count(int(acks.acked[row]))
+        stop = row + 1
+        if sk.snd_cwnd == cwnd:
+            stop = self.same_verdict(row, backlog)
+            left = cwnd - sk.snd_cwnd_cnt
+            if ca.backlog < BETA:  # the ACK that fills the counter grows the window
+                stop = bisect_left(una, una[row] + left, row + 1, stop)
+            else:  # it is the one after it that does
+                stop = min(bisect_left(una, una[row] + left, row, stop) + 1, stop)
+            ca.backlog = int(backlog[stop - 1 - row])
+        acks.cwnd[row:stop] = sk.snd_cwnd
+        sk.snd_cwnd_cnt += una[stop - 1] - una[row]
+        return stop
+
+    def same_verdict(self, row: int, backlog: Column) -> int:
+        """Return the first row after ``row`` whose N is on the other side of beta."""
+        low = backlog < BETA
+        other = low != low[0]
+        return row + int(other.argmax()) if other.any() else self.acks.n
+
+
 def grow_every_other_window(sk: Sock, ca: Veno, acked: int) -> None:
     """Add a packet each second time that the counter is full."""
     cwnd = sk.snd_cwnd
@@ -169,5 +244,5 @@ veno = TcpCongestionOps(
     cwnd_event=cwnd_event,
     pkts_acked=pkts_acked,
     private=Veno,
-    train=hook_train,
+    train=train,
 )

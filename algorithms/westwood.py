@@ -24,13 +24,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, usecs_to_jiffies
+import numpy as np
+
+from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, usecs_to_jiffies
 from ccsim.kernel.fixed_point_more import jiffies_to_usecs
 from ccsim.kernel.kfuncs import tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import AckFlag, AckSample, CaEvent, TcpCongestionOps
+from ccsim.kernel.window import acknowledged_before, last_taken, reno_train, seq_of
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Westwood", "westwood"]
 
@@ -103,6 +107,38 @@ def update_window(sk: Sock, ca: Westwood) -> None:
         ca.rtt_win_sx = sk.tcp_jiffies32
 
 
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take the whole train: growth is Reno's, and the rate follows measuring window by window."""
+    if sk.ca.first_ack or int(acks.rtt_us.min()) <= 0:
+        return 0
+    taken = reno_train(sk, acks)
+    if taken:
+        measure_train(sk, acks, taken)
+    return taken
+
+
+def measure_train(sk: Sock, acks: AckTrain, taken: int) -> None:
+    """Measure what the first ``taken`` ACKs acknowledge, as `in_ack_event` does for each."""
+    ca = sk.ca
+    rtts = -(-acks.rtt_us[:taken] * sk.hz // USEC_PER_SEC)  # `usecs_to_jiffies`
+    longest = np.maximum(rtts, sk.hz // MIN_WINDOWS_PER_SEC)
+    begin, row = ca.snd_una - ca.bk, 0
+    while row < taken:
+        over = ((acks.jiffies[row:taken] - ca.rtt_win_sx) & U32_MAX) > longest[row:]
+        if not over.any():
+            break
+        row += int(over.argmax())
+        counted = seq_of(sk, acks, acknowledged_before(acks, row))
+        now = int(acks.jiffies[row])
+        filter_bandwidth(ca, (counted - begin & U32_MAX) // (now - ca.rtt_win_sx & U32_MAX))
+        begin, ca.rtt_win_sx = counted, now
+    ca.snd_una = last_taken(sk, acks, taken)
+    ca.bk = ca.snd_una - begin & U32_MAX
+    ca.rtt, least = int(rtts[-1]), int(rtts.min())
+    ca.rtt_min = least if ca.reset_rtt_min else min(ca.rtt_min, least)
+    ca.reset_rtt_min = False
+
+
 def filter_bandwidth(ca: Westwood, sample: int) -> None:
     """Put a rate sample [bytes/tick] through filters (2) and (3); the first one fills them."""
     if ca.bw_ns_est == 0 and ca.bw_est == 0:
@@ -170,4 +206,5 @@ westwood = TcpCongestionOps(
     pkts_acked=pkts_acked,
     get_info=get_info,
     private=Westwood,
+    train=train,
 )

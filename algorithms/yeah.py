@@ -26,11 +26,11 @@ without a loss, which need not follow each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.fixed_point import U32_MAX
-from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.kfuncs import (
     after,
     tcp_cong_avoid_ai,
@@ -38,10 +38,19 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
-from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.ops import CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.rtt_samples import (
+    MIN_SAMPLES,
+    NO_RTT_US,
+    RttSamples,
+    pkts_acked,
+    take_rows,
+)
+from ccsim.kernel.window import by_rounds, reaches_clamp, reno_rows, snd_nxt_at
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
+    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Yeah", "yeah"]
 
@@ -54,8 +63,6 @@ ZETA = 50  # round trips of fast mode after which the Reno flow is forgotten
 SCALABLE_PACKETS_PER_INCREASE = 100
 MAX_SLOW_ROUNDS = 0xFFFFFF
 CWND_CLAMP = U32_MAX // 128  # packets
-MIN_SAMPLES = 2  # a round with no more RTT samples than this says nothing
-NO_RTT_US = 0x7FFFFFFF
 MIN_CWND = 2  # packets
 
 OPEN = int(CaState.OPEN)
@@ -63,14 +70,11 @@ RESTARTS = (int(CaEvent.CWND_RESTART), int(CaEvent.TX_START))
 
 
 @dataclass(slots=True)
-class Yeah:
-    """What one connection remembers. RTTs are 1 us too long, so that none is zero."""
+class Yeah(RttSamples):
+    """What one connection remembers beside its RTTs."""
 
     beg_snd_nxt: int = 0  # the round ends when this byte is acknowledged
     rtt_valid: bool = False  # reported only: losses are not being repaired
-    cnt_rtt: int = 0  # RTT samples of this round
-    min_rtt_us: int = 0  # smallest of this round
-    base_rtt_us: int = 0  # smallest of the connection
     last_q: int = 0  # Q of the last round [packets]
     slow_rounds: int = 0  # round trips of slow mode in a row; 0: fast mode (doing_reno_now)
     fast_rounds: int = 0  # round trips of fast mode since the last loss (fast_count)
@@ -100,24 +104,8 @@ def enable(sk: Sock) -> None:
 
 def start_round(sk: Sock) -> None:
     """Begin a round, which ends when all that is in flight now is acknowledged."""
-    ca = sk.ca
-    ca.beg_snd_nxt = sk.snd_nxt
-    ca.cnt_rtt = 0
-    ca.min_rtt_us = NO_RTT_US
-
-
-def pkts_acked(sk: Sock, sample: AckSample) -> None:
-    """Take an RTT sample."""
-    rtt_us = sample.rtt_us
-    if rtt_us < 0:
-        return
-    ca = sk.ca
-    rtt_us += 1
-    if rtt_us < ca.base_rtt_us:
-        ca.base_rtt_us = rtt_us
-    if rtt_us < ca.min_rtt_us:
-        ca.min_rtt_us = rtt_us
-    ca.cnt_rtt = ca.cnt_rtt + 1 & 0xFFFF
+    sk.ca.beg_snd_nxt = sk.snd_nxt
+    sk.ca.start_round()
 
 
 def set_state(sk: Sock, new_state: int) -> None:
@@ -143,13 +131,46 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
     if in_slow_start:
         acked = tcp_slow_start(sk, acked)
     if acked or not in_slow_start:
-        cwnd = sk.snd_cwnd
-        w = cwnd if ca.slow_rounds else min(cwnd, SCALABLE_PACKETS_PER_INCREASE)
-        tcp_cong_avoid_ai(sk, w, acked)
+        tcp_cong_avoid_ai(sk, law_of(ca)(sk.snd_cwnd), acked)
     if after(ack, ca.beg_snd_nxt):
         if ca.cnt_rtt > MIN_SAMPLES:
             end_round(sk, ca)
         start_round(sk)
+
+
+def law_of(ca: Yeah) -> Callable[[int], int]:
+    """Return the mode's law: from the window to the packets that cost one packet of growth."""
+    return reno_law if ca.slow_rounds else scalable_law
+
+
+def reno_law(cwnd: int) -> int:
+    """Return what a packet of growth costs in slow mode."""
+    return cwnd
+
+
+def scalable_law(cwnd: int) -> int:
+    """Return what a packet of growth costs in fast mode."""
+    return min(cwnd, SCALABLE_PACKETS_PER_INCREASE)
+
+
+def train(sk: Sock, acks: AckTrain) -> int:
+    """Take a train round by round, up to a decision that decongests."""
+    if reaches_clamp(sk, acks):
+        return 0
+
+    def grow(first: int, stop: int) -> int:
+        done = reno_rows(sk, acks, first, stop, law_of(sk.ca))
+        take_rows(sk.ca, acks, first, done)
+        return done
+
+    def end(row: int) -> None:
+        grow(row, row + 1)
+        sk.ca.beg_snd_nxt = snd_nxt_at(sk, acks, row)
+        if sk.ca.cnt_rtt > MIN_SAMPLES:
+            end_round(sk, sk.ca)
+        sk.ca.start_round()
+
+    return by_rounds(sk, acks, lambda: sk.ca.beg_snd_nxt, grow, end)
 
 
 def end_round(sk: Sock, ca: Yeah) -> None:
@@ -218,5 +239,5 @@ yeah = TcpCongestionOps(
     pkts_acked=pkts_acked,
     get_info=get_info,
     private=Yeah,
-    train=hook_train,
+    train=train,
 )

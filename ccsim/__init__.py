@@ -5,19 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ccsim.api import Run, Scenario, load, load_run, run
+    from ccsim.api import (
+        AlgorithmReport,
+        Run,
+        Scenario,
+        check_algorithm,
+        load,
+        load_run,
+        run,
+    )
     from ccsim.errors import AlgorithmError, CcsimError, ResultsError, ScenarioError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AlgorithmError",
+    "AlgorithmReport",
     "CcsimError",
     "ResultsError",
     "Run",
     "Scenario",
     "ScenarioError",
     "__version__",
+    "check_algorithm",
     "load",
     "load_run",
     "run",

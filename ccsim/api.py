@@ -9,8 +9,17 @@ from ccsim.experiment.run import run_scenario
 from ccsim.experiment.stored import StoredRun as Run
 from ccsim.experiment.stored import load_run
 from ccsim.scenario import Scenario, load_scenario
+from ccsim.verify.torture import AlgorithmReport, check_algorithm
 
-__all__ = ["Run", "Scenario", "load", "load_run", "run"]
+__all__ = [
+    "AlgorithmReport",
+    "Run",
+    "Scenario",
+    "check_algorithm",
+    "load",
+    "load_run",
+    "run",
+]
 
 
 def load(scenario: str | Path, *overrides: str, seed: int | None = None) -> Scenario:

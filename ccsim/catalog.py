@@ -38,13 +38,15 @@ class Table:
     """A module-level table of operations: the map bears the variable's name, sockets use ``name``.
 
     ``name`` is None when only running the file would tell it; so is ``restricted``, which tells
-    whether the flags lack TCP_CONG_NON_RESTRICTED.
+    whether the flags lack TCP_CONG_NON_RESTRICTED, and ``members``, the table's keywords that are
+    not None.
     """
 
     map: str
     name: str | None
     line: int
     restricted: bool | None = True
+    members: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +142,12 @@ def read_tables(source: str) -> Tables:
     texts = dict(_module_texts(module))
     found: list[Table] = []
     read: set[ast.Call] = set()
+    last = dict(_assignments(module))
     for target, value in _assignments(module):
         if isinstance(value, ast.Call) and _called(value) == _TABLE:
             name = _name_argument(value, texts)
-            found.append(Table(target, name, value.lineno, _is_restricted(value)))
+            members = _members(value) if last[target] is value else None
+            found.append(Table(target, name, value.lineno, _is_restricted(value), members))
             read.add(value)
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
     elsewhere = any(_called(call) in (_TABLE, "replace") and call not in read for call in calls)
@@ -285,6 +289,18 @@ def _name_argument(call: ast.Call, texts: dict[str, str]) -> str | None:
             if isinstance(keyword.value, ast.Name):
                 return texts.get(keyword.value.id)
     return None
+
+
+def _members(call: ast.Call) -> frozenset[str] | None:
+    """Return the keywords of a table that are not None; None with ``**``, which hides some."""
+    if any(keyword.arg is None for keyword in call.keywords):
+        return None
+    given = (k for k in call.keywords if not _is_none(k.value))
+    return frozenset(keyword.arg for keyword in given if keyword.arg)
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
 
 
 def _is_restricted(call: ast.Call) -> bool | None:

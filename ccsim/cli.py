@@ -151,8 +151,7 @@ def _add_run(verbs: Verbs) -> None:
 
 
 def _add_scenario_verbs(verbs: Verbs) -> None:
-    check = _verb(verbs, "check", "validate scenarios without running them")
-    check.add_argument("files", metavar="FILE", nargs="+")
+    import_module("ccsim.cli_author").add_parsers(verbs)
     _verb(verbs, "schema", "print the JSON schema of scenarios, for editors")
     what = _verb(verbs, "list", "list what there is")
     what.add_argument("what", choices=_LISTS)
@@ -204,6 +203,7 @@ def _add_other_verbs(verbs: Verbs) -> None:
         ("ccsim.cli_study", "add_parsers", verbs),
         ("ccsim.cli_report", "add_parsers", verbs),
         ("ccsim.cli_search", "add_parsers", verbs),
+        ("ccsim.cli_gallery", "add_parsers", verbs),
     ):
         getattr(import_module(module), function)(target)
 

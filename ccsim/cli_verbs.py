@@ -12,10 +12,8 @@ from typing import Any
 
 from ccsim.cli_output import comparison_text, run_text, table
 from ccsim.cli_progress import ProgressBar
-from ccsim.errors import ScenarioError
 
 __all__ = [
-    "check_verb",
     "compare_verb",
     "export_verb",
     "list_verb",
@@ -55,22 +53,6 @@ def run_verb(args: argparse.Namespace) -> int:
     if run.failed:
         print(f"run failed: {run.failed}; its traces up to then: {run.path}", file=sys.stderr)
     return int(bool(run.failed))
-
-
-def check_verb(args: argparse.Namespace) -> int:
-    """Validate scenarios; 2 if one is wrong."""
-    from ccsim.scenario import load_scenario
-
-    wrong = 0
-    for file in args.files:
-        try:
-            load_scenario(file)
-        except ScenarioError as error:
-            print(error, file=sys.stderr)
-            wrong += 1
-        else:
-            print(f"{file}: ok")
-    return 2 if wrong else 0
 
 
 def schema_verb(args: argparse.Namespace) -> int:

@@ -188,12 +188,8 @@ HOOKS = MY_CC.split("my_cc = ", maxsplit=1)[0]  # 16 lines
     ("table", "said"),
     [
         (
-            'TcpCongestionOps(name="x", ssthresh=ssthresh, cong_avoid=cong_avoid)',
-            "EINVAL: x: required operation missing: undo_cwnd is not implemented",
-        ),
-        ('TcpCongestionOps(name="x")', "EINVAL: x: required operation missing: ssthresh, "),
-        (
-            'TcpCongestionOps(name="x", ssthresh=lambda: 2)',
+            'TcpCongestionOps(name="x", ssthresh=lambda: 2, cong_avoid=cong_avoid, '
+            "undo_cwnd=undo_cwnd)",
             "EINVAL: ssthresh: expected a function of (sk)",
         ),
         (
@@ -202,7 +198,7 @@ HOOKS = MY_CC.split("my_cc = ", maxsplit=1)[0]  # 16 lines
             "EEXIST: ",
         ),
     ],
-    ids=["one operation", "all operations", "a signature", "a free name"],
+    ids=["a signature", "a free name"],
 )
 def test_a_table_that_the_kernel_refuses_ends_with_2_and_is_named_with_its_line(
     table: str, said: str, capsys: Output, folder: Path
@@ -215,6 +211,31 @@ def test_a_table_that_the_kernel_refuses_ends_with_2_and_is_named_with_its_line(
     assert err.startswith(f"{folder / 'my_cc.py'}:17: {said}")
     assert len(err.splitlines()) == 1
     assert list((folder / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            'TcpCongestionOps(name="x", ssthresh=ssthresh, cong_avoid=cong_avoid)',
+            "EINVAL: x: required operation missing: undo_cwnd is not implemented",
+        ),
+        ('TcpCongestionOps(name="x")', "EINVAL: x: required operation missing: ssthresh, "),
+    ],
+    ids=["one operation", "all operations"],
+)
+def test_a_missing_operation_is_found_before_anything_runs(
+    table: str, said: str, verb: str, capsys: Output, folder: Path
+) -> None:
+    (folder / "my_cc.py").write_text(f"{HOOKS}mine = {table}\n")
+    (folder / "mine.yaml").write_text(MINE.replace("congestion: my_cc", "congestion: cubic"))
+    assert main([verb, "mine.yaml"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"mine.yaml:3:11: objects.0: my_cc.py:17: {said}")
+    assert len(err.splitlines()) == 1
+    assert not (folder / "results").exists()
 
 
 # --- wrong input ----------------------------------------------------------------------------------

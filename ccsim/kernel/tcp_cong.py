@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ccsim.kernel.errors import EEXIST, EINVAL, ENOENT, EPERM, KernelError
@@ -33,10 +33,12 @@ __all__ = [
     "NetNamespace",
     "SockData",
     "TcpCong",
+    "missing_operations",
     "tcp_validate_congestion_control",
 ]
 
 TCP_LISTEN = 10
+REQUIRED = ("ssthresh", "undo_cwnd", "cong_avoid", "cong_control")  # of the last two, either
 TCP_RENO = TcpCongestionOps(
     name="reno",
     flags=TCP_CONG_NON_RESTRICTED,
@@ -52,14 +54,21 @@ def tcp_validate_congestion_control(ops: TcpCongestionOps) -> None:
 
     Raises KernelError EINVAL naming what is missing.
     """
-    missing = [op for op in ("ssthresh", "undo_cwnd") if getattr(ops, op) is None]
-    if ops.cong_avoid is None and ops.cong_control is None:
-        missing.append("cong_avoid or cong_control")
+    missing = missing_operations(op for op in REQUIRED if getattr(ops, op) is not None)
     if missing:
-        raise KernelError(
-            EINVAL,
-            f"{ops.name}: required operation missing: {', '.join(missing)} is not implemented",
-        )
+        raise KernelError(EINVAL, f"{ops.name}: {missing}")
+
+
+def missing_operations(there: Iterable[str]) -> str:
+    """Say which required operations a table lacks that has those ``there``; empty if none."""
+    there = set(there)
+    either = REQUIRED[2:]
+    missing = [op for op in REQUIRED[:2] if op not in there]
+    if not there.intersection(either):
+        missing.append(" or ".join(either))
+    if not missing:
+        return ""
+    return f"required operation missing: {', '.join(missing)} is not implemented"
 
 
 class Implementation:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AckTrain"]
+__all__ = ["AckTrain", "Column"]
 
 Column = NDArray[np.int64]
 
@@ -17,16 +18,20 @@ class AckTrain:
     limit.
 
     ``t_ns`` arrival of each ACK [ns]; ``una`` packets acknowledged cumulatively after it; ``acked``
-    packets it newly acknowledges (at least 1); ``rtt_us`` the RTT sample that ``pkts_acked`` would
-    receive [us]. All int64[n]. ``cwnd`` is the hook's output: snd_cwnd after each ACK. ``snd_nxt``
-    is the sender's next packet number before the first ACK; ``jiffies0_ns`` and ``jiffy_ns`` give
-    the tick of a time.
+    packets it newly acknowledges (at least 1); ``rtt_us`` the RTT sample and ``in_flight`` the
+    bytes in flight that ``pkts_acked`` would receive [us, bytes]. All int64[n]. ``cwnd`` is the
+    hook's output: snd_cwnd after each ACK. ``snd_nxt`` is the sender's next packet number before
+    the first ACK; ``jiffies0_ns`` and ``jiffy_ns`` give the tick of a time.
 
     The hook sees the socket as it is before the first ACK. It takes the first k ACKs, writes
     ``cwnd[:k]``, leaves ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh`` and ``ca`` as
-    ``pkts_acked`` then ``cong_avoid``, called ACK by ACK, would have left them, and returns k (0 to
-    n). ``snd_ssthresh`` may change at the last taken ACK only, and ``cwnd`` never falls below the
-    window that the train began with.
+    ``pkts_acked``, ``in_ack_event`` with no flag and ``cong_avoid``, called ACK by ACK, would have
+    left them, and returns k (0 to n). ``snd_ssthresh`` may change at the last taken ACK only;
+    ``cwnd`` never falls below the window that the train began with, and grows at an ACK by what
+    that acknowledges and a packet more at most.
+
+    Between the ACKs ``srtt_us`` follows the samples, as its filter has it, and ``delivered``
+    follows ``una``; ``delivered_ce``, the timestamps and all else of the socket stay.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class AckTrain:
         mss: int,
         jiffies0_ns: int,
         jiffy_ns: int,
+        in_flight: Callable[[], Column] | None = None,
     ) -> None:
         self.n = len(t_ns)
         self.t_ns = t_ns
@@ -51,6 +57,7 @@ class AckTrain:
         self.mss = mss
         self.jiffies0_ns = jiffies0_ns
         self.jiffy_ns = jiffy_ns
+        self._in_flight = in_flight
 
     @cached_property
     def t_us(self) -> Column:
@@ -61,6 +68,15 @@ class AckTrain:
     def jiffies(self) -> Column:
         """``tcp_jiffies32`` at each ACK, not wrapped."""
         return (self.t_ns + self.jiffies0_ns) // self.jiffy_ns
+
+    @cached_property
+    def in_flight(self) -> Column:
+        """Bytes in flight when the newest packet of each ACK was sent; TypeError if the host does
+        not tell.
+        """
+        if self._in_flight is None:
+            raise TypeError("this train does not tell what was in flight")
+        return self._in_flight()
 
     def snd_nxt_before(self, k: int) -> int:
         """Return the next packet number when ACK ``k`` arrives, from ``cwnd[:k]``, which must be

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ from ccsim.kernel.errors import EINVAL, ENOTSUPP, KernelError
 from ccsim.kernel.kfuncs import bpf_getsockopt, bpf_setsockopt
 from ccsim.kernel.ops import TCP_CA_NAME_MAX
 
-__all__ = ["MEMBERS", "UNSUPPORTED", "check_obj_name", "check_prog"]
+__all__ = ["MEMBERS", "UNSUPPORTED", "check_arguments", "check_obj_name", "check_prog"]
 
 MEMBERS: dict[str, tuple[str, ...]] = {
     "ssthresh": ("sk",),
@@ -72,17 +72,19 @@ def check_prog(member: str, func: Callable[..., Any]) -> None:
         )
     if not callable(func):
         raise KernelError(EINVAL, f"{member}: expected a function, got {func!r}")
-    _check_arguments(member, func)
+    check_arguments(member, func, MEMBERS[member])
     if member == "release":
         _check_release(func)
 
 
-def _check_arguments(member: str, func: Callable[..., Any]) -> None:
-    """EINVAL unless the function takes the member's arguments by position."""
+def check_arguments(member: str, func: Callable[..., Any], arguments: Sequence[str]) -> None:
+    """Check that something can be called with so many arguments by position; EINVAL if not."""
+    wanted = ", ".join(arguments)
+    if not callable(func):
+        raise KernelError(EINVAL, f"{member}: expected a function of ({wanted}), got {func!r}")
     try:
-        inspect.signature(func).bind(*MEMBERS[member])
+        inspect.signature(func).bind(*arguments)
     except TypeError as error:
-        wanted = ", ".join(MEMBERS[member])
         raise KernelError(EINVAL, f"{member}: expected a function of ({wanted}): {error}") from None
     except ValueError:
         return  # a function of C that does not tell its arguments

@@ -11,7 +11,7 @@ from ccsim.catalog import find_scenario
 from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario.document import MAX_DOCUMENT_BYTES, Document, parse_document
 from ccsim.scenario.models import Scenario
-from ccsim.scenario.objects import known_names, read_objects
+from ccsim.scenario.objects import incomplete_tables, known_names, read_objects
 from ccsim.scenario.overrides import apply_overrides
 from ccsim.scenario.problems import problems_of
 from ccsim.scenario.resolve import resolve
@@ -66,7 +66,7 @@ def build_scenario(
     _name_after_file(document)
     files, missing = read_objects(document, folder)
     known = known_names(document, files)
-    problems = [*problems, *missing]
+    problems = [*problems, *missing, *incomplete_tables(document, files)]
     try:
         written = ScenarioSpec.model_validate(document.data, context=known)
     except ValidationError as error:

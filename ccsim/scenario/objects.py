@@ -9,10 +9,19 @@ from pathlib import Path
 
 from ccsim import catalog
 from ccsim.errors import Problem
+from ccsim.kernel.tcp_cong import missing_operations
 from ccsim.scenario.document import Document
 from ccsim.scenario.vocabulary import INIT_NET, STATE_POLICIES
 
-__all__ = ["MAX_COUNT", "Known", "ObjectFile", "flow_names", "known_names", "read_objects"]
+__all__ = [
+    "MAX_COUNT",
+    "Known",
+    "ObjectFile",
+    "flow_names",
+    "incomplete_tables",
+    "known_names",
+    "read_objects",
+]
 
 LINK_MECHANISMS = ("link_update", "reregister", "staged")  # whose ``to`` is a map
 MAX_OBJECT_BYTES = 1024 * 1024
@@ -22,13 +31,16 @@ MAX_COUNT = 100_000  # flows that one entry may stand for
 @dataclass(frozen=True, slots=True)
 class ObjectFile:
     """A user's file: absolute path, SHA-256 of its content, its source, tables and state
-    policies (names and their lines)."""
+    policies (names and their lines); its place among the scenario's ``objects`` and how it is
+    written there."""
 
     path: str
     sha256: str
     source: str
     tables: catalog.Tables
     policies: Mapping[str, int] = field(default_factory=dict)
+    index: int = 0
+    name: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -67,7 +79,7 @@ def read_objects(document: Document, folder: Path) -> tuple[list[ObjectFile], li
         if not isinstance(name, str):
             continue  # the model reports it
         try:
-            file = _read_object(folder / name)
+            file = _read_object(folder / name, i, name)
             _define(file, name, defined)
             files.append(file)
         except (OSError, ValueError, SyntaxError) as error:
@@ -75,7 +87,7 @@ def read_objects(document: Document, folder: Path) -> tuple[list[ObjectFile], li
     return files, problems
 
 
-def _read_object(path: Path) -> ObjectFile:
+def _read_object(path: Path, index: int, name: str) -> ObjectFile:
     with path.open("rb") as stream:
         content = stream.read(MAX_OBJECT_BYTES + 1)
     if len(content) > MAX_OBJECT_BYTES:
@@ -84,7 +96,7 @@ def _read_object(path: Path) -> ObjectFile:
     tables = catalog.read_tables(source)
     policies = catalog.read_policies(source)
     digest = hashlib.sha256(content).hexdigest()
-    return ObjectFile(str(path.resolve()), digest, source, tables, policies)
+    return ObjectFile(str(path.resolve()), digest, source, tables, policies, index, name)
 
 
 def _define(file: ObjectFile, name: str, defined: dict[str, str]) -> None:
@@ -110,6 +122,29 @@ def _why(name: str, error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{name}: cannot be read: {error.strerror}"
     return f"{name}: {error}"
+
+
+def incomplete_tables(document: Document, files: Sequence[ObjectFile]) -> list[Problem]:
+    """Return a problem for each table that the kernel would refuse when the run begins, as it lacks
+    an operation.
+
+    A map that only a link update puts behind its link is refused then, which a run may want to
+    show.
+    """
+    links, linked = _links(document)
+    first = [name for name in _keys(document.get("links")).values() if isinstance(name, str)]
+    problems: list[Problem] = []
+    for file in files:
+        for table in file.tables.found:
+            attached = table.map not in linked and table.name not in links
+            if table.members is None or not (attached or table.map in first):
+                continue
+            missing = missing_operations(table.members)
+            if missing and not table.map.startswith("_"):
+                where = f"{file.name}:{table.line}"
+                text = f"{where}: EINVAL: {table.name or table.map}: {missing}"
+                problems.append(document.problem(("objects", file.index), text))
+    return problems
 
 
 def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:

@@ -90,7 +90,6 @@ def in_plain_order(sk: TcpSock) -> bool:
         and not sk.sacked_out
         and not sk.lost_out
         and not sk.retrans_out
-        and ops.in_ack_event is None
         and not sk.app_limited
         and sk.tlp_high_seq < 0
         and not sk.reord_seen
@@ -113,8 +112,8 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     if (
         last_una > nxt0
         or int(una[0]) + 2 > nxt0
-        or 2 * last_una + sk.snd_cwnd - una0 > sk.write_limit
-        or last_una - una0 + sk.snd_cwnd > sk.rwnd
+        or 2 * last_una + len(una) + sk.snd_cwnd - una0 > sk.write_limit
+        or last_una + len(una) - una0 + sk.snd_cwnd > sk.rwnd
     ):
         return None
     packets = sk.packets
@@ -140,6 +139,9 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
         mss=sk.mss_cache,
         jiffies0_ns=host.jiffies0_ns,
         jiffy_ns=host.jiffy_ns,
+        in_flight=lambda: (
+            sk.mss_cache * (sk.delivered - una0 + una - packets.delivered_np[columns.last_rows])
+        ),
     )
     train = sk.ca_ops.train
     assert train is not None

@@ -36,7 +36,7 @@ def test_before_the_first_loss_growth_is_reno_up_to_low_window_and_bounded_above
     cwnd: int, cnt: int
 ) -> None:
     sk = connect("bic", snd_cwnd=cwnd)  # 15 * 3 / 15 / 2 and min(400 / 16, 20) / 2 packets per ACK
-    assert shipped("bic").update(sk) == cnt
+    assert shipped("bic").update(sk, sk.tcp_jiffies32) == cnt
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_growth_is_computed_anew_after_more_than_31_ticks(ticks: int, cnt: int) 
     ca = sk.ca
     ca.last_max_cwnd, ca.delayed_ack = 100, 16  # one packet per ACK
     ca.last_cwnd, ca.last_time, ca.cnt = 92, sk.tcp_jiffies32 - ticks, 999
-    assert shipped("bic").update(sk) == cnt
+    assert shipped("bic").update(sk, sk.tcp_jiffies32) == cnt
 
 
 def test_another_window_is_computed_at_once() -> None:
     sk = connect("bic", snd_cwnd=92)
     sk.ca.last_cwnd, sk.ca.last_time, sk.ca.cnt = 91, sk.tcp_jiffies32, 999
-    assert shipped("bic").update(sk) != 999
+    assert shipped("bic").update(sk, sk.tcp_jiffies32) != 999
 
 
 def test_stretch_acks_speed_growth_up() -> None:
@@ -84,7 +84,7 @@ def test_stretch_acks_speed_growth_up() -> None:
     acked(sk, 50_000, pkts_acked=18)
     assert sk.ca.delayed_ack == 48  # 32 + 18 - 2: three packets per ACK
     sk.ca.last_max_cwnd = 100
-    assert shipped("bic").update(sk) == 15  # 46 * 16 / 48
+    assert shipped("bic").update(sk, sk.tcp_jiffies32) == 15  # 46 * 16 / 48
 
 
 def test_only_open_acks_are_averaged() -> None:

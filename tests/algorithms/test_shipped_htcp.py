@@ -23,7 +23,7 @@ UNSCALED = {"use_rtt_scaling": 0}
 def test_alpha_grows_with_the_time_since_congestion(ticks: int, alpha: int) -> None:
     sk = connect("htcp", UNSCALED)
     sk.tcp_jiffies32 += ticks
-    shipped("htcp").update_alpha(sk)  # beta = 1/2: 2 (1 - beta) = 1
+    shipped("htcp").update_alpha(sk, sk.tcp_jiffies32)  # beta = 1/2: 2 (1 - beta) = 1
     assert sk.ca.alpha == alpha
 
 
@@ -35,7 +35,7 @@ def test_alpha_is_scaled_by_the_rtt_within_bounds(rtt: int, alpha: int) -> None:
     sk = connect("htcp")
     sk.tcp_jiffies32 += 3000
     sk.ca.min_rtt = rtt  # 22 * RTT / 100 ms, with the ratio in eighths: 150 ms is 5/8
-    shipped("htcp").update_alpha(sk)
+    shipped("htcp").update_alpha(sk, sk.tcp_jiffies32)
     assert sk.ca.alpha == alpha * 128
 
 

@@ -16,7 +16,7 @@ def measured(cwnd: int, evals: int = 60, rtts: int = 2, ssthresh: int = 50) -> H
     acked(sk, 10_000, in_flight=144_800)
     assert sk.ca.max_rate == 1_158_400  # 144800 bytes / 10 ms in units of 100 bit/s
     sk.ca.eval_count, sk.ca.rtt_count = evals, rtts - 1
-    shipped("nv").end_round(sk, 1448)
+    shipped("nv").end_round(sk, 1448, sk.snd_nxt)
     return sk
 
 
@@ -70,7 +70,7 @@ def test_growth_stops_after_ten_rtts_with_too_few_measurements(rtts: int, growth
 def test_a_round_with_one_large_ack_prolongs_the_next_and_allows_growth() -> None:
     sk = connect("nv", snd_nxt=100_000)
     sk.ca.eval_count, sk.ca.allow_growth = 1, False
-    shipped("nv").end_round(sk, 3 * 1448)  # as many as min_cwnd - 1
+    shipped("nv").end_round(sk, 3 * 1448, sk.snd_nxt)  # as many as min_cwnd - 1
     assert (sk.ca.min_cwnd, sk.ca.rtt_start_seq) == (6, 100_000 + 6 * 1448)
     assert (sk.ca.eval_count, sk.ca.allow_growth) == (0, True)
 
@@ -80,7 +80,7 @@ def test_the_prolonged_round_is_bounded() -> None:
     sk.ca.min_cwnd = 80
     for min_cwnd in (81, 81):
         sk.ca.eval_count = 1
-        shipped("nv").end_round(sk, 10_000_000)
+        shipped("nv").end_round(sk, 10_000_000, sk.snd_nxt)
         assert sk.ca.min_cwnd == min_cwnd
 
 

@@ -105,7 +105,7 @@ def init(sk: Sock) -> None:
 def train_of(rows: list[Row], path: Path) -> AckTrain:
     columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
     t, una, acked, rtt = columns
-    clock = {"jiffies0_ns": path.jiffies0_ns, "jiffy_ns": path.jiffy_ns}
+    clock: dict[str, Any] = {"jiffies0_ns": path.jiffies0_ns, "jiffy_ns": path.jiffy_ns}
     return AckTrain(t, una, acked, rtt, snd_nxt=path.snd_nxt, mss=MSS, **clock)
 
 

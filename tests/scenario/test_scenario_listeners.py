@@ -11,6 +11,7 @@ from ccsim.scenario import Flow, Listener, Namespace, Scenario, Swap, Sysctl, pa
 
 pytestmark = pytest.mark.usefixtures("three_algorithms")
 
+OPS = "ssthresh=f, undo_cwnd=f, cong_avoid=f"
 GOOD = """\
 duration: 60 s
 path: {rate: 100 Mbit/s, rtt: 40 ms}
@@ -186,7 +187,7 @@ def test_whether_a_namespaces_default_is_restricted_is_read_in_a_users_file_too(
     text = GOOD.replace("{edge: cubic}", "{edge: mine}").replace(
         "links:", "objects: [o.py]\nlinks:"
     )
-    table = 'm = TcpCongestionOps(name="mine"{})\n'
+    table = 'm = TcpCongestionOps(name="mine", ssthresh=f, undo_cwnd=f, cong_avoid=f{})\n'
     (tmp_path / "o.py").write_text(table.format(", flags=TCP_CONG_NON_RESTRICTED"))
     assert parse_scenario(text, "s.yaml", tmp_path).namespaces[0].default == "mine"
     for flags in (", flags=ops.TCP_CONG_NON_RESTRICTED | 2", ", flags=3", ", flags=FLAGS"):
@@ -203,6 +204,7 @@ def test_a_namespaces_default_may_be_a_link_to_an_unrestricted_map(tmp_path: Pat
         "links: {fleet: cubic}", "objects: [o.py]\nlinks: {fleet: m}"
     )
     (tmp_path / "o.py").write_text(
-        'n = TcpCongestionOps(name="other")\nm = TcpCongestionOps(name="mine", flags=1)\n'
+        f'n = TcpCongestionOps(name="other", {OPS})\n'
+        f'm = TcpCongestionOps(name="mine", flags=1, {OPS})\n'
     )
     assert parse_scenario(text, "s.yaml", tmp_path).namespaces[0].default == "fleet"

@@ -12,7 +12,8 @@ from ccsim.scenario import Scenario, load_scenario
 
 pytestmark = pytest.mark.usefixtures("three_algorithms")
 
-MY_CC = 'my_map = TcpCongestionOps(name="my_cc")\n'
+OPS = "ssthresh=f, undo_cwnd=f, cong_avoid=f"
+MY_CC = f'my_map = TcpCongestionOps(name="my_cc", {OPS})\n'
 
 
 def load(folder: Path, congestion: str, *objects: str, links: str = "{}") -> Scenario:
@@ -80,7 +81,7 @@ def test_a_private_table_of_an_object_file_is_not_known(tmp_path: Path) -> None:
 
 
 def test_a_name_that_only_running_would_tell_is_left_to_loading(tmp_path: Path) -> None:
-    (tmp_path / "many.py").write_text('a = TcpCongestionOps(name="a" + SUFFIX)\n')
+    (tmp_path / "many.py").write_text(f'a = TcpCongestionOps(name="a" + SUFFIX, {OPS})\n')
     assert load(tmp_path, "whatever", "many.py").flows[0].congestion == "whatever"
 
 
@@ -132,3 +133,60 @@ def test_two_object_files_with_one_name_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "my_cc", "a.py", "b.py") == (
         "s.yaml:3:17: objects.1: b.py: 'my_cc', on line 1, is defined in a.py too"
     )
+
+
+# --- what the kernel would refuse when the run begins ---
+
+LACKS = (
+    'from x import f\nmy_map = TcpCongestionOps(\n    name="my_cc", ssthresh=f, undo_cwnd=f\n)\n'
+)
+NOTHING = 'my_map = TcpCongestionOps(name="my_cc", ssthresh=None)\n'
+EITHER = "required operation missing: cong_avoid or cong_control is not implemented"
+
+
+def test_a_table_without_a_required_operation_is_told_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "my_cc.py").write_text(LACKS)
+    said = f"s.yaml:3:11: objects.0: my_cc.py:2: EINVAL: my_cc: {EITHER}"
+    assert refusal(tmp_path, "my_cc", "my_cc.py") == said
+
+
+def test_all_operations_that_a_table_lacks_are_told(tmp_path: Path) -> None:
+    (tmp_path / "my_cc.py").write_text(NOTHING)
+    assert refusal(tmp_path, "my_cc", "my_cc.py").endswith(
+        "missing: ssthresh, undo_cwnd, cong_avoid or cong_control is not implemented"
+    )
+
+
+def test_the_map_that_a_link_begins_with_must_be_complete(tmp_path: Path) -> None:
+    (tmp_path / "my_cc.py").write_text(LACKS)
+    with pytest.raises(ScenarioError, match=r"my_cc\.py:2: EINVAL: "):
+        load(tmp_path, "fleet", "my_cc.py", links="{fleet: my_map}")
+
+
+def test_a_map_that_only_a_link_update_names_is_refused_when_the_run_comes_to_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "my_cc.py").write_text(LACKS)
+    update = "swaps: [{at: 500 ms, via: link_update, link: fleet, to: my_map}]\n"
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "duration: 1 s\npath: {rate: 10 Mbit/s, rtt: 40 ms}\nobjects: [my_cc.py]\n"
+        f"links: {{fleet: reno}}\nflows:\n  - {{congestion: fleet}}\n{update}"
+    )
+    assert load_scenario(file).swaps[0].to == "my_map"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "my_map = TcpCongestionOps(**members)\n",
+        "my_map = dataclasses.replace(reno, name='my_cc')\n",
+        f"{LACKS}my_map = dataclasses.replace(my_map, cong_avoid=f)\n",
+        f"{LACKS.replace('my_map', '_base')}{MY_CC}",
+    ],
+)
+def test_what_only_running_would_tell_or_nobody_attaches_is_not_complained_about(
+    source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "my_cc.py").write_text(source)
+    assert load(tmp_path, "my_cc", "my_cc.py").flows[0].congestion == "my_cc"

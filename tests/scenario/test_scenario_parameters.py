@@ -28,7 +28,9 @@ class Params:
     table: Any = None
 
 
-my_map = TcpCongestionOps(name="my_cc", params=Params())
+my_map = TcpCongestionOps(
+    name="my_cc", params=Params(), ssthresh=f, undo_cwnd=f, cong_avoid=f
+)
 """
 
 

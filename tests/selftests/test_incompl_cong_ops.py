@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ccsim.errors import ScenarioError
 from ccsim.kernel import KernelError
 from ccsim.kernel.errors import EINVAL
 from tests.selftests.selftest_rig import act_at, kernel_of, loaded, trace, world
@@ -33,7 +34,8 @@ def test_it_loads_but_does_not_attach_and_traffic_goes_on(profile: str) -> None:
 
 
 def test_a_scenario_with_such_an_object_fails_before_its_first_event() -> None:
-    with pytest.raises(KernelError, match="bpf_incompl_ops: required operation missing"):
+    refused = r"incompl_cong_ops.py:8: EINVAL: bpf_incompl_ops: required operation missing"
+    with pytest.raises(ScenarioError, match=refused):
         world(f"objects: [incompl_cong_ops.py]\n{SCENARIO}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,10 @@ def test_no_train_is_taken_out_of_plain_order(change: dict[str, int]) -> None:
 
 
 def test_an_algorithm_without_a_train_hook_goes_row_by_row() -> None:
-    assert not may_take_train(busy("vegas", 60, None, 200_000))
+    sk = busy("vegas", 60, None, 200_000)
+    assert may_take_train(sk)
+    sk.ca_ops = replace(sk.ca_ops, train=None)
+    assert not may_take_train(sk)
 
 
 def test_a_train_is_refused_when_a_timer_might_fire_within_it() -> None:

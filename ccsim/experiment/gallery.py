@@ -1,0 +1,143 @@
+"""Every algorithm alone on the same path: the runs behind the page of small multiples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ccsim.catalog import algorithm_files, tables_in
+from ccsim.errors import CcsimError
+from ccsim.experiment.parallel import simulate_all
+from ccsim.scenario import Scenario, parse_scenario
+from ccsim.scenario.vocabulary import did_you_mean
+from ccsim.sim.traces import SimResult
+
+__all__ = ["DEFAULT_PATH", "GalleryError", "GalleryRun", "gallery_scenarios", "run_gallery"]
+
+DEFAULT_PATH = {"rate": "50 Mbit/s", "rtt": "40 ms", "buffer": "1 BDP"}
+DEFAULT_DURATION = "40 s"
+
+
+class GalleryError(CcsimError, ValueError):
+    """A name that is no algorithm, or a file of algorithms that cannot be read."""
+
+
+@dataclass(frozen=True)
+class GalleryRun:
+    """One algorithm's run: what pictures need (`ccsim.plot.PlottableRun`), and its name."""
+
+    name: str
+    scenario: Mapping[str, Any]
+    result: SimResult
+    twin_a: SimResult | None = None
+    twin_b: SimResult | None = None
+
+
+def gallery_scenarios(
+    names: Sequence[str] = (),
+    path: Mapping[str, str] | None = None,
+    duration: str = DEFAULT_DURATION,
+    seed: int = 1,
+) -> dict[str, Scenario]:
+    """Return a scenario for each algorithm: one bulk flow on the path, by the algorithm's name.
+
+    ``names`` are shipped algorithms, and files ending in ``.py`` whose tables all count; none means
+    all that are shipped. ``path`` holds keys of a scenario's ``path`` in place of the default's.
+    Raises GalleryError for a name, ScenarioError for the path or the duration.
+    """
+    known = algorithm_files()
+    wanted: dict[str, str] = {}
+    for name in names or known:
+        wanted |= _tables_of(name) if name.endswith(".py") else _shipped(name, known)
+    files = dict.fromkeys(file for file in wanted.values() if file)
+    text = _text({**DEFAULT_PATH, **(path or {})}, duration, seed)
+    together = parse_scenario(text + _flows(wanted) + _objects(files), "gallery")
+    return {
+        flow.congestion: _alone(together, k, wanted[flow.congestion])
+        for k, flow in enumerate(together.flows)
+    }
+
+
+def _alone(together: Scenario, index: int, file: str) -> Scenario:
+    """Return the scenario with one of its flows, and the file that this one needs."""
+    flow = together.flows[index].model_copy(update={"name": "bulk"})
+    kept = [k for k, path in enumerate(together.objects) if path == file]
+    objects = tuple(together.objects[k] for k in kept)
+    hashes = tuple(together.objects_sha256[k] for k in kept)
+    changes = {"flows": (flow,), "objects": objects, "objects_sha256": hashes}
+    return together.model_copy(update=changes)
+
+
+def _shipped(name: str, known: Mapping[str, Path]) -> dict[str, str]:
+    if name not in known:
+        hint = did_you_mean(name, known) or "; a user's own file ends in .py"
+        raise GalleryError(f"gallery: no algorithm {name!r}{hint}")
+    return {name: ""}
+
+
+def _tables_of(file: str) -> dict[str, str]:
+    """Return the names that a user's file registers, and its absolute path with each."""
+    try:
+        tables = tables_in(Path(file)).found
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise GalleryError(f"gallery: {file}: {error}") from error
+    names = [table.name for table in tables if table.name and table.map[0] != "_"]
+    if not names:
+        raise GalleryError(f"gallery: {file}: expected a table of operations with a name, got none")
+    return dict.fromkeys(names, str(Path(file).resolve()))
+
+
+def _text(path: Mapping[str, str], duration: str, seed: int) -> str:
+    """Return the part of the scenario that all have in common; values are quoted, unless they are
+    YAML's lists or mappings.
+    """
+    written = (
+        f"  {key}: {value if value[:1] in ('{', '[') else json.dumps(value)}\n"
+        for key, value in path.items()
+    )
+    return f"duration: {json.dumps(duration)}\nseed: {seed}\npath:\n{''.join(written)}"
+
+
+def _flows(names: Iterable[str]) -> str:
+    entries = (f"  - {{congestion: {json.dumps(name)}}}\n" for name in names)
+    return f"flows:\n{''.join(entries)}"
+
+
+def _objects(files: Iterable[str]) -> str:
+    return f"objects: [{', '.join(map(json.dumps, files))}]\n"
+
+
+def run_gallery(
+    scenarios: Mapping[str, Scenario],
+    jobs: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> list[GalleryRun]:
+    """Run the scenarios, ``jobs`` at once (None: one a core); return the runs in their order.
+
+    A run whose algorithm raised is among them, with its traces up to then (``result.failed``); it
+    stops no other.
+    """
+    names = list(scenarios)
+    resolved = [scenarios[name].resolved() for name in names]
+    runs: list[GalleryRun] = []
+    while len(runs) < len(names):
+        done = len(runs)
+        share = _share_of(progress, done, len(names))
+        results = simulate_all(resolved[done:], jobs, share)
+        for result in results:  # a failed first one leaves the others undone
+            if result is None:
+                break
+            runs.append(GalleryRun(names[len(runs)], resolved[len(runs)], result))
+    return runs
+
+
+def _share_of(
+    progress: Callable[[float], None] | None, done: int, total: int
+) -> Callable[[float], None] | None:
+    """Return what turns progress of the runs that are left into that of all."""
+    if progress is None:
+        return None
+    return lambda share: progress((done + share * (total - done)) / total)
