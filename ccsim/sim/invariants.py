@@ -20,6 +20,7 @@ from ccsim.errors import InvariantError
 from ccsim.kernel import Implementation, Kernel, StructOpsMap, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.verifier import MEMBERS
+from ccsim.tcp.ecn_hooks import HookEcho
 
 if TYPE_CHECKING:
     from ccsim.sim.world import LiveFlow, World
@@ -66,6 +67,8 @@ class Watchman:
         return guarded
 
     def _before(self, ops: TcpCongestionOps, member: str, hook: Hook, sk: Sock) -> None:
+        if isinstance(sk, HookEcho):
+            return  # the receiving host's end, which a kernel of its own holds
         data = sk.kernel_data
         if data is None or getattr(data.implementation.ops, member) is not hook:
             serves = "closed" if data is None else f"served by {data.implementation.map_name}"
