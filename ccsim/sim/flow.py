@@ -18,11 +18,11 @@ from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.source import Source
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
-from ccsim.tcp.output import on_pacing_timer, send_paced
+from ccsim.tcp.output import on_pacing_timer, send_paced, write_xmit
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
-from ccsim.tcp.sock import TcpSock
+from ccsim.tcp.sock import UNBOUNDED, TcpSock
 from ccsim.tcp.train import TrainOutcome, ack_train, may_take_train
 
 __all__ = ["Flow", "FlowPath"]
@@ -51,6 +51,8 @@ class Flow:
 
     The engine alternates `advance`, which lets the sender do all it does before the horizon, and
     `deliver`, which hands it what the link made of its packets. ``vector`` allows the closed forms.
+    The last packet bears a FIN, or a bare one follows it if the application closes only after it
+    has left. A flow is complete when all data is acknowledged, and closes when the FIN is.
     A ``passive`` one is opened by its receiver: the first packet is a SYN-ACK, and no ACK of the
     sender's follows the handshake.
     """
@@ -83,7 +85,8 @@ class Flow:
         self.syn_tries = 0
         self.connected = False
         self._handshake = True  # its packets have not all been handed to the link
-        self.closed_ns: int | None = None
+        self.closed_ns: int | None = None  # when the FIN was acknowledged
+        self.completed_ns: int | None = None  # when all data was
         self.source: Source | None = None  # who writes; without one all is written from the start
         self.reception: Reception | None = None  # where packets are looked at one by one
         self.ack_path: AckPath | None = None  # what befalls ACKs on their way
@@ -140,6 +143,7 @@ class Flow:
             if source is not None and write < min(t, t_ns):
                 recorder.catch_up(sk, write)
                 source.write(write)
+                self._source_acted(write)
                 continue
             if t >= t_ns:
                 return
@@ -217,10 +221,15 @@ class Flow:
         """Return the number of packets whose acknowledgement means something to the application,
         and when it writes next [ns]."""
         source = self.source
+        end = self.sk.write_limit if self.completed_ns is not None else self._data_end()
         if source is None:
-            return self.sk.write_limit, NEVER
+            return end, NEVER
         wake = source.wake_una
-        return min(wake, self.sk.write_limit) if source.done else wake, source.next_ns
+        return min(wake, end) if source.done else wake, source.next_ns
+
+    def _data_end(self) -> int:
+        """Return how many packets bear data, so far as they are written."""
+        return min(self.sk.write_limit, self.recorder.bare_fin)
 
     def _acknowledged(self, t_ns: int) -> bool:
         """Let the application act on what has been acknowledged; True if that was the last."""
@@ -228,11 +237,21 @@ class Flow:
         if source is not None:
             if self.sk.una >= source.wake_una:
                 source.acked(t_ns)
-            if not source.done or self.sk.una < self.sk.write_limit:
+                self._source_acted(t_ns)
+            if not source.done or self.sk.una < self._data_end():
                 return False
+        if self.completed_ns is None:
+            self.completed_ns = t_ns
+        if self.sk.una < self.sk.write_limit:
+            return False
         if self.closed_ns is None:
             self._close(t_ns)
         return True
+
+    def _source_acted(self, t_ns: int) -> None:
+        """Shut the connection down once the source has written all it will."""
+        if self.source is not None and self.source.done and self.receiver.fin == UNBOUNDED:
+            self._shut_down(t_ns)
 
     def _take_train(
         self, rows: AckTrainRows, horizon_ns: int, train: TrainPath, least: int
@@ -268,8 +287,11 @@ class Flow:
         self.on_connected(t_ns)
         if self.source is None:
             sk.begin()
+            if sk.write_limit < UNBOUNDED:
+                self._shut_down(t_ns)
         else:
             self.source.begin(t_ns)
+            self._source_acted(t_ns)
 
     def stop_writing(self, t_ns: int) -> None:
         """Let the application write no more; the connection closes when all is acknowledged."""
@@ -278,11 +300,31 @@ class Flow:
             sk.write_limit = min(sk.write_limit, sk.nxt)
         else:
             self.source.stop()
-        if self.closed_ns is None and (sk.una >= sk.write_limit or not self.connected):
+        if not self.connected:
             self._close(t_ns)
+        elif self.receiver.fin == UNBOUNDED:
+            if sk.una >= sk.write_limit:
+                self.completed_ns = t_ns
+            self._shut_down(t_ns)
+
+    def _shut_down(self, t_ns: int) -> None:
+        """Send the FIN: with the last packet if that has not left, else in a packet of its own
+        (``tcp_send_fin``)."""
+        sk = self.sk
+        if sk.nxt >= sk.write_limit:
+            if self.source is not None:
+                self.source.short[sk.write_limit] = 0
+            self.odd_last = {**self.odd_last, sk.write_limit: HEADER_BYTES}
+            self.recorder.bare_fin = sk.write_limit
+            sk.write_limit += 1
+            sk.set_clock(t_ns)
+            write_xmit(sk)
+        self.receiver.fin = sk.write_limit - 1
 
     def _close(self, t_ns: int) -> None:
         self.closed_ns = t_ns
+        if self.completed_ns is None:
+            self.completed_ns = t_ns
         sk = self.sk
         sk.timer_ns = sk.pacing_ns = self.syn_timer_ns = NEVER
         if self.source is not None:
@@ -330,7 +372,7 @@ class Flow:
             return odd | self._short_sizes(seqs)
         if self.source is not None:
             return self._short_sizes(seqs)
-        if self.odd_last and next(iter(self.odd_last)) in seqs:
+        if self.odd_last and not self.odd_last.keys().isdisjoint(_as_list(seqs)):
             return self.odd_last
         return {}
 

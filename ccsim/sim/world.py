@@ -427,7 +427,7 @@ class World:
             name=flow.spec["name"],
             congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],
-            end_ns=flow.closed_ns,
+            end_ns=flow.completed_ns,
             counters=counters,
             workload=flow.spec.get("workload", ""),
             served=tuple(flow.recorder.served) if self.grouped else (),
