@@ -39,9 +39,8 @@ class Receiver:
 
     ``quick``: so many ACKs are still sent at once, one a packet. Linux starts with 16 and adds one
     for each packet while the advertised window grows, which with a 32 MiB buffer is 1449 packets
-    long. ``delack_ns`` is when the delayed ACK is due. Simpler than Linux: the application reads at
-    once and asks for nothing, so that only the second packet, the timer, the FIN or disorder elicit
-    an ACK.
+    long. ``delack_ns`` is when the delayed ACK is due. Only the second packet, the timer, the FIN
+    or disorder elicit an ACK; what else is simpler than in Linux stands in `ccsim.tcp`.
     """
 
     __slots__ = (

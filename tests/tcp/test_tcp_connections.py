@@ -87,12 +87,24 @@ def test_the_last_of_more_packets_than_fit_bears_the_fin() -> None:
     assert [e.t_ns for e in result.events if e.kind == "end"] == [flow.end_ns]
 
 
+def test_a_finite_flow_that_is_stopped_ends_before_all_is_written() -> None:
+    flows = "flows:\n  - {name: f, congestion: reno, size: 100 MB, stop: 300 ms}\n"
+    result = run(f"duration: 1 s\n{PATH}{flows}record: {{interval: 50 us}}\n")
+    flow = flow_of(result, "f")
+    (closed,) = [e.t_ns for e in result.events if e.kind == "end"]
+    assert flow.end_ns is not None
+    assert 300 * MS < flow.end_ns < closed < 400 * MS
+    sent = flow.counters["packets_sent"] - flow.counters["retransmissions"]
+    assert sent == 2 + int(flow.delivered_bytes[-1]) // 1448 + 1
+
+
 def test_a_fin_that_is_lost_is_sent_again_until_it_is_acknowledged() -> None:
     text = f"duration: 4 s\n{PATH.replace('packets', 'packets, loss: 0 %')}"
     flows = "flows:\n  - {name: f, congestion: reno, stop: 300 ms}\n"
     world = World(resolved(text + flows))
     fifo = world.link.fifo
-    serve, dropped = fifo.serve, []
+    serve = fifo.serve
+    dropped: list[int] = []
 
     def serve_all_but_the_first_fin(arrivals: list[int], sizes: list[int]) -> list[int]:
         departures = serve(arrivals, sizes)
