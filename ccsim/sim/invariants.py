@@ -20,6 +20,7 @@ from ccsim.errors import InvariantError
 from ccsim.kernel import Implementation, Kernel, StructOpsMap, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.verifier import MEMBERS
+from ccsim.tcp.ecn_hooks import HookEcho
 
 if TYPE_CHECKING:
     from ccsim.sim.world import LiveFlow, World
@@ -58,6 +59,8 @@ class Watchman:
     def _guard(self, ops: TcpCongestionOps, member: str, hook: Hook) -> Hook:
         @wraps(hook)
         def guarded(sk: Sock, *args: Any) -> Any:
+            if isinstance(sk, HookEcho):  # the receiving host has a kernel of its own
+                return hook(sk, *args)
             self._before(ops, member, guarded, sk)
             result = hook(sk, *args)
             self._after(ops, member, sk)
