@@ -46,7 +46,7 @@ def _rows(flow: LiveFlow, rate_bps: int) -> Iterator[Row]:
     elif spec["size_bytes"] is not None:
         handshake = spec["rtt_ns"] + (flow.path.back_ns if flow.passive else 0)
         ideal = handshake + spec["rtt_ns"] + _transmission_ns(flow, spec["size_bytes"], rate_bps)
-        end = -1 if flow.closed_ns is None else flow.closed_ns
+        end = -1 if flow.completed_ns is None else flow.completed_ns
         yield flow.index, spec["start_ns"], end, spec["size_bytes"], ideal
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.link import ACK_BYTES, ACK_SEQ, HEADER_BYTES, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import AckRows, AckTrainRows
 from ccsim.sim.reception import Reception
 from ccsim.sim.recorder import FlowRecorder
-from ccsim.sim.source import Source
+from ccsim.sim.writing import Writing, as_list, before_source
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.output import on_pacing_timer, send_paced
@@ -46,7 +46,7 @@ class FlowPath:
     back_ns: int
 
 
-class Flow:
+class Flow(Writing):
     """A connection from SYN to the last ACK.
 
     The engine alternates `advance`, which lets the sender do all it does before the horizon, and
@@ -68,6 +68,7 @@ class Flow:
         end_ns: int,
         passive: bool = False,
     ) -> None:
+        super().__init__()
         self.index = index
         self.sk = sk
         self.receiver = receiver
@@ -82,9 +83,6 @@ class Flow:
         self.syn_timer_ns = NEVER
         self.syn_tries = 0
         self.connected = False
-        self._handshake = True  # its packets have not all been handed to the link
-        self.closed_ns: int | None = None
-        self.source: Source | None = None  # who writes; without one all is written from the start
         self.reception: Reception | None = None  # where packets are looked at one by one
         self.ack_path: AckPath | None = None  # what befalls ACKs on their way
         self.acks: deque[AckTrainRows | AckRows] = deque()
@@ -140,6 +138,7 @@ class Flow:
             if source is not None and write < min(t, t_ns):
                 recorder.catch_up(sk, write)
                 source.write(write)
+                self._source_acted(write)
                 continue
             if t >= t_ns:
                 return
@@ -213,34 +212,13 @@ class Flow:
                 watch, write_ns = self._watched()
         rows.at = k
 
-    def _watched(self) -> tuple[int, int]:
-        """Return the number of packets whose acknowledgement means something to the application,
-        and when it writes next [ns]."""
-        source = self.source
-        if source is None:
-            return self.sk.write_limit, NEVER
-        wake = source.wake_una
-        return min(wake, self.sk.write_limit) if source.done else wake, source.next_ns
-
-    def _acknowledged(self, t_ns: int) -> bool:
-        """Let the application act on what has been acknowledged; True if that was the last."""
-        source = self.source
-        if source is not None:
-            if self.sk.una >= source.wake_una:
-                source.acked(t_ns)
-            if not source.done or self.sk.una < self.sk.write_limit:
-                return False
-        if self.closed_ns is None:
-            self._close(t_ns)
-        return True
-
     def _take_train(
         self, rows: AckTrainRows, horizon_ns: int, train: TrainPath, least: int
     ) -> bool:
         start = rows.at
         stop = int(np.searchsorted(rows.t, horizon_ns))
         if self.source is not None:
-            stop = _before_source(rows, stop, self.source)
+            stop = before_source(rows, stop, self.source)
         if stop - start < least:
             return False
         sk = self.sk
@@ -266,23 +244,12 @@ class Flow:
             sk.out_t.append(t_ns)
             sk.out_seq.append(ACK_SEQ)
         self.on_connected(t_ns)
-        if self.source is None:
-            sk.begin()
-        else:
-            self.source.begin(t_ns)
-
-    def stop_writing(self, t_ns: int) -> None:
-        """Let the application write no more; the connection closes when all is acknowledged."""
-        sk = self.sk
-        if self.source is None:
-            sk.write_limit = min(sk.write_limit, sk.nxt)
-        else:
-            self.source.stop()
-        if self.closed_ns is None and (sk.una >= sk.write_limit or not self.connected):
-            self._close(t_ns)
+        self._begin_writing(t_ns)
 
     def _close(self, t_ns: int) -> None:
         self.closed_ns = t_ns
+        if self.completed_ns is None:
+            self.completed_ns = t_ns
         sk = self.sk
         sk.timer_ns = sk.pacing_ns = self.syn_timer_ns = NEVER
         if self.source is not None:
@@ -316,34 +283,11 @@ class Flow:
         return Batch(self.index, times, seqs, self._odd_sizes(seqs), [])
 
     def _after_access(self, times: Values, seqs: Values, until_ns: int) -> tuple[Values, Values]:
-        all_times = self.waiting[0] + [t + self.path.access_ns for t in _as_list(times)]
-        all_seqs = self.waiting[1] + _as_list(seqs)
+        all_times = self.waiting[0] + [t + self.path.access_ns for t in as_list(times)]
+        all_seqs = self.waiting[1] + as_list(seqs)
         ready = sum(t < until_ns for t in all_times)
         self.waiting = all_times[ready:], all_seqs[ready:]
         return all_times[:ready], all_seqs[:ready]
-
-    def _odd_sizes(self, seqs: Values) -> dict[int, int]:
-        """Return the sizes of packets that are not full-sized, if there may be any among these."""
-        if self._handshake:
-            self._handshake = self._handshake_follows(seqs)
-            odd = {SYN_SEQ: SYN_BYTES, ACK_SEQ: ACK_BYTES, **self.odd_last}
-            return odd | self._short_sizes(seqs)
-        if self.source is not None:
-            return self._short_sizes(seqs)
-        if self.odd_last and next(iter(self.odd_last)) in seqs:
-            return self.odd_last
-        return {}
-
-    def _short_sizes(self, seqs: Values) -> dict[int, int]:
-        """Return the sizes of those of a source's packets that are short."""
-        short = self.source.short if self.source is not None else {}
-        return {s: short[s] + HEADER_BYTES for s in _as_list(seqs) if s in short} if short else {}
-
-    def _handshake_follows(self, seqs: Values) -> bool:
-        """Tell whether packets of the handshake may come after these."""
-        if self.passive:
-            return not self.connected or SYN_SEQ in self.waiting[1]
-        return ACK_SEQ not in _as_list(seqs)
 
     def deliver(self, batch: Batch) -> None:
         """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
@@ -374,7 +318,7 @@ class Flow:
         out, access = self.path.out_ns, self.path.access_ns
         times, seqs, sent_us = [], [], []
         for departure, seq, arrival in zip(
-            batch.departures, _as_list(batch.seqs), _as_list(batch.arrivals), strict=True
+            batch.departures, as_list(batch.seqs), as_list(batch.arrivals), strict=True
         ):
             if departure < 0:
                 self.dropped += 1
@@ -450,17 +394,6 @@ class Flow:
             self.acks.append(
                 AckRows([(t + back, una, echo, blocks) for t, una, echo, blocks in acks])
             )
-
-
-def _before_source(rows: AckTrainRows, stop: int, source: Source) -> int:
-    """Return how many ACKs come before the source acts: those of the instant of a write, and those
-    that do not wake it."""
-    stop = min(stop, int(np.searchsorted(rows.t, source.next_ns, side="right")))
-    return min(stop, int(np.searchsorted(rows.una, source.wake_una)))
-
-
-def _as_list(values: Values) -> list[int]:
-    return values if isinstance(values, list) else values.tolist()
 
 
 def _join(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:

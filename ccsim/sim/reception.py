@@ -211,7 +211,7 @@ class Reception:
     def _may_hold(self, seq: int, ce: bool) -> bool:
         """Tell whether a packet may join those that are held, or be the first of them."""
         receiver, held = self.flow.receiver, self._held
-        if receiver.starts or seq != receiver.rcv_nxt + len(held):
+        if receiver.starts or seq != receiver.rcv_nxt + len(held) or seq == receiver.fin:
             return False
         return not held or held[0][2] == ce
 

@@ -14,7 +14,7 @@ from ccsim.sim.groups import Groups
 from ccsim.sim.source import Source
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace
 from ccsim.tcp.host import NEVER
-from ccsim.tcp.sock import TcpSock
+from ccsim.tcp.sock import UNBOUNDED, TcpSock
 from ccsim.tcp.train import SenderSample
 
 __all__ = ["COLUMNS", "EventLog", "FlowRecorder", "link_trace"]
@@ -78,6 +78,7 @@ class FlowRecorder:
         self.packed: list[NDArray[np.int64]] = []  # those before them, as tables
         self.implementations: list[str] = []
         self.served: list[tuple[int, int]] = []  # from when on [ns], index of what served the flow
+        self.bare_fin = UNBOUNDED  # the packet that is a FIN without data
         self._implementation = implementation
         self._clock = clock
         self._source = source
@@ -128,7 +129,7 @@ class FlowRecorder:
         if self._kept:
             self.packed.append(table)
         if self._groups is not None:
-            carried = _payload(table[:, DELIVERED] - 1, sk, self._source)
+            carried = self._payload(table[:, DELIVERED] - 1, sk, self._source)
             gained = np.diff(carried, prepend=self._grouped_bytes)
             self._grouped_bytes = int(carried[-1])
             values = np.column_stack((table[:, [1, 4, 3]], gained))
@@ -141,7 +142,7 @@ class FlowRecorder:
         last."""
         self.pack(sk)
         if self._groups is not None and self._sampled and self.implementations:
-            carried = int(_payload(np.array([sk.delivered - 1]), sk, self._source)[0])
+            carried = int(self._payload(np.array([sk.delivered - 1]), sk, self._source)[0])
             name = self.implementations[self._index]
             self._groups.add_payload(name, t_ns, carried - self._grouped_bytes)
             self._grouped_bytes = carried
@@ -177,12 +178,12 @@ class FlowRecorder:
         columns: dict[str, Any] = {
             name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)
         }
-        acked = _payload(columns.pop("acked_packets"), sk, source)
+        acked = self._payload(columns.pop("acked_packets"), sk, source)
         if size_bytes is not None:
             acked = np.minimum(acked, size_bytes)
         # `delivered` starts at 1, for the SYN.
         delivered = columns.pop("delivered_packets") - 1
-        gained = np.diff(_payload(delivered, sk, source), prepend=0)
+        gained = np.diff(self._payload(delivered, sk, source), prepend=0)
         return FlowTrace(
             mss_bytes=sk.mss_cache,
             delivered_bytes=acked,
@@ -192,10 +193,11 @@ class FlowRecorder:
             **known,
         )
 
-
-def _payload(packets: Any, sk: TcpSock, source: Source | None) -> Any:
-    """Return the payload of the first so many packets [bytes], for each count."""
-    return packets * sk.mss_cache if source is None else source.payload_bytes(packets)
+    def _payload(self, packets: Any, sk: TcpSock, source: Source | None) -> Any:
+        """Return the payload of the first so many packets [bytes], for each count."""
+        if source is not None:
+            return source.payload_bytes(packets)
+        return np.minimum(packets, self.bare_fin) * sk.mss_cache
 
 
 def link_trace(name: str, link: Link, end_ns: int) -> LinkTrace:

@@ -260,7 +260,7 @@ class World:
             sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
         odd_last = {} if source else self._write_limit(sk, spec["size_bytes"])
         if spec.get("workload") and not source:
-            receiver.pushed.add(sk.write_limit - 1)  # which bears FIN: it is acknowledged at once
+            receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
         flow = LiveFlow(
             index,
             sk,
@@ -427,7 +427,7 @@ class World:
             name=flow.spec["name"],
             congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],
-            end_ns=flow.closed_ns,
+            end_ns=flow.completed_ns,
             counters=counters,
             workload=flow.spec.get("workload", ""),
             served=tuple(flow.recorder.served) if self.grouped else (),

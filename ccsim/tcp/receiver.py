@@ -18,6 +18,7 @@ from ccsim.tcp.ecn import EceBlocks, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.sack import Blocks
+from ccsim.tcp.sock import UNBOUNDED
 from ccsim.tcp.writer import BulkWriter
 
 __all__ = ["AckRow", "Receiver"]
@@ -38,8 +39,8 @@ class Receiver:
 
     ``quick``: so many ACKs are still sent at once, one a packet. Linux starts with 16 and adds one
     for each packet while the advertised window grows, which with a 32 MiB buffer is 1449 packets
-    long. ``delack_ns`` is when the delayed ACK is due. Simpler than Linux: the application reads at
-    once and asks for nothing, so that only the second packet, the timer or disorder elicit an ACK.
+    long. ``delack_ns`` is when the delayed ACK is due. Only the second packet, the timer, the FIN
+    or disorder elicit an ACK; what else is simpler than in Linux stands in `ccsim.tcp`.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Receiver:
         "echo_us",
         "ecn",
         "ends",
+        "fin",
         "host",
         "pushed",
         "quick",
@@ -66,6 +68,7 @@ class Receiver:
         self.quick = quickacks
         self.delayed = delayed
         self.pushed: set[int] = set()  # packets that bear PSH: the reader empties the queue at them
+        self.fin = UNBOUNDED  # the packet that bears the FIN; it is acknowledged at once
         self.writer: BulkWriter | None = None  # who ends bursts, if that is to be modelled
         self.rcv_nxt = 0
         self.unacked = 0  # packets received in order since the last ACK
@@ -133,7 +136,8 @@ class Receiver:
                     self.echo_us = tx
                 self.rcv_nxt = seq + 1
                 self.unacked += 1
-                if self.unacked > 1 or self.quick or not self.delayed or seq in self.pushed:
+                ends = seq in self.pushed or seq == self.fin
+                if self.unacked > 1 or self.quick or not self.delayed or ends:
                     self._ack(t, acks)
                 else:
                     self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
@@ -160,7 +164,7 @@ class Receiver:
         gaps = times[1:n] - times[: max(n - 1, 0)]
         if len(gaps) and int(gaps.max()) >= DELACK_MIN_NS:
             n = int(np.flatnonzero(gaps >= DELACK_MIN_NS)[0]) + 1
-        return n
+        return min(n, max(self.fin - self.rcv_nxt, 0))
 
     def _before_push(self) -> int:
         """Return how many packets are to come before the next that bears PSH."""

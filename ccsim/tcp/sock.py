@@ -37,11 +37,8 @@ class TcpSock(Sock):
     or reordering), ``pacing_ns`` the pacing timer. ``counters`` counts what ``/proc/net/netstat``
     would.
 
-    Simpler than Linux: sequence numbers count whole packets (only the last of a write may be
-    short); the minimum RTT is kept over the whole connection, not over 300 s; one packet is one
-    skb, so that nothing is merged or deferred (TSO); the receive window does not change, and there
-    are no probes of a closed one; no reneging, no MTU probing, no Fast Open, no Nagle,
-    no thin-stream or user timeouts; of ECN RFC 3168 alone, not AccECN.
+    ``rwnd`` is the window that the receiver advertises, ``nospace`` whether the writer waits for
+    room in the send buffer. What is simpler than in Linux stands in `ccsim.tcp`.
     """
 
     __slots__ = (

@@ -52,8 +52,8 @@ def test_the_handshake_of_an_accepted_connection_takes_one_and_a_half_round_trip
     assert [each.t_ns for each in events(result, "start", "a")] == [1_000 * MS]
     assert [each.t_ns for each in events(result, "accept", "a")] == [1_060_004_800]
     flow = trace(result, "a")
-    # the SYN-ACK and 10 packets of data: a server sends no third ACK
-    assert flow.counters["packets_sent"] == flow.counters["packets_delivered"] == 11
+    # the SYN-ACK, 10 packets of data and the FIN: a server sends no third ACK
+    assert flow.counters["packets_sent"] == flow.counters["packets_delivered"] == 12
     # ten packets of 0.12 ms each and a round trip later all is acknowledged
     assert flow.end_ns == 1_060_004_800 + 10 * 120_000 + 40 * MS
     assert flow.t_ns[0] == 1_000 * MS
@@ -75,7 +75,7 @@ def test_a_syn_ack_that_is_dropped_is_sent_again_after_a_second() -> None:
     # sent at 20 ms; the timer wheel ends a second in the 32 ms grid whose line is at 1039.5 ms
     assert [each.t_ns for each in events(result, "accept", "a")] == [1_039_500_000 + 40_004_800]
     counters = trace(result, "a").counters
-    assert (counters["packets_dropped"], counters["packets_sent"]) == (1, 12)
+    assert (counters["packets_dropped"], counters["packets_sent"]) == (1, 13)
 
 
 def test_a_connection_that_is_never_accepted_still_has_a_whole_trace() -> None:

@@ -73,7 +73,10 @@ def test_writes_that_cannot_leave_fill_one_packet() -> None:
 def test_a_flow_that_writes_closes_when_its_size_is_acknowledged() -> None:
     # 3 writes of 1448 B at 20.004, 120.004 and 220.004 ms; the last's ACK comes 20.1 ms later
     text = "congestion: reno, source: {write: 1448 B, every: 100 ms}, size: 4344 B"
-    assert run(one(text)).flows[0].end_ns == 240_104_000
+    result = run(one(text))
+    assert result.flows[0].end_ns == 240_104_000
+    # the FIN follows it at once: 52 B are 3.467 us
+    assert [e.t_ns for e in result.events if e.kind == "end"] == [240_107_467]
 
 
 def test_an_application_that_stops_has_its_last_write_delivered() -> None:
@@ -82,7 +85,7 @@ def test_an_application_that_stops_has_its_last_write_delivered() -> None:
     text = "congestion: reno, source: {write: 14480 B, every: 100 ms}, stop: 221 ms"
     flow = run(one(text)).flows[0]
     assert flow.end_ns == 220_004_000 + 20 * MS + 10 * 100_000
-    assert flow.counters["packets_delivered"] == 2 + 30
+    assert flow.counters["packets_delivered"] == 2 + 30 + 1  # SYN, ACK and FIN
 
 
 # --- what an application's pauses do to the window ---

@@ -98,7 +98,7 @@ def test_an_on_off_source_writes_at_its_rate_and_is_silent_in_between() -> None:
     result = run(text + "record: {interval: 1 ms}\n")
     flow = result.flows[0]
     # a packet every 2 ms from 10.0048 ms on, five in a row; again 30 ms later; then life is over
-    assert flow.counters["packets_sent"] == 12  # with SYN and ACK
+    assert flow.counters["packets_sent"] == 13  # with SYN, ACK and FIN
     gained = np.diff(flow.delivered_bytes, prepend=0) // 1448
     at = flow.t_ns[gained > 0] // MS
     assert at.tolist() == [21, 23, 25, 27, 29, 51, 53, 55, 57]

@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.sim.sim_rig import MS, S, at, flow_of, run
+from ccsim.net.fifo import DROPPED
+from ccsim.sim.world import World
+from tests.sim.sim_rig import MS, S, at, flow_of, resolved, run
 
 PATH = "path: {rate: 12 Mbit/s, rtt: 20 ms, buffer: 50 packets}\n"
 
@@ -20,7 +22,7 @@ def test_a_short_finite_flow_ends_when_the_ack_of_its_last_byte_arrives() -> Non
     flows = "flows:\n  - {name: f, congestion: cubic, size: 3396 B}\n"
     flow = flow_of(run(f"duration: 1 s\n{PATH}{flows}record: {{interval: 1 ms}}\n"), "f")
     assert flow.end_ns == 42_442_666
-    assert flow.counters["packets_sent"] == 5  # SYN, ACK and three packets
+    assert flow.counters["packets_sent"] == 6  # SYN, ACK, three packets and the FIN
     # the samples: the first packet's ACK comes at 41.07, the second's at 42.07 ms
     assert int(flow.t_ns[-1]) == 42 * MS
     assert flow.delivered_bytes[-2:].tolist() == [0, 1448]
@@ -46,11 +48,80 @@ def test_an_eleventh_packet_takes_a_third_round_trip() -> None:
     assert end_ns == 41_074_666 + 1_000_000 + 20_000_000
 
 
-def test_the_last_packet_alone_waits_for_the_delayed_ack_timer() -> None:
+def test_a_packet_alone_waits_for_the_delayed_ack_timer() -> None:
     # without quick ACKs: it arrives at 31.0746 ms, in the tick [27.5, 31.5); 11 ticks on: 71.5 ms
+    source = "source: {write: 1448 B, every: 500 ms}"
+    flows = f"flows:\n  - {{name: f, congestion: reno, {source}}}\ntcp: {{quickacks: 0}}\n"
+    flow = flow_of(run(f"duration: 1 s\n{PATH}{flows}record: {{interval: 500 us}}\n"), "f")
+    assert at(flow, "in_flight", 81 * MS) == 1
+    assert at(flow, "in_flight", 81_500_000) == 0
+
+
+def test_the_fin_spares_the_last_packet_the_timer() -> None:
+    # it follows the packet at once, takes 34.667 us on the line, and is acknowledged at once
     flows = "flows:\n  - {name: f, congestion: reno, size: 1448 B}\ntcp: {quickacks: 0}\n"
-    end_ns = flow_of(run(f"duration: 1 s\n{PATH}{flows}"), "f").end_ns
-    assert end_ns == 71_500_000 + 10_000_000
+    result = run(f"duration: 1 s\n{PATH}{flows}")
+    assert flow_of(result, "f").end_ns == 41_109_333
+    assert [e.t_ns for e in result.events if e.kind == "end"] == [41_109_333]
+
+
+def test_a_fin_waits_for_the_window_and_does_not_count_as_data() -> None:
+    # Ten packets fill the window, so the FIN leaves when the first is acknowledged, at 41.074666
+    # ms, 34.667 us on a line that is free; the data is acknowledged at 50.07, the FIN at 61.11 ms.
+    flows = "flows:\n  - {name: f, congestion: reno, size: 14480 B}\n"
+    result = run(f"duration: 1 s\n{PATH}{flows}record: {{interval: 1 ms}}\n")
+    flow = flow_of(result, "f")
+    assert flow.end_ns == 50_074_666
+    assert [e.t_ns for e in result.events if e.kind == "end"] == [61_109_333]
+    assert flow.counters["packets_sent"] == 2 + 10 + 1
+    assert int(flow.delivered_bytes[-1]) == 14_480
+    assert int(flow.throughput_bps.sum()) * MS // (8 * S) == 14_480
+    assert int(result.links[0].departed_bytes[-1]) == 60 + 52 + 10 * 1500 + 52
+
+
+def test_the_last_of_more_packets_than_fit_bears_the_fin() -> None:
+    flows = "flows:\n  - {name: f, congestion: reno, size: 15928 B}\n"
+    result = run(f"duration: 1 s\n{PATH}{flows}")
+    flow = flow_of(result, "f")
+    assert flow.counters["packets_sent"] == 2 + 11
+    assert [e.t_ns for e in result.events if e.kind == "end"] == [flow.end_ns]
+
+
+def test_a_finite_flow_that_is_stopped_ends_before_all_is_written() -> None:
+    flows = "flows:\n  - {name: f, congestion: reno, size: 100 MB, stop: 300 ms}\n"
+    result = run(f"duration: 1 s\n{PATH}{flows}record: {{interval: 50 us}}\n")
+    flow = flow_of(result, "f")
+    (closed,) = [e.t_ns for e in result.events if e.kind == "end"]
+    assert flow.end_ns is not None
+    assert 300 * MS < flow.end_ns < closed < 400 * MS
+    sent = flow.counters["packets_sent"] - flow.counters["retransmissions"]
+    assert sent == 2 + int(flow.delivered_bytes[-1]) // 1448 + 1
+
+
+def test_a_fin_that_is_lost_is_sent_again_until_it_is_acknowledged() -> None:
+    text = f"duration: 4 s\n{PATH.replace('packets', 'packets, loss: 0 %')}"
+    flows = "flows:\n  - {name: f, congestion: reno, stop: 300 ms}\n"
+    world = World(resolved(text + flows))
+    fifo = world.link.fifo
+    serve = fifo.serve
+    dropped: list[int] = []
+
+    def serve_all_but_the_first_fin(arrivals: list[int], sizes: list[int]) -> list[int]:
+        departures = serve(arrivals, sizes)
+        if arrivals[0] >= 300 * MS and 52 in sizes and not dropped:
+            dropped.append(departures[sizes.index(52)])
+            departures[sizes.index(52)] = DROPPED
+        return departures
+
+    fifo.serve = serve_all_but_the_first_fin  # type: ignore[method-assign,assignment]
+    world.run()
+    flow = world.flows[0]
+    assert dropped
+    assert flow.completed_ns is not None
+    assert flow.closed_ns is not None
+    # a probe after two round trips and more, or the RTO: at least 200 ms later, and then closed
+    assert flow.closed_ns > flow.completed_ns + 20 * MS
+    assert flow.sk.total_retrans >= 1
 
 
 def test_the_window_begins_with_ten_packets() -> None:
@@ -70,12 +141,12 @@ def test_a_lost_syn_is_sent_again_after_a_second() -> None:
         "flows:\n  - {name: a, congestion: reno, size: 1 B}\n"
         "  - {name: b, congestion: reno, size: 1 B}\n"
     )
-    result = run(f"duration: 3 s\n{path}{flows}")
+    result = run(f"duration: 4 s\n{path}{flows}")
     assert result.links[0].drop_flow[0] == 1
     end_ns = flow_of(result, "b").end_ns
     assert end_ns is not None
     assert end_ns > 1_007_500_000 + 40_000 + 20_000_000
-    # with a buffer of one packet the data behind the ACK is lost as well; it comes by its RTO
+    # with a buffer of one packet the data and the FIN behind the ACK are lost as well
 
 
 def test_a_syn_that_was_retransmitted_gives_no_rtt_sample() -> None:
