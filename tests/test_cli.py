@@ -507,3 +507,40 @@ def test_no_progress_goes_into_a_file() -> None:
         bar.drawn -= 10
         bar.update(0.5)
     assert stream.getvalue() == ""
+
+
+ZERO = """\
+from ccsim.kernel import TcpCongestionOps
+from ccsim.kernel.kfuncs import tcp_reno_ssthresh, tcp_reno_undo_cwnd
+
+def cong_avoid(sk, ack, acked):
+    sk.snd_cwnd = 20 if sk.delivered < 200 else 0
+
+zero = TcpCongestionOps(
+    name="zero", ssthresh=tcp_reno_ssthresh, undo_cwnd=tcp_reno_undo_cwnd, cong_avoid=cong_avoid
+)
+"""
+
+
+def test_paranoid_ends_a_run_that_violates_an_invariant_and_keeps_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr("ccsim.sim.world.World.always_paranoid", False)
+    (folder / "zero.py").write_text(ZERO)
+    scenario = "duration: 1 s\npath: {rate: 20 Mbit/s, rtt: 40 ms}\nobjects: [zero.py]\n"
+    (folder / "zero.yaml").write_text(scenario + "flows: [{name: a, congestion: zero}]\n")
+    assert main(["run", "zero.yaml", "--no-plot"]) == 0
+    capsys.readouterr()
+    assert main(["run", "zero.yaml", "--no-plot", "--paranoid", "--out", "other"]) == 1
+    said = capsys.readouterr()
+    message = "invariant violated: zero: cong_avoid: expected cwnd of at least 1, got 0"
+    assert (said.out, said.err.splitlines()[-1]) == ("", message)
+    assert not list((folder / "other").glob("*/*"))
+
+
+def test_the_tables_tell_a_roll_back_and_a_trigger_that_did_not_fire() -> None:
+    back = swap(via="staged", outcome="rolled back: drops 5 %, before 0 %", outcome_ns=24 * 10**9)
+    metrics = measure(result(flow(), swaps=[back]))
+    text = run_text("x", {**metrics, "untriggered": [3]})
+    assert "roll-out at 24 s: rolled back: drops 5 %, before 0 %" in text
+    assert "swap 3: its trigger did not fire" in text

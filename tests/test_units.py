@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccsim import units
+from ccsim.units import parse_share_ppm
 
 TIME = 'expected a time with a unit such as "40 ms"'
 RATE = 'expected a rate with a unit such as "100 Mbit/s"'
@@ -297,3 +298,21 @@ def test_whatever_comes_in_only_value_error_comes_out(value: object) -> None:
     ):
         with contextlib.suppress(ValueError):
             parse(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "ppm"),
+    [("25 %", 250_000), (0.25, 250_000), ("0.0001 %", 1), (1, 1_000_000), ("100%", 1_000_000)],
+)
+def test_a_share_is_whole_parts_per_million(text: object, ppm: int) -> None:
+    assert parse_share_ppm(text) == ppm
+
+
+@pytest.mark.parametrize("wrong", [0, "0 %", "101 %", "1 ms", True, "0.00001 %", -1, "a lot"])
+def test_what_is_no_share_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match='expected a share such as "25 %"'):
+        parse_share_ppm(wrong)
+
+
+def test_a_share_may_be_allowed_to_exceed_the_whole() -> None:
+    assert parse_share_ppm("150 %", maximum=100) == 1_500_000

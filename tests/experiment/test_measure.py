@@ -235,3 +235,47 @@ def test_the_document_is_json_without_nan() -> None:
     text = json.dumps(measure(run, run, run), allow_nan=False)
     idle = [row for row in json.loads(text)["flows"] if row["flow"] == "idle"]
     assert idle[0]["rtt_mean_ms"] is None
+
+
+def test_who_asked_for_a_missing_name_is_counted_from_the_swap_on() -> None:
+    gone = swap(flows=(), via="reregister", old="T1", new="T2", label="T1 → T2, reregister")
+    events = [event(19, "fallback", "early"), event(20.1, "fallback", "late", got="reno")]
+    run = result(flow(implementations=["T1"]), swaps=[gone], events=events)
+    assert measure(run)["swaps"][0]["connections"]["fallbacks"] == 1
+
+
+def test_fairness_after_a_swap_stands_beside_the_a_twins() -> None:
+    even = result(flow("a", mbit=((60, 50),)), flow("b", mbit=((60, 50),)))
+    uneven = result(
+        flow("a", mbit=((20, 50), (60, 75))),
+        flow("b", mbit=((20, 50), (60, 25))),
+        flow("short", end_s=25),
+        swaps=[swap(flows=("a",))],
+    )
+    fairness = measure(uneven, even)["swaps"][0]["fairness"]
+    # 100² / (2 · (75² + 25²)) = 0.8
+    assert fairness == {
+        "flows": 2,
+        "window_s": 10.0,
+        "jain_index": pytest.approx(0.8),
+        "jain_index_a_twin": pytest.approx(1.0),
+    }
+    assert measure(uneven)["swaps"][0]["fairness"] is None
+
+
+def test_a_triggered_swap_is_measured_at_its_actual_time_and_a_missed_one_is_listed() -> None:
+    late = swap(33.25, trigger="in Recovery", state="rate")
+    never = event(60, "trigger", "", swap=1, fired=False)
+    run = result(flow(mbit=((33.25, 100), (60, 50))), swaps=[late], events=[never])
+    metrics = measure(run, result(flow()))
+    (row,) = metrics["swaps"]
+    assert (row["t_s"], row["trigger"], row["state"]) == (33.25, "in Recovery", "rate")
+    assert row["flows"][0]["at_s"] == 33.25
+    assert row["flows"][0]["deficit_bytes"] == pytest.approx(50e6 / 8 * 10)
+    assert metrics["untriggered"] == [1]
+
+
+def test_a_roll_back_is_told_with_its_time() -> None:
+    back = swap(via="staged", outcome="rolled back: drops 5 %, before 0 %", outcome_ns=24 * S)
+    (row,) = measure(result(flow(), swaps=[back]))["swaps"]
+    assert (row["outcome"], row["outcome_s"]) == ("rolled back: drops 5 %, before 0 %", 24.0)

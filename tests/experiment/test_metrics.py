@@ -18,6 +18,7 @@ from ccsim.experiment.metrics import (
     deficit_peak_bytes,
     deficit_seconds,
     delivered_at,
+    dip_length_s,
     dip_recovery_s,
     dip_worst_ratio,
     drops_between,
@@ -29,6 +30,7 @@ from ccsim.experiment.metrics import (
     retransmissions_between,
     rtos_between,
     rtt_ms,
+    rtt_p99_ms,
     time_to_twin_s,
     utilisation,
 )
@@ -123,6 +125,25 @@ def test_recovery_is_counted_to_the_first_of_three_good_bins() -> None:
     # bins: 100 100 0 | 100 100 100: good from 0.6 s on
     assert dip_recovery_s(HOLE, STEADY, SWAP, 30 * S) == pytest.approx(0.6)
     assert dip_recovery_s(DIP, STEADY, SWAP, 30 * S) == pytest.approx(1.0)
+
+
+def test_the_length_of_a_dip_counts_from_its_first_bad_bin() -> None:
+    assert dip_length_s(HOLE, STEADY, SWAP, 30 * S) == pytest.approx(0.2)  # from 0.4 to 0.6 s
+    assert dip_length_s(DIP, STEADY, SWAP, 30 * S) == pytest.approx(1.0)
+    assert dip_length_s(STEADY, STEADY, SWAP, 30 * S) == 0
+
+
+def test_a_dip_that_never_recovers_is_at_least_as_long_as_it_was_watched() -> None:
+    late = flow(mbit=((20.6, 100), (60, 50)))
+    assert dip_length_s(late, STEADY, SWAP, 30 * S) == Censored(pytest.approx(9.4))
+
+
+def test_the_99th_percentile_of_the_rtt_lies_between_ranks() -> None:
+    # 100 samples in (0, 1 s]: 98 of 40 ms, 2 of 140 ms; rank 0.99 * 99 = 98.01 of 0 to 99
+    peak = flow(rtt_ms=((0.98, 40), (1, 140), (60, 40)))
+    assert rtt_p99_ms(peak, 0, S) == pytest.approx(140)
+    assert rtt_p99_ms(flow(rtt_ms=((0.99, 40), (60, 140))), 0, S) == pytest.approx(41)
+    assert math.isnan(rtt_p99_ms(STEADY, 0, 0))
 
 
 def test_one_good_bin_between_bad_ones_is_no_recovery() -> None:

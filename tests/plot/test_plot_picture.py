@@ -307,3 +307,27 @@ def test_comparing_nothing_is_an_error() -> None:
 def test_labels_must_be_one_for_each_run() -> None:
     with pytest.raises(ValueError, match="labels: expected 1, one a run, got 2"):
         comparison_picture([one_flow(5, 2)], ["a", "b"])
+
+
+def test_a_staged_roll_out_is_marked_where_it_moves_flows_and_where_it_is_rolled_back() -> None:
+    run = several_flows(2, 5)
+    staged = swap(1, "cubic", "bbr", "staged", flows=("flow-0", "flow-1"))
+    outcome = "rolled back: drops 5 %, before 0 %"
+    staged = replace(staged, outcome=outcome, outcome_ns=3 * SECOND)
+    events = [
+        Event(at * SECOND, "swap", name, {"via": "staged", "swap": staged.index, **more})
+        for at, name, more in ((1, "flow-0", {}), (2, "flow-1", {}), (3, "flow-0", {"rollback": 1}))
+    ]
+    run = replace(run, result=replace(run.result, swaps=(staged,), events=tuple(events)))
+    marks = [(mark.t_s, mark.label) for mark in run_picture(run).marks]
+    assert [t for t, _ in marks] == [1.0, 2.0, 3.0]
+    assert marks[-1][1] == "rolled back: drops 5 %"
+
+
+def test_a_name_that_is_missing_for_long_is_marked_when_it_is_back() -> None:
+    run = several_flows(2, 5)
+    gone = swap(1, "cubic", "bbr", "reregister", flows=())
+    back = Event(2 * SECOND, "swap", "", {"via": "reregister", "link": "fleet", "swap": gone.index})
+    run = replace(run, result=replace(run.result, swaps=(gone,), events=(back,)))
+    assert [mark.t_s for mark in run_picture(run).marks] == [1.0, 2.0]
+    assert run_picture(run).marks[1].label == "fleet registered again"

@@ -18,8 +18,12 @@ def test_the_shipped_scenarios_are_these() -> None:
         "fairness",
         "link_update",
         "listener",
+        "policies",
+        "reregister",
+        "staged",
         "steady_cubic",
         "sweep",
+        "triggers",
     } <= set(NAMES)
 
 
@@ -82,3 +86,31 @@ def test_the_sweep_reaches_all_four_flows() -> None:
 
 def test_the_control_has_no_swap() -> None:
     assert load_scenario("steady_cubic").swaps == ()
+
+
+def test_one_flow_connects_in_the_gap_and_one_after_it() -> None:
+    scenario = load_scenario("reregister")
+    (swap,) = scenario.swaps
+    _, inside, after = [flow.start_ns for flow in scenario.flows]
+    assert swap.at_ns < inside < swap.at_ns + swap.gap_ns < after
+    assert scenario.kernel.default not in ("cubic", "bbr")  # so that a fallback shows
+
+
+def test_the_staged_roll_out_has_a_guard_and_ends_with_all_flows() -> None:
+    (swap,) = load_scenario("staged").swaps
+    assert (len(swap.flows), swap.steps_ppm[-1]) == (10, 1_000_000)
+    assert swap.guard is not None
+
+
+def test_the_policies_are_four_in_one_direction() -> None:
+    swaps = [swap for swap in load_scenario("policies").swaps if swap.to == "bbr"]
+    assert [swap.state for swap in swaps] == ["linux", "safe_retreat", "pacing_ramp", "rate"]
+
+
+def test_each_of_the_triggers_waits_for_something_else() -> None:
+    triggers = [swap.trigger for swap in load_scenario("triggers").swaps]
+    assert [trigger and (trigger.state or trigger.acked_bytes) for trigger in triggers] == [
+        "Recovery",
+        "ProbeRTT",
+        150_000_000,
+    ]

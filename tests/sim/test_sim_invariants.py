@@ -52,9 +52,15 @@ def test_without_a_bug_nothing_is_violated(text: str) -> None:
 def test_an_implementation_that_was_released_must_not_be_called(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stale = "old = sk.ca_ops; _bind(sk, ca); sk.ca_ops = old"
+    stale = "old = sk.ca_ops; _bind(sk, ca); sk.ca_ops = old if sk.sk_state == 1 else sk.ca_ops"
     plant(monkeypatch, TcpCong.reinit, "_bind(sk, ca)", stale)
     assert "is called after release: the socket is served by" in violation(SWAP)
+
+
+def test_a_socket_must_run_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = "old = sk.ca_ops; _bind(sk, ca); sk.ca_ops = old"
+    plant(monkeypatch, TcpCong.reinit, "_bind(sk, ca)", stale)
+    assert "a: it holds cubic, got cubic running" in violation(SWAP)  # the link's, the module's
 
 
 def test_release_is_the_last_call(monkeypatch: pytest.MonkeyPatch) -> None:
