@@ -21,8 +21,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC
 from ccsim.kernel.fixed_point_more import require_range
 from ccsim.kernel.kfuncs import (
@@ -32,6 +30,7 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
 )
 from ccsim.kernel.ops import CaState, TcpCongestionOps
+from ccsim.kernel.window import increase_each
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
@@ -157,19 +156,21 @@ def train(sk: Sock, acks: AckTrain) -> int:
 
 
 def slow_start_train(sk: Sock, acks: AckTrain) -> int:
-    """Take the ACKs of slow start: (1) for each, up to ssthresh; 0 if it might reach the clamp."""
-    ca, cwnd = sk.ca, sk.snd_cwnd
+    """Take the ACKs of slow start: (1) for each, up to ssthresh; none if each brings two packets or
+    more, which is not for trains, or at the clamp."""
+    ca = sk.ca
     increment = slow_start_increment(ca.rho_3ls)
-    gained = ca.cents + increment * np.arange(1, acks.n + 1)  # [1/128 packet]
-    windows = cwnd + (gained >> INCREMENT_SHIFT)
+    if increment >= 2 * PACKET:
+        return 0
+    windows = increase_each(acks, sk.snd_cwnd, ca.cents, increment, INCREMENT_SHIFT)
     taken = min(int(windows.searchsorted(sk.snd_ssthresh)) + 1, acks.n)
     if int(windows[taken - 1]) > sk.snd_cwnd_clamp:
         return 0
-    acks.cwnd[:taken] = np.minimum(windows[:taken], sk.snd_ssthresh)
+    acks.cwnd[:taken] = windows[:taken].clip(max=sk.snd_ssthresh)
     sk.snd_cwnd = int(acks.cwnd[taken - 1])
     if ca.cents + (increment & PACKET - 1) * taken >= PACKET:
         sk.snd_cwnd_cnt = 0
-    ca.cents = int(gained[taken - 1]) & PACKET - 1
+    ca.cents = ca.cents + increment * taken & PACKET - 1
     return taken
 
 

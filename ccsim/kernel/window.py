@@ -11,16 +11,19 @@ import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
+import numpy as np
+
 from ccsim.kernel.fixed_point import s32
 from ccsim.kernel.kfuncs import tcp_cong_avoid_ai
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.train import AckTrain
+from ccsim.kernel.train import AckTrain, Column
 
 __all__ = [
     "acknowledged_before",
     "additive_increase",
     "by_rounds",
     "first_beyond",
+    "increase_each",
     "last_taken",
     "reaches_clamp",
     "reno_rows",
@@ -128,6 +131,15 @@ def additive_increase(
     sk.snd_cwnd = cwnd
     sk.snd_cwnd_cnt = una[n - 1] - counted
     return n
+
+
+def increase_each(acks: AckTrain, cwnd: int, fraction: int, step: int, shift: int) -> Column:
+    """Return the window after each ACK of a train, all of which bring the same increment.
+
+    cwnd_k = cwnd + (fraction + k step) / 2**shift, rounded down; ``fraction`` and ``step`` count in
+    2**-shift packets (TCP Hybla's slow start).
+    """
+    return cwnd + ((fraction + step * np.arange(1, acks.n + 1)) >> shift)
 
 
 def reno_rows(sk: Sock, acks: AckTrain, first: int, stop: int, law: Law = _own_window) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ccsim.kernel import TcpCongestionOps
-from ccsim.kernel.loader import load_tables
+from ccsim.kernel.loader import load_file
 from ccsim.sim import registry
 from ccsim.sim.traces import SimResult
 from tests.sim.sim_rig import S, flow_of, run
@@ -43,8 +43,9 @@ def spied(monkeypatch: pytest.MonkeyPatch, text: str) -> list[Row]:
     """Run a scenario and return what each ACK leaves behind."""
     rows: list[Row] = []
 
-    def load(path: Any) -> dict[str, TcpCongestionOps]:
-        return {name: spy(ops) for name, ops in load_tables(path).items()}
+    def load(path: Any) -> tuple[dict[str, TcpCongestionOps], Any]:
+        tables, policies = load_file(path)
+        return {name: spy(ops) for name, ops in tables.items()}, policies
 
     def spy(ops: TcpCongestionOps) -> TcpCongestionOps:
         hook = ops.cong_control
@@ -59,7 +60,7 @@ def spied(monkeypatch: pytest.MonkeyPatch, text: str) -> list[Row]:
 
         return replace(ops, cong_control=cong_control)
 
-    monkeypatch.setattr(registry, "load_tables", load)
+    monkeypatch.setattr(registry, "load_file", load)
     assert run(text).failed == ""
     return rows
 
