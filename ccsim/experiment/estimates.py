@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ccsim.experiment.statistics import bca_interval
+from ccsim.experiment.statistics import FEW, bca_interval
 
 __all__ = ["Estimate", "mean_estimate", "median_estimate"]
 
@@ -37,9 +37,16 @@ class Estimate:
     high_open: bool = False
 
     @property
+    def few(self) -> bool:
+        """Whether so few replications have an interval that it is too narrow as a rule."""
+        return self.low is not None and self.n < FEW
+
+    @property
     def differs(self) -> bool:
-        """Whether the interval lies on one side of 0."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+        """Whether there is an interval to rely on, and it lies on one side of 0."""
+        if self.low is None or self.high is None or self.few:
+            return False
+        return not self.low <= 0 <= self.high
 
 
 def mean_estimate(values: Sequence[float]) -> Estimate:

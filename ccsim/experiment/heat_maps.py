@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.matrix import METRICS, Cell, Conditions, Matrix, Metric
+from ccsim.experiment.statistics import FEW
 from ccsim.plot.heat import HeatCell, HeatMap, HeatSheet
 
 __all__ = ["MAX_MAPS", "estimate_text", "heat_sheets", "interval_text", "number_text"]
@@ -43,13 +44,18 @@ def _sheet(matrix: Matrix, metric: Metric) -> HeatSheet:
         across=max(len({conditions.path for conditions in matrix.conditions}), 1),
         top=max(sizes, default=-1.0),
         axes=("old", "new") if len(pairs) > 1 else ("by", "on"),
-        caption=f"{CAPTIONS[kind]}; n = {_n_text(estimates)}",
+        caption=f"{CAPTIONS[kind]}; n = {_n_text(estimates)}{_warning(estimates)}",
     )
 
 
 def _n_text(estimates: Sequence[Estimate]) -> str:
     numbers = sorted({one.n for one in estimates})
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
+def _warning(estimates: Sequence[Estimate]) -> str:
+    few = any(one.few for one in estimates)
+    return f"; below {FEW} intervals are too narrow as a rule, none is bold" if few else ""
 
 
 def _by_conditions(matrix: Matrix, metric: Metric) -> list[HeatMap]:
@@ -142,6 +148,7 @@ def _told(estimate: Estimate, metric: Metric) -> list[str]:
         return ["not measured"]
     told = [f"{estimate.kind} {estimate_text(estimate, metric)} {metric.unit}"]
     interval = interval_text(estimate, metric)
-    told.append(f"95 % interval {interval}" if interval else "no interval")
+    few = ", too narrow as a rule" if estimate.few else ""
+    told.append(f"95 % interval {interval}{few}" if interval else "no interval")
     censored = f", {estimate.censored} of them censored" if estimate.censored else ""
     return [*told, f"n = {estimate.n}{censored}"]

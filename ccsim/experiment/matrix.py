@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The cells of a study, in the order of its design; ``algorithms`` in order of first use."""
+    """The cells of a study, in the order of its design; ``algorithms`` in order of first use.
+
+    ``details`` tells of a labelled path what the label stands for.
+    """
 
     study: str
     cells: tuple[Cell, ...]
@@ -89,6 +92,7 @@ class Matrix:
     runs: int
     failed: int
     seeds: int
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def ranked(self, metric: str = "deficit_s") -> list[Cell]:
         """Return the cells that have a metric, the worst first."""
@@ -119,13 +123,22 @@ def matrix_of(study: str, rows: Iterable[Row], varied: Sequence[str]) -> Matrix:
     """Return the matrix of rows as ``runs.parquet`` has them.
 
     ``varied`` are the columns of the design. Those that tell the swap itself are in the cell; what
-    the swap's other columns determine is left out; the others together are the path.
+    these determine is left out; the others together are the path, keys that labels determine only
+    as its details.
     """
     every = list(rows)
     swapped = [row for row in every if row["old"] and row["new"]]
     states = [name for name in varied if _STATE.match(name)]
     others = [name for name in varied if not _IN_CELL.match(name)]
-    others = [name for name in others if not _determined(name, swapped, states)]
+    swap_columns = ("old", "new", "via", *states)
+    others = [name for name in others if not _determined(name, swapped, swap_columns)]
+    labels = [name for name in others if "." not in name]
+    behind = [
+        name
+        for name in others
+        if "." in name and (_constant(name, swapped) or _determined(name, swapped, labels))
+    ]
+    others = [name for name in others if name not in behind]
     cells: dict[tuple[str, str, Conditions], list[Row]] = {}
     for row in swapped:
         state = " + ".join(str(row[name]) for name in states if row[name])
@@ -140,6 +153,7 @@ def matrix_of(study: str, rows: Iterable[Row], varied: Sequence[str]) -> Matrix:
         runs=len(runs),
         failed=sum(status == "failed" for status in runs.values()),
         seeds=len({seed for _, seed in runs}),
+        details={_path(row, others): _path(row, behind) for row in swapped} if behind else {},
     )
 
 
@@ -153,14 +167,20 @@ def _path(row: Row, names: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def _determined(name: str, rows: Sequence[Row], states: Sequence[str]) -> bool:
-    """Tell whether a column says no more than swap, mechanism and policy: a label of theirs."""
+def _constant(name: str, rows: Sequence[Row]) -> bool:
+    return len({row[name] for row in rows}) < 2
+
+
+def _determined(name: str, rows: Sequence[Row], by: Sequence[str]) -> bool:
+    """Tell whether a column says no more than some others do together: a label of theirs."""
     found: dict[tuple[Any, ...], set[Any]] = {}
     for row in rows:
-        key = (row["old"], row["new"], row["via"], *(row[state] for state in states))
-        found.setdefault(key, set()).add(row[name])
-    values = {row[name] for row in rows}
-    return len(values) > 1 and len(found) > 1 and all(len(one) == 1 for one in found.values())
+        found.setdefault(tuple(row[other] for other in by), set()).add(row[name])
+    return (
+        not _constant(name, rows)
+        and len(found) > 1
+        and all(len(one) == 1 for one in found.values())
+    )
 
 
 def _estimates(rows: Sequence[Row]) -> dict[str, Estimate]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ccsim.plot.curves import Group, served_by, spread_curve, sum_curve
+from ccsim.plot.curves import Group, last_sample_ns, served_by, spread_curve, sum_curve
 from ccsim.plot.picture import Curve
+from ccsim.plot.reduce import on_grid
 from ccsim.plot.style import COLOURS, flow_look, shorten
 from ccsim.plot.view import View
 from ccsim.report.lines import Line, bin_ns
@@ -21,7 +24,8 @@ GRID = 2_000
 
 
 def group_lines(result: SimResult, view: View, entry: Callable[..., int]) -> Iterator[Line]:
-    """Yield throughput, cwnd and RTT of the flows that each implementation serves while it does.
+    """Yield throughput, cwnd and RTT of the flows that each implementation serves while it does,
+    and how many these are.
 
     ``entry`` adds a legend entry (label, look) and returns its number.
     """
@@ -36,6 +40,7 @@ def group_lines(result: SimResult, view: View, entry: Callable[..., int]) -> Ite
         for panel, column in (("cwnd", "snd_cwnd"), ("rtt", "srtt_us")):
             curve = spread_curve(group, column, grid_ns, 1.0)
             yield Line(panel, *own, grid_ns, curve.y, curve.low, curve.high)
+        yield Line("connections", *own, grid_ns, _running(flows, name, grid_ns))
 
 
 def _users(result: SimResult) -> dict[str, list[FlowTrace]]:
@@ -45,6 +50,16 @@ def _users(result: SimResult) -> dict[str, list[FlowTrace]]:
         for name in dict.fromkeys(served_by(flow)):
             users.setdefault(name, []).append(flow)
     return users
+
+
+def _running(flows: Sequence[FlowTrace], name: str, grid_ns: NDArray[np.int64]) -> NDArray[Any]:
+    """Return at each time how many flows run and are served by an implementation."""
+    total = np.zeros(len(grid_ns), dtype=np.int64)
+    for flow in flows:
+        index = flow.implementations.index(name)
+        end_ns = last_sample_ns(flow) if flow.end_ns is None else flow.end_ns
+        total += on_grid(flow.t_ns, flow.implementation, grid_ns, end_ns) == index
+    return total
 
 
 def _edges(rates: Curve, view: View) -> np.ndarray:

@@ -13,6 +13,7 @@ from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH
 from ccsim.plot.curves import carried_bytes, last_sample_ns
 from ccsim.plot.picture import Limit
 from ccsim.plot.reduce import bin_delivered
+from ccsim.plot.units import Unit
 from ccsim.plot.view import View, limits
 from ccsim.report.pack import pack_times, pack_values, packed_series
 from ccsim.sim.traces import FlowTrace, SimResult
@@ -20,7 +21,7 @@ from ccsim.sim.traces import FlowTrace, SimResult
 __all__ = ["Line", "bin_ns", "flow_lines", "link_lines", "panels_of"]
 
 Floats = NDArray[np.float64]
-PANELS = ("throughput", "cwnd", "rtt", "queue")
+PANELS = ("throughput", "cwnd", "rtt", "queue", "connections")
 DIGITS = 1_000
 """Rates keep so many parts of the panel's unit (kbit/s of Mbit/s), times whole microseconds."""
 
@@ -107,15 +108,19 @@ def panels_of(
     rugs: Sequence[dict[str, Any]],
     notes: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Return the four panels with their lines packed, each of at most about so many points.
+    """Return the panels with their lines packed, each of at most about so many points: that of
+    connections only if there are lines for it.
 
     ``notes`` replace what is said of a panel's lines.
     """
-    units = dict(zip(PANELS, (view.rate, view.packets, view.rtt, view.queue_unit), strict=True))
+    sizes = (view.rate, view.packets, view.rtt, view.queue_unit, Unit("connections", 1.0))
+    units = dict(zip(PANELS, sizes, strict=True))
     panels = []
     for key, head in _heads(view).items():
         unit = units[key]
         own = [_pack(line, unit.size, points) for line in lines if line.panel == key]
+        if key == "connections" and not own:
+            continue
         panels.append(
             {
                 "id": key,
@@ -124,7 +129,7 @@ def panels_of(
                 "note": "",
                 "share": 0.3,
                 "floor": False,
-                "whole": key in ("cwnd", "queue") and unit.size == 1,
+                "whole": key in ("cwnd", "queue", "connections") and unit.size == 1,
                 **head,
                 **({"note": notes[key]} if key in notes else {}),
                 "series": own,
@@ -160,6 +165,7 @@ def _heads(view: View) -> dict[str, dict[str, Any]]:
             "limits": drawn(base),
         },
         "queue": {"title": "Queue", "limits": drawn(buffer)},
+        "connections": {"title": "Who serves", "limits": [], "note": "running, by implementation"},
     }
 
 

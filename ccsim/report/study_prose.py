@@ -50,16 +50,16 @@ def _what(matrix: Matrix) -> str:
     if states:
         text += f", with state policies {listed(states)}"
     if paths:
-        text += f", on {listed(paths, 6)}"
+        told = [f"{path} ({d})" if (d := matrix.details.get(path)) else path for path in paths]
+        text += f", on {listed(told, 6)}"
     failed = f" {count(matrix.failed, 'run')} failed and is left out." if matrix.failed else ""
     return f"{text[0].upper()}{text[1:]}.{failed}"
 
 
 def _extreme(how: str, cell: Cell, metric: Metric) -> list[Any]:
-    estimate = cell.estimates[metric.name]
-    words: list[Any] = ["What ", how, " is ", tag("strong", cell.swap), f" by {cell.conditions}: "]
-    words.append(tag("strong", f"{estimate_text(estimate, metric)} s"))
-    return [*words, f" of the A-twin's goodput less ({_interval(cell, metric)})."]
+    size = f"{estimate_text(cell.estimates[metric.name], metric)} {metric.unit}"
+    head = ["What ", how, " is ", tag("strong", cell.swap), f" by {cell.conditions}: a deficit of "]
+    return [*head, tag("strong", size), f" ({_interval(cell, metric)})."]
 
 
 def _interval(cell: Cell, metric: Metric) -> str:
@@ -69,7 +69,8 @@ def _interval(cell: Cell, metric: Metric) -> str:
     kind = "95 % BCa interval" if estimate.kind == "mean" else "95 % interval"
     text = f"{kind} {interval}" if interval else "too few for an interval"
     censored = f", {estimate.censored} of them censored" if estimate.censored else ""
-    return f"{text}, n = {estimate.n}{censored}"
+    few = ": too few, the interval is too narrow as a rule" if estimate.few else ""
+    return f"{text}, n = {estimate.n}{censored}{few}"
 
 
 def _tested(cells: Sequence[Cell]) -> str:

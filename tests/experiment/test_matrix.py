@@ -86,6 +86,28 @@ def test_keys_say_what_the_path_is_and_labels_of_the_swap_itself_are_left_out() 
     assert {one.path for one in matrix.conditions} == {"buffer 4 BDP", "buffer 0.5 BDP"}
 
 
+def test_a_label_stands_for_the_keys_that_it_sets() -> None:
+    def keys(one: dict[str, Any]) -> None:
+        deep = one["path"] == "deep"
+        one["path.buffer"], one["path.rate"] = ("4 BDP" if deep else "1 BDP"), "10 Mbit/s"
+
+    varied = (*VARIED, "path.buffer", "path.rate")
+    matrix = matrix_of("made", changed(matrix_rows(), keys), varied)
+    assert {one.path for one in matrix.conditions} == {"deep", "shallow"}
+    assert matrix.details["deep"] == "buffer 4 BDP, rate 10 Mbit/s"
+
+
+def test_few_seeds_have_an_interval_that_nothing_is_concluded_from() -> None:
+    rows = [one for one in matrix_rows() if one["seed"] <= 5]
+    sheet = heat_sheets(matrix_of("made", rows, VARIED))[0]
+    into_bbr = sheet.maps[0].cells[0][2]
+    assert into_bbr is not None
+    assert into_bbr.note
+    assert not into_bbr.strong
+    assert "too narrow as a rule" in into_bbr.tip[3]
+    assert sheet.caption.endswith("below 6 intervals are too narrow as a rule, none is bold")
+
+
 def test_a_sheet_has_a_map_for_each_of_the_conditions_and_a_hole_on_the_diagonal() -> None:
     sheets = heat_sheets(matrix_of("made", matrix_rows(), VARIED))
     assert [sheet.name for sheet in sheets] == [metric.name for metric in METRICS]

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ccsim
@@ -175,6 +176,21 @@ def test_many_flows_are_drawn_by_implementation() -> None:
     cwnd = data["panels"][1]["series"]
     assert [line["name"] for line in cwnd] == ["cubic", "bbr"]
     assert {"low", "high"} <= set(cwnd[0])
+
+
+def test_of_many_flows_it_is_shown_how_many_each_implementation_serves() -> None:
+    """Twenty connections move from cubic to bbr at 2 s; ten of them close at 4 s."""
+    flows = [
+        rig.sawtooth_flow(5, swap_s=2, seed=i, name=f"f-{i}", end_s=4 if i < 10 else None)
+        for i in range(20)
+    ]
+    result = rig.result(flows, [rig.link(500)], seconds=5)
+    panel = traces_of(rig.Run(result, rig.scenario(flows=20)))["panels"][-1]
+    assert panel["id"] == "connections"
+    counts = {line["name"]: np.cumsum(line["values"]) for line in panel["series"]}
+    at = {t_s: int(t_s / 5 * 1999) for t_s in (1, 3, 4.5)}  # 2000 instants over 5 s
+    assert [counts["cubic"][row] for row in at.values()] == [20, 0, 0]
+    assert [counts["bbr"][row] for row in at.values()] == [0, 20, 10]
 
 
 def test_the_command_writes_beside_the_run_or_where_it_is_told(

@@ -56,7 +56,7 @@ def test_every_number_about_swaps_comes_with_its_interval_and_n() -> None:
     assert len(told) == 6
     extremes, tested, *worst = told[1:]
     assert extremes.startswith("What costs most is reno → bbr by setsockopt, state linux, deep: ")
-    assert "4.000 s of the A-twin's goodput less (95 % BCa interval 3.9" in extremes
+    assert "a deficit of 4.000 s of A-twin goodput (95 % BCa interval 3.9" in extremes
     assert "What gains most is" in extremes
     assert extremes.count("n = 10") == 2
     assert "Of 24 combinations, 16 cost goodput and 8 gained some, by 95 % BCa" in tested
@@ -84,6 +84,12 @@ def test_seeds_too_few_for_any_p_are_said_to_be() -> None:
 def test_too_few_seeds_have_no_interval_and_the_page_says_so() -> None:
     told = sentences([row("reno", "cubic", 1)])
     assert "(too few for an interval, n = 1)" in told[1]
+
+
+def test_an_interval_of_few_seeds_is_told_as_too_narrow() -> None:
+    told = sentences([one for one in matrix_rows() if one["seed"] <= 3])
+    assert "n = 3: too few, the interval is too narrow as a rule" in told[1]
+    assert "Of 24 combinations, 0 cost goodput and 0 gained some" in told[2]
 
 
 def test_a_study_that_swapped_nothing_claims_nothing() -> None:
