@@ -26,6 +26,7 @@ DIFFERENCES = (
     "queue_excess_ms",
     "extra_drops",
     "extra_rtos",
+    "extra_rtt_p99_ms",
     "extra_stall_s",
 )
 """Metrics that are differences to the A-twin by themselves."""

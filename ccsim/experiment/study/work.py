@@ -29,8 +29,8 @@ def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict
     """Carry out one request and return what became of it.
 
     ``{"resolved", "code", "save"}``: a twin, put into the file ``save``. ``{"resolved", "code",
-    "twin_a", "twin_b", "traces"}``: a run, measured against the twins in those files (empty: none), and
-    its traces put into the folder ``traces`` if that is not empty.
+    "twin_a", "twin_b", "traces"}``: a run, measured against the twins in those files (empty: none),
+    and its traces put into the folder ``traces`` if that is not empty.
 
     The answer holds ``seconds`` and, of a run, ``status``, ``error`` and ``metrics``;
     ``unreadable`` is the file of a twin that could not be read. A process whose code is not that
