@@ -46,11 +46,10 @@ class ProgressBar:
         self.drawn, self.shown = now, True
         filled = round(WIDTH * share)
         bar = "█" * filled + "·" * (WIDTH - filled)
-        self._write(f"\r{self.title} {bar} {self.text(share)}\x1b[K")
+        self._write(f"\r{self.title} {bar} {self.text(share, now - self.started)}\x1b[K")
 
-    def text(self, share: float) -> str:
-        """Return the share done and the time left, as far as the time until now tells it."""
-        elapsed = time.monotonic() - self.started
+    def text(self, share: float, elapsed: float) -> str:
+        """Return the share done and the time left, as far as the time until now tells it [s]."""
         left = elapsed * (1 - share) / share if share > 0 else 0.0
         return f"{share:4.0%}, {duration_text(left)} left"
 

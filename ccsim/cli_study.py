@@ -234,8 +234,8 @@ class StudyBar(ProgressBar):
         now = time.monotonic()
         if not self.terminal and now - max(self.started, self.told_at) >= EVERY_S:
             self.told_at = now
-            self._write(f"{self.title}: {self.text(progress.share)}\n")
+            self._write(f"{self.title}: {self.text(progress.share, now - self.started)}\n")
 
-    def text(self, share: float) -> str:
+    def text(self, share: float, elapsed: float) -> str:
         """Return the runs done beside share and time left."""
-        return self.counts + super().text(share).strip()
+        return self.counts + super().text(share, elapsed).strip()

@@ -126,7 +126,7 @@ def test_a_new_sweep_waits_for_the_last_worker_of_a_killed_one(tmp_path: Path) -
     (worker,) = children(process.pid)
     os.kill(worker, signal.SIGSTOP)
     process.kill()
-    process.communicate()
+    process.wait()  # not for the end of its output, which the worker has open too
     second = command(tmp_path, "sweep", "tiny.yaml", "--workers", "1")
     time.sleep(1.0)
     assert second.poll() is None

@@ -132,6 +132,9 @@ def test_samples_are_means_over_a_runs_rows_and_differences_are_to_the_a_twin(
     assert first.numbers.tolist() == [row[0] for row in rows]
     assert first.differences.tolist() == [row[0] - row[1] for row in rows]
     deficit = read_samples(results / "tiny", "deficit_s")[0]
+    sql = "select deficit_s from runs where point = 0 order by seed"  # of the run's only flow
+    alone = [row[0] for row in query("tiny", sql, results).rows]
+    assert deficit.numbers.tolist() == pytest.approx(alone, abs=1e-6)
     assert deficit.differences.tolist() == deficit.numbers.tolist()
     recovery = read_samples(results / "tiny", "dip_recovery_s")[0]
     assert len(recovery.differences) == 0

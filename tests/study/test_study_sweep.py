@@ -20,7 +20,7 @@ from ccsim.experiment.study.query import query
 from ccsim.experiment.study.read import read_study
 from ccsim.experiment.study.schedule import Job, Schedule
 from ccsim.experiment.study.sweep import Outcome, Progress, run_study
-from ccsim.experiment.study.work import measured
+from ccsim.experiment.study.work import answer, measured
 from tests.experiment.synthetic import result
 from tests.study.study_rig import TINY, digests, done, write
 
@@ -286,6 +286,14 @@ def test_a_file_that_changes_while_the_study_runs_stops_it(
     monkeypatch.setattr(sweep_module._Session, "begin", changing)
     with pytest.raises(ScenarioError, match="changed while the study ran; start it again"):
         run_study(study, out=tmp_path, workers=1)
+
+
+def test_a_worker_whose_code_is_not_the_sweeps_refuses(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path))
+    resolved = scenario_of(study, plan_study(study).points[0], 1).resolved()
+    request = {"resolved": resolved, "code": "0" * 64, "save": str(tmp_path / "twin.npz")}
+    assert "changed while the study ran" in answer(request)["trouble"]
+    assert not (tmp_path / "twin.npz").exists()
 
 
 def test_progress_begins_with_what_is_there_and_ends_with_all(tmp_path: Path) -> None:

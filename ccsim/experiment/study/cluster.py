@@ -101,10 +101,8 @@ class ClusterPool:
 
     def _send(self, message: dict[str, Any], arrived: deque[Any]) -> Any:
         """Submit one simulation; when it is over, its future is put into ``arrived``."""
-        code = code_sha256(message["resolved"])
         twins = [self._twin(message.get(key, "")) for key in ("twin_a", "twin_b")]
-        plain = {**message, "code": code}
-        future = self.client.submit(remote, plain, *twins, pure=False, retries=3)
+        future = self.client.submit(remote, message, *twins, pure=False, retries=3)
         future.add_done_callback(arrived.append)
         return future
 

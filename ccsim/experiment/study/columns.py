@@ -13,6 +13,7 @@ __all__ = ["COMMON", "TABLES", "rows_of"]
 Row = dict[str, Any]
 _NUMBERS = "DOUBLE"
 _CENSORED = {
+    "dip_length_s": "dip_length_censored",
     "dip_recovery_s": "dip_recovery_censored",
     "time_to_b_twin_s": "time_to_b_twin_censored",
     "last_old_closed_s": "last_old_closed_censored",
@@ -35,6 +36,10 @@ _SWAP = {
     "flow": "VARCHAR",
     "at_s": _NUMBERS,
     "window_s": _NUMBERS,
+    "state": "VARCHAR",
+    "trigger": "VARCHAR",
+    "outcome": "VARCHAR",
+    "outcome_s": _NUMBERS,
 }
 _COST = [
     "deficit_bytes",
@@ -42,6 +47,7 @@ _COST = [
     "deficit_peak_bytes",
     "dip_worst_ratio",
     "dip_depth",
+    "dip_length_s",
     "dip_recovery_s",
     "time_to_b_twin_s",
     "cwnd_before_packets",
@@ -50,10 +56,12 @@ _COST = [
     "queue_excess_ms",
     "extra_drops",
     "extra_rtos",
+    "extra_rtt_p99_ms",
     "extra_stall_s",
 ]
+_SAID = ("via", "state", "trigger", "outcome", "outcome_s", "old", "new", "errno")
 _BESIDE = ["neighbours", "neighbours_harm", "neighbours_worst_harm"]
-_CONNECTIONS = ["old_at_update", "new_since", "old_since", "last_old_closed_s"]
+_CONNECTIONS = ["old_at_update", "new_since", "old_since", "fallbacks", "last_old_closed_s"]
 _TWINS = [f"{name}{mark}{unit}" for name, unit in VALUES for mark in MARKS]
 
 
@@ -128,7 +136,7 @@ def _swap_rows(swap: Mapping[str, Any]) -> Iterator[Row]:
         "swap": swap["index"],
         "swap_t_s": swap["t_s"],
         "swap_error": swap["error"],
-        **{name: swap[name] for name in ("via", "old", "new", "errno")},
+        **{name: swap.get(name) for name in _SAID},
         **_neighbours(swap.get("neighbours")),
         **_plain(swap.get("connections") or {}),
     }

@@ -26,18 +26,23 @@ DIFFERENCES = (
     "queue_excess_ms",
     "extra_drops",
     "extra_rtos",
+    "extra_rtt_p99_ms",
     "extra_stall_s",
 )
 """Metrics that are differences to the A-twin by themselves."""
+_JOINT = {"deficit_s": "8 * sum(deficit_bytes) / nullif(sum(goodput_a_bps), 0)"}
+"""What several flows have together where a mean of ratios would not do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """One point: its values of what varies, and a metric's value for each seed that has one.
 
-    A run's value is the mean over the swaps and flows that have one. ``twins`` are the A-twin's,
-    NaN without one; ``differences`` are run less A-twin, empty if the metric compares with none.
-    ``censored`` is the share of rows that hold a bound only; ``failed`` counts runs.
+    A run's value is the mean over the swaps and flows that have one; its deficit_s is that of its
+    swapped flows together, so that one that got little anyway does not count as much. ``twins``
+    are the A-twin's, NaN without one; ``differences`` are run less A-twin, empty if the metric
+    compares with none. ``censored`` is the share of rows that hold a bound only; ``failed`` counts
+    runs.
     """
 
     point: int
@@ -75,7 +80,7 @@ def read_samples(study: Path, metric: str) -> list[Samples]:
     with connect() as db:
         study_database(db, study)
         rows = db.execute(
-            f"""SELECT point, seed, avg({quoted(metric)}),
+            f"""SELECT point, seed, {_JOINT.get(metric, f"avg({quoted(metric)})")},
                     avg({quoted(twin) if twin else "CAST(NULL AS DOUBLE)"}),
                     count(*) FILTER ({censored}), count(*), bool_or(status = 'failed')
                 FROM runs GROUP BY point, seed ORDER BY point, seed"""

@@ -164,8 +164,9 @@ def _notes(metric: str, points: tuple[PointFound, ...], planned: int) -> Iterato
     finished = sum(point.mean.n + point.failed for point in points)
     yield (
         f"{finished} of {planned} runs have a value or failed. A run counts once: the mean over "
-        "its swaps and flows. d: mean difference to the A-twin over its standard deviation; p: "
-        "two-sided exact signed-rank test, Holm-corrected over the points."
+        "its swaps and flows, for deficit_s all its flows together. d: mean difference to the "
+        "A-twin over its standard deviation; p: two-sided exact signed-rank test, Holm-corrected "
+        "over the points."
     )
     few = [point.point for point in points if point.mean.n < FEW]
     if few:

@@ -250,12 +250,13 @@ class _Requests:
             reason = "its code or an object file changed while the study ran; start it again"
             raise ScenarioError(Problem(self.study.file, 0, 0, "", reason))
         resolved = scenario.resolved()
+        whole = {"resolved": resolved, "code": code_sha256(resolved)}
         if job.kind != "run":
-            return {"resolved": resolved, "save": str(self.folder.twin(job.run_id))}
+            return {**whole, "save": str(self.folder.twin(job.run_id))}
         twins = {"twin_a": job.run.twin_a, "twin_b": job.run.twin_b}
         traces = self.folder.path / RUNS / job.run_id if self.study.keep == "traces" else ""
         return {
-            "resolved": resolved,
+            **whole,
             **{key: str(self.folder.twin(twin)) if twin else "" for key, twin in twins.items()},
             "traces": str(traces),
         }

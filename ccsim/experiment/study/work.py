@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.study.beside import add_twin_values
 from ccsim.experiment.tables import pack, unpack
@@ -27,14 +28,17 @@ Progress = Callable[[int], None]
 def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
     """Carry out one request and return what became of it.
 
-    ``{"resolved", "save"}``: a twin, put into the file ``save``. ``{"resolved", "twin_a",
-    "twin_b", "traces"}``: a run, measured against the twins in those files (empty: none), and
-    its traces put into the folder ``traces`` if that is not empty.
+    ``{"resolved", "code", "save"}``: a twin, put into the file ``save``. ``{"resolved", "code",
+    "twin_a", "twin_b", "traces"}``: a run, measured against the twins in those files (empty: none),
+    and its traces put into the folder ``traces`` if that is not empty.
 
     The answer holds ``seconds`` and, of a run, ``status``, ``error`` and ``metrics``;
-    ``unreadable`` is the file of a twin that could not be read.
+    ``unreadable`` is the file of a twin that could not be read. A process whose code is not that
+    of ``code`` (`ccsim.experiment.code.code_sha256`) refuses: ``trouble``.
     """
     clock = time.perf_counter()
+    if code_sha256(request["resolved"]) != request["code"]:
+        return {"trouble": "ccsim or an algorithm changed while the study ran; start it again"}
     if "save" in request:
         durably(Path(request["save"]), twin(request["resolved"], progress))
         return {"seconds": time.perf_counter() - clock}
