@@ -43,6 +43,7 @@ RHO_MIN = 1 << RHO_SHIFT  # rho = 1 [1/8]
 RHO_MAX_EXPONENT = 16  # larger whole parts of rho count as this one in (1)
 INCREMENT_SHIFT = 7
 PACKET = 1 << INCREMENT_SHIFT  # one packet [1/128]
+MOST_INCREMENT = 2 * PACKET  # of an ACK of one packet within a train (`AckTrain`)
 POWERS_OF_2 = (128, 139, 152, 165, 181, 197, 215, 234)  # 128 * 2^(i / 8)
 CWND_CLAMP = 65_535  # packets
 
@@ -146,6 +147,8 @@ def train(sk: Sock, acks: AckTrain) -> int:
         return 0
     taken = 0
     if sk.snd_cwnd < sk.snd_ssthresh:
+        if slow_start_increment(ca.rho_3ls) > MOST_INCREMENT:
+            return 0
         taken = slow_start_train(sk, acks)
     while taken < acks.n and sk.snd_cwnd >= sk.snd_ssthresh:
         window = avoid_until_growth(sk, acks, taken)

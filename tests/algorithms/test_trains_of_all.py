@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccsim.catalog import algorithm_files
+from ccsim.kernel.hook_train import hook_train
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.rtt_samples import NO_RTT_US, RttSamples, pkts_acked, take_rows
 from ccsim.kernel.train import AckTrain
@@ -30,6 +31,10 @@ ALL = {name: load_algorithm(name) for name in algorithm_files()}
 BY_ACKS = {name: ops for name, ops in ALL.items() if ops.train and ops.cong_avoid}
 SHARES = {"cdg": 0.2, "vegas": 0.4, "hybla": 0.6}
 """Rounds of these lives are short: what ends them, and slow start, is left to the hooks."""
+BY_HOOKS = {
+    f"{name} by hook_train": replace(ALL[name], train=hook_train)
+    for name in ("bic", "htcp", "illinois", "vegas", "veno", "yeah")
+}
 fuzz = settings(
     max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
@@ -44,12 +49,14 @@ def with_parameters(ops: TcpCongestionOps, draw: st.DataObject) -> TcpCongestion
     return replace(ops, params=replace(ops.params, **chosen))
 
 
-@pytest.mark.parametrize("name", BY_ACKS)
+@pytest.mark.parametrize("name", [*BY_ACKS, *BY_HOOKS])
 def test_a_train_leaves_what_the_hooks_leave_ack_by_ack(name: str) -> None:
+    ops = {**BY_ACKS, **BY_HOOKS}[name]
+
     @fuzz
     @given(st.integers(0, 1 << 48), st.data())
     def holds(seed: int, data: st.DataObject) -> None:
-        assert TrainLife(with_parameters(BY_ACKS[name], data), seed).compare() == ""
+        assert TrainLife(with_parameters(ops, data), seed).compare() == ""
 
     holds()
 
