@@ -22,7 +22,8 @@ from ccsim.kernel.sock import Sock
 from ccsim.kernel.verifier import MEMBERS
 
 if TYPE_CHECKING:
-    from ccsim.sim.world import LiveFlow, World
+    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.world import World
 
 __all__ = ["Watchman", "check_world"]
 
