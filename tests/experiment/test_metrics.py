@@ -135,9 +135,9 @@ def test_the_length_of_a_dip_counts_from_its_first_bad_bin() -> None:
 
 def test_a_dip_that_never_recovers_is_at_least_as_long_as_it_was_watched() -> None:
     late = flow(mbit=((20.6, 100), (60, 50)))
-    found = dip_length_s(late, STEADY, SWAP, 30 * S)
-    assert isinstance(found, Censored)
-    assert found.at_least_s == pytest.approx(9.4)
+    length = dip_length_s(late, STEADY, SWAP, 30 * S)
+    assert isinstance(length, Censored)
+    assert length.at_least_s == pytest.approx(9.4)
 
 
 def test_the_99th_percentile_of_the_rtt_lies_between_ranks() -> None:
