@@ -16,11 +16,13 @@ from tests.sim.sim_rig import MS, resolved, run
 NAMES = ("bbr3", "copa", "fixed", "ledbatpp", "prague")
 MIXED = """
 duration: 1500 ms
-path: {{rate: 20 Mbit/s, rtt: 20 ms, buffer: 25 packets, loss: 0.1 %}}
+path:
+  {{rate: 20 Mbit/s, rtt: 20 ms, buffer: 25 packets, loss: 0.1 %, ecn: {{mark_above: 15 packets}}}}
 flows:
   - {{name: a, congestion: {name}}}
   - {{name: b, congestion: {name}, start: 200 ms, size: 400 KB, rtt: 31 ms}}
   - {{name: c, congestion: cubic, start: 100 ms}}
+tcp: {{ecn: true}}
 """
 SWAPS = """
 swaps:

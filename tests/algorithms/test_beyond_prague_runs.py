@@ -12,8 +12,6 @@ from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.traces import SimResult
 from tests.sim.sim_rig import MS, S, resolved, run
 
-pytest.importorskip("ccsim.net.marking", reason="the queue does not mark")
-
 PATH = "path: {rate: 50 Mbit/s, rtt: %s, buffer: 300 packets, ecn: {mark_above: 1 ms}}\nflows:\n"
 
 
