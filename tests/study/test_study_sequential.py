@@ -12,6 +12,7 @@ from ccsim.experiment.study.query import query
 from ccsim.experiment.study.read import read_study
 from ccsim.experiment.study.samples import read_samples
 from ccsim.experiment.study.sequential import Target, seeds_wanted, until_ci
+from ccsim.experiment.study.summary import summarise
 from ccsim.experiment.study.sweep import run_study
 from tests.study.study_rig import TINY, ccsim, digests, done, write
 
@@ -63,7 +64,9 @@ STUDY = TINY.replace("    path.rate: [2 Mbit/s, 5 Mbit/s]\n", "")
 def test_points_get_seeds_until_they_are_narrow_and_no_more(tmp_path: Path) -> None:
     study = read_study(write(tmp_path, STUDY))
     rounds = until_ci("5%", "goodput_bps", 10)
-    outcome = run_study(study, out=tmp_path, workers=1, rounds=rounds)
+    argv = ["ccsim", "sweep", "tiny.yaml", "--until-ci", "5%"]
+    outcome = run_study(study, out=tmp_path, workers=1, rounds=rounds, argv=argv)
+    assert summarise(outcome.path, "goodput_bps").notes[-1].startswith("Seeds were added until")
     for sample in read_samples(outcome.path, "goodput_bps"):
         n, found = len(sample.numbers), bca_interval(sample.numbers)
         assert sample.seeds == tuple(range(1, n + 1))

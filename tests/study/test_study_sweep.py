@@ -13,6 +13,7 @@ import pytest
 from ccsim.errors import CcsimError, ResultsError, ScenarioError
 from ccsim.experiment.run import run_scenario
 from ccsim.experiment.stored import load_run
+from ccsim.experiment.study import pool as pool_module
 from ccsim.experiment.study import sweep as sweep_module
 from ccsim.experiment.study.folder import StudyFolder
 from ccsim.experiment.study.plan import plan_study, scenario_of
@@ -269,6 +270,17 @@ def test_what_keeps_a_study_from_going_on_is_told(
     with pytest.raises(error, match=message):
         run_study(read_study(write(tmp_path)), out=tmp_path, pool_of=lambda folder: pool())
     assert json.loads((tmp_path / "tiny" / "manifest.json").read_text())["status"] == "stopped"
+
+
+def test_a_machine_without_room_for_a_process_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(pool_module, "Worker", refused)
+    with pytest.raises(CcsimError, match="cannot start a worker process: Resource temporarily"):
+        run_study(read_study(write(tmp_path)), out=tmp_path, workers=2)
 
 
 def test_a_file_that_changes_while_the_study_runs_stops_it(

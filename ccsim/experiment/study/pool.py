@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from ccsim.errors import CcsimError
 from ccsim.experiment.study.schedule import Job, Schedule
 from ccsim.experiment.study.worker import CODE
 from ccsim.experiment.worker import Worker, WorkerDied
@@ -124,7 +125,11 @@ class LocalPool:
         with self._changed:
             if self._closing:
                 raise WorkerDied("the study is being stopped")
-            worker = self._running[number] = Worker(CODE, self.keep_open)
+            try:
+                worker = self._running[number] = Worker(CODE, self.keep_open)
+            except OSError as error:
+                reason = error.strerror or error
+                raise CcsimError(f"cannot start a worker process: {reason}") from error
         return worker
 
     def _dismiss(self, number: int) -> None:

@@ -22,6 +22,10 @@ from ccsim.experiment.study.samples import DIFFERENCES, Samples, read_samples, t
 __all__ = ["PointFound", "Summary", "summarise"]
 
 NONE = "–"
+STOPPED = (
+    "Seeds were added until intervals were narrow enough (--until-ci): such intervals cover the "
+    "truth a little less often than their 95 %."
+)
 POINTS = 60
 """So many points are printed."""
 
@@ -126,12 +130,13 @@ def summarise(study: Path, metric: str, detect: float | None = None) -> Summary:
         for one, p, p_holm in zip(samples, p_values, adjusted, strict=True)
     )
     planned = len(StudyFolder(study).read_json(PLAN)["runs"])
+    grown = any(str(word).startswith("--until-ci") for word in manifest.get("argv", ()))
     return Summary(
         str(manifest["study"]),
         metric,
         str(manifest["status"]),
         points,
-        tuple(_notes(metric, points, planned)),
+        (*_notes(metric, points, planned), *([STOPPED] if grown else [])),
     )
 
 
