@@ -44,7 +44,12 @@ class FollowedFlow(Flow):
         t = NEVER if rows is None else rows.time(rows.at)
         if not self.connected:
             return min(t, self.syn_timer_ns)
-        return min(t, self.sk.timer_ns, self.sk.pacing_ns)
+        return min(t, self._timer_ns())
+
+    def _timer_ns(self) -> int:
+        """Return when a timer fires or the application writes next."""
+        write_ns = NEVER if self.source is None else self.source.next_ns
+        return min(self.sk.timer_ns, self.sk.pacing_ns, write_ns)
 
     def _one_event(self, t_ns: int) -> bool:
         """Let what is due at ``t_ns`` happen: an ACK before timers; False if nothing was due.
@@ -59,7 +64,7 @@ class FollowedFlow(Flow):
             return True
         if self.connected and sk.timer_ns == t_ns and not sk.timer_settled:
             settle_timer(sk)
-            if min(sk.timer_ns, sk.pacing_ns) > t_ns:
+            if self._timer_ns() > t_ns:
                 return False
         self._fire_before(t_ns + 1)
         return True
