@@ -13,7 +13,8 @@ from ccsim.tcp.path_sample import path_sample
 from ccsim.tcp.sock import TcpSock
 
 if TYPE_CHECKING:
-    from ccsim.sim.world import LiveFlow, World
+    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.world import World
 
 __all__ = ["Change", "PolicyPhase", "change_flow", "change_listener"]
 

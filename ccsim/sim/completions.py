@@ -13,7 +13,8 @@ from ccsim.sim.talk import ResponseSource
 from ccsim.sim.traces import Completions
 
 if TYPE_CHECKING:
-    from ccsim.sim.world import LiveFlow, World
+    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.world import World
 
 __all__ = ["completions"]
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ccsim.sim.recorder import COLUMNS
 
 if TYPE_CHECKING:
-    from ccsim.sim.world import LiveFlow, World
+    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.world import World
 
 __all__ = ["GUARDS", "Verdict", "check_guard"]
 

@@ -23,7 +23,8 @@ from ccsim.kernel.verifier import MEMBERS
 from ccsim.tcp.ecn_hooks import HookEcho
 
 if TYPE_CHECKING:
-    from ccsim.sim.world import LiveFlow, World
+    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.world import World
 
 __all__ = ["Watchman", "check_world"]
 

@@ -11,9 +11,6 @@ from typing import Any, ClassVar
 import simpy
 
 from ccsim.errors import AlgorithmError
-from ccsim.kernel import TCP_CONGESTION, KernelError
-from ccsim.kernel.errors import ENOENT
-from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
@@ -22,10 +19,10 @@ from ccsim.sim.ack_path import make_ack_path
 from ccsim.sim.completions import completions
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow import FlowPath
-from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.groups import Groups
 from ccsim.sim.invariants import Watchman, check_world
-from ccsim.sim.reception import begin_ecn, make_reception
+from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
+from ccsim.sim.reception import make_reception
 from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
 from ccsim.sim.source import Source, make_source
@@ -36,147 +33,13 @@ from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
 from ccsim.tcp.host import Host
-from ccsim.tcp.packets import PacketColumns
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["LiveFlow", "World"]
+__all__ = ["World"]
 
 Process = Generator[simpy.Event, Any, None]
-NO_PACKETS = PacketColumns()  # of all flows that have not begun or have closed
-
-
-class LiveFlow(FollowedFlow):
-    """A flow in a world: its process, its place in the kernel, its events."""
-
-    world: World
-    spec: Mapping[str, Any]
-
-    congestion: str = ""  # the name it began with, as getsockopt says it
-    begun: bool = False
-
-    def open(self) -> None:
-        """Open the socket and choose its congestion control, as the application does before
-        ``connect``."""
-        missing = False
-        try:
-            self.world.registry.open_socket(self.sk, self.spec)
-        except KernelError as error:
-            if error.errno != ENOENT:
-                raise
-            missing = True
-        self._began(missing=missing)
-
-    def _began(self, *, missing: bool = False) -> None:
-        """Note what the socket begins with; ``missing``: not with what it asked for (ENOENT)."""
-        kernel = self.world.registry.kernel
-        wanted, got = self.spec["congestion"], kernel.getsockopt(self.sk, TCP_CONGESTION)
-        self.congestion = got if missing else wanted or got
-        self.recorder.implementation_changed()
-        if missing:
-            detail = {"wanted": wanted, "got": got, "errno": ENOENT}
-            self.world.log("fallback", self, self.sk.tcp_clock_cache, detail)
-
-    @property
-    def running(self) -> bool:
-        """Whether the flow has a socket that is not closed."""
-        return self.sk.kernel_data is not None
-
-    def on_connected(self, t_ns: int) -> None:
-        """Let the kernel establish the connection: the implementation's ``init`` runs."""
-        registry = self.world.registry
-        self._negotiate_ecn()
-        if not self.passive:
-            registry.kernel.connect(self.sk)
-            self.recorder.implementation_changed()
-            return
-        registry.accept(self.sk, self.spec)
-        self._began()
-        self.world.log("accept", self, t_ns, {"congestion": self.congestion})
-
-    def _negotiate_ecn(self) -> None:
-        """Agree on ECN if the flow asks for it, or else if its host does or its algorithm needs it
-        (``tcp_ecn_send_syn``)."""
-        ops = self.world.registry.first_ops(self.sk, self.spec)
-        by_default = self.world.scenario["tcp"]["ecn"] or bool(ops.flags & TCP_CONG_NEEDS_ECN)
-        if by_default if self.spec["ecn"] is None else self.spec["ecn"]:
-            begin_ecn(self, ops)
-
-    def settle(self) -> None:
-        """Let a flow that was never accepted bear what its listener would have given it."""
-        if self.passive and not self.recorder.implementations:
-            self.congestion = (
-                self.spec["congestion"] or self.world.registry.inherited(self.spec).name
-            )
-            self.recorder.implementation_changed()
-
-    def on_closed(self, t_ns: int) -> None:
-        """Close the socket: the implementation is released and loses a reference."""
-        super().on_closed(t_ns)
-        if self.reception is not None:
-            self.reception.note_algorithm()
-        if self.running:
-            self.world.registry.kernel.close(self.sk)
-        self.world.log("end", self, t_ns, {})
-        self.world.engine.closed()
-
-    def live(self, horizon_ns: int) -> Process:
-        """The connection's life: start, windows, end; the first window, which holds the start, ends
-        at ``horizon_ns``.
-
-        Neither the world nor a window that holds the start passes a swap, so the socket is opened
-        on what its name means at its start.
-        """
-        self._guarded(self.begin)
-        window = self.world.engine.window
-        while self.closed_ns is None:
-            self._guarded(partial(self.advance, horizon_ns))
-            horizon_ns = yield window()
-
-    def begin(self) -> None:
-        """Open the socket at the flow's start, unless it has begun, and make the SYN due.
-
-        The life of an accepted one starts with the client's SYN, which is on its way to the server
-        for one return delay.
-        """
-        if self.begun:
-            return
-        self.begun = True
-        start = self.spec["start_ns"]
-        self.sk.packets = PacketColumns()
-        self.sk.set_clock(start)
-        self.recorder.start(start)
-        if self.passive:
-            start_event = {"listener": self.spec["listener"]}
-            self.syn_timer_ns = start + self.path.back_ns
-        else:
-            self.open()
-            start_event = {"congestion": self.congestion}
-            self.syn_timer_ns = start
-        self.world.log("start", self, start, start_event)
-
-    def over(self) -> bool:
-        """Tell whether the flow has closed and nothing of it is left to send."""
-        return self.closed_ns is not None and not self.waiting[0]
-
-    def retire(self) -> None:
-        """Give back what a closed flow needs no more."""
-        self.sk.packets = NO_PACKETS
-        self.recorder.close(self.sk, self.closed_ns or 0)
-
-    def stop_at(self, t_ns: int) -> Process:
-        """Let the application stop writing at ``t_ns``."""
-        yield self.world.engine.instant(t_ns)
-        self.world.tick()
-        if self.closed_ns is None:
-            self.stop_writing(t_ns)
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:
-            raise self.world.blame(error) from error
 
 
 class World:

@@ -268,6 +268,26 @@ def test_a_swap_before_a_workload_begins_is_refused() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("swap", "expected"),
+    [
+        (
+            "via: sweep, flows: [w], to: reno, cohort: 10 %, pause: 1 s",
+            "swaps.0.cohort: expected a number of flows, since 'w' is a workload, got a share",
+        ),
+        (
+            "via: setsockopt, flows: [w], to: reno, when: {flow: w, loss: 1}",
+            "swaps.0.when.flow: expected one flow, got 'w', which is a workload",
+        ),
+    ],
+)
+def test_what_needs_known_flows_takes_no_workload(swap: str, expected: str) -> None:
+    at = "" if "when" in swap else "at: 5 s, "
+    with pytest.raises(ScenarioError) as caught:
+        load(f"workloads:\n  - {{name: w, {WEB}}}\nswaps: [{{{at}{swap}}}]\n")
+    assert str(caught.value.problems[0]).endswith(expected)
+
+
 @pytest.mark.parametrize("kept", ["some", "[]", "[nobody]", "7"])
 def test_whose_samples_are_kept_is_a_word_or_a_list_of_flows(kept: str) -> None:
     with pytest.raises(ScenarioError, match=r"record\.flows: (expected|no flow)"):

@@ -16,10 +16,11 @@ from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.fuzz import check
 from ccsim.sim.fuzz_scenarios import Example
+from ccsim.sim.live_flow import NO_PACKETS
 from ccsim.sim.served import history, servants
 from ccsim.sim.traces import Completions, SimResult
 from ccsim.sim.workloads import connections
-from ccsim.sim.world import NO_PACKETS, World
+from ccsim.sim.world import World
 from tests.sim.sim_rig import MS, S, resolved, run
 
 US = 1_000
@@ -156,6 +157,25 @@ def test_a_sweep_reaches_the_connections_that_run() -> None:
     assert stories == [["cubic"], ["cubic", "bbr"], ["cubic", "bbr"], ["cubic"], ["cubic"]]
     assert history(result.flows[1])[1] == (2_500 * MS, "bbr")
     assert set(servants(result).tolist()) == {"cubic", "bbr"}  # no response was under way
+
+
+def test_a_name_that_is_missing_makes_connections_fall_back() -> None:
+    """From 2.5 to 3.5 s nobody is called "fleet": the connection of 3 s gets the default."""
+    text = ROLL.replace("via: link_update", "via: reregister, gap: 1 s")
+    result = run(f"{text}kernel: {{default: reno}}\n")
+    names = [flow.implementations for flow in result.flows]
+    assert names == [("cubic",)] * 3 + [("reno",)] + [("bbr",)]
+    assert [event.flow for event in result.events if event.kind == "fallback"] == ["w-4"]
+    assert counts(result, 4_500 * MS) == {"cubic": 0, "reno": 1, "bbr": 1}
+
+
+def test_a_sweep_by_cohorts_takes_the_connections_in_turn() -> None:
+    text = ROLL.replace("link: fleet, to: bbr", "flows: [w], to: bbr, cohort: 1, pause: 200 ms")
+    result = run(text.replace("link_update", "sweep"))
+    stories = [history(flow) for flow in result.flows]
+    assert stories[1][-1] == (2_500 * MS, "bbr")
+    assert stories[2][-1] == (2_700 * MS, "bbr")
+    assert [len(story) for story in stories] == [1, 2, 2, 1, 1]
 
 
 def test_the_connections_of_a_listener_inherit_from_it() -> None:
