@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ccsim.cli_workloads import workload_tables
+from ccsim.cli_workloads import comparison_table, workload_tables
 
 __all__ = ["comparison_text", "run_text", "table"]
 
@@ -48,13 +48,13 @@ def run_text(name: str, metrics: Row) -> str:
 
 
 def comparison_text(labels: Sequence[str], metrics: Sequence[Row]) -> str:
-    """Return the flows of several runs below one another."""
-    rows = [
-        [label, *_flow_cells(row)]
-        for label, one in zip(labels, metrics, strict=True)
-        for row in one["flows"]
-    ]
-    return _cut(["run", *_FLOW_HEADERS], rows) + "\n"
+    """Return the flows of several runs, and what their workloads carried, below one another."""
+    named = list(zip(labels, metrics, strict=True))
+    rows = [[label, *_flow_cells(row)] for label, one in named for row in one["flows"]]
+    parts = [_cut(["run", *_FLOW_HEADERS], rows)] if rows else []
+    if any(one.get("completions") for one in metrics):
+        parts.append(_cut(*comparison_table(named, _number)))
+    return "\n\n".join(parts) + "\n"
 
 
 _FLOW_HEADERS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["workload_tables"]
+__all__ = ["comparison_table", "workload_tables"]
 
 Row = Mapping[str, Any]
 Table = tuple[list[str], list[list[str]]]
@@ -24,6 +24,19 @@ def workload_tables(metrics: Row, number: Number) -> list[Table]:
     if rows := metrics.get("completions"):
         found.append((_COMPLETION_HEADERS, [_completion_cells(row, number) for row in _told(rows)]))
     return found
+
+
+def comparison_table(runs: Sequence[tuple[str, Row]], number: Number) -> Table:
+    """Return what the workloads of several runs carried, of all sizes, by implementation."""
+    headers = ["run", *_COMPLETION_HEADERS]
+    keep = [k for k, name in enumerate(headers) if name not in ("of", "sizes")]
+    rows = [
+        [label, *_completion_cells(row, number)]
+        for label, metrics in runs
+        for row in metrics.get("completions", ())
+        if row["of"] == "run" and row["phase"] is None and row["sizes"] == "all"
+    ]
+    return [headers[k] for k in keep], [[row[k] for k in keep] for row in rows]
 
 
 def _told(rows: Sequence[Row]) -> list[Row]:

@@ -33,19 +33,26 @@ def comparison_picture(runs: Sequence[PlottableRun], labels: Sequence[str]) -> P
     if len(labels) != len(runs):
         raise ValueError(f"plot: labels: expected {len(runs)}, one a run, got {len(labels)}")
     view = view_of(runs)
-    flows = max(len(run.result.flows) for run in runs)
-    if any(has_workloads(run.result) for run in runs):
-        panels, entries = workload_comparison(runs, labels, view)
-        flows = 1
-    else:
-        panels, entries = (_as_groups if flows > FEW_FLOWS else _flow_by_flow)(runs, labels, view)
+    panels, entries = _panels(runs, labels, view)
     return Picture(
         title="Comparison",
         duration_s=view.duration_ns / 1e9,
-        panels=(*panels, _queue_panel(runs, view, styles=flows <= 1 or flows > FEW_FLOWS)),
-        legend=(*entries, *limit_entry(view)),
+        panels=tuple(panels),
+        legend=tuple(entries),
         marks=_marks(runs, labels),
     )
+
+
+def _panels(
+    runs: Sequence[PlottableRun], labels: Sequence[str], view: View
+) -> tuple[list[Panel], list[LegendEntry]]:
+    """Return what is drawn of the runs: connections by number, flows as groups or one by one."""
+    if any(has_workloads(run.result) for run in runs):
+        return workload_comparison(runs, labels, view)
+    flows = max(len(run.result.flows) for run in runs)
+    panels, entries = (_as_groups if flows > FEW_FLOWS else _flow_by_flow)(runs, labels, view)
+    queue = _queue_panel(runs, view, styles=flows <= 1 or flows > FEW_FLOWS)
+    return [*panels, queue], [*entries, *limit_entry(view)]
 
 
 def _marks(runs: Sequence[PlottableRun], labels: Sequence[str]) -> tuple[Mark, ...]:

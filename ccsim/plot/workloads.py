@@ -136,13 +136,20 @@ def _throughput(result: SimResult, looks: dict[str, Look], view: View) -> Panel:
 
 def _rate_curve(t_ns: Ints, rate_bps: Ints, look: Look | None, view: View) -> Curve:
     """Return the mean rate in each bin; none before the first and after the last traffic."""
-    bins = t_ns // view.bin_ns
-    first = np.flatnonzero(np.diff(bins, prepend=-1))
-    mean = np.add.reduceat(rate_bps, first) / np.diff(first, append=len(bins))
+    centres, mean = _binned(t_ns, rate_bps / view.rate.size, view)
     busy = np.flatnonzero(mean)
     part = slice(busy[0], busy[-1] + 2) if len(busy) else slice(0, 0)
-    centres = np.asarray((bins[first] + 0.5) * (view.bin_ns / 1e9), dtype=np.float64)
-    return Curve(centres[part], mean[part] / view.rate.size, look or Look())
+    return Curve(centres[part], mean[part], look or Look())
+
+
+def _binned(t_ns: Ints, values: Floats, view: View) -> tuple[Floats, Floats]:
+    """Return the centres of the bins [s], and the mean of the samples in each."""
+    if not len(t_ns):
+        return np.zeros(0), np.zeros(0)
+    bins = t_ns // view.bin_ns
+    first = np.flatnonzero(np.diff(bins, prepend=-1))
+    mean = np.add.reduceat(values, first) / np.diff(first, append=len(bins))
+    return np.asarray((bins[first] + 0.5) * (view.bin_ns / 1e9), dtype=np.float64), mean
 
 
 def _connections(result: SimResult, looks: dict[str, Look]) -> Panel:
@@ -234,31 +241,37 @@ def workload_comparison(
     runs: Sequence[PlottableRun], labels: Sequence[str], view: View
 ) -> tuple[list[Panel], list[LegendEntry]]:
     """Return panels with a colour a run and a line style an implementation: rates, numbers of
-    connections, quantiles of slowdowns; and their legend."""
+    connections, quantiles of slowdowns, mean queues; and their legend."""
+    view = _coarse(view)
     names = list(dict.fromkeys(name for run in runs for name in _plain(run.result)))
-    rates, counts, quantiles = [], [], []
+    rates, counts, quantiles, queues = [], [], [], []
     for i, run in enumerate(runs):
-        result = run.result
+        result, look = run.result, flow_look(i, 0)
         if result.groups:
             total = np.sum([group.throughput_bps for group in result.groups], axis=0)
-            rates.append(_rate_curve(result.groups[0].t_ns, total, flow_look(i, 0), view))
+            rates.append(_rate_curve(result.groups[0].t_ns, total, look, view))
         counts += [_count_curve(result, name, flow_look(i, j)) for j, name in enumerate(names)]
         if result.completions is not None:
             done = _completed(result, result.completions.end_ns >= 0)
-            quantiles.append(_quantile_curve(*done, flow_look(i, 0), view))
+            quantiles.append(_quantile_curve(*done, look, view))
+        queues += [
+            Curve(*_binned(link.t_ns, link.queue_packets / view.queue_unit.size, view), look)
+            for link in result.links[:1]
+        ]
     counts = [curve for curve in counts if len(curve.y)]
-    y = y_range(counts, (), headroom=1.08)
+    bins = f"{time_text(view.bin_ns)} bins"
     panels = [
-        view.throughput(rates, f"sum, {time_text(view.bin_ns)} bins"),
-        Panel("Connections", "", tuple(counts), (), y, (), True),
+        view.throughput(rates, f"sum, {bins}"),
+        Panel("Connections", "", tuple(counts), (), y_range(counts, (), headroom=1.08), (), True),
         _slowdown_panel((), quantiles),
+        replace(view.queue(queues), note=f"mean, {bins}"),
     ]
     entries: list[LegendEntry] = [(flow_look(i, 0), shorten(n)) for i, n in enumerate(labels)]
     grey = flow_look(0).but(colour=GREY)
     entries += [
         (grey.but(dashes=flow_look(0, j).dashes), shorten(name)) for j, name in enumerate(names)
     ]
-    return panels, entries
+    return panels, [*entries, (LIMIT, "capacity, buffer")]
 
 
 def _plain(result: SimResult) -> list[str]:

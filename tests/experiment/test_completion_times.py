@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ccsim.cli_output import run_text
+from ccsim.cli_output import comparison_text, run_text
 from ccsim.experiment import run_scenario
 from ccsim.experiment.completion_times import completion_rows, group_rows, size_bin
 from ccsim.experiment.measure import measure
@@ -222,6 +222,15 @@ def test_the_tables_of_a_run_tell_its_workloads(stored: StoredRun) -> None:
     assert any(line[:3] == ["web", "run", "all"] for line in lines)
     assert any(line[:3] == ["web", "A-twin", "cubic"] for line in lines)
     assert any(line[:3] == ["api", "run", "cubic"] for line in lines)
+
+
+def test_a_comparison_tells_what_each_run_carried(stored: StoredRun) -> None:
+    text = comparison_text(["one", "two"], [stored.metrics, stored.metrics])
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[:3] for line in lines if line[1:3] == ["web", "all"]] == [
+        *(["one", "web", "all"], ["two", "web", "all"])
+    ]
+    assert lines[0][:3] == ["run", "workload", "served"]
 
 
 def test_csv_files_hold_workloads_too(stored: StoredRun, tmp_path: Path) -> None:
