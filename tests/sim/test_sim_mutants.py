@@ -138,7 +138,7 @@ MUTANTS = (
     Mutant(
         "trains do not stop where the source ends",
         flow.ack_train,
-        "2 * last_una + sk.snd_cwnd - una0 > sk.write_limit",
+        "2 * last_una + len(una) + sk.snd_cwnd - una0 > sk.write_limit",
         "False",
         seeds=(3,),
     ),
