@@ -22,8 +22,8 @@ def hook_train(sk: Sock, acks: AckTrain) -> int:
 
     For ``train`` hooks of algorithms whose ``pkts_acked`` and ``cong_avoid`` read of the socket no
     more than windows, their own area, clocks, ``snd_una``, ``snd_nxt``, ``hz`` and ``mss_cache``,
-    of the sample no ``in_flight``, and draw no random numbers. Return how many ACKs were taken:
-    none with an ``in_ack_event``, which is not run.
+    of the sample no ``in_flight``, and draw no random numbers. Return how many ACKs were taken;
+    with an ``in_ack_event``, which is not run, none.
     """
     if sk.ca_ops.in_ack_event is not None:
         return 0
