@@ -16,7 +16,7 @@ NOTHING: dict[str, Any] = {"state": "", "cwnd_above": 0, "loss": 0, "acked_bytes
 
 
 def trigger(draw: Draw, flow: str) -> dict[str, Any]:
-    condition = draw.pick(
+    condition: dict[str, Any] = draw.pick(
         (
             {"state": draw.pick(STATES)},
             {"cwnd_above": draw.between(2, 60)},
