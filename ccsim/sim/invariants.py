@@ -73,6 +73,8 @@ class Watchman:
         if isinstance(sk, HookEcho):
             return  # the receiving host's end, which a kernel of its own holds
         data = sk.kernel_data
+        if data is None and id(sk) not in self._epochs:
+            return  # a receiver's side, which the kernel has never opened
         if data is None or getattr(data.implementation.ops, member) is not hook:
             serves = "closed" if data is None else f"served by {data.implementation.map_name}"
             _violated(f"{ops.name}: {member} is called after release: the socket is {serves}")

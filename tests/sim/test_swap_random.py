@@ -16,13 +16,15 @@ NOTHING: dict[str, Any] = {"state": "", "cwnd_above": 0, "loss": 0, "acked_bytes
 
 
 def trigger(draw: Draw, flow: str) -> dict[str, Any]:
-    conditions: tuple[dict[str, Any], ...] = (
-        {"state": draw.pick(STATES)},
-        {"cwnd_above": draw.between(2, 60)},
-        {"loss": draw.between(1, 4)},
-        {"acked_bytes": draw.between(1, 600_000)},
+    condition: dict[str, Any] = draw.pick(
+        (
+            {"state": draw.pick(STATES)},
+            {"cwnd_above": draw.between(2, 60)},
+            {"loss": draw.between(1, 4)},
+            {"acked_bytes": draw.between(1, 600_000)},
+        )
     )
-    return {**NOTHING, **draw.pick(conditions), "flow": flow, "delay_ns": draw.between(3 * MS, 40 * MS)}
+    return NOTHING | condition | {"flow": flow, "delay_ns": draw.between(3 * MS, 40 * MS)}
 
 
 def with_policies_and_triggers(seed: int) -> Example:
