@@ -32,7 +32,7 @@ COLUMNS = (
     "ca_state",
     "implementation",
 )
-PACK_ROWS = 8192  # samples that are kept as tuples
+PACK_ROWS = 256  # samples that are kept as tuples
 DELIVERED = COLUMNS.index("delivered_packets")
 
 
@@ -109,11 +109,17 @@ class FlowRecorder:
     def catch_up(self, sk: TcpSock, before_ns: int) -> None:
         """Sample the sender, which does not change until ``before_ns``, at every instant before
         that."""
-        while self.next_ns < before_ns:
-            flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
-            window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate)
-            self._add(sk, (self.next_ns, *window, sk.una, sk.delivered))
-            self.next_ns += self.interval_ns
+        if self.next_ns >= before_ns:
+            return
+        flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
+        window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate)
+        self._add(sk, (self.next_ns, *window, sk.una, sk.delivered))
+        self.next_ns += self.interval_ns
+        if self.next_ns < before_ns:  # the others are the same at other times
+            same = self.rows.pop()[1:]
+            times = range(self.next_ns - self.interval_ns, before_ns, self.interval_ns)
+            self.rows += [(t, *same) for t in times]
+            self.next_ns = times[-1] + self.interval_ns
 
     def forget_after(self, t_ns: int) -> None:
         """Drop the samples of a window that was not completed; the others have been packed."""
@@ -164,9 +170,9 @@ class FlowRecorder:
         t, cwnd, ssthresh, srtt, flight, rate, una, delivered = sample
         rate_bps = -1 if rate >= UNLIMITED_RATE else rate * 8
         state = (sk.total_retrans, int(sk.ca_state), self._index)
-        self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
-        if len(self.rows) == PACK_ROWS:
+        if len(self.rows) >= PACK_ROWS:
             self.pack(sk)
+        self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
 
     def trace(
         self, sk: TcpSock, size_bytes: int | None, source: Source | None, **known: Any
