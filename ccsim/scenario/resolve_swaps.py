@@ -152,6 +152,10 @@ class SwapResolver:
         if entry.when is None and guard.window > at_ns:
             message = f"expected at most the time before the swap, {format_time(at_ns)}"
             self.complain((*where, "window"), f"{message}, got {format_time(guard.window)}")
+        if self.written.record.flows in ("none", "aggregate"):
+            kept = self.written.record.flows
+            message = f"a guard reads the samples of flows: expected record.flows: all, got {kept}"
+            self.complain(where, message)
         return models.Guard(metric=guard.metric, threshold=threshold or 0, window_ns=guard.window)
 
     def reached(

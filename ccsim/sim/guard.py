@@ -8,7 +8,6 @@ the check: whole numbers, the same however the run is cut.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,9 +167,9 @@ def _span(flow: LiveFlow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> _Span 
     """Return a flow's samples in [t0, t1); None unless it had been opened by the first instant of
     the grid there and lived to the last."""
     recorder = flow.recorder
-    interval_ns, rows = recorder.interval_ns, recorder.rows
+    interval_ns = recorder.interval_ns
     first, last = -(-t0_ns // interval_ns) * interval_ns, (t1_ns - 1) // interval_ns * interval_ns
-    inside = rows[bisect_left(rows, (first,)) : bisect_left(rows, (t1_ns,))]
+    inside = recorder.between(first, t1_ns)
     if len(inside) < 2 or inside[0][0] != first or inside[-1][0] != last:
         return None
     return _Span(inside, drops[flow.index], flow.sk.mss_cache)

@@ -125,6 +125,15 @@ class FlowRecorder:
         """Drop the samples of a window that was not completed; the others have been packed."""
         self.packed = [table[table[:, 0] <= t_ns] for table in self.packed]
 
+    def between(self, t0_ns: int, t1_ns: int) -> list[tuple[int, ...]]:
+        """Return the samples in [t0, t1) that are kept."""
+        found: list[tuple[int, ...]] = []
+        for table in self.packed:
+            if table[-1, 0] >= t0_ns and table[0, 0] < t1_ns:
+                inside = table[(table[:, 0] >= t0_ns) & (table[:, 0] < t1_ns)]
+                found += [tuple(row) for row in inside.tolist()]
+        return found + [row for row in self.rows if t0_ns <= row[0] < t1_ns]
+
     def pack(self, sk: TcpSock) -> None:
         """Put the samples into a table, which takes a fifth of their memory, and into the
         groups."""

@@ -186,3 +186,12 @@ def test_what_is_resolved_can_be_read_back() -> None:
 )  # fmt: skip
 def test_a_slip_is_told_with_its_place(swap: str, message: str) -> None:
     assert refusal(swap) == [f"s.yaml:{message}"]
+
+
+@pytest.mark.parametrize("kept", ["none", "aggregate"])
+def test_a_guard_needs_the_samples_of_flows(kept: str) -> None:
+    swap = "{at: 20 s, via: staged, link: fleet, to: bbr, guard: {metric: drops, threshold: 1 %}}"
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(f"{HEAD}  - {swap}\nrecord: {{flows: {kept}}}\n", "s.yaml")
+    expected = f"a guard reads the samples of flows: expected record.flows: all, got {kept}"
+    assert str(caught.value) == f"s.yaml:9:55: swaps.0.guard: {expected}"

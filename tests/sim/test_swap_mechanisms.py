@@ -6,13 +6,14 @@ import errno
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ccsim.sim import simulate
 from ccsim.sim.fuzz import check
 from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.guard import GUARDS, check_guard
-from ccsim.sim.recorder import COLUMNS
+from ccsim.sim.recorder import COLUMNS, FlowRecorder
 from ccsim.sim.traces import Event, SimResult
 from tests.sim.sim_rig import MS, S, at, flow_of, resolved, run
 
@@ -262,7 +263,8 @@ ROWS = rows(
 
 
 def verdict(metric: str, threshold: int, rows: list[tuple[int, ...]] = ROWS) -> Any:
-    recorder = SimpleNamespace(interval_ns=10 * MS, rows=rows)
+    recorder = FlowRecorder(10 * MS, lambda: "cubic")
+    recorder.packed, recorder.rows = [np.array(rows[:3])], rows[3:]
     flow = SimpleNamespace(recorder=recorder, index=0, sk=SimpleNamespace(mss_cache=1000))
     log = [(5 * MS, 0, 0), (50 * MS, 0, 0), (60 * MS, 1, 0), (80 * MS, 0, 0)]
     world: Any = SimpleNamespace(link=SimpleNamespace(drop_log=log))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ccsim.experiment.study.folder import LOCK
 from tests.study.study_rig import (
     TINY,
     ccsim,
@@ -117,21 +119,23 @@ def second_session(study: Path) -> list[dict[str, str]]:
     return lines[sessions[1] :]
 
 
-def test_a_new_sweep_waits_for_the_last_worker_of_a_killed_one(tmp_path: Path) -> None:
-    slow = TINY.replace("600 ms", "4 s").replace("seeds: 2", "seeds: 1")
-    write(tmp_path, slow)
+def test_a_new_sweep_waits_for_whoever_holds_the_lock_of_a_killed_one(tmp_path: Path) -> None:
+    write(tmp_path)
     study = tmp_path / "results" / "tiny"
     process = command(tmp_path, "sweep", "tiny.yaml", "--workers", "1")
     assert wait_for_work(process, study, 0)
-    (worker,) = children(process.pid)
-    os.kill(worker, signal.SIGSTOP)
     process.kill()
-    process.wait()  # not for the end of its output, which the worker has open too
-    second = command(tmp_path, "sweep", "tiny.yaml", "--workers", "1")
-    time.sleep(1.0)
-    assert second.poll() is None
-    assert sum(line["event"] == "session" for line in log(study)) == 1
-    os.kill(worker, signal.SIGCONT)
+    process.wait()
+    with (study / LOCK).open("r+b") as held:  # as a worker does that still simulates
+        while True:  # until the killed sweep's own worker has ended
+            with suppress(BlockingIOError):
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.01)
+        second = command(tmp_path, "sweep", "tiny.yaml", "--workers", "1")
+        time.sleep(1.0)
+        assert second.poll() is None
+        assert sum(line["event"] == "session" for line in log(study)) == 1
     _, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
 
