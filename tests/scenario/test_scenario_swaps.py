@@ -194,4 +194,4 @@ def test_a_guard_needs_the_samples_of_flows(kept: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(f"{HEAD}  - {swap}\nrecord: {{flows: {kept}}}\n", "s.yaml")
     expected = f"a guard reads the samples of flows: expected record.flows: all, got {kept}"
-    assert str(caught.value) == f"s.yaml:9:55: swaps.0.guard: {expected}"
+    assert str(caught.value) == f"s.yaml:9:58: swaps.0.guard: {expected}"
