@@ -203,12 +203,30 @@ def _replications(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _means(rows: Sequence[Row], name: str) -> list[float]:
-    """Return the mean over the flows of each run; NaN for a run without the number."""
+    """Return the mean over the flows of each run; NaN for a run without the number.
+
+    The deficit is that of a run's swapped flows together, where bytes and goodput are there: a mean
+    of ratios would be that of whichever flow got next to nothing in the A-twin.
+    """
     found = []
     for run in _replications(rows):
+        if name == "deficit_s" and (joint := _joint_deficit_s(run)) is not None:
+            found.append(joint)
+            continue
         known = [float(row[name]) for row in run if row[name] is not None]
         found.append(sum(known) / len(known) if known else math.nan)
     return found
+
+
+def _joint_deficit_s(run: Sequence[Row]) -> float | None:
+    """Return a run's deficit in seconds of its A-twins' goodput, all flows together."""
+    known = [
+        (row["deficit_bytes"], row["goodput_a_bps"])
+        for row in run
+        if row.get("deficit_bytes") is not None and row.get("goodput_a_bps") is not None
+    ]
+    goodput_bps = sum(goodput for _, goodput in known)
+    return 8 * sum(deficit for deficit, _ in known) / goodput_bps if goodput_bps else None
 
 
 def _slowest(rows: Sequence[Row], metric: Metric) -> list[tuple[float, bool]]:

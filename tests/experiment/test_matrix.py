@@ -177,3 +177,13 @@ def test_a_damaged_study_is_refused_with_its_place(tmp_path: Path) -> None:
     (folder / "runs.parquet").write_bytes(b"nonsense")
     with pytest.raises(ResultsError, match="made: cannot read the study"):
         load_matrix(folder)
+
+
+def test_the_deficit_of_a_run_is_that_of_its_flows_together() -> None:
+    # 1.25 MB and -2.5 MB behind twins that got 9 and 1 Mbit/s: -1 s; the ratios' mean is -9.4 s
+    rows = [
+        {**row("vegas", "bbr", 1, flow=flow, deficit_s=s), "deficit_bytes": b, "goodput_a_bps": g}
+        for flow, s, b, g in (("a", 10 / 9, 1_250_000, 9e6), ("b", -20.0, -2_500_000, 1e6))
+    ]
+    (cell,) = matrix_of("made", rows, VARIED).cells
+    assert cell.estimates["deficit_s"].value == -1.0
