@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ccsim.experiment.peers import PEERS, Peer, PeerCase, command, run_peer
@@ -32,6 +33,31 @@ __all__ = [
     "run_case",
 ]
 
+SCALAR_RENO = """\
+from ccsim.kernel import TcpCongestionOps
+from ccsim.kernel.kfuncs import tcp_cong_avoid_ai, tcp_slow_start
+
+
+def ssthresh(sk):
+    return max(sk.snd_cwnd >> 1, 2)
+
+
+def undo_cwnd(sk):
+    return max(sk.snd_cwnd, sk.prior_cwnd)
+
+
+def cong_avoid(sk, ack, acked):
+    if sk.snd_cwnd < sk.snd_ssthresh:
+        acked = tcp_slow_start(sk, acked)
+    tcp_cong_avoid_ai(sk, sk.snd_cwnd, acked)
+
+
+scalar_reno = TcpCongestionOps(
+    name="scalar_reno", ssthresh=ssthresh, undo_cwnd=undo_cwnd, cong_avoid=cong_avoid
+)
+"""
+"""An algorithm as users write them: its hooks see one ACK at a time."""
+
 CASES: dict[str, dict[str, Any]] = {
     "cubic-100M": {"rate": "100 Mbit/s", "congestion": ["cubic"]},
     "reno-100M": {"rate": "100 Mbit/s", "congestion": ["reno"]},
@@ -42,7 +68,7 @@ CASES: dict[str, dict[str, Any]] = {
     "mixed-100-flows": {"rate": "1 Gbit/s", "congestion": ["reno", "cubic", "bbr"] * 33 + ["reno"]},
     "reno-loss-0.1%": {"rate": "100 Mbit/s", "congestion": ["reno"], "loss": "0.1 %"},
     "reno-50M-loss-1%": {"rate": "50 Mbit/s", "congestion": ["reno"], "loss": "1 %"},
-    "scalar-only-100M": {"rate": "100 Mbit/s", "congestion": ["vegas"]},
+    "scalar-only-100M": {"rate": "100 Mbit/s", "congestion": ["scalar_reno"]},
 }
 """What runs: 40 ms, a buffer of one BDP, 60 s unless said otherwise, traces every 10 ms."""
 
@@ -88,8 +114,15 @@ CURVES: dict[str, dict[str, list[tuple[float, dict[str, Any]]]]] = {
 PEER_NS = 20_000_000_000  # simulated time that other simulators are given
 
 
-def scenario_text(case: dict[str, Any]) -> str:
-    """Return the case as a scenario; several flows start 100 ms apart."""
+def scenario_text(case: dict[str, Any], folder: Path) -> str:
+    """Return the case as a scenario; several flows start 100 ms apart.
+
+    An algorithm that is not shipped is written into ``folder``, an absolute path.
+    """
+    objects = ""
+    if "scalar_reno" in case["congestion"]:
+        (folder / "scalar_reno.py").write_text(SCALAR_RENO, encoding="utf-8")
+        objects = f"objects: [{json.dumps(str(folder / 'scalar_reno.py'))}]\n"
     flows = "\n".join(
         f"  - {{name: f{k}, congestion: {congestion}, start: {100 * k} ms}}"
         for k, congestion in enumerate(case["congestion"])
@@ -97,7 +130,7 @@ def scenario_text(case: dict[str, Any]) -> str:
     rtt, loss = case.get("rtt", "40 ms"), case.get("loss", "0 %")
     path = f"rate: {case['rate']}, rtt: {rtt}, buffer: 1 BDP, loss: {loss}"
     duration = case.get("duration", "60 s")
-    return f"name: bench\nduration: {duration}\npath: {{{path}}}\nflows:\n{flows}\n"
+    return f"name: bench\nduration: {duration}\npath: {{{path}}}\n{objects}flows:\n{flows}\n"
 
 
 def run_case(case: dict[str, Any]) -> dict[str, float]:
@@ -111,10 +144,11 @@ def run_case(case: dict[str, Any]) -> dict[str, float]:
 
     for module in ("ccsim.sim.world", "numpy.random"):
         import_module(module)  # before the clock starts: importing is not simulating
-    resolved = parse_scenario(scenario_text(case), "bench").resolved()
-    start = time.perf_counter()
-    result = simulate(resolved)
-    wall_s = time.perf_counter() - start
+    with TemporaryDirectory() as folder:
+        resolved = parse_scenario(scenario_text(case, Path(folder)), "bench").resolved()
+        start = time.perf_counter()
+        result = simulate(resolved)
+        wall_s = time.perf_counter() - start
     packets = sum(flow.counters["packets_sent"] for flow in result.flows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _mac() else 1024)
     return {"wall_s": wall_s, "packets": packets, "peak_bytes": peak}
@@ -128,7 +162,9 @@ def peer_case(name: str, longest_ns: int) -> PeerCase:
     """Return a case as other simulators take it, cut to ``longest_ns`` of simulated time."""
     from ccsim.scenario import parse_scenario
 
-    resolved = parse_scenario(scenario_text(CASES[name]), name).resolved()
+    with TemporaryDirectory() as folder:
+        text = scenario_text(CASES[name], Path(folder))
+        resolved = parse_scenario(text, name).resolved()
     path = resolved["path"]
     return PeerCase(
         rate_bps=path["rate_bps"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from ccsim.scenario import parse_scenario
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_case_is_a_scenario_with_as_many_flows_as_it_says(name: str) -> None:
-    resolved = parse_scenario(scenario_text(CASES[name]), name).resolved()
+def test_every_case_is_a_scenario_with_as_many_flows_as_it_says(name: str, tmp_path: Path) -> None:
+    resolved = parse_scenario(scenario_text(CASES[name], tmp_path), name).resolved()
     assert [flow["congestion"] for flow in resolved["flows"]] == CASES[name]["congestion"]
 
 
