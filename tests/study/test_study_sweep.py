@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +242,7 @@ class Dying:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def replies(self, schedule: Schedule, *_: Any) -> Iterator[Any]:
+    def replies(self, schedule: Schedule, *_: Any) -> Generator[Any, None, None]:
         while job := schedule.next():
             yield job, self.reply()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -73,7 +73,7 @@ class ClusterPool:
         schedule: Schedule,
         request: Callable[[Job], dict[str, Any]],
         started: Callable[[Job], None],
-    ) -> Iterator[tuple[Job, Reply] | None]:
+    ) -> Generator[tuple[Job, Reply] | None, None, None]:
         """Yield each job with its reply as they come, and None now and then in between."""
         under_way: dict[Any, tuple[Job, dict[str, Any]]] = {}
         arrived: deque[Any] = deque()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -39,7 +39,7 @@ class LocalPool:
         schedule: Schedule,
         request: Callable[[Job], dict[str, Any]],
         started: Callable[[Job], None],
-    ) -> Iterator[tuple[Job, Reply] | None]:
+    ) -> Generator[tuple[Job, Reply] | None, None, None]:
         """Yield each job with its reply, as they come, and None now and then in between.
 
         ``request`` makes what a worker is sent, ``started`` is told before; both are called on

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from ccsim.experiment.study.plan import Plan, PlannedRun, plan_study, scenario_o
 from ccsim.experiment.study.pool import LocalPool, Reply
 from ccsim.experiment.study.read import Study
 from ccsim.experiment.study.schedule import ATTEMPTS, Job, Schedule
+from ccsim.experiment.study.signals import signals_deferred
 from ccsim.experiment.study.tables import write_tables
 from ccsim.scenario import Scenario
 
@@ -65,7 +66,7 @@ class Pool(Protocol):
         schedule: Schedule,
         request: Callable[[Job], dict[str, Any]],
         started: Callable[[Job], None],
-    ) -> Iterator[tuple[Job, Reply] | None]:
+    ) -> Generator[tuple[Job, Reply] | None, None, None]:
         """Yield each job with its reply, and None now and then in between."""
         ...
 
@@ -184,14 +185,18 @@ class _Session:
         parts = 0
         self.tell(schedule, pool, finished, len(planned))
         requests = _Requests(self.study, plan, self.folder)
-        for found in pool.replies(schedule, requests, self.note_start):
-            if found is not None:
-                stored = self.take(schedule, *found)
-                finished, parts, self.new = finished + stored, parts + stored, self.new + stored
-                if parts >= MANY:
-                    self.folder.compact()
-                    parts = 0
-            self.tell(schedule, pool, finished, len(planned))
+        # What ends the loop early must close the replies, which hold the schedule's lock meanwhile.
+        with closing(pool.replies(schedule, requests, self.note_start)) as replies:
+            for found in replies:
+                with signals_deferred():
+                    if found is not None:
+                        stored = self.take(schedule, *found)
+                        finished, parts = finished + stored, parts + stored
+                        self.new += stored
+                    if parts >= MANY:
+                        self.folder.compact()
+                        parts = 0
+                self.tell(schedule, pool, finished, len(planned))
 
     def note_start(self, job: Job) -> None:
         self.folder.log("start", run=job.run_id, kind=job.kind)
