@@ -1,34 +1,56 @@
-"""Signals that come while a table is written: held back until it is, since DuckDB would swallow
-them."""
+"""Signals that act where they may: a handler that raises may strike anywhere, even between a lock
+taken and the block that gives it back, and DuckDB swallows what is raised while it works."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
-__all__ = ["signals_deferred"]
+__all__ = ["signals_held"]
 
 HELD = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Let SIGINT and SIGTERM act at the end of the block; elsewhere than on the main thread, which
-    gets them, do nothing."""
+def signals_held() -> Iterator[Callable[[], None]]:
+    """Note the first SIGINT or SIGTERM; it acts when the function that is given is called, or at
+    the end of the block. A second one acts at once: whoever sends it has waited long enough.
+
+    Only handlers written in Python are held. Elsewhere than on the main thread, which gets the
+    signals, nothing is.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    pending: list[int] = []
-    before = {number: signal.getsignal(number) for number in HELD}
-    ours = [number for number, handler in before.items() if callable(handler)]
-    for number in ours:
-        signal.signal(number, lambda came, frame: pending.append(came))
+    before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    came: list[int] = []
+    waiting: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1:
+            before[number](number, frame)
+        else:
+            waiting.append(number)
+
+    def act() -> None:
+        if waiting:
+            number = waiting.pop()
+            before[number](number, None)
+
+    for number in HELD:
+        handler = signal.getsignal(number)
+        if callable(handler):
+            before[number] = handler
+            signal.signal(number, note)
     try:
-        yield
+        yield act
     finally:
-        for number in ours:
-            signal.signal(number, before[number])
-        if pending:
-            signal.raise_signal(pending[0])
+        for number in HELD:
+            if number in before:
+                signal.signal(number, before[number])
+        act()

@@ -20,7 +20,7 @@ from ccsim.experiment.study.plan import Plan, PlannedRun, plan_study, scenario_o
 from ccsim.experiment.study.pool import LocalPool, Reply
 from ccsim.experiment.study.read import Study
 from ccsim.experiment.study.schedule import ATTEMPTS, Job, Schedule
-from ccsim.experiment.study.signals import signals_deferred
+from ccsim.experiment.study.signals import signals_held
 from ccsim.experiment.study.tables import write_tables
 from ccsim.scenario import Scenario
 
@@ -105,11 +105,12 @@ def run_study(
                 while rounds and (seeds := rounds(folder, plan)) is not None:
                     plan = plan_study(study, seeds)
                     session.run(plan, pool)
-            folder.compact()
-            tables = tuple(write_tables(folder))
-            failed = session.count_failed(plan)
-            session.write_manifest("complete", runs=len(plan.runs), failed=failed)
-            folder.clean()
+            with signals_held():
+                folder.compact()
+                tables = tuple(write_tables(folder))
+                failed = session.count_failed(plan)
+                session.write_manifest("complete", runs=len(plan.runs), failed=failed)
+                folder.clean()
         except BaseException as error:
             orderly = isinstance(error, Exception)
             session.write_manifest("stopped" if orderly else "interrupted", runs=len(plan.runs))
@@ -186,17 +187,18 @@ class _Session:
         self.tell(schedule, pool, finished, len(planned))
         requests = _Requests(self.study, plan, self.folder)
         # What ends the loop early must close the replies, which hold the schedule's lock meanwhile.
-        with closing(pool.replies(schedule, requests, self.note_start)) as replies:
+        replies = pool.replies(schedule, requests, self.note_start)
+        with signals_held() as act, closing(replies):
             for found in replies:
-                with signals_deferred():
-                    if found is not None:
-                        stored = self.take(schedule, *found)
-                        finished, parts = finished + stored, parts + stored
-                        self.new += stored
-                    if parts >= MANY:
-                        self.folder.compact()
-                        parts = 0
+                if found is not None:
+                    stored = self.take(schedule, *found)
+                    finished, parts = finished + stored, parts + stored
+                    self.new += stored
+                if parts >= MANY:
+                    self.folder.compact()
+                    parts = 0
                 self.tell(schedule, pool, finished, len(planned))
+                act()
 
     def note_start(self, job: Job) -> None:
         self.folder.log("start", run=job.run_id, kind=job.kind)
