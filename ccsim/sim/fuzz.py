@@ -22,6 +22,7 @@ from ccsim.sim.fuzz_scenarios import (
     complete,
     make_example,
 )
+from ccsim.sim.fuzz_swaps import last_ns
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.tcp.sock import TcpSock
@@ -192,6 +193,9 @@ def _smaller(example: Example) -> Iterator[Example]:
         for key, plain in PLAIN_FLOW.items():
             yield from _with(example, ("flows", k, key), plain)
         yield from _with(example, ("flows", k, "rtt_ns"), scenario["path"]["rtt_ns"])
+    for k in range(len(scenario["swaps"])):
+        for key, plain in PLAIN_SWAP.items():
+            yield from _with(example, ("swaps", k, key), plain)
     if len(example.cuts) > 1:
         for cut in example.cuts:
             yield Example(scenario, (cut,))
@@ -224,6 +228,8 @@ PLAIN_FLOW = {
     "sndbuf_bytes": None,
     "receiver": {"rwnd_bytes": None, "gro_packets": 1, "gro_ns": 0},
 }
+REACHES = ("setsockopt", "sweep", "staged")  # mechanisms that set TCP_CONGESTION on sockets
+PLAIN_SWAP = {"state": "linux", "trigger": None, "guard": None}
 
 
 def _copy(scenario: Scenario) -> Scenario:
@@ -232,21 +238,29 @@ def _copy(scenario: Scenario) -> Scenario:
 
 
 def _without(scenario: Scenario, kind: str, k: int) -> Scenario:
-    """Leave one flow or swap out, and with a flow the swaps that named it alone."""
+    """Leave one flow or swap out, and with a flow the swaps that named it alone or wait for it."""
     smaller = _copy(scenario)
     gone = smaller[kind].pop(k)
     if kind in ("flows", "workloads"):
         for swap in smaller["swaps"]:
             swap["flows"] = [name for name in swap["flows"] if name != gone["name"]]
-        smaller["swaps"] = [s for s in smaller["swaps"] if s["flows"] or s["link"]]
+        smaller["swaps"] = [s for s in smaller["swaps"] if _has_sense(s, gone["name"])]
     return smaller
+
+
+def _has_sense(swap: Scenario, gone: str) -> bool:
+    """Tell whether a swap still reaches something, and does not wait for the flow that is gone."""
+    if (swap.get("trigger") or {}).get("flow") == gone:
+        return False
+    aims = ("flows", "listeners") if swap["via"] in REACHES else ("link", "netns")
+    return any(swap.get(aim) for aim in aims)
 
 
 def _shorter(example: Example, duration_ns: int) -> Iterator[Example]:
     """End earlier; what would begin later goes."""
     smaller = _copy(example.scenario)
     smaller["duration_ns"] = duration_ns
-    smaller["swaps"] = [s for s in smaller["swaps"] if s["at_ns"] + s["over_ns"] < duration_ns]
+    smaller["swaps"] = [s for s in smaller["swaps"] if last_ns(s) < duration_ns]
     loads = [workload["flow"] for workload in smaller.get("workloads", ())]
     started = all(flow["start_ns"] < duration_ns for flow in (*smaller["flows"], *loads))
     if started and duration_ns >= SHORTEST_NS:

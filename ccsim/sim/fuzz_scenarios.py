@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from ccsim.sim.fuzz_features import add_features, flow_text, path_text
+from ccsim.sim.fuzz_swaps import LINK, add_swaps, congestion_text, hosts_text, swap_text
 from ccsim.sim.fuzz_workloads import draw_workloads, workload_text
 
 __all__ = [
@@ -42,7 +43,6 @@ ROUND_RATES_BPS = (1_200_000, 2_400_000, 6_000_000, 12_000_000, 24_000_000, 60_0
 ALGORITHMS = ("reno", "reno", "cubic", "cubic", "cubic", "bbr", "bbr", "vegas", "htcp", "westwood")
 DEEP_ALGORITHMS = ("reno", "cubic", "cubic", "bbr")
 LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.2)
-LINK = "fleet"
 
 
 class Draw(Protocol):
@@ -220,6 +220,7 @@ def make_example(draw: Draw) -> Example:
     if maker.packets <= ONE_PACKET_CUTS:
         cuts.append(maker.service_ns)
     add_features(draw, scenario, maker.time)
+    add_swaps(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))
 
 
@@ -262,16 +263,17 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
         f"{path_text(path)}}}",
     ]
     lines += [f"links: {{{link['name']}: {link['map']}}}" for link in scenario["links"]]
+    lines += hosts_text(scenario)
     lines += ["flows:", *(f"  - {{{_flow_text(flow)}}}" for flow in scenario["flows"])]
     if scenario.get("workloads"):
         lines.append("workloads:")
         lines += [f"  - {{{workload_text(one)}}}" for one in scenario["workloads"]]
     if scenario["swaps"]:
-        lines += ["swaps:", *(f"  - {{{_swap_text(swap)}}}" for swap in scenario["swaps"])]
+        lines += ["swaps:", *(f"  - {{{swap_text(swap)}}}" for swap in scenario["swaps"])]
     lines += [
         f"record: {{interval: {scenario['record']['interval_ns']} ns, "
         f"flows: {scenario['record'].get('flows', 'all')}}}",
-        f"kernel: {{hz: {scenario['kernel']['hz']}}}",
+        f"kernel: {{{', '.join(f'{key}: {value}' for key, value in scenario['kernel'].items())}}}",
         f"tcp: {{initial_window: {tcp['initial_window']}, quickacks: {tcp['quickack_packets']}, "
         f"min_rto: {tcp['min_rto_ns']} ns, delayed_ack: {str(tcp['delayed_ack']).lower()}"
         f"{', tso: true' if tcp.get('tso') else ''}}}",
@@ -280,7 +282,7 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
 
 
 def _flow_text(flow: Mapping[str, Any]) -> str:
-    parts = [f"name: {flow['name']}, congestion: {flow['congestion']}"]
+    parts = [f"name: {flow['name']}{congestion_text(flow)}"]
     parts += [f"start: {flow['start_ns']} ns, rtt: {flow['rtt_ns']} ns"]
     parts += [f"access_delay: {flow['access_delay_ns']} ns"]
     if flow["stop_ns"] is not None:
@@ -288,11 +290,3 @@ def _flow_text(flow: Mapping[str, Any]) -> str:
     if flow["size_bytes"] is not None:
         parts.append(f"size: {flow['size_bytes']} B")
     return ", ".join(parts) + flow_text(flow)
-
-
-def _swap_text(swap: Mapping[str, Any]) -> str:
-    text = f"at: {swap['at_ns']} ns, via: {swap['via']}, to: {swap['to']}"
-    if swap["link"]:
-        return f"{text}, link: {swap['link']}"
-    text += f", flows: [{', '.join(swap['flows'])}]"
-    return f"{text}, over: {swap['over_ns']} ns" if swap["via"] == "sweep" else text

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from ccsim.sim.fuzz_swaps import congestion_text
+
 __all__ = ["draw_workloads", "workload_text"]
 
 T = TypeVar("T")
@@ -104,7 +106,7 @@ def _sizes(draw: Draw) -> Plain:
 def workload_text(workload: Mapping[str, Any]) -> str:
     """Return a workload as an entry of a scenario's list."""
     flow, arrivals = workload["flow"], workload["arrivals"]
-    parts = [f"name: {workload['name']}", f"congestion: {flow['congestion']}"]
+    parts = [f"name: {workload['name']}{congestion_text(flow)}"]
     parts += [f"start: {flow['start_ns']} ns", f"rtt: {flow['rtt_ns']} ns"]
     parts += [f"access_delay: {flow['access_delay_ns']} ns", f"max: {workload['most']}"]
     parts += [f"until: {workload['until_ns']} ns", f"arrivals: {{{_arrivals_text(arrivals)}}}"]
