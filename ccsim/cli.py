@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ccsim import __version__
+from ccsim.cli_arguments import positive
 from ccsim.errors import CcsimError, InvariantError
 
 __all__ = ["build_parser", "main"]
@@ -146,7 +147,7 @@ def _add_run(verbs: Verbs) -> None:
         "--paranoid", action="store_true", help="check invariants after every window and hook"
     )
     run.add_argument(
-        "--jobs", type=_positive, metavar="N", help="simulations at once; default: cores"
+        "--jobs", type=positive, metavar="N", help="simulations at once; default: cores"
     )
 
 
@@ -215,9 +216,3 @@ def _formats(text: str) -> tuple[str, ...]:
         if name not in ("png", "pdf", "svg"):
             raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
     return formats
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
-    return int(text)

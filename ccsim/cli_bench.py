@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli_arguments import positive
+
 __all__ = ["add_parsers"]
 
 
@@ -15,12 +17,14 @@ def add_parsers(verbs: Any) -> None:
     """Add ``bench`` to the command line's verbs."""
     parser = verbs.add_parser("bench", help="measure wall time and µs per data packet")
     parser.add_argument("case", nargs="*", help="cases to run (default: all)")
-    parser.add_argument("--runs", type=int, default=5, help="repeats a case; medians are shown")
+    parser.add_argument(
+        "--runs", type=positive, default=5, help="repeats a case; medians are shown"
+    )
     parser.add_argument(
         "--peers", action="store_true", help="run the cases in ns-3 and ns.py as well, in turn"
     )
     parser.add_argument(
-        "--peer-seconds", type=int, default=20, help="simulated time that these are given"
+        "--peer-seconds", type=positive, default=20, help="simulated time that these are given"
     )
     parser.add_argument(
         "--curves", action="store_true", help="measure and draw cost against rate, flows, …"

@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ccsim.cli_arguments import natural, positive
+
 if TYPE_CHECKING:
     from ccsim.sim.fuzz import Failure
 
@@ -23,9 +25,9 @@ def add_parsers(subparsers: Any) -> None:
         "lengths, and compare every byte of the results. Seeds are tried in turn; at the first "
         "difference the scenario is made as small as it gets and printed.",
     )
-    parser.add_argument("--seconds", type=_positive, default=60, metavar="N", help="default: 60")
+    parser.add_argument("--seconds", type=positive, default=60, metavar="N", help="default: 60")
     parser.add_argument(
-        "--seed", type=_seed, metavar="N", help="the first seed; default: from the clock"
+        "--seed", type=natural, metavar="N", help="the first seed; default: from the clock"
     )
     parser.set_defaults(func=fuzz_verb)
 
@@ -67,15 +69,3 @@ def _account(failure: Failure) -> str:
 
 def _tell(done: int) -> None:
     print(f"\rfuzz: {done} scenarios", end="", file=sys.stderr, flush=True)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
-    return int(text)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccsim.cli_arguments import natural, positive
+
 if TYPE_CHECKING:
     from ccsim.experiment.gallery import GalleryRun
 
@@ -36,12 +38,12 @@ def add_parsers(verbs: Any) -> None:
         "1 BDP",
     )
     parser.add_argument("--duration", default="40 s", metavar="TIME", help="default: 40 s")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="default: 1")
     parser.add_argument("--out", default="results/gallery", metavar="DIR")
     parser.add_argument(
         "--format", default="png,pdf", help="one or more of png, pdf, svg; default: png,pdf"
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; default: cores")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="runs at once; default: cores")
     parser.set_defaults(func=gallery_verb)
 
 

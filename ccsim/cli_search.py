@@ -7,6 +7,7 @@ import contextlib
 import sys
 from typing import Any
 
+from ccsim.cli_arguments import natural, positive
 from ccsim.cli_progress import ProgressBar
 
 __all__ = ["add_parsers"]
@@ -23,9 +24,11 @@ def add_parsers(verbs: Any) -> None:
     worst = subjects.add_parser("worst-swap", help=text, description=f"Vary {text}.")
     worst.add_argument("scenario", metavar="SCENARIO", help="a YAML file or a shipped one's name")
     worst.add_argument("overrides", metavar="key=value", nargs="*", help="as of ccsim run")
-    worst.add_argument("--trials", type=_positive, default=40, metavar="N", help="default: 40")
+    worst.add_argument("--trials", type=positive, default=40, metavar="N", help="default: 40")
     worst.add_argument("--metric", default="deficit_s", help="default: deficit_s")
-    worst.add_argument("--swap", type=int, default=0, metavar="K", help="which, from 0; default: 0")
+    worst.add_argument(
+        "--swap", type=natural, default=0, metavar="K", help="which, from 0; default: 0"
+    )
     worst.add_argument("--at", default="", metavar="LOW..HIGH", help='instants, as "5 s..30 s"')
     worst.add_argument(
         "--also",
@@ -35,18 +38,14 @@ def add_parsers(verbs: Any) -> None:
         metavar="key=LOW..HIGH",
         help='such as "path.buffer=0.5..2 BDP"',
     )
-    worst.add_argument("--seed", type=int, default=1, metavar="N", help="of the search; default: 1")
+    worst.add_argument(
+        "--seed", type=natural, default=1, metavar="N", help="of the search; default: 1"
+    )
     worst.add_argument("--out", default="results", metavar="DIR", help="default: results")
     worst.add_argument(
-        "--jobs", type=_positive, metavar="N", help="simulations at once; default: cores"
+        "--jobs", type=positive, metavar="N", help="simulations at once; default: cores"
     )
     worst.set_defaults(func=_worst_swap)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
-    return int(text)
 
 
 def _worst_swap(args: argparse.Namespace) -> int:

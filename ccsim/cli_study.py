@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccsim.cli_arguments import positive
 from ccsim.cli_progress import ProgressBar, duration_text
 from ccsim.errors import CcsimError
 
@@ -55,7 +56,7 @@ def _add_sweep(verbs: Any) -> None:
     sweep.add_argument("--report", action="store_true", help="write its page, as ccsim report does")
     place = sweep.add_mutually_exclusive_group()
     place.add_argument(
-        "--workers", type=_positive, metavar="N", help="processes; default: one a core"
+        "--workers", type=positive, metavar="N", help="processes; default: one a core"
     )
     place.add_argument("--cluster", metavar="tcp://…", help="a scheduler of dask.distributed")
     place.add_argument("--slurm", metavar="FILE", help="YAML: jobs, queue, cores, memory, …")
@@ -67,14 +68,8 @@ def _add_sweep(verbs: Any) -> None:
         "or this number",
     )
     until.add_argument("--metric", default="deficit_s", help="of runs.parquet; default: deficit_s")
-    until.add_argument("--max-seeds", type=_positive, default=100, metavar="N", help="default: 100")
+    until.add_argument("--max-seeds", type=positive, default=100, metavar="N", help="default: 100")
     sweep.set_defaults(func=_sweep)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
-    return int(text)
 
 
 def _sweep(args: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccsim.cli_arguments import positive
+
 if TYPE_CHECKING:
     from ccsim.verify.compare import Comparison
     from ccsim.verify.metrics import TraceMetrics
@@ -41,7 +43,7 @@ def add_verify_trace(verify_subparsers: Any) -> None:
     )
     _add_arguments(parser, "a recording NAME.json, or a folder of them")
     parser.add_argument(
-        "--seeds", type=int, default=8, metavar="N", help="seeds to average over; default: 8"
+        "--seeds", type=positive, default=8, metavar="N", help="seeds to average over; default: 8"
     )
     parser.set_defaults(func=verify_trace_verb)
 
@@ -65,11 +67,12 @@ def verify_episode_verb(args: argparse.Namespace) -> int:
     from ccsim.verify.tables import EPISODE_HEAD, episode_row
 
     failed = 0
+    files = list(episode_files(args.paths))
     if args.table:
         print(EPISODE_HEAD)
     seen: Counter[tuple[str, str]] = Counter()
     agreed: Counter[tuple[str, str]] = Counter()
-    for path in episode_files(args.paths):
+    for path in files:
         outcome = replay_episode(load_episode(path))
         kind = outcome.episode.meta["cc"], outcome.episode.agreement
         seen[kind] += 1
@@ -131,9 +134,10 @@ def verify_trace_verb(args: argparse.Namespace) -> int:
     from ccsim.verify.trace import load_trace, trace_files
 
     failed = 0
+    files = list(trace_files(args.paths))
     if args.table:
         print(TRACE_HEAD)
-    for path in trace_files(args.paths):
+    for path in files:
         outcome = compare_trace(load_trace(path), seeds=args.seeds)
         print("\n".join(trace_rows(outcome)) if args.table else outcome.text(), flush=True)
         failed += not outcome.passes

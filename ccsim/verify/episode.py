@@ -68,13 +68,16 @@ class Episode:
         return counters
 
 
-def episode_files(paths: Iterable[str]) -> Iterator[Path]:
-    """Return the JSON files of the episodes among ``paths``: files, folders, names without their
-    suffix."""
+def episode_files(paths: Iterable[str], *, what: str = "an episode") -> Iterator[Path]:
+    """Return the JSON files of the episodes, or ``what`` they are, among ``paths``: files, folders,
+    names without their suffix; RecordingError if there is nothing."""
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            yield from sorted(path.glob("*.json"))
+            files = sorted(path.glob("*.json"))
+            if not files:
+                raise RecordingError(f"{text}: expected {what} (NAME.json), got a folder without")
+            yield from files
             continue
         stem = path.name
         for suffix in (".json", ".pkts.csv.gz", ".info.csv.gz"):
@@ -82,7 +85,7 @@ def episode_files(paths: Iterable[str]) -> Iterator[Path]:
         found = path.with_name(stem + ".json")
         if not found.is_file():
             raise RecordingError(
-                f"{text}: expected an episode (NAME.json) or a folder of them, got nothing there"
+                f"{text}: expected {what} (NAME.json) or a folder of them, got nothing there"
             )
         yield found
 

@@ -87,12 +87,12 @@ PATHS = {
 
 def trace_files(paths: Iterable[str]) -> Iterator[Path]:
     """Return the JSON files of the recordings among ``paths``: files, folders, names without
-    suffix."""
+    suffix; RecordingError if there is nothing."""
     stripped = (path.removesuffix(".gz").removesuffix(".csv") for path in paths)
     for path in stripped:
         for suffix in (".snd", ".emu", ".drops", ".bpf"):
             path = path.removesuffix(suffix)
-        yield from episode_files([path])
+        yield from episode_files([path], what="a recording")
 
 
 def load_trace(path: Path) -> Trace:

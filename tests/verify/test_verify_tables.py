@@ -37,3 +37,22 @@ def test_a_quiet_table_leaves_out_what_agrees(capsys: pytest.CaptureFixture[str]
     path = DATA / "episodes" / "fct2_l1_reno_A.json"
     main(["verify", "episode", str(path), "--table", "--quiet"])
     assert "fct2_l1_reno_A" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("subject", [["kernel"], ["algorithm", "cubic"], ["episode"], ["trace"]])
+def test_a_folder_without_recordings_is_an_error_that_says_what_was_expected(
+    subject: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", *subject, str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"{tmp_path}: expected ")
+
+
+@pytest.mark.parametrize("subject", ["episode", "trace"])
+def test_an_empty_folder_after_a_full_one_is_refused_before_anything_is_printed(
+    subject: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = DATA / f"{subject}s"
+    assert main(["verify", subject, "--table", str(full), str(tmp_path)]) == 2
+    assert capsys.readouterr().out == ""
