@@ -2,8 +2,8 @@
 
 A scenario is made from numbers that a source draws, so the same generator serves a plain seed, a
 property test and its shrinking. Half of all scenarios have round, aligned rates and delays, for
-otherwise no two things ever happen at the same instant; half have long pipes, for otherwise no
-trains form.
+otherwise no two things ever happen at the same instant; more than half have long pipes, for
+otherwise no trains form, and a fifth gives pacing time to settle, for otherwise no paced ones do.
 """
 
 from __future__ import annotations
@@ -35,13 +35,9 @@ Scenario = dict[str, Any]
 MS = 1_000_000
 NS_PER_S = 1_000_000_000
 PACKET_BITS = 12_000  # 1448 bytes of payload and 52 of headers
-PACKETS = (200, 2_000)  # what the link can carry within a scenario
-DEEP_PACKETS = (1_500, 5_000)  # the same where long trains are meant to form
 ONE_PACKET_CUTS = 900  # scenarios up to so many packets are also cut down to single packets
 # At these rates a full packet takes a whole number of microseconds.
 ROUND_RATES_BPS = (1_200_000, 2_400_000, 6_000_000, 12_000_000, 24_000_000, 60_000_000, 120_000_000)
-ALGORITHMS = ("reno", "reno", "cubic", "cubic", "cubic", "bbr", "bbr", "vegas", "htcp", "westwood")
-DEEP_ALGORITHMS = ("reno", "cubic", "cubic", "bbr")
 LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.2)
 
 
@@ -82,19 +78,58 @@ class Example:
     cuts: tuple[int, ...]
 
 
-class _Maker:
-    """One scenario in the making: the scale of its times, and the numbers drawn for it.
+@dataclass(frozen=True)
+class _Kind:
+    """What a scenario is for: how many packets its link can carry, its algorithms, the longest RTT
+    as a part of the duration, how much of a pipe's BDP its buffer holds [percent], and how many
+    flows and swaps it has."""
 
-    ``deep`` ones have long pipes and little trouble, so that trains of ACKs form.
-    """
+    packets: tuple[int, int]
+    algorithms: tuple[str, ...]
+    rounds: int
+    buffer: tuple[int, int]
+    flows: tuple[int, ...] = (1, 1, 2, 2, 3, 4)
+    swaps: tuple[int, ...] = (0, 1, 1, 2, 3)
+
+
+SHORT = _Kind(
+    packets=(200, 2_000),
+    algorithms=(
+        *("reno", "reno", "cubic", "cubic", "cubic", "bbr", "bbr"),
+        *("vegas", "htcp", "westwood"),
+    ),
+    rounds=6,
+    buffer=(0, 200),
+)
+# long pipes and little trouble, so that trains of ACKs form
+DEEP = _Kind(
+    packets=(1_500, 5_000),
+    algorithms=("reno", "cubic", "cubic", "bbr"),
+    rounds=12,
+    buffer=(25, 200),
+)
+# the same, and time for BBR to find its rate, so that trains of paced ones form
+PACED = _Kind(
+    packets=(5_000, 9_000),
+    algorithms=("bbr", "bbr", "bbr", "bbr", "cubic"),
+    rounds=40,
+    buffer=(100, 300),
+    flows=(1, 1, 1, 2),
+    swaps=(0, 0, 1),
+)
+KINDS = (SHORT, SHORT, DEEP, DEEP, PACED)
+
+
+class _Maker:
+    """One scenario in the making: the scale of its times, and the numbers drawn for it."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
         self.aligned = draw.pick((True, False))
         self.rate_bps = self._rate()
         self.service_ns = PACKET_BITS * NS_PER_S // self.rate_bps
-        self.deep = draw.pick((True, False))
-        self.packets = draw.between(*(DEEP_PACKETS if self.deep else PACKETS))
+        self.kind = draw.pick(KINDS)
+        self.packets = draw.between(*self.kind.packets)
         self.duration_ns = self.packets * self.service_ns
 
     def _rate(self) -> int:
@@ -110,18 +145,19 @@ class _Maker:
         return self.draw.between(low, max(low, high))
 
     def rtt(self) -> int:
-        if self.deep:
-            return self.time(40 * self.service_ns, self.duration_ns // 12)
-        return self.time(self.service_ns, min(self.duration_ns // 6, 200 * MS))
+        longest_ns = self.duration_ns // self.kind.rounds
+        if self.kind is SHORT:
+            return self.time(self.service_ns, min(longest_ns, 200 * MS))
+        return self.time((80 if self.kind is PACED else 40) * self.service_ns, longest_ns)
 
     def buffer(self, bdp: int) -> int:
-        draw = self.draw
-        if self.deep:
-            return draw.between(bdp // 4, 2 * bdp)
-        return draw.pick((draw.between(1, 12), draw.between(2, 2 * bdp + 2)))
+        least, most = (percent * bdp // 100 for percent in self.kind.buffer)
+        if self.kind is SHORT:
+            return self.draw.pick((self.draw.between(1, 12), self.draw.between(2, most + 2)))
+        return self.draw.between(least, most)
 
     def algorithm(self) -> str:
-        return self.draw.pick((*(DEEP_ALGORITHMS if self.deep else ALGORITHMS), LINK))
+        return self.draw.pick((*self.kind.algorithms, LINK))
 
     def scenario(self) -> Scenario:
         draw, rtt_ns = self.draw, self.rtt()
@@ -130,11 +166,11 @@ class _Maker:
             "rate_bps": self.rate_bps,
             "rtt_ns": rtt_ns,
             "buffer_packets": self.buffer(bdp),
-            "loss_probability": 0.0 if self.deep else draw.pick(LOSSES),
+            "loss_probability": draw.pick(LOSSES) if self.kind is SHORT else 0.0,
         }
-        flows = [self.flow(k, rtt_ns) for k in range(draw.pick((1, 1, 2, 2, 3, 4)))]
-        swaps = [self.swap(flows) for _ in range(draw.pick((0, 1, 1, 2, 3)))]
-        workloads = draw_workloads(draw, self.duration_ns, rtt_ns, self.algorithm)
+        flows = [self.flow(k, rtt_ns) for k in range(draw.pick(self.kind.flows))]
+        swaps = [self.swap(flows) for _ in range(draw.pick(self.kind.swaps))]
+        workloads = self.workloads(rtt_ns)
         swaps = [self.reaching(swap, workloads) for swap in swaps]
         uses_link = any(one["congestion"] == LINK for one in (*flows, *_templates(workloads)))
         linked = uses_link or any(swap["link"] or swap["to"] == LINK for swap in swaps)
@@ -154,6 +190,11 @@ class _Maker:
             "kernel": {"hz": draw.pick((250, 250, 1000))},
             "tcp": self.tcp(),
         }
+
+    def workloads(self, rtt_ns: int) -> list[Scenario]:
+        if self.kind is PACED:
+            return []
+        return draw_workloads(self.draw, self.duration_ns, rtt_ns, self.algorithm)
 
     def interval(self) -> int:
         shortest = max(self.duration_ns // 400, 1)
@@ -194,7 +235,7 @@ class _Maker:
         swap = {"at_ns": at, "via": via, "to": self.algorithm(), "flows": []}
         swap |= {"link": "", "over_ns": 0}
         if via == "link_update" or not running:
-            return swap | {"via": "link_update", "link": LINK, "to": draw.pick(ALGORITHMS)}
+            return swap | {"via": "link_update", "link": LINK, "to": draw.pick(SHORT.algorithms)}
         if via == "sweep":
             over = draw.pick((0, self.time(0, self.duration_ns - 1 - at)))
             return swap | {"flows": running, "over_ns": min(over, self.duration_ns - 1 - at)}
@@ -213,14 +254,15 @@ def _templates(workloads: Sequence[Scenario]) -> list[Scenario]:
 
 
 def make_example(draw: Draw) -> Example:
-    """Make a scenario, of 0.02 to 30 s and up to `PACKETS` packets, and the cuts to try on it."""
+    """Make a scenario, of 0.02 to 30 s and up to 9,000 packets, and the cuts to try on it."""
     maker = _Maker(draw)
     scenario = maker.scenario()
     cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
     if maker.packets <= ONE_PACKET_CUTS:
         cuts.append(maker.service_ns)
-    add_features(draw, scenario, maker.time)
-    add_swaps(draw, scenario, maker.time)
+    if maker.kind is not PACED or draw.pick((True, False, False)):
+        add_features(draw, scenario, maker.time)
+        add_swaps(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))
 
 
