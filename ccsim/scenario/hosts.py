@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ccsim.scenario import models, spec
+from ccsim.scenario import flow_spec, models, spec
 from ccsim.units import format_size
 
 __all__ = ["flow_hosts", "wrong_hosts"]
 
 
-def flow_hosts(entry: spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
+def flow_hosts(entry: flow_spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
     """Return the fields of a resolved flow that say how its two hosts behave."""
     return {
         "source": _source(entry.source, tcp.mss),
@@ -21,7 +21,7 @@ def flow_hosts(entry: spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
     }
 
 
-def _receiver(receiver: spec.ReceiverSpec) -> models.Receiver:
+def _receiver(receiver: flow_spec.ReceiverSpec) -> models.Receiver:
     merges = receiver.gro > 1
     return models.Receiver(
         rwnd_bytes=receiver.rwnd,
@@ -30,7 +30,7 @@ def _receiver(receiver: spec.ReceiverSpec) -> models.Receiver:
     )
 
 
-def _source(source: spec.SourceSpec | None, mss_bytes: int) -> models.Source | None:
+def _source(source: flow_spec.SourceSpec | None, mss_bytes: int) -> models.Source | None:
     if source is None:
         return None
     return models.Source(
@@ -40,7 +40,9 @@ def _source(source: spec.SourceSpec | None, mss_bytes: int) -> models.Source | N
     )
 
 
-def wrong_hosts(entry: spec.FlowSpec, tcp: spec.TcpSpec) -> Iterator[tuple[tuple[str, ...], str]]:
+def wrong_hosts(
+    entry: flow_spec.FlowSpec, tcp: spec.TcpSpec
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the key and message of each buffer that holds not even one packet."""
     buffers = ((("sndbuf",), entry.sndbuf), (("receiver", "rwnd"), entry.receiver.rwnd))
     for key, size_bytes in buffers:

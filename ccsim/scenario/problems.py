@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem
-from ccsim.scenario import spec
+from ccsim.scenario import flow_spec, spec, swap_spec
 from ccsim.scenario.document import Document, Location
-from ccsim.scenario.quantities import unknown
+from ccsim.scenario.names import unknown
 from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec
 from ccsim.scenario.vocabulary import MECHANISMS, did_you_mean, listed
 from ccsim.units import show
@@ -18,26 +18,29 @@ from ccsim.units import show
 __all__ = ["problems_of"]
 
 _SWAPS: Mapping[str, type[BaseModel]] = {
-    "setsockopt": spec.SetsockoptSpec,
-    "link_update": spec.LinkUpdateSpec,
-    "sweep": spec.SweepSpec,
-    "sysctl": spec.SysctlSpec,
-    "reregister": spec.ReregisterSpec,
-    "staged": spec.StagedSpec,
+    "setsockopt": swap_spec.SetsockoptSpec,
+    "link_update": swap_spec.LinkUpdateSpec,
+    "sweep": swap_spec.SweepSpec,
+    "sysctl": swap_spec.SysctlSpec,
+    "reregister": swap_spec.ReregisterSpec,
+    "staged": swap_spec.StagedSpec,
 }
-_IN_SWAPS: Mapping[str, type[BaseModel]] = {"when": spec.WhenSpec, "guard": spec.GuardSpec}
+_IN_SWAPS: Mapping[str, type[BaseModel]] = {
+    "when": swap_spec.WhenSpec,
+    "guard": swap_spec.GuardSpec,
+}
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "path": spec.PathSpec,
-    "flows": spec.FlowSpec,
-    "workloads": spec.WorkloadSpec,
-    "listeners": spec.ListenerSpec,
+    "flows": flow_spec.FlowSpec,
+    "workloads": flow_spec.WorkloadSpec,
+    "listeners": flow_spec.ListenerSpec,
     "record": spec.RecordSpec,
     "kernel": spec.KernelSection,
     "tcp": spec.TcpSpec,
 }
 _NESTED: Mapping[str, type[BaseModel]] = {
-    "source": spec.SourceSpec,
-    "receiver": spec.ReceiverSpec,
+    "source": flow_spec.SourceSpec,
+    "receiver": flow_spec.ReceiverSpec,
     "ecn": spec.EcnSpec,
     "arrivals": ArrivalsSpec,
     "on_off": OnOffSpec,
@@ -124,7 +127,7 @@ def _model_at(raw: Location) -> type[BaseModel]:
     if enclosing[0] == "swaps" and len(enclosing) > 2:
         return _SWAPS[str(enclosing[2])]
     if enclosing[-1] == "congestion":
-        return spec.CongestionSpec
+        return flow_spec.CongestionSpec
     if str(enclosing[-1]) in _NESTED:
         return _NESTED[str(enclosing[-1])]
     return _SECTIONS.get(str(enclosing[0]), spec.ScenarioSpec)

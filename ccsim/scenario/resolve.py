@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ccsim.errors import Problem, ScenarioError
-from ccsim.scenario import models, spec
+from ccsim.scenario import flow_spec, models, spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.objects import ObjectFile, flow_names
@@ -35,7 +35,9 @@ class _Resolver:
     def complain(self, location: Location, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self.document.problem(location, message, at_key=at_key))
 
-    def congestion(self, location: Location, entry: spec.CongestionSpec | None) -> dict[str, Any]:
+    def congestion(
+        self, location: Location, entry: flow_spec.CongestionSpec | None
+    ) -> dict[str, Any]:
         """Return the two fields of what a socket chooses, its parameters checked."""
         if entry is None:
             return {}
@@ -119,14 +121,14 @@ class _Resolver:
             for name, default in self.written.namespaces.items()
         )
 
-    def netns_of(self, entry: spec.FlowSpec) -> str:
+    def netns_of(self, entry: flow_spec.FlowSpec) -> str:
         """Return the namespace of a flow's socket, which for an accepted one is the listener's."""
         for listener in self.written.listeners:
             if listener.name == entry.listener:
                 return listener.netns
         return entry.netns or INIT_NET
 
-    def flows_of(self, i: int, entry: spec.FlowSpec) -> Iterator[models.Flow]:
+    def flows_of(self, i: int, entry: flow_spec.FlowSpec) -> Iterator[models.Flow]:
         """Make the flows that one entry stands for."""
         apart_ns = entry.start_every or 0
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
@@ -146,7 +148,7 @@ class _Resolver:
                 **hosts,
             )
 
-    def check_flow(self, i: int, entry: spec.FlowSpec) -> None:
+    def check_flow(self, i: int, entry: flow_spec.FlowSpec) -> None:
         """Check that a flow starts within the run, ends after it starts, and is opened in one
         way.
         """
@@ -169,7 +171,7 @@ class _Resolver:
             message = f"expected a part of the RTT, {format_time(rtt_ns)}, got "
             self.complain(("flows", i, "access_delay"), message + format_time(entry.access_delay))
 
-    def check_opening(self, i: int, entry: spec.FlowSpec) -> None:
+    def check_opening(self, i: int, entry: flow_spec.FlowSpec) -> None:
         """Check that a flow which a listener accepts leaves the listener's choices to it."""
         if entry.listener is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from ccsim.scenario import models, spec
+from ccsim.scenario import models, spec, swap_spec
 from ccsim.scenario.document import Location
 from ccsim.units import NS_PER_MS, format_time
 
@@ -31,7 +31,7 @@ class SwapResolver:
         self.complain = complain
         self.flows = flows
 
-    def swaps(self, i: int, entry: spec.SwapSpec) -> Iterator[models.Swap]:
+    def swaps(self, i: int, entry: swap_spec.SwapSpec) -> Iterator[models.Swap]:
         """Resolve entry ``i``, which stands for several if it is repeated."""
         key = "at" if entry.when is None else "when"
         if entry.start >= self.written.duration:
@@ -49,7 +49,7 @@ class SwapResolver:
     def before_end(self) -> str:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
-    def times(self, i: int, entry: spec.SwapSpec) -> range:
+    def times(self, i: int, entry: swap_spec.SwapSpec) -> range:
         """Return when it acts: once, or from ``at`` every so often until ``until`` or the end."""
         start, every = entry.start, entry.every
         if every is None:
@@ -66,7 +66,7 @@ class SwapResolver:
             self.complain(("swaps", i, "every"), message)
         return times[:MAX_REPETITIONS]
 
-    def trigger(self, when: spec.WhenSpec | None) -> models.Trigger | None:
+    def trigger(self, when: swap_spec.WhenSpec | None) -> models.Trigger | None:
         if when is None:
             return None
         rtt_ns = next((flow.rtt_ns for flow in self.flows if flow.name == when.flow), 0)
@@ -79,19 +79,19 @@ class SwapResolver:
             delay_ns=when.delay or max(rtt_ns, MIN_DELAY_NS),
         )
 
-    def details(self, i: int, entry: spec.SwapSpec, at_ns: int) -> dict[str, Any]:
+    def details(self, i: int, entry: swap_spec.SwapSpec, at_ns: int) -> dict[str, Any]:
         """Return what belongs to the entry's mechanism."""
-        if isinstance(entry, spec.SysctlSpec):
+        if isinstance(entry, swap_spec.SysctlSpec):
             return {"netns": entry.netns}
-        if isinstance(entry, spec.LinkUpdateSpec):
+        if isinstance(entry, swap_spec.LinkUpdateSpec):
             return {"link": entry.link}
-        if isinstance(entry, spec.ReregisterSpec):
+        if isinstance(entry, swap_spec.ReregisterSpec):
             self.check_end(i, "gap", at_ns, entry.gap, "the name back")
             return {"link": entry.link, "gap_ns": entry.gap}
         reached = {"flows": self.reached(i, entry, at_ns), "state": entry.state}
-        if isinstance(entry, spec.SetsockoptSpec):
+        if isinstance(entry, swap_spec.SetsockoptSpec):
             return {**reached, "listeners": entry.listeners or ()}
-        if isinstance(entry, spec.SweepSpec):
+        if isinstance(entry, swap_spec.SweepSpec):
             self.check_cohort(i, entry, reached["flows"])
             return {**reached, **self.sweep(i, entry, at_ns, len(reached["flows"]))}
         return {**reached, **self.staged(i, entry, at_ns)}
@@ -106,14 +106,14 @@ class SwapResolver:
             message = f"{self.before_end()}, got {what} at {format_time(end_ns)}"
             self.complain(("swaps", i, key), message)
 
-    def check_cohort(self, i: int, entry: spec.SweepSpec, flows: Sequence[str]) -> None:
+    def check_cohort(self, i: int, entry: swap_spec.SweepSpec, flows: Sequence[str]) -> None:
         """Check that a cohort is no share of connections whose number is not known."""
         loads = [load.name for load in self.written.workloads if load.name in flows]
         if loads and entry.cohort is not None and not entry.cohort.flows:
             message = f"expected a number of flows, since {loads[0]!r} is a workload, got a share"
             self.complain(("swaps", i, "cohort"), message)
 
-    def sweep(self, i: int, entry: spec.SweepSpec, at_ns: int, flows: int) -> dict[str, Any]:
+    def sweep(self, i: int, entry: swap_spec.SweepSpec, at_ns: int, flows: int) -> dict[str, Any]:
         over_ns = entry.over or 0
         if entry.cohort is None:
             if at_ns < self.written.duration <= at_ns + over_ns and entry.when is None:
@@ -126,7 +126,7 @@ class SwapResolver:
         self.check_end(i, "pause", at_ns, pause_ns * last, "the last cohort")
         return {"cohort": size, "pause_ns": pause_ns}
 
-    def staged(self, i: int, entry: spec.StagedSpec, at_ns: int) -> dict[str, Any]:
+    def staged(self, i: int, entry: swap_spec.StagedSpec, at_ns: int) -> dict[str, Any]:
         self.check_end(i, "pause", at_ns, entry.pause * (len(entry.steps) - 1), "the last step")
         return {
             "link": entry.link,
@@ -135,7 +135,7 @@ class SwapResolver:
             "guard": self.guard(i, entry, at_ns),
         }
 
-    def guard(self, i: int, entry: spec.StagedSpec, at_ns: int) -> models.Guard | None:
+    def guard(self, i: int, entry: swap_spec.StagedSpec, at_ns: int) -> models.Guard | None:
         guard = entry.guard
         if guard is None:
             return None
@@ -159,7 +159,10 @@ class SwapResolver:
         return models.Guard(metric=guard.metric, threshold=threshold or 0, window_ns=guard.window)
 
     def reached(
-        self, i: int, entry: spec.SetsockoptSpec | spec.SweepSpec | spec.StagedSpec, at_ns: int
+        self,
+        i: int,
+        entry: swap_spec.SetsockoptSpec | swap_spec.SweepSpec | swap_spec.StagedSpec,
+        at_ns: int,
     ) -> tuple[str, ...]:
         """Return the flows that a swap reaches; "all" means those that run, so far as is known."""
         if entry.flows is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-from ccsim.scenario import models, spec
+from ccsim.scenario import flow_spec, models, spec
 from ccsim.scenario.document import Location
 from ccsim.scenario.traffic import MAX_CONNECTIONS, Arrivals, OnOff, Requests
 from ccsim.scenario.traffic_spec import OnOffSpec, RequestsSpec
@@ -22,7 +22,7 @@ Complain = Callable[..., None]
 def resolve_workloads(
     written: spec.ScenarioSpec,
     flows: tuple[models.Flow, ...],
-    congestion: Callable[[Location, spec.CongestionSpec | None], dict[str, Any]],
+    congestion: Callable[[Location, flow_spec.CongestionSpec | None], dict[str, Any]],
     complain: Complain,
 ) -> tuple[models.Workload, ...]:
     """Return the workloads; ``complain`` is told, with a location, what does not agree."""
@@ -59,7 +59,11 @@ class _Workload:
     """One workload on its way."""
 
     def __init__(
-        self, written: spec.ScenarioSpec, index: int, entry: spec.WorkloadSpec, complain: Complain
+        self,
+        written: spec.ScenarioSpec,
+        index: int,
+        entry: flow_spec.WorkloadSpec,
+        complain: Complain,
     ) -> None:
         self.written = written
         self.index = index

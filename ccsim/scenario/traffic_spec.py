@@ -8,9 +8,7 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
-    Field,
     PlainValidator,
     StrictInt,
     WithJsonSchema,
@@ -18,6 +16,7 @@ from pydantic import (
 )
 
 from ccsim.scenario import quantities as q
+from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.traffic import MAX_CONNECTIONS, Distribution
 from ccsim.scenario.vocabulary import did_you_mean, listed
 from ccsim.sim.sizes import TABLES
@@ -132,25 +131,17 @@ Gap = Annotated[
 ]
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-def _key(description: str, default: Any = ..., **limits: Any) -> Any:
-    return Field(default, description=description, **limits)
-
-
-class ArrivalsSpec(_Spec):
+class ArrivalsSpec(Spec):
     """When connections arrive; exactly one of the keys."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    poisson: Gap | None = _key('At random, so many in the mean, such as "20 /s".', None)
-    load: q.Probability | None = _key(
+    poisson: Gap | None = key('At random, so many in the mean, such as "20 /s".', None)
+    load: q.Probability | None = key(
         "At random, so many that their sizes make this share of the bottleneck's rate.", None
     )
-    every: q.PositiveTime | None = _key("One after another, so far apart.", None)
-    at_once: StrictInt | None = _key("So many at the start.", None, ge=1, le=MAX_CONNECTIONS)
+    every: q.PositiveTime | None = key("One after another, so far apart.", None)
+    at_once: StrictInt | None = key("So many at the start.", None, ge=1, le=MAX_CONNECTIONS)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ArrivalsSpec:
@@ -162,18 +153,18 @@ class ArrivalsSpec(_Spec):
         return self
 
 
-class OnOffSpec(_Spec):
+class OnOffSpec(Spec):
     """An application that writes for a time and is silent for a time."""
 
-    on: Times = _key('How long it writes, such as "1 s" or {exponential: 1 s}.')
-    off: Times = _key("How long it is silent.")
-    rate: q.Rate = _key("Payload that it writes while it does.")
+    on: Times = key('How long it writes, such as "1 s" or {exponential: 1 s}.')
+    off: Times = key("How long it is silent.")
+    rate: q.Rate = key("Payload that it writes while it does.")
 
 
-class RequestsSpec(_Spec):
+class RequestsSpec(Spec):
     """A client that asks for responses, one after the other."""
 
-    think: Times = _key("Time between a response's end and the next request.", "0 s")
-    request: Sizes = _key("Size of a request.", "500 B")
-    response: Sizes = _key("Size of a response: a table's name, a size, or a distribution.")
-    count: StrictInt | None = _key("Requests a connection.", None, ge=1, le=MAX_CONNECTIONS)
+    think: Times = key("Time between a response's end and the next request.", "0 s")
+    request: Sizes = key("Size of a request.", "500 B")
+    response: Sizes = key("Size of a response: a table's name, a size, or a distribution.")
+    count: StrictInt | None = key("Requests a connection.", None, ge=1, le=MAX_CONNECTIONS)
