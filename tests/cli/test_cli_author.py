@@ -13,7 +13,7 @@ import pytest
 from ccsim.cli import main
 from ccsim.cli_template import NameRefused, check_name, write_algorithm
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 Output = pytest.CaptureFixture[str]
 SCENARIO = """\
 name: mine
