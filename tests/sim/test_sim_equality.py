@@ -140,6 +140,54 @@ flows:
   - {name: c, congestion: reno, size: 1 B, start: 1 s}
   - {name: d, congestion: bbr, size: 144800 B, start: 1 s}
 """,
+    "the least RTT falls when another flow leaves the queue": """
+duration: 4 s
+path: {rate: 24 Mbit/s, rtt: 60 ms, buffer: 2 BDP}
+flows:
+  - {name: a, congestion: reno, start: 1200 ms}
+  - {name: b, congestion: cubic, stop: 1500 ms}
+tcp: {quickacks: 0}
+""",
+    "the least RTT of a paced flow falls": """
+duration: 8 s
+path: {rate: 24 Mbit/s, rtt: 60 ms, buffer: 2 BDP}
+flows:
+  - {name: a, congestion: bbr, start: 2 s}
+  - {name: b, congestion: cubic, stop: 4 s}
+""",
+    "an application is silent, then fills the pipe again": """
+duration: 6 s
+path: {rate: 24 Mbit/s, rtt: 120 ms, buffer: 2 BDP}
+flows:
+  - {name: a, congestion: bbr, source: {write: 2 MB, every: 1200 ms}}
+""",
+    "a paced flow writes its last packet": """
+duration: 5 s
+path: {rate: 24 Mbit/s, rtt: 80 ms, buffer: 2 BDP}
+flows:
+  - {name: a, congestion: bbr, size: 12 MB}
+""",
+    "several ACKs fall into a tick of CUBIC's clock": """
+duration: 5 s
+path: {rate: 24 Mbit/s, rtt: 40 ms, buffer: 1 BDP}
+flows:
+  - {name: a, congestion: cubic}
+kernel: {hz: 1000}
+""",
+    "the filter of the bandwidth ages": """
+duration: 20 s
+path: {rate: 12 Mbit/s, rtt: 250 ms, buffer: 3 BDP}
+flows:
+  - {name: a, congestion: bbr}
+""",
+    "samples fall on departures of paced packets": """
+duration: 1500 ms
+path: {rate: 120 Mbit/s, rtt: 50 ms, buffer: 2 BDP}
+flows:
+  - {name: a, congestion: bbr}
+  - {name: b, congestion: bbr, rtt: 100 ms}
+record: {interval: 100 us}
+""",
 }
 
 
