@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ccsim import __version__
-from ccsim.cli_arguments import positive
+from ccsim.cli_arguments import formats, positive
 from ccsim.errors import CcsimError, InvariantError
 
 __all__ = ["build_parser", "main"]
@@ -176,7 +176,7 @@ def _add_result_verbs(verbs: Verbs) -> None:
     for parser in (plot, compare):
         parser.add_argument(
             "--format",
-            type=_formats,
+            type=formats,
             default=("png", "pdf"),
             help="one or more of png, pdf, svg with commas between; default: png,pdf",
         )
@@ -207,12 +207,3 @@ def _add_other_verbs(verbs: Verbs) -> None:
         ("ccsim.cli_gallery", "add_parsers", verbs),
     ):
         getattr(import_module(module), function)(target)
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    """Return the formats in a list with commas."""
-    formats = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    for name in formats:
-        if name not in ("png", "pdf", "svg"):
-            raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
-    return formats

@@ -1,10 +1,19 @@
-"""The numbers that the verbs' options take."""
+"""What the verbs' options take: numbers, and formats of pictures."""
 
 from __future__ import annotations
 
 import argparse
 
-__all__ = ["natural", "positive"]
+__all__ = ["formats", "natural", "positive"]
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Return the formats in a list with commas, each once."""
+    named = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in named:
+        if name not in ("png", "pdf", "svg"):
+            raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
+    return named
 
 
 def positive(text: str) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli_arguments import natural, positive
+from ccsim.cli_arguments import formats, natural, positive
 
 if TYPE_CHECKING:
     from ccsim.experiment.gallery import GalleryRun
@@ -41,7 +41,10 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="default: 1")
     parser.add_argument("--out", default="results/gallery", metavar="DIR")
     parser.add_argument(
-        "--format", default="png,pdf", help="one or more of png, pdf, svg; default: png,pdf"
+        "--format",
+        type=formats,
+        default=("png", "pdf"),
+        help="one or more of png, pdf, svg with commas between; default: png,pdf",
     )
     parser.add_argument("--jobs", type=positive, metavar="N", help="runs at once; default: cores")
     parser.set_defaults(func=gallery_verb)
@@ -56,12 +59,12 @@ def gallery_verb(args: argparse.Namespace) -> int:
     from ccsim.plot.gallery import draw_gallery
 
     scenarios = gallery_scenarios(args.names, dict(args.path), args.duration, args.seed)
-    out, formats = Path(args.out), [part.strip() for part in args.format.split(",")]
+    out = Path(args.out)
     try:
         with contextlib.redirect_stdout(sys.stderr), ProgressBar("gallery") as bar:
             runs = run_gallery(scenarios, args.jobs, bar.update)
         with explained(out):
-            paths = draw_gallery(runs, [run.name for run in runs], _title(runs), out, formats)
+            paths = draw_gallery(runs, [run.name for run in runs], _title(runs), out, args.format)
     except ValueError as error:
         raise error if isinstance(error, CcsimError) else CcsimError(str(error)) from error
     print(_table(runs))

@@ -177,33 +177,29 @@ def parse_gap_ns(value: object) -> int:
 def parse_probability(value: object) -> float:
     """Return a probability from "0.1 %" or 0.001: the double nearest to the exact value, 0 to 1."""
     expected = 'expected a probability such as "0.1 %" or 0.001'
+    amount = _part(value, expected)
+    if not 0 <= amount <= 1:
+        raise ValueError(f"expected a probability from 0 to 1 (0 % to 100 %), got {show(value)}")
+    return float(amount)
+
+
+def _part(value: object, expected: str) -> Fraction:
+    """Return a part of a whole from "0.1 %", "0.001" or 0.001, exactly as written."""
     if isinstance(value, str):
         amount, unit = _split(value, expected)
         if unit not in ("", "%"):
             raise ValueError(f"{expected}, got {show(value)}; {_near_unit(unit, ('%',))}")
-        amount = amount / 100 if unit else amount
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        return amount / 100 if unit else amount
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise ValueError(f"{expected}, got {show(value)}")
-    else:
-        amount = Fraction(Decimal(repr(value)))
-    if not 0 <= amount <= 1:
-        raise ValueError(f"expected a probability from 0 to 1 (0 % to 100 %), got {show(value)}")
-    return float(amount)
+    return Fraction(Decimal(repr(value)))
 
 
 def parse_share_ppm(value: object, *, maximum: int = 1) -> int:
     """Return a share from "25 %" or 0.25 in parts per million, of which it must be a whole number;
     ``maximum`` 1 is 100 %."""
     expected = 'expected a share such as "25 %" or 0.25'
-    if isinstance(value, str):
-        amount, unit = _split(value, expected)
-        if unit not in ("", "%"):
-            raise ValueError(f"{expected}, got {show(value)}; {_near_unit(unit, ('%',))}")
-        amount = amount / 100 if unit else amount
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise ValueError(f"{expected}, got {show(value)}")
-    else:
-        amount = Fraction(Decimal(repr(value)))
+    amount = _part(value, expected)
     ppm = amount * 1_000_000
     if not 0 < amount <= maximum:
         raise ValueError(f"{expected}, above 0 and at most {100 * maximum} %, got {show(value)}")

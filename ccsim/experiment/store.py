@@ -23,6 +23,7 @@ import ccsim
 from ccsim.errors import ResultsError
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.parquet import connect, write_result
+from ccsim.experiment.processes import is_alive
 from ccsim.experiment.tables import to_json
 from ccsim.sim.traces import SimResult
 
@@ -173,25 +174,13 @@ def _remove_stale(parent: Path) -> None:
     left = re.compile(rf"\.(tmp|old)-(?P<run>[^-]+)-{host}-(?P<pid>\d+)-\d+")
     for path in sorted(parent.iterdir()):
         found = left.fullmatch(path.name)
-        if not found or _alive(int(found["pid"])):
+        if not found or is_alive(int(found["pid"])):
             continue
         final = parent / found["run"]
         if path.name.startswith(_REPLACED) and not final.exists():
             path.rename(final)
         else:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    if os.name != "posix":  # where signal 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def package_versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.parquet import connect
+from ccsim.experiment.processes import is_alive
 from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
 from ccsim.experiment.tables import to_json
@@ -94,7 +95,7 @@ class StudyFolder:
     def _wait_for(self, fd: int, end: float) -> None:
         """Wait a moment if the lock's holder is dead and only its workers live; else give up."""
         owner = os.pread(fd, 20, 0).decode(errors="replace")
-        alive = owner.isdigit() and _alive(int(owner))
+        alive = owner.isdigit() and is_alive(int(owner))
         if alive or time.monotonic() > end:
             os.close(fd)
             reason = f"another sweep (process {owner or 'unknown'}) is running this study"
@@ -247,16 +248,6 @@ _RESULTS = """
         SELECT unnest($ids) AS run_id, generate_subscripts($ids, 1) AS number
     ) AS asked USING (run_id)
     GROUP BY run_id, number ORDER BY number"""
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def is_held(path: Path) -> bool:

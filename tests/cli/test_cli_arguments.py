@@ -1,0 +1,28 @@
+"""What the options take, and what they say to anything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from ccsim.cli import main
+from tests.cli.cli_rig import Output
+
+WRONG = (
+    (["fuzz", "--seconds", "0"], "--seconds: expected a whole number from 1 on, got '0'"),
+    (["fuzz", "--seed", "-1"], "expected a whole number from 0 on, got '-1'"),
+    (["fuzz", "--seed", "٣"], "--seed: expected a whole number from 0 on, got '٣'"),
+    (["bench", "--runs", "0"], "--runs: expected a whole number from 1 on, got '0'"),
+    (["gallery", "--jobs", "two"], "--jobs: expected a whole number from 1 on, got 'two'"),
+    (["gallery", "--format", "png,bmp"], "--format: expected png, pdf or svg, got 'bmp'"),
+    (["verify", "trace", ".", "--seeds", "0"], "expected a whole number from 1 on, got '0'"),
+)
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=lambda part: str(part)[:24])
+def test_a_wrong_option_ends_with_2_and_says_what_was_expected(
+    arguments: list[str], said: str, capsys: Output
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
