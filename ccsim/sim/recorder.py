@@ -87,6 +87,7 @@ class FlowRecorder:
         self._kept = kept
         self._groups = groups
         self._grouped_bytes = 0  # the payload that has been added to the groups
+        self._ungrouped: list[NDArray[np.int64]] = []  # samples that are not in the groups yet
 
     def start(self, t_ns: int) -> None:
         """Begin at the first grid instant from ``t_ns`` on."""
@@ -144,18 +145,41 @@ class FlowRecorder:
         if self._kept:
             self.packed.append(table)
         if self._groups is not None:
-            carried = self._payload(table[:, DELIVERED] - 1, sk, self._source)
-            gained = np.diff(carried, prepend=self._grouped_bytes)
-            self._grouped_bytes = int(carried[-1])
-            values = np.column_stack((table[:, [1, 4, 3]], gained))
-            for index in np.unique(table[:, -1]):
-                own = table[:, -1] == index
-                self._groups.add(self.implementations[index], table[own, 0], values[own])
+            self._ungrouped.append(table)
+            self._group(sk, sk.nxt)
+
+    def _group(self, sk: TcpSock, sent: int = UNBOUNDED) -> None:
+        """Add samples to the groups, up to the first that counts more than ``sent`` packets as
+        delivered.
+
+        Needless retransmissions count as well, so there may be such samples; what a packet carries
+        is settled only once it has left.
+        """
+        if self._groups is None or not self._ungrouped:
+            return
+        table = np.concatenate(self._ungrouped)
+        settled = int((table[:, DELIVERED] - 1).searchsorted(sent, side="right"))
+        self._ungrouped = [table[settled:]] if settled < len(table) else []
+        if not settled:
+            return
+        table = table[:settled]
+        carried = self._payload(table[:, DELIVERED] - 1, sk, self._source)
+        gained = np.diff(carried, prepend=self._grouped_bytes)
+        self._grouped_bytes = int(carried[-1])
+        values = np.column_stack((table[:, [1, 4, 3]], gained))
+        for index in np.unique(table[:, -1]):
+            own = table[:, -1] == index
+            self._groups.add(self.implementations[index], table[own, 0], values[own])
+
+    def finish(self, sk: TcpSock) -> None:
+        """Pack the samples of a flow that sends no more, all of them."""
+        self.pack(sk)
+        self._group(sk)
 
     def close(self, sk: TcpSock, t_ns: int) -> None:
         """Pack the samples of a flow that closed at ``t_ns``; the groups get what came after the
         last."""
-        self.pack(sk)
+        self.finish(sk)
         if self._groups is not None and self._sampled and self.implementations:
             carried = int(self._payload(np.array([sk.delivered - 1]), sk, self._source)[0])
             name = self.implementations[self._index]

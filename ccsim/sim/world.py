@@ -252,7 +252,7 @@ class World:
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
             flow.settle()
-            flow.recorder.pack(flow.sk)
+            flow.recorder.finish(flow.sk)
             flow.recorder.forget_after(end)
         self.link.transmit([], end + 1)
         for index in sorted(self.reactions.waiting):

@@ -174,6 +174,16 @@ flows:
   - {name: a, congestion: cubic}
 kernel: {hz: 1000}
 """,
+    "needless retransmissions count as delivered before the next response is written": """
+duration: 7 s
+seed: 2
+path: {rate: 2 Mbit/s, rtt: 400 ms, buffer: 50 packets, ack_loss: 0.3}
+flows:
+  - {name: a, congestion: cubic, size: 10 kB}
+workloads:
+  - {name: w, congestion: cubic, arrivals: {at_once: 2}, requests: {response: 200 B, think: 600 ms}}
+tcp: {min_rto: 40 ms}
+""",
     "the filter of the bandwidth ages": """
 duration: 20 s
 path: {rate: 12 Mbit/s, rtt: 250 ms, buffer: 3 BDP}

@@ -258,6 +258,26 @@ def test_the_sums_hold_all_payload_that_was_delivered() -> None:
     assert 0.93 * carried < summed * 1500 / 1448 < carried
 
 
+def test_no_sum_shrinks_when_a_response_follows_needless_retransmissions() -> None:
+    # An ACK that is lost makes the sender repeat what has arrived, which counts as delivered. That
+    # the next packet would be short was not known when it had been counted as a full one already.
+    result = run(
+        """
+duration: 7 s
+seed: 2
+path: {rate: 2 Mbit/s, rtt: 400 ms, buffer: 50 packets, ack_loss: 0.3}
+workloads:
+  - {name: w, congestion: cubic, arrivals: {at_once: 2}, requests: {response: 200 B, think: 600 ms}}
+tcp: {min_rto: 40 ms}
+"""
+    )
+    (group,) = result.groups
+    assert group.throughput_bps.min() == 0
+    # nobody has closed, so the sums are those of the flows
+    flows = sum(int(flow.throughput_bps.sum()) for flow in result.flows)
+    assert int(group.throughput_bps.sum()) == flows > 0
+
+
 def test_flows_leave_the_windows_when_they_close_and_keep_no_packets() -> None:
     world = World(resolved(ROLL), paranoid=True)
     assert world.engine.live == []
