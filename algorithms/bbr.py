@@ -103,7 +103,7 @@ def cong_control(sk: Sock, ack: int, flag: int, rs: RateSample) -> None:
     ca: Bbr = sk.ca
     if rs.delivered >= 0 and rs.interval_us > 0:
         track_rate(sk, ca, rs)
-        if rs.losses or ca.round_start or ca.lt_is_sampling:
+        if rs.losses or ca.round_start or (ca.lt_is_sampling and rs.is_app_limited):
             end_round(sk, ca, rs)
         bw = ca.lt_bw if ca.lt_use_bw else ca.max_bw
         if rs.acked_sacked > 0:

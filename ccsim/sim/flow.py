@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.kernel.ops import CaState
 from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import AckRows, AckTrainRows
@@ -18,8 +19,8 @@ from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.writing import Writing, as_list, before_source
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
-from ccsim.tcp.output import on_pacing_timer, send_paced
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
+from ccsim.tcp.pacer import on_pacing_timer, send_paced
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
@@ -34,6 +35,7 @@ TrainPath = Callable[[TcpSock, Column, Column, list[int]], TrainOutcome | None]
 
 PACED_TRAIN_ROWS = 24
 TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
+OPEN = int(CaState.OPEN)
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
 
@@ -131,21 +133,25 @@ class Flow(Writing):
             while self.syn_timer_ns < t_ns:
                 self.connect(self.syn_timer_ns)
             return
+        write = NEVER
         while True:
             timer, pace = sk.timer_ns, sk.pacing_ns
             t = pace if pace < timer else timer
-            write = NEVER if source is None else source.next_ns
-            if source is not None and write < min(t, t_ns):
-                recorder.catch_up(sk, write)
-                source.write(write)
-                self._source_acted(write)
-                continue
+            if source is not None:
+                write = source.next_ns
+                if write < t and write < t_ns:
+                    recorder.catch_up(sk, write)
+                    source.write(write)
+                    self._source_acted(write)
+                    continue
             if t >= t_ns:
                 return
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
             if pace < timer:
-                if send_paced(sk, min(t_ns, timer, recorder.next_ns + 1, write + 1)):
+                if sk.ca_state == OPEN and send_paced(
+                    sk, min(t_ns, timer, recorder.next_ns + 1, write + 1)
+                ):
                     continue
                 sk.tcp_clock_cache = pace
                 sk.tcp_mstamp = pace // 1000
@@ -200,7 +206,8 @@ class Flow(Writing):
                 continue
             if sk.pacing_ns < t or sk.timer_ns < t or write_ns < t:
                 self._fire_before(t)
-                watch, write_ns = self._watched()
+                if self.source is not None:
+                    watch, write_ns = self._watched()
             if recorder.next_ns < t:
                 recorder.catch_up(sk, t)
             on_ack(sk, t, una, echo_us, blocks)

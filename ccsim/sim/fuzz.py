@@ -110,6 +110,7 @@ SCRATCH = frozenset(
             "timer_settled",
             "timer_resend",
             "timer_set_ns",
+            "timer_delay_jiffies",
             "timer_delay_us",
             "timer_wstamp_ns",
         ),

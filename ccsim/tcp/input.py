@@ -21,7 +21,7 @@ from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
 from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
-from ccsim.tcp.recovery_ack import is_usual, usual_sack
+from ccsim.tcp.recovery_ack import usual_sack
 from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
@@ -48,8 +48,7 @@ def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None
         and _plain_ack(sk, ack)
     ):
         return
-    if blocks is not None and is_usual(sk, ack, blocks):
-        usual_sack(sk, blocks)
+    if blocks is not None and usual_sack(sk, ack, blocks):
         return
     _full_ack(sk, ack, echo_us, blocks)
 

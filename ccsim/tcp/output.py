@@ -15,7 +15,7 @@ from ccsim.tcp.cwnd import (
     enter_recovery,
     in_flight,
 )
-from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR, send_cwr
+from ccsim.tcp.ecn import send_cwr
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.pacing import pacing_due
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
@@ -34,11 +34,10 @@ from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_t
 
 __all__ = [
     "cwnd_restart_after_idle",
-    "on_pacing_timer",
+    "cwnd_validate",
     "on_timer",
     "rearm_rto",
     "schedule_loss_probe",
-    "send_paced",
     "set_xmit_timer",
     "settle_timer",
     "write_xmit",
@@ -83,9 +82,9 @@ def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
         probing = not probe and schedule_loss_probe(sk, advancing_rto=False)
         if not probing and (first == sk.una or sk.timer_kind == TIMER_LOSS_PROBE):
             rearm_rto(sk)
-        _cwnd_validate(sk, limited)
+        cwnd_validate(sk, limited)
     elif limited:
-        _cwnd_validate(sk, limited)
+        cwnd_validate(sk, limited)
     return nxt > first
 
 
@@ -163,7 +162,7 @@ def _pace(sk: TcpSock, now_ns: int) -> None:
         sk.tcp_wstamp_ns += gap - min(gap >> 1, sk.tcp_wstamp_ns - stamp)
 
 
-def _cwnd_validate(sk: TcpSock, limited: bool) -> None:
+def cwnd_validate(sk: TcpSock, limited: bool) -> None:
     """Note whether the window was the limit (``tcp_cwnd_validate``, RFC 2861)."""
     out = sk.nxt - sk.una
     if (
@@ -272,82 +271,6 @@ def xmit_retransmit_queue(sk: TcpSock) -> None:
             rearm = True
     if rearm:
         arm(sk, TIMER_RTO, sk.rto_jiffies)
-
-
-def on_pacing_timer(sk: TcpSock) -> None:
-    """Go on sending when the pacer allows (``tcp_pace_kick``, ``tcp_tsq_write``)."""
-    sk.pacing_ns = NEVER
-    if sk.lost_out > sk.retrans_out and sk.snd_cwnd > in_flight(sk):
-        xmit_retransmit_queue(sk)
-    write_xmit(sk)
-
-
-def send_paced(sk: TcpSock, until_ns: int) -> bool:
-    """Send in plain order what the pacer lets out before ``until_ns``, each packet at its time, as
-    one `on_pacing_timer` after the other would, in less time; False and nothing done if the order
-    is not plain.
-
-    Nothing but sending happens before ``until_ns``. The loss probe, which every packet sets anew,
-    is only marked to be set anew from the last one.
-    """
-    una, seq, cwnd, rate = sk.una, sk.nxt, sk.snd_cwnd, sk.pacing_rate
-    if (
-        sk.host.tso
-        or sk.timer_settled
-        or sk.sacked_out
-        or sk.lost_out
-        or sk.ca_state != OPEN
-        or not rate
-    ):
-        return False
-    if sk.host.awake_ns is not None:
-        return False
-    packets = sk.packets
-    base = packets.base
-    gap = sk.mss_cache * NS_PER_S // rate
-    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity, una + sk.rwnd)
-    t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
-    first = seq
-    if (
-        sk.ecn_flags & TCP_ECN_QUEUE_CWR
-        or seq >= end
-        or seq - una < 2
-        or stamp > t
-        or not gap
-        or sk.data_segs_out < SEGS_NEVER_PACED
-    ):
-        return False
-    half = gap >> 1
-    delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
-    flags = APP_LIMITED if sk.app_limited else 0
-    one_by_one = sk.ca_ops.cong_control is None  # then an unused window may decay between two
-    while seq < end and t < until_ns:
-        i = seq - base
-        packets.tx_us[i] = t // 1000
-        packets.delivered[i] = delivered
-        packets.delivered_us[i] = delivered_us
-        packets.first_tx_us[i] = first_tx_us
-        packets.flags[i] = flags
-        sk.out_t.append(t)
-        sk.out_seq.append(seq)
-        seq += 1
-        sk.tcp_clock_cache = t
-        late = t - stamp
-        t = stamp = t + gap - (half if half < late else late)
-        if one_by_one:
-            sk.nxt = seq
-            _cwnd_validate(sk, seq - una >= cwnd)
-            end = min(end, una + sk.snd_cwnd)
-    sk.nxt = seq
-    sk.tcp_wstamp_ns = stamp
-    sk.lsnd_ns = last_ns = sk.tcp_clock_cache
-    sk.tcp_mstamp = last_ns // 1000
-    sk.data_segs_out += seq - first
-    sk.timer_resend = True
-    sk.pacing_ns = stamp if seq - una < min(sk.snd_cwnd, sk.rwnd) else NEVER
-    if not one_by_one:
-        _cwnd_validate(sk, seq - una >= cwnd)
-    return True
 
 
 def on_timer(sk: TcpSock) -> None:

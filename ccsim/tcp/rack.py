@@ -104,55 +104,70 @@ def mark_lost(sk: TcpSock) -> int:
     (``tcp_rack_detect_loss``).
 
     First transmissions are in order of time when in order of number, so a cursor passes each of
-    them once; retransmissions stand in a list of their own, in their order of time.
+    them once; retransmissions stand in a list of their own, in their order of time. Nearly always
+    the first of both was sent too late to be judged.
     """
-    deadline = sk.rack_rtt_us + rack_reo_wnd(sk) - sk.tcp_mstamp  # overdue: tx_us + deadline <= 0
-    originals = _judge_originals(sk, deadline)
-    return max(originals, _judge_retransmits(sk, deadline)) if sk.rack_retransmits else originals
+    packets = sk.packets
+    base, flags = packets.base, packets.flags
+    first = seq = sk.rack_cursor if sk.rack_cursor > sk.una else sk.una
+    nxt = sk.nxt
+    while seq < nxt and flags[seq - base] & (SACKED | LOST | EVER_RETRANS):
+        seq += 1
+    if seq > first:
+        sk.rack_cursor = seq  # everything below is marked, delivered or was retransmitted
+    timeout = 0
+    mstamp = sk.rack_mstamp_us
+    if seq < nxt and packets.tx_us[seq - base] <= mstamp:
+        timeout = _judge_originals(sk, seq, _deadline(sk))
+    pending = sk.rack_retransmits
+    if pending and pending[0][0] <= mstamp:
+        timeout = max(timeout, _judge_retransmits(sk, _deadline(sk)))
+    return timeout
 
 
-def _judge_originals(sk: TcpSock, deadline: int) -> int:
+def _deadline(sk: TcpSock) -> int:
+    """Return by how much a time of transmission lies before that of an overdue packet, less now
+    [us]: overdue is what has tx_us + deadline <= 0."""
+    return sk.rack_rtt_us + rack_reo_wnd(sk) - sk.tcp_mstamp
+
+
+def _judge_originals(sk: TcpSock, seq: int, deadline: int) -> int:
+    """Judge first transmissions from ``seq`` on, which nothing has been found out about yet."""
     packets = sk.packets
     base, tx, flags = packets.base, packets.tx_us, packets.flags
     mstamp, end, nxt = sk.rack_mstamp_us, sk.rack_end, sk.nxt
-    seq = max(sk.rack_cursor, sk.una)
     timeout = 0
     settled = True  # everything below seq is marked, delivered or was retransmitted
     while seq < nxt:
         i = seq - base
-        if flags[i] & (SACKED | LOST | EVER_RETRANS):
-            seq += 1
-            if settled:
-                sk.rack_cursor = seq
-            continue
-        tx_us = tx[i]
-        if not (mstamp > tx_us or (mstamp == tx_us and end > seq + 1)):
-            break
-        remaining = tx_us + deadline
-        if remaining <= 0:
-            mark_skb_lost(sk, seq)
-            if settled:
-                sk.rack_cursor = seq + 1
-        else:
-            settled = False
-            timeout = max(timeout, remaining)
+        if not flags[i] & (SACKED | LOST | EVER_RETRANS):
+            tx_us = tx[i]
+            if not (mstamp > tx_us or (mstamp == tx_us and end > seq + 1)):
+                break
+            remaining = tx_us + deadline
+            if remaining <= 0:
+                mark_skb_lost(sk, seq)
+            else:
+                settled = False
+                timeout = max(timeout, remaining)
         seq += 1
+        if settled:
+            sk.rack_cursor = seq
     return timeout
 
 
 def _judge_retransmits(sk: TcpSock, deadline: int) -> int:
+    """Judge retransmissions, oldest first; forget those that are settled."""
     packets = sk.packets
     base, tx, flags = packets.base, packets.tx_us, packets.flags
     mstamp, end, una = sk.rack_mstamp_us, sk.rack_end, sk.una
     pending = sk.rack_retransmits
-    if pending[0][0] > mstamp:
-        return 0
     keep: list[tuple[int, int]] = []
-    timeout = 0
-    for k, (tx_us, seq) in enumerate(pending):
+    timeout = judged = 0
+    for tx_us, seq in pending:
         if not (mstamp > tx_us or (mstamp == tx_us and end > seq + 1)):
-            keep.extend(pending[k:])
             break
+        judged += 1
         i = seq - base
         if seq < una or tx[i] != tx_us or flags[i] & SACKED:
             continue
@@ -164,5 +179,5 @@ def _judge_retransmits(sk: TcpSock, deadline: int) -> int:
         else:
             timeout = max(timeout, remaining)
             keep.append((tx_us, seq))
-    sk.rack_retransmits = keep
+    pending[:judged] = keep
     return timeout

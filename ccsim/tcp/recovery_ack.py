@@ -1,4 +1,4 @@
-"""The usual ACK of a recovery: one more packet SACKed beyond all others, in less time.
+"""The usual ACK of a recovery: one more packet SACKed and nothing else, in less time.
 
 It does what `ccsim.tcp.input` does with any ACK, less what this one cannot bring about; whatever is
 out of the ordinary is left to that. A test takes this path away and finds no difference.
@@ -7,108 +7,175 @@ out of the ordinary is left to that. A test takes this path away and finds no di
 from __future__ import annotations
 
 from ccsim.kernel.ops import CaState
-from ccsim.tcp.cwnd import cwnd_reduction, in_flight
-from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
-from ccsim.tcp.pacing import update_pacing_rate
-from ccsim.tcp.packets import APP_LIMITED, SACKED
+from ccsim.kernel.sock import PACING_NONE
+from ccsim.tcp.cwnd import cwnd_reduction
+from ccsim.tcp.output import cwnd_validate, rearm_rto, write_xmit, xmit_retransmit_queue
+from ccsim.tcp.pacing import pacing_due, update_pacing_rate
+from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_mark_lost
-from ccsim.tcp.rate import take_sample
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["is_usual", "usual_sack"]
+__all__ = ["usual_sack"]
 
 RECOVERY = int(CaState.RECOVERY)
 SLOWPATH = 1  # CA_ACK_SLOWPATH
 
 
-def is_usual(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
-    """Report whether an ACK adds nothing but one packet, never retransmitted, to its first
-    block."""
-    known = sk.last_blocks
+def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
+    """Process an ACK of Recovery that reports one more packet: beyond all others, or wherever it
+    was retransmitted; False and nothing done if it is another one."""
     if (
         sk.ca_state != RECOVERY
         or ack != sk.una
-        or not known
+        or ack >= sk.high_seq
         or type(blocks) is not tuple
         or sk.tlp_high_seq >= 0
         or sk.undo_retrans == 0
         or sk.rack_dsack_seen
+        or not sk.sacked_out
     ):
         return False
-    start, end = blocks[0]
-    if known[0] != (start, end - 1) or blocks[1:] != known[1:] or end <= sk.sack_high:
+    seq = _only_new(sk, ack, blocks)
+    if seq < 0:
         return False
-    return (
-        end <= sk.nxt
-        and start >= ack
-        and not sk.packets.flags[end - 1 - sk.packets.base] & ~APP_LIMITED
-    )
-
-
-def usual_sack(sk: TcpSock, blocks: Blocks) -> None:
-    """Process an ACK that `is_usual` found to be so."""
-    packets = sk.packets
-    end = blocks[0][1]
-    i = end - 1 - packets.base
-    tx_us = packets.tx_us[i]
-    rs = sk.rate_sample
-    rs.prior_in_flight = in_flight(sk)
     lost = sk.lost
-    rtt_us = sk.tcp_mstamp - tx_us
-    _take_tag(sk, i, end, tx_us, rtt_us)
+    sk.rate_sample.prior_in_flight = sk.nxt - ack - sk.sacked_out - sk.lost_out + sk.retrans_out
+    tx_us = _take_tag(sk, seq)
     sk.last_blocks = blocks
-    update_rtt(sk, rtt_us, rtt_us)
-    head_us = packets.tx_us[sk.una - packets.base]
     ops = sk.ca_ops
     if ops.pkts_acked is not None:
-        sample = sk.ack_sample
-        sample.pkts_acked = 0
-        sample.rtt_us = rtt_us
-        sample.in_flight = sk.mss_cache * (sk.delivered - rs.prior_delivered)
-        ops.pkts_acked(sk, sample)
+        _tell_pkts_acked(sk)
     if not sk.rack_reo_wnd_persist:
         sk.rack_reo_wnd_steps = 1
     if ops.in_ack_event is not None:
         ops.in_ack_event(sk, SLOWPATH)
-    if not rack_mark_lost(sk) and tx_us < head_us:
-        set_xmit_timer(sk)  # the head was retransmitted after this packet: its answer is due
-    take_sample(sk, rs, 1, sk.lost - lost)
-    _control(sk)
-    xmit_retransmit_queue(sk)
-    write_xmit(sk)
+    if not rack_mark_lost(sk) and tx_us < sk.packets.tx_us[ack - sk.packets.base]:
+        rearm_rto(sk)  # the head was retransmitted after this packet: its answer is due
+    _complete_sample(sk, sk.lost - lost)
+    if ops.cong_control is not None:
+        ops.cong_control(sk, ack * sk.mss_cache, 0, sk.rate_sample)
+    else:
+        cwnd_reduction(sk, 1, sk.rate_sample.losses, una_advanced=False)
+        update_pacing_rate(sk)
+    _send(sk)
+    return True
 
 
-def _take_tag(sk: TcpSock, i: int, end: int, tx_us: int, rtt_us: int) -> None:
-    """Mark row ``i`` SACKED: the latest packet sent that is known to have been delivered."""
+def _only_new(sk: TcpSock, ack: int, blocks: Blocks) -> int:
+    """Return the one packet that the first block reports and the ACK before did not; -1 if there
+    is more, or less, to it."""
+    known = sk.last_blocks
+    start, end = blocks[0]
+    if start < ack or end > sk.nxt:
+        return -1
+    if end - start > 1 and (start, end - 1) not in known:
+        return -1
+    for block in blocks[1:]:
+        if block not in known:
+            return -1
+    mark = sk.packets.flags[end - 1 - sk.packets.base]
+    if mark & SACKED:
+        return -1
+    if not mark & EVER_RETRANS and (mark & LOST or end <= sk.sack_high):
+        return -1  # the original came late
+    return end - 1
+
+
+def _take_tag(sk: TcpSock, seq: int) -> int:
+    """Mark packet ``seq`` SACKED, with its RTT if that is known; return the time from which the
+    answer counts [us], `NO_ANSWER` for a retransmission."""
     packets = sk.packets
     rs = sk.rate_sample
-    sk.rack_advanced = True
-    sk.rack_rtt_us = rs.rtt_us = rtt_us
-    if tx_us > sk.rack_mstamp_us or (tx_us == sk.rack_mstamp_us and end > sk.rack_end):
-        sk.rack_mstamp_us = tx_us
-        sk.rack_end = end
-    rs.is_app_limited = packets.flags[i] & APP_LIMITED != 0
-    rs.is_retrans = False
+    i = seq - packets.base
+    mark = packets.flags[i]
+    sent_us = packets.tx_us[i]
+    rtt_us = sk.tcp_mstamp - sent_us
+    again = mark & EVER_RETRANS
+    if not again or rtt_us >= sk.rtt_min_us:  # not too early to answer the retransmission
+        sk.rack_advanced = True
+        sk.rack_rtt_us = rtt_us
+        mstamp_us = sk.rack_mstamp_us
+        if sent_us > mstamp_us or (sent_us == mstamp_us and seq >= sk.rack_end):
+            sk.rack_mstamp_us = sent_us
+            sk.rack_end = seq + 1
+    rs.is_app_limited = mark & APP_LIMITED != 0
+    rs.is_retrans = again != 0
     rs.is_ack_delayed = False
     rs.prior_delivered = packets.delivered[i]
     rs.prior_mstamp = packets.delivered_us[i]
-    rs.interval_us = tx_us - packets.first_tx_us[i]
-    sk.first_tx_us = tx_us
-    sk.sample_end = end - 1
+    rs.interval_us = sent_us - packets.first_tx_us[i]
+    sk.first_tx_us = sent_us
+    sk.sample_end = seq
     packets.delivered_us[i] = -1
-    packets.flags[i] |= SACKED
     sk.sacked_out += 1
     sk.delivered += 1
-    sk.sack_high = end
+    if seq >= sk.sack_high:
+        sk.sack_high = seq + 1
+    if not again:
+        packets.flags[i] = mark | SACKED
+        rs.rtt_us = rtt_us
+        update_rtt(sk, rtt_us, rtt_us)
+        return sent_us
+    packets.flags[i] = _after_retransmission(sk, mark) | SACKED
+    rs.rtt_us = -1
+    return NO_ANSWER
 
 
-def _control(sk: TcpSock) -> None:
-    """Let the algorithm, or PRR, set the window (``tcp_cong_control``)."""
-    ops = sk.ca_ops
-    if ops.cong_control is not None:
-        ops.cong_control(sk, sk.una * sk.mss_cache, 0, sk.rate_sample)
+NO_ANSWER = 1 << 62
+
+
+def _after_retransmission(sk: TcpSock, mark: int) -> int:
+    """Take a packet that came off the accounts of what is lost and retransmitted; return its
+    marks."""
+    if mark & LOST:
+        sk.lost_out -= 1
+        if mark & RETRANS:
+            sk.retrans_out -= 1
+            return mark & ~(LOST | RETRANS)
+        return mark & ~LOST
+    return mark
+
+
+def _tell_pkts_acked(sk: TcpSock) -> None:
+    sample, rs = sk.ack_sample, sk.rate_sample
+    sample.pkts_acked = 0
+    sample.rtt_us = rs.rtt_us
+    sample.in_flight = sk.mss_cache * (sk.delivered - rs.prior_delivered)
+    hook = sk.ca_ops.pkts_acked
+    assert hook is not None
+    hook(sk, sample)
+
+
+def _complete_sample(sk: TcpSock, lost: int) -> None:
+    """Complete the rate sample of one more packet delivered (``tcp_rate_gen``)."""
+    rs = sk.rate_sample
+    if sk.app_limited and sk.delivered > sk.app_limited:
+        sk.app_limited = 0
+    sk.delivered_mstamp = now_us = sk.tcp_mstamp
+    rs.acked_sacked = 1
+    rs.losses = lost
+    rs.delivered = sk.delivered - rs.prior_delivered
+    ack_us = now_us - rs.prior_mstamp
+    if ack_us > rs.interval_us:
+        rs.interval_us = ack_us
+    if rs.interval_us < sk.rtt_min_us:
+        rs.interval_us = -1
+
+
+def _send(sk: TcpSock) -> None:
+    """Send what recovery and window let out; while the pacer has it wait, set its timer."""
+    if sk.tcp_wstamp_ns <= sk.tcp_clock_cache or sk.pacing_status == PACING_NONE or sk.host.tso:
+        xmit_retransmit_queue(sk)
+        write_xmit(sk)
         return
-    cwnd_reduction(sk, 1, sk.rate_sample.losses, una_advanced=False)
-    update_pacing_rate(sk)
+    una, nxt, cwnd = sk.una, sk.nxt, sk.snd_cwnd
+    lost, again = sk.lost_out, sk.retrans_out
+    full = nxt - una - sk.sacked_out - lost + again >= cwnd
+    if (again < lost and sk.rtx_queue) or not (
+        full or nxt >= sk.write_limit or nxt >= una + sk.rwnd
+    ):
+        sk.pacing_ns = pacing_due(sk)
+    if full:
+        cwnd_validate(sk, True)

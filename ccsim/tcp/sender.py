@@ -7,11 +7,11 @@ from ccsim.tcp.host import Host
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.output import (
     cwnd_restart_after_idle,
-    on_pacing_timer,
     on_timer,
     settle_timer,
     write_xmit,
 )
+from ccsim.tcp.pacer import on_pacing_timer
 from ccsim.tcp.rate import check_app_limited
 from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.rtt import update_rtt

@@ -91,6 +91,7 @@ class TcpSock(Sock):
         "sample_end",
         "snd_cwnd_stamp_ns",
         "snd_cwnd_used",
+        "timer_delay_jiffies",
         "timer_delay_us",
         "timer_kind",
         "timer_ns",
@@ -142,11 +143,12 @@ class TcpSock(Sock):
         self.timer_kind = TIMER_NONE
         self.timer_ran_tick = -1  # the tick in which it fired last
         self.timer_settled = (
-            True  # False: timer_ns is a lower bound, see ccsim.tcp.output.settle_timer
+            True  # False: timer_ns is a lower bound, see ccsim.tcp.xmit_timer.settle_timer
         )
         self.timer_resend = False  # a packet sent since has set it anew
         self.timer_set_ns = 0
-        self.timer_delay_us = 0
+        self.timer_delay_us = 0  # of a loss probe
+        self.timer_delay_jiffies = 0  # of another
         self.timer_wstamp_ns = 0
         self.lsnd_ns = 0
         self.ts_recent_ms = 0

@@ -14,29 +14,32 @@ OPEN, CWR = int(CaState.OPEN), int(CaState.CWR)
 
 
 def arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> None:
-    """Set the retransmission timer (``tcp_reset_xmit_timer``)."""
-    host = sk.host
-    if pace and sk.tcp_wstamp_ns > sk.tcp_clock_cache:
-        delay_jiffies += (sk.tcp_wstamp_ns - sk.tcp_clock_cache) // host.jiffy_ns
+    """Set the retransmission timer (``tcp_reset_xmit_timer``).
+
+    Nearly every such timer is set anew before it is due. So what it depends on is noted,
+    ``timer_ns`` becomes a lower bound, and `settle_timer` works the tick out when that is reached.
+    """
     sk.timer_kind = kind
-    sk.timer_ns = host.expiry_ns(
-        sk.tcp_clock_cache,
-        min(delay_jiffies, host.rto_max_ns // host.jiffy_ns),
-        sk.timer_ran_tick,
-    )
-    sk.timer_settled = True
+    sk.timer_set_ns = clock = sk.tcp_clock_cache
+    sk.timer_delay_jiffies = delay_jiffies
+    sk.timer_wstamp_ns = sk.tcp_wstamp_ns if pace else 0
+    delay_ns = delay_jiffies * sk.host.jiffy_ns
+    sk.timer_ns = clock + (delay_ns if delay_ns < sk.host.rto_max_ns else sk.host.rto_max_ns)
+    sk.timer_settled = sk.timer_resend = False
 
 
 def settle_timer(sk: TcpSock) -> None:
-    """Work out when a loss probe is due that was only noted by `schedule_loss_probe`, or marked to
-    be set anew from the last packet sent."""
+    """Work out when a timer is due that was only noted by `arm` or `schedule_loss_probe`, or marked
+    to be set anew from the last packet sent."""
     host = sk.host
     if sk.timer_resend:
         clock = sk.tcp_clock_cache
         sk.set_clock(sk.lsnd_ns)
         schedule_loss_probe(sk, advancing_rto=False)
         sk.set_clock(clock)
-    delay = host.us_to_jiffies(sk.timer_delay_us)
+    delay = sk.timer_delay_jiffies
+    if sk.timer_kind == TIMER_LOSS_PROBE:
+        delay = host.us_to_jiffies(sk.timer_delay_us)
     if sk.timer_wstamp_ns > sk.timer_set_ns:
         delay += (sk.timer_wstamp_ns - sk.timer_set_ns) // host.jiffy_ns
     sk.timer_ns = host.expiry_ns(
@@ -69,8 +72,7 @@ def schedule_loss_probe(sk: TcpSock, *, advancing_rto: bool) -> bool:
     """Set the probe timer to two round trips, unless the RTO comes first (RFC 8985 section 7.2,
     ``tcp_schedule_loss_probe``).
 
-    Nearly every such timer is set anew before it is due. So what it depends on is noted,
-    ``timer_ns`` becomes a lower bound, and `settle_timer` works the tick out when that is reached.
+    As in `arm`, the tick is worked out when the lower bound in ``timer_ns`` is reached.
     """
     una = sk.una
     out = sk.nxt - una

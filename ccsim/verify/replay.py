@@ -13,6 +13,7 @@ from ccsim.kernel import TCP_CONGESTION, Kernel, TcpCongestionOps, load_tables
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
+from ccsim.tcp.xmit_timer import settle_timer
 from ccsim.verify.episode import Episode, Transmission
 from ccsim.verify.path import ScriptedPath
 
@@ -122,6 +123,8 @@ class EpisodeReplay:
         if t == due:
             at, _, act, args = heapq.heappop(self._heap)
             act(at, *args)
+        elif t == timer and not sk.timer_settled:
+            settle_timer(sk)
         elif t == timer:
             sk.fire_timer(t)
             self._after("T", t)

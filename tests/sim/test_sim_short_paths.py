@@ -1,7 +1,7 @@
 """The shorter ways through the scalar sender change nothing: taken away, the same bytes come out.
 
 plain ACK: `ccsim.tcp.input._plain_ack`; one more packet SACKed: `ccsim.tcp.recovery_ack`; paced
-packets in plain order: `ccsim.tcp.output.send_paced`.
+packets in plain order: `ccsim.tcp.pacer.send_paced`; one in Recovery: `send_one` there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 from ccsim.sim import flow, simulate
 from ccsim.sim.fuzz import difference
 from ccsim.tcp import input as tcp_input
+from ccsim.tcp import pacer
 from tests.sim.sim_rig import resolved
 
 LOSSES = """
@@ -22,7 +23,12 @@ path: {rate: 20 Mbit/s, rtt: 30 ms, buffer: 1 BDP, loss: 0.3 %}
 flows: [{name: a, congestion: cubic}, {name: b, congestion: bbr, start: 300 ms}]
 swaps: [{at: 2 s, via: setsockopt, flows: [b], to: reno}]
 """
-SHORT_PATHS = [(tcp_input, "_plain_ack"), (tcp_input, "is_usual"), (flow, "send_paced")]
+SHORT_PATHS = [
+    (tcp_input, "_plain_ack"),
+    (tcp_input, "usual_sack"),
+    (flow, "send_paced"),
+    (pacer, "send_one"),
+]
 
 
 @pytest.mark.parametrize(("module", "name"), SHORT_PATHS, ids=[name for _, name in SHORT_PATHS])

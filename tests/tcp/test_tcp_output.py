@@ -10,7 +10,8 @@ from ccsim.kernel.kfuncs import tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import RateSample, TcpCongestionOps
 from ccsim.kernel.sock import PACING_NEEDED, PACING_NONE, UNLIMITED_RATE
 from ccsim.tcp.host import NEVER
-from ccsim.tcp.output import cwnd_restart_after_idle, on_pacing_timer, write_xmit
+from ccsim.tcp.output import cwnd_restart_after_idle, write_xmit
+from ccsim.tcp.pacer import on_pacing_timer
 from tests.tcp.tcp_rig import MS, T0, Clocked, ack, connected, sent
 
 GAP = MS  # at 1,448,000 bytes/s a packet of 1448 bytes has a millisecond

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ccsim.kernel.sock import PACING_NEEDED
-from ccsim.tcp.output import on_pacing_timer
+from ccsim.tcp.pacer import on_pacing_timer
 from ccsim.tcp.tso import tso_segs
 from tests.tcp.tcp_rig import MS, T0, Clocked, connected
 

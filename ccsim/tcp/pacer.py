@@ -1,0 +1,189 @@
+"""What happens when the pacer's turn comes: the next packet leaves (``tcp_pace_kick``,
+``tcp_tsq_write``)."""
+
+from __future__ import annotations
+
+from heapq import heappop
+
+from ccsim.kernel.ops import CaState
+from ccsim.kernel.sock import PACING_NONE
+from ccsim.tcp.cwnd import in_flight
+from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.output import cwnd_validate, write_xmit, xmit_retransmit_queue
+from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
+from ccsim.tcp.sock import SEGS_NEVER_PACED, TIMER_LOSS_PROBE, TIMER_REO, TIMER_RTO, TcpSock
+from ccsim.tcp.xmit_timer import arm
+
+__all__ = ["on_pacing_timer", "send_one", "send_paced"]
+
+OPEN, RECOVERY = int(CaState.OPEN), int(CaState.RECOVERY)
+NS_PER_S = 1_000_000_000
+
+
+def on_pacing_timer(sk: TcpSock) -> None:
+    """Go on sending when the pacer allows (``tcp_pace_kick``, ``tcp_tsq_write``)."""
+    sk.pacing_ns = NEVER
+    if sk.ca_state == RECOVERY and send_one(sk):
+        return
+    if sk.lost_out > sk.retrans_out and sk.snd_cwnd > in_flight(sk):
+        xmit_retransmit_queue(sk)
+    write_xmit(sk)
+
+
+def send_one(sk: TcpSock) -> bool:
+    """Send in Recovery the one packet that the pacer lets out now, in less time than
+    `xmit_retransmit_queue` and `write_xmit` take; False and nothing done where more may happen.
+    """
+    una, nxt = sk.una, sk.nxt
+    lost_out, retrans_out, cwnd = sk.lost_out, sk.retrans_out, sk.snd_cwnd
+    flight = nxt - una - sk.sacked_out - lost_out + retrans_out
+    rate, now_ns, packets, host = sk.pacing_rate, sk.tcp_clock_cache, sk.packets, sk.host
+    late = now_ns - sk.tcp_wstamp_ns
+    if (
+        late < 0
+        or flight <= 0
+        or nxt - packets.base >= packets.capacity
+        or not rate
+        or sk.pacing_status == PACING_NONE
+        or sk.timer_kind == TIMER_LOSS_PROBE
+        or sk.data_segs_out < SEGS_NEVER_PACED
+        or sk.ecn_flags
+        or host.tso
+        or host.awake_ns is not None
+    ):
+        return False
+    gap = sk.mss_cache * NS_PER_S // rate
+    if not gap:
+        return False
+    lost = _next_lost(sk) if retrans_out < lost_out and flight < cwnd else -1
+    limit = sk.write_limit if sk.write_limit < una + sk.rwnd else una + sk.rwnd
+    if lost < 0 and (flight >= cwnd or nxt >= limit):
+        if flight >= cwnd:
+            cwnd_validate(sk, True)
+        return True
+    half = gap >> 1
+    sk.tcp_wstamp_ns = sk.pacing_ns = now_ns + gap - (half if half < late else late)
+    _stamp(sk, nxt if lost < 0 else lost)
+    flight += 1
+    if lost < 0:
+        sk.nxt = nxt = nxt + 1
+    else:
+        _account_retransmission(sk, lost)
+    # The timer is set for the next packet if there is one that the window lets out.
+    if (flight >= cwnd or nxt >= limit) and (
+        lost < 0 or not sk.rtx_queue or sk.retrans_out >= lost_out
+    ):
+        sk.pacing_ns = NEVER
+    if lost < 0 or flight >= cwnd:
+        cwnd_validate(sk, flight >= cwnd)
+    return True
+
+
+def _next_lost(sk: TcpSock) -> int:
+    """Take the lowest packet that is marked lost off the queue; -1 if there is none."""
+    waiting, una = sk.rtx_queue, sk.una
+    flags, base = sk.packets.flags, sk.packets.base
+    while waiting:
+        seq = heappop(waiting)
+        if seq >= una and flags[seq - base] & (LOST | SACKED | RETRANS) == LOST:
+            return seq
+    return -1
+
+
+def _stamp(sk: TcpSock, seq: int) -> None:
+    """Put packet ``seq`` on the wire, with the state of delivery that it bears
+    (``tcp_rate_skb_sent``)."""
+    packets = sk.packets
+    now_ns = sk.tcp_clock_cache
+    i = seq - packets.base
+    packets.tx_us[i] = sk.tcp_mstamp
+    packets.delivered[i] = sk.delivered
+    packets.delivered_us[i] = sk.delivered_mstamp
+    packets.first_tx_us[i] = sk.first_tx_us
+    packets.flags[i] = packets.flags[i] & ~APP_LIMITED | (APP_LIMITED if sk.app_limited else 0)
+    sk.out_t.append(now_ns)
+    sk.out_seq.append(seq)
+    sk.lsnd_ns = now_ns
+    sk.data_segs_out += 1
+    sk.prr_out += 1
+
+
+def _account_retransmission(sk: TcpSock, seq: int) -> None:
+    """Account a retransmission that has just left (``tcp_retransmit_skb``)."""
+    sk.packets.flags[seq - sk.packets.base] |= EVER_RETRANS | RETRANS
+    sk.total_retrans += 1
+    sk.retrans_out += 1
+    sk.undo_retrans = (sk.undo_retrans if sk.undo_retrans > 0 else 0) + 1
+    sk.rack_retransmits.append((sk.tcp_mstamp, seq))
+    if not sk.retrans_stamp_ms:
+        sk.retrans_stamp_ms = sk.host.timestamp_ms(sk.tcp_mstamp)
+    if seq == sk.una and sk.timer_kind != TIMER_REO:
+        arm(sk, TIMER_RTO, sk.rto_jiffies)
+
+
+def send_paced(sk: TcpSock, until_ns: int) -> bool:
+    """Send in plain order what the pacer lets out before ``until_ns``, each packet at its time, as
+    one `on_pacing_timer` after the other would, in less time; False and nothing done if the order
+    is not plain.
+
+    Nothing but sending happens before ``until_ns``. The loss probe, which every packet sets anew,
+    is only marked to be set anew from the last one.
+    """
+    if sk.sacked_out or sk.lost_out or sk.ca_state != OPEN:
+        return False
+    una, seq, cwnd, rate = sk.una, sk.nxt, sk.snd_cwnd, sk.pacing_rate
+    if (
+        sk.host.tso
+        or sk.timer_settled
+        or sk.timer_kind != TIMER_LOSS_PROBE
+        or not rate
+        or sk.host.awake_ns is not None
+    ):
+        return False
+    packets = sk.packets
+    base = packets.base
+    gap = sk.mss_cache * NS_PER_S // rate
+    end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity, una + sk.rwnd)
+    t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
+    first = seq
+    if (
+        sk.ecn_flags & TCP_ECN_QUEUE_CWR
+        or seq >= end
+        or seq - una < 2
+        or stamp > t
+        or not gap
+        or sk.data_segs_out < SEGS_NEVER_PACED
+    ):
+        return False
+    half = gap >> 1
+    delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
+    flags = APP_LIMITED if sk.app_limited else 0
+    one_by_one = sk.ca_ops.cong_control is None  # then an unused window may decay between two
+    while seq < end and t < until_ns:
+        i = seq - base
+        packets.tx_us[i] = t // 1000
+        packets.delivered[i] = delivered
+        packets.delivered_us[i] = delivered_us
+        packets.first_tx_us[i] = first_tx_us
+        packets.flags[i] = flags
+        sk.out_t.append(t)
+        sk.out_seq.append(seq)
+        seq += 1
+        sk.tcp_clock_cache = t
+        late = t - stamp
+        t = stamp = t + gap - (half if half < late else late)
+        if one_by_one:
+            sk.nxt = seq
+            cwnd_validate(sk, seq - una >= cwnd)
+            end = min(end, una + sk.snd_cwnd)
+    sk.nxt = seq
+    sk.tcp_wstamp_ns = stamp
+    sk.lsnd_ns = last_ns = sk.tcp_clock_cache
+    sk.tcp_mstamp = last_ns // 1000
+    sk.data_segs_out += seq - first
+    sk.timer_resend = True
+    sk.pacing_ns = stamp if seq - una < min(sk.snd_cwnd, sk.rwnd) else NEVER
+    if not one_by_one:
+        cwnd_validate(sk, seq - una >= cwnd)
+    return True
