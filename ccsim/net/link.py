@@ -162,10 +162,9 @@ class Link:
     def _log_drops(self, batches: list[Batch]) -> None:
         new = []
         for batch in batches:
-            arrivals, departures = _as_list(batch.arrivals), _as_list(batch.departures)
+            arrivals, departures = _refused(batch)
             for t, departure in zip(arrivals, departures, strict=True):
-                if departure < 0:
-                    new.append((t, batch.flow, int(departure == LOST)))
+                new.append((t, batch.flow, int(departure == LOST)))
         new.sort(key=lambda drop: drop[:2])
         self.drop_log.extend(new)
 
@@ -221,6 +220,17 @@ def _mark(marker: Marker, batches: list[Batch], queued: Column, departures: Valu
         own = np.asarray(batch.departures, dtype=np.int64)
         if len(queued):
             batch.marks = marker.marks(queued, np.asarray(batch.arrivals, dtype=np.int64), own)
+
+
+def _refused(batch: Batch) -> tuple[list[int], list[int]]:
+    """Return when the packets of a batch arrived that were dropped or lost, and which it was."""
+    arrivals, departures = batch.arrivals, batch.departures
+    if isinstance(departures, list):
+        at = [k for k, departure in enumerate(departures) if departure < 0]
+        arrivals = _as_list(arrivals)
+        return [arrivals[k] for k in at], [departures[k] for k in at]
+    at_rows = np.flatnonzero(departures < 0)
+    return np.asarray(arrivals, dtype=np.int64)[at_rows].tolist(), departures[at_rows].tolist()
 
 
 def _as_list(values: Values) -> list[int]:

@@ -47,12 +47,14 @@ class AckTrainRows:
 
 
 class AckRows:
-    """ACKs one by one, as `AckRow` tuples whose time is that of arrival at the sender."""
+    """ACKs one by one, as `AckRow` tuples; each arrives at the sender ``back_ns`` later than its
+    time says."""
 
-    __slots__ = ("at", "rows")
+    __slots__ = ("at", "back_ns", "rows")
 
-    def __init__(self, rows: list[AckRow]) -> None:
+    def __init__(self, rows: list[AckRow], back_ns: int = 0) -> None:
         self.rows = rows
+        self.back_ns = back_ns
         self.at = 0
 
     def __len__(self) -> int:
@@ -60,8 +62,9 @@ class AckRows:
 
     def time(self, k: int) -> int:
         """Return when ACK ``k`` arrives [ns]."""
-        return self.rows[k][0]
+        return self.rows[k][0] + self.back_ns
 
     def row(self, k: int) -> AckRow:
-        """Return ACK ``k``."""
-        return self.rows[k]
+        """Return ACK ``k``, with the time at which it arrives at the sender."""
+        t, una, echo_us, blocks = self.rows[k]
+        return t + self.back_ns, una, echo_us, blocks

@@ -190,15 +190,19 @@ class Flow(Writing):
 
     def _take_rows(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
         sk, recorder = self.sk, self.recorder
-        stop = (
-            min(len(rows), rows.retry)
-            if isinstance(rows, AckTrainRows) and rows.retry > rows.at
-            else len(rows)
-        )
+        stop, back_ns = len(rows), 0
+        row: Callable[[int], AckRow]
+        if isinstance(rows, AckTrainRows):
+            row = rows.row
+            if rows.retry > rows.at:
+                stop = min(stop, rows.retry)
+        else:
+            row, back_ns = rows.rows.__getitem__, rows.back_ns
         k = rows.at
         watch, write_ns = self._watched()
         while k < stop:
-            t, una, echo_us, blocks = rows.row(k)
+            t, una, echo_us, blocks = row(k)
+            t += back_ns
             if t >= horizon_ns:
                 break
             if una < 0:  # the answer to a SYN sent twice
@@ -397,10 +401,7 @@ class Flow(Writing):
         if acks and self.ack_path is not None:
             acks = self.ack_path.rows(acks)
         if acks and self.closed_ns is None:
-            back = self.path.back_ns
-            self.acks.append(
-                AckRows([(t + back, una, echo, blocks) for t, una, echo, blocks in acks])
-            )
+            self.acks.append(AckRows(acks, self.path.back_ns))
 
 
 def _join(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:

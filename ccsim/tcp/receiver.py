@@ -78,7 +78,7 @@ class Receiver:
             int
         ] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
         self.ends: list[int] = []
-        self.sacks: list[tuple[int, int]] = []  # what is reported of it, the latest changed first
+        self.sacks: Blocks = ()  # what is reported of it, the latest changed first
 
     def see_ecn(self, seq: int, *, ect: bool, ce: bool, cwr: bool) -> None:
         """Take the ECN marks of packet ``seq``, which is received next."""
@@ -86,7 +86,7 @@ class Receiver:
             return
         if cwr:
             self.ecn.accept_cwr()
-        if seq >= self.rcv_nxt and not self._holds(seq):
+        if seq >= self.rcv_nxt and not self._holds(seq, bisect_right(self.starts, seq)):
             quick = self.ecn.check(ect=ect, ce=ce)
             self.quick = max(self.quick, quick)
         if cwr:
@@ -113,7 +113,7 @@ class Receiver:
     def special_ack(self, t: int, number: int, acks: list[AckRow]) -> None:
         """Acknowledge ``number`` packets, fewer than there are, and leave all else as it is: how
         DCTCP reports what came before a change of marks (``__tcp_send_ack``)."""
-        blocks: Blocks | None = tuple(self.sacks[: self.blocks_max]) or None
+        blocks: Blocks | None = self.sacks[: self.blocks_max] or None
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
         acks.append((t, number, self.echo_us, blocks))
@@ -141,12 +141,16 @@ class Receiver:
                     self._ack(t, acks)
                 else:
                     self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
+            elif seq > self.rcv_nxt:
+                k = bisect_right(self.starts, seq)
+                if self._holds(seq, k):
+                    self._duplicate(t, seq, tx, acks)
+                else:
+                    self._out_of_order(t, seq, k, acks)
             elif seq == self.rcv_nxt:
                 self._fill_gap(t, seq, tx, acks)
-            elif seq < self.rcv_nxt or self._holds(seq):
-                self._duplicate(t, seq, tx, acks)
             else:
-                self._out_of_order(t, seq, acks)
+                self._duplicate(t, seq, tx, acks)
 
     def plain_prefix(self, times: Column, seqs: Column) -> int:
         """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
@@ -222,7 +226,7 @@ class Receiver:
         if duplicate is not None and self.host.dsack and self.host.sack:
             blocks = (duplicate, *self.sacks[: self.blocks_max - 1])
         elif self.sacks and self.host.sack:
-            blocks = tuple(self.sacks[: self.blocks_max])
+            blocks = self.sacks[: self.blocks_max]
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
         acks.append((t, self.rcv_nxt, self.echo_us, blocks))
@@ -233,10 +237,10 @@ class Receiver:
         if self.writer is not None:
             self.writer.acknowledged(self.rcv_nxt, self.pushed)
 
-    def _holds(self, seq: int) -> bool:
-        """Report whether the out-of-order queue has packet ``seq``."""
-        k = bisect_right(self.starts, seq) - 1
-        return k >= 0 and seq < self.ends[k]
+    def _holds(self, seq: int, k: int) -> bool:
+        """Report whether the out-of-order queue has packet ``seq``; ``k`` ranges start at or before
+        it."""
+        return k > 0 and seq < self.ends[k - 1]
 
     def _fill_gap(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
         """Take the packet at the left edge; what it joins is delivered with it, and it is
@@ -248,14 +252,13 @@ class Receiver:
             self.rcv_nxt = self.ends[0]
             del self.starts[0], self.ends[0]
         # Blocks that lie below the edge now are no longer reported (``tcp_sack_remove``).
-        self.sacks = [block for block in self.sacks if block[0] > self.rcv_nxt]
+        self.sacks = tuple([block for block in self.sacks if block[0] > self.rcv_nxt])
         self._ack(t, acks)
 
-    def _out_of_order(self, t: int, seq: int, acks: list[AckRow]) -> None:
-        """Queue a packet beyond a gap and report it first (``tcp_data_queue_ofo``,
-        ``tcp_sack_new_ofo_skb``)."""
+    def _out_of_order(self, t: int, seq: int, k: int, acks: list[AckRow]) -> None:
+        """Queue a packet beyond a gap, behind ``k`` ranges, and report it first
+        (``tcp_data_queue_ofo``, ``tcp_sack_new_ofo_skb``)."""
         starts, ends = self.starts, self.ends
-        k = bisect_right(starts, seq)
         joins_left = k > 0 and ends[k - 1] == seq
         joins_right = k < len(starts) and starts[k] == seq + 1
         if joins_left and joins_right:
@@ -269,8 +272,10 @@ class Receiver:
             starts.insert(k, seq)
             ends.insert(k, seq + 1)
         sacks = self.sacks
-        if joins_left and not joins_right and sacks and sacks[0][1] == seq:
-            sacks[0] = (sacks[0][0], seq + 1)  # the block reported last has grown at its end
+        if not joins_left and not joins_right:
+            self.sacks = ((seq, seq + 1), *sacks[: BLOCKS_KEPT - 1])
+        elif joins_left and not joins_right and sacks and sacks[0][1] == seq:
+            self.sacks = ((sacks[0][0], seq + 1), *sacks[1:])  # the one reported last has grown
         else:
             self._report(seq)
         self._ack(t, acks)
@@ -285,7 +290,7 @@ class Receiver:
                 end = block[1]
             else:
                 rest.append(block)
-        self.sacks = [(start, end), *rest[: BLOCKS_KEPT - 1]]
+        self.sacks = ((start, end), *rest[: BLOCKS_KEPT - 1])
 
     def _duplicate(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
         """Report a packet that was there already, at once, and go quick for a while (RFC 2883)."""
