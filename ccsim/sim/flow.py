@@ -308,8 +308,8 @@ class Flow(Writing):
             return
         departures = batch.departures
         n = len(departures)
-        if isinstance(departures, list):
-            self._deliver_rows(batch)
+        if isinstance(departures, list) or n < TRAIN_ROWS:
+            self._deliver_rows(batch, as_list(departures))
             return
         arrivals = departures + self.path.out_ns
         sent = np.asarray(batch.arrivals)
@@ -325,11 +325,11 @@ class Flow(Writing):
         self.delivered += len(arrivals) - late
         self.receive(arrivals, seqs, sent)
 
-    def _deliver_rows(self, batch: Batch) -> None:
+    def _deliver_rows(self, batch: Batch, departures: list[int]) -> None:
         out, access = self.path.out_ns, self.path.access_ns
         times, seqs, sent_us = [], [], []
         for departure, seq, arrival in zip(
-            batch.departures, as_list(batch.seqs), as_list(batch.arrivals), strict=True
+            departures, as_list(batch.seqs), as_list(batch.arrivals), strict=True
         ):
             if departure < 0:
                 self.dropped += 1

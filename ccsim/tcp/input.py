@@ -216,6 +216,11 @@ def _clean_rtx_queue(
     for seq in range(prior_una, ack):
         i = seq - base
         mark = flags[i]
+        if mark & (SACKED | RETRANS | LOST) == SACKED and packets.delivered_us[i] < 0:
+            # Its delivery has been accounted.
+            retransmitted = retransmitted or mark & EVER_RETRANS != 0
+            sk.sacked_out -= 1
+            continue
         if mark & (RETRANS | EVER_RETRANS):
             if mark & RETRANS:
                 sk.retrans_out -= 1
