@@ -165,9 +165,9 @@ class Receiver:
         shift = seqs[:n] - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
             n = int(np.flatnonzero(shift)[0])
-        gaps = times[1:n] - times[: max(n - 1, 0)]
-        if len(gaps) and int(gaps.max()) >= DELACK_MIN_NS:
-            n = int(np.flatnonzero(gaps >= DELACK_MIN_NS)[0]) + 1
+        if n and times[n - 1] - times[0] >= DELACK_MIN_NS:
+            late = np.flatnonzero(times[1:n] - times[: n - 1] >= DELACK_MIN_NS)
+            n = int(late[0]) + 1 if len(late) else n
         return min(n, max(self.fin - self.rcv_nxt, 0))
 
     def _before_push(self) -> int:
@@ -184,14 +184,14 @@ class Receiver:
         """
         n = len(times)
         pending = self.unacked
+        if self.delayed and not self.quick:
+            return self._every_second(times, tx_ns)
         if not self.delayed:
             at = np.arange(n)
         else:
-            quick = min(self.quick, n)
             # A packet that waited when the quick phase begins is covered by its first ACK.
-            left = pending if quick == 0 else 0
-            paired = np.arange(quick + 1 - left, n, 2)
-            at = np.concatenate((np.arange(quick), paired)) if quick else paired
+            quick = min(self.quick, n)
+            at = np.concatenate((np.arange(quick), np.arange(quick + 1, n, 2)))
         sent = len(at)
         numbers = at + (self.rcv_nxt + 1)
         first = np.empty(sent, dtype=np.int64)  # the packet that each ACK echoes
@@ -201,17 +201,34 @@ class Receiver:
         echoes = tx_ns[first] // 1000
         if sent and pending:
             echoes[0] = self.echo_us
-        self._after_train(times, tx_ns, at)
+        self._after_train(times, tx_ns, sent, int(at[-1]) if sent else -1)
         return times[at], numbers, echoes
 
-    def _after_train(self, times: Column, tx_ns: Column, at: Column) -> None:
+    def _every_second(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
+        """Do as `receive_train` where every second packet is acknowledged, counted with the one
+        that waits."""
+        n = len(times)
+        first = 1 - self.unacked
+        numbers = np.arange(self.rcv_nxt + first + 1, self.rcv_nxt + n + 1, 2)
+        sent = len(numbers)
+        if first or not sent:
+            echoes = tx_ns[: 2 * sent : 2] // 1000
+        else:
+            echoes = np.empty(sent, dtype=np.int64)
+            echoes[0] = self.echo_us
+            np.floor_divide(tx_ns[1 : 2 * sent - 1 : 2], 1000, out=echoes[1:])
+        self._after_train(times, tx_ns, sent, first + 2 * sent - 2 if sent else -1)
+        return times[first::2], numbers, echoes
+
+    def _after_train(self, times: Column, tx_ns: Column, sent: int, last: int) -> None:
+        """Note what a train leaves, after ``sent`` ACKs, the last elicited by packet ``last``."""
         n = len(times)
         self.rcv_nxt += n
-        self.quick = max(0, self.quick - len(at))
-        if len(at):
-            self.unacked = n - 1 - int(at[-1])
+        self.quick = max(0, self.quick - sent)
+        if sent:
+            self.unacked = n - 1 - last
             self.delack_ns = NEVER
-            waiting = int(at[-1]) + 1
+            waiting = last + 1
         else:
             waiting = 0 if not self.unacked else -1
             self.unacked += n

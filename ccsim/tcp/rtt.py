@@ -65,7 +65,7 @@ def update_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int) -> None:
         # A sample of zero counts as one tick, as Linux has it.
         sk.rtt_min_us = ca_rtt_us or sk.host.jiffy_ns // 1000
     rtt_estimator(sk, seq_rtt_us)
-    set_rto(sk)
+    sk.rto_jiffies = -(-((sk.srtt_us >> 3) + sk.rttvar_us) * 1000 // sk.host.jiffy_ns)  # set_rto
     sk.backoff = 0
 
 

@@ -149,9 +149,9 @@ MUTANTS = (
     ),
     Mutant(
         "a train of packets forgets the one that waits for its ACK",
-        receiver.Receiver.receive_train,
-        "pending if quick == 0 else 0",
-        "0",
+        receiver.Receiver._every_second,
+        "first = 1 - self.unacked",
+        "first = 1",
         seeds=(3,),
     ),
     Mutant(
