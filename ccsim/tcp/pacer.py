@@ -36,48 +36,52 @@ def send_one(sk: TcpSock) -> bool:
     `xmit_retransmit_queue` and `write_xmit` take; False and nothing done where more may happen.
     """
     una, nxt = sk.una, sk.nxt
-    lost_out, retrans_out, cwnd = sk.lost_out, sk.retrans_out, sk.snd_cwnd
-    flight = nxt - una - sk.sacked_out - lost_out + retrans_out
-    rate, now_ns, packets, host = sk.pacing_rate, sk.tcp_clock_cache, sk.packets, sk.host
-    late = now_ns - sk.tcp_wstamp_ns
+    lost_out, cwnd = sk.lost_out, sk.snd_cwnd
+    flight = nxt - una - sk.sacked_out - lost_out + sk.retrans_out
+    gap = _gap_ns(sk)
     if (
-        late < 0
+        not gap
+        or sk.tcp_wstamp_ns > sk.tcp_clock_cache
         or flight <= 0
-        or nxt - packets.base >= packets.capacity
-        or not rate
-        or sk.pacing_status == PACING_NONE
+        or nxt - sk.packets.base >= sk.packets.capacity
         or sk.timer_kind == TIMER_LOSS_PROBE
-        or sk.data_segs_out < SEGS_NEVER_PACED
         or sk.ecn_flags
-        or host.tso
-        or host.awake_ns is not None
     ):
         return False
-    gap = sk.mss_cache * NS_PER_S // rate
-    if not gap:
-        return False
-    lost = _next_lost(sk) if retrans_out < lost_out and flight < cwnd else -1
+    lost = _next_lost(sk) if sk.retrans_out < lost_out and flight < cwnd else -1
     limit = sk.write_limit if sk.write_limit < una + sk.rwnd else una + sk.rwnd
-    if lost < 0 and (flight >= cwnd or nxt >= limit):
+    if lost >= 0:
+        _leave(sk, lost, gap)
+        _account_retransmission(sk, lost)
+    elif flight < cwnd and nxt < limit:
+        _leave(sk, nxt, gap)
+        sk.nxt = nxt = nxt + 1
+    else:
         if flight >= cwnd:
             cwnd_validate(sk, True)
         return True
-    half = gap >> 1
-    sk.tcp_wstamp_ns = sk.pacing_ns = now_ns + gap - (half if half < late else late)
-    _stamp(sk, nxt if lost < 0 else lost)
-    flight += 1
-    if lost < 0:
-        sk.nxt = nxt = nxt + 1
-    else:
-        _account_retransmission(sk, lost)
+    full = flight + 1 >= cwnd
     # The timer is set for the next packet if there is one that the window lets out.
-    if (flight >= cwnd or nxt >= limit) and (
-        lost < 0 or not sk.rtx_queue or sk.retrans_out >= lost_out
-    ):
+    if (full or nxt >= limit) and (lost < 0 or not sk.rtx_queue or sk.retrans_out >= lost_out):
         sk.pacing_ns = NEVER
-    if lost < 0 or flight >= cwnd:
-        cwnd_validate(sk, flight >= cwnd)
+    if lost < 0 or full:
+        cwnd_validate(sk, full)
     return True
+
+
+def _gap_ns(sk: TcpSock) -> int:
+    """Return the gap that the pacer leaves behind each packet [ns]; 0 if there is none, or if it
+    comes behind bursts or when the host is awake."""
+    rate, host = sk.pacing_rate, sk.host
+    if (
+        not rate
+        or sk.pacing_status == PACING_NONE
+        or sk.data_segs_out < SEGS_NEVER_PACED
+        or host.tso
+        or host.awake_ns is not None
+    ):
+        return 0
+    return sk.mss_cache * NS_PER_S // rate
 
 
 def _next_lost(sk: TcpSock) -> int:
@@ -91,11 +95,14 @@ def _next_lost(sk: TcpSock) -> int:
     return -1
 
 
-def _stamp(sk: TcpSock, seq: int) -> None:
+def _leave(sk: TcpSock, seq: int, gap: int) -> None:
     """Put packet ``seq`` on the wire, with the state of delivery that it bears
-    (``tcp_rate_skb_sent``)."""
+    (``tcp_rate_skb_sent``); the next may leave ``gap`` later, less half of it at most for what this
+    one is late (``tcp_update_skb_after_send``)."""
     packets = sk.packets
     now_ns = sk.tcp_clock_cache
+    half, late = gap >> 1, now_ns - sk.tcp_wstamp_ns
+    sk.tcp_wstamp_ns = sk.pacing_ns = now_ns + gap - (half if half < late else late)
     i = seq - packets.base
     packets.tx_us[i] = sk.tcp_mstamp
     packets.delivered[i] = sk.delivered
@@ -132,29 +139,16 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     """
     if sk.sacked_out or sk.lost_out or sk.ca_state != OPEN:
         return False
-    una, seq, cwnd, rate = sk.una, sk.nxt, sk.snd_cwnd, sk.pacing_rate
-    if (
-        sk.host.tso
-        or sk.timer_settled
-        or sk.timer_kind != TIMER_LOSS_PROBE
-        or not rate
-        or sk.host.awake_ns is not None
-    ):
+    una, seq, cwnd = sk.una, sk.nxt, sk.snd_cwnd
+    gap = _gap_ns(sk)
+    if not gap or sk.timer_settled or sk.timer_kind != TIMER_LOSS_PROBE:
         return False
     packets = sk.packets
     base = packets.base
-    gap = sk.mss_cache * NS_PER_S // rate
     end = min(una + cwnd, sk.write_limit - 1, base + packets.capacity, una + sk.rwnd)
     t, stamp = sk.pacing_ns, sk.tcp_wstamp_ns
     first = seq
-    if (
-        sk.ecn_flags & TCP_ECN_QUEUE_CWR
-        or seq >= end
-        or seq - una < 2
-        or stamp > t
-        or not gap
-        or sk.data_segs_out < SEGS_NEVER_PACED
-    ):
+    if sk.ecn_flags & TCP_ECN_QUEUE_CWR or seq >= end or seq - una < 2 or stamp > t:
         return False
     half = gap >> 1
     delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
