@@ -13,8 +13,8 @@ import pytest
 from ccsim.sim import flow, simulate
 from ccsim.sim.fuzz import difference
 from ccsim.tcp import input as tcp_input
-from ccsim.tcp import pacer
-from tests.sim.sim_rig import resolved
+from ccsim.tcp import pacer, recovery_ack
+from tests.sim.sim_rig import plant, resolved
 
 LOSSES = """
 name: losses
@@ -31,11 +31,47 @@ SHORT_PATHS = [
 ]
 
 
+CROWD = """
+name: crowd
+duration: 3 s
+path: {rate: 30 Mbit/s, rtt: 30 ms, buffer: 1 BDP}
+flows:
+  - {name: a, congestion: bbr}
+  - {name: b, congestion: bbr, start: 100 ms}
+  - {name: c, congestion: bbr, start: 200 ms}
+  - {name: d, congestion: bbr, start: 300 ms}
+  - {name: e, congestion: reno, start: 400 ms}
+"""
+IN_RECOVERY = [(tcp_input, "usual_sack"), (pacer, "send_one")]
+PLANTED = [
+    (recovery_ack._after_retransmission, "sk.retrans_out -= 1", "pass"),
+    (recovery_ack._send, "full or nxt >= sk.write_limit or nxt >= una + sk.rwnd", "True"),
+    (recovery_ack._only_new, "return end - 1", "return start"),
+    (recovery_ack._take_tag, "rs.prior_mstamp = packets.delivered_us[i]", "pass"),
+    (pacer.send_one, "flight < cwnd and nxt < limit", "flight + 1 < cwnd and nxt < limit"),
+    (pacer._leave, "now_ns + gap - (", "now_ns + gap + 1 - ("),
+    (pacer._next_lost, "heappop(waiting)", "waiting.pop()"),
+]
+
+
 @pytest.mark.parametrize(("module", "name"), SHORT_PATHS, ids=[name for _, name in SHORT_PATHS])
 def test_without_a_short_path_the_result_is_the_same(
     module: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenario = resolved(LOSSES)
+    assert without(module, name, LOSSES, monkeypatch) > 50
+
+
+@pytest.mark.parametrize(("module", "name"), IN_RECOVERY, ids=[name for _, name in IN_RECOVERY])
+def test_in_a_crowd_whose_losses_never_end_neither(
+    module: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert without(module, name, CROWD, monkeypatch) > 3000
+
+
+def without(module: Any, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Require that a scenario's result is the same without a short path; return how often that is
+    taken with it, so that its absence is known to test something."""
+    scenario = resolved(text)
     taken: list[bool] = []
     short = getattr(module, name)
 
@@ -46,6 +82,19 @@ def test_without_a_short_path_the_result_is_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(module, name, counted)
         expected = simulate(scenario)
-    assert sum(taken) > 50  # the path is taken, so that its absence tests something
     monkeypatch.setattr(module, name, lambda *args: False)
     assert difference(simulate(scenario), expected) == ""
+    return sum(taken)
+
+
+@pytest.mark.parametrize(("function", "old", "new"), PLANTED)
+def test_a_bug_in_a_short_path_shows_in_a_crowd(
+    function: Any, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = resolved(CROWD)
+    with monkeypatch.context() as patch:
+        for module, name in IN_RECOVERY:
+            patch.setattr(module, name, lambda *args: False)
+        expected = simulate(scenario)
+    plant(monkeypatch, function, old, new)
+    assert difference(simulate(scenario), expected) != ""
