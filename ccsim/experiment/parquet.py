@@ -7,6 +7,7 @@ given row order and one fixed compression make the files reproducible.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "TABLES",
     "connect",
     "copy_to_csv",
+    "os_error",
     "read_result",
     "write_result",
 ]
@@ -150,7 +152,15 @@ def _execute(db: duckdb.DuckDBPyConnection, sql: str, names: Mapping[str, Any], 
     try:
         db.execute(sql, {name: values[name] for name in sorted(set(re.findall(r"\$(\w+)", sql)))})
     except duckdb.IOException as error:
-        raise OSError(str(error)) from error
+        raise os_error(error) from error
+
+
+def os_error(error: Exception) -> OSError:
+    """Return what the system said, which duckdb may wrap more than once; or else all it says."""
+    number = re.search(r'"errno" *: *"(\d+)"', str(error))
+    if number is None:
+        return OSError(str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def _names(description: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ccsim.errors import ResultsError
+from ccsim.experiment.parquet import os_error
 from ccsim.experiment.store import (
     explained,
     finish,
@@ -189,3 +190,11 @@ def test_the_manifest_has_the_hash_of_every_file_but_its_own(tmp_path: Path) -> 
     }
     assert {"ccsim", "python", "numpy", "simpy", "duckdb"} <= set(manifest["versions"])
     assert write_manifest(tmp_path, status="complete") == manifest
+
+
+def test_what_the_system_said_is_taken_out_of_a_message_that_wraps_it() -> None:
+    wrapped = 'IO Error: Async write failed: {"exception_type":"IO","errno":"28"}'
+    full = os_error(RuntimeError(wrapped))
+    assert (full.errno, full.strerror) == (28, "No space left on device")
+    plain = os_error(RuntimeError("IO Error: not a Parquet file"))
+    assert (plain.errno, str(plain)) == (None, "IO Error: not a Parquet file")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.parquet import connect
+from ccsim.experiment.parquet import connect, os_error
 from ccsim.experiment.processes import is_alive
 from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
@@ -188,7 +188,7 @@ class StudyFolder:
             with connect() as db:
                 yield db
         except duckdb.IOException as error:
-            raise OSError(str(error)) from error
+            raise os_error(error) from error
         except duckdb.Error as error:
             raise ResultsError(str(self.path), f"cannot read the study: {error}") from error
 
