@@ -153,9 +153,10 @@ class FlowRecorder:
         delivered.
 
         Needless retransmissions count as well, so there may be such samples; what a packet carries
-        is settled only once it has left.
+        is settled only once it has left. Nor is known before a listener has accepted the flow what
+        will serve it.
         """
-        if self._groups is None or not self._ungrouped:
+        if self._groups is None or not self._ungrouped or not self.implementations:
             return
         table = np.concatenate(self._ungrouped)
         settled = int((table[:, DELIVERED] - 1).searchsorted(sent, side="right"))

@@ -278,6 +278,21 @@ tcp: {min_rto: 40 ms}
     assert int(group.throughput_bps.sum()) == flows > 0
 
 
+def test_samples_before_a_listener_accepts_count_for_what_serves_the_flow_then() -> None:
+    # 500 samples, more than are packed at once, before the handshake of 3 s is over or the run is
+    late = """
+duration: {} s
+path: {{rate: 2 Mbit/s, rtt: 3 s, buffer: 100 packets}}
+listeners: [{{name: web, congestion: bbr}}]
+flows: [{{name: a, listener: web}}]
+record: {{interval: 6 ms, flows: aggregate}}
+"""
+    for duration_s, samples in ((2, 2000 // 6 + 1), (4, 4000 // 6 + 1)):
+        (group,) = run(late.format(duration_s)).groups
+        assert group.implementation == "bbr"
+        assert group.flows.tolist() == [1] * samples
+
+
 def test_flows_leave_the_windows_when_they_close_and_keep_no_packets() -> None:
     world = World(resolved(ROLL), paranoid=True)
     assert world.engine.live == []
