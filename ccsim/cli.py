@@ -84,7 +84,7 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse; overrides may stand after options too, which argparse alone does not allow."""
-    parser = build_parser()
+    parser = build_parser(arguments[0] if arguments else "")
     args, rest = parser.parse_known_args(arguments)
     late = [text for text in rest if "=" in text and not text.startswith("-")]
     if rest and (late != rest or not hasattr(args, "overrides")):
@@ -94,8 +94,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return args
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs; each sets ``func``, which takes the arguments."""
+def build_parser(verb: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all verbs; each sets ``func``, which takes the arguments.
+
+    For the ``verb`` run it knows that one alone: the modules of the others are not imported.
+    """
     parser = argparse.ArgumentParser(
         prog="ccsim",
         description="What it costs to hot-swap TCP congestion control while traffic runs.",
@@ -104,9 +107,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ccsim {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_run(verbs)
-    _add_scenario_verbs(verbs)
-    _add_result_verbs(verbs)
-    _add_other_verbs(verbs)
+    if verb != "run":
+        _add_scenario_verbs(verbs)
+        _add_result_verbs(verbs)
+        _add_other_verbs(verbs)
     return parser
 
 

@@ -39,7 +39,7 @@ __all__ = [
 class CongestionSpec(BaseModel):
     """A registered name, and parameters of that implementation beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     name: names.Registered = key("Registered name of the implementation.")
 

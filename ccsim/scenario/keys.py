@@ -13,7 +13,7 @@ class Spec(BaseModel):
     """A mapping of a scenario as written: no other keys than these."""
 
     # defaults are written with their units, so they are parsed like everything else
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 def key(description: str, default: Any = ..., **limits: Any) -> Any:

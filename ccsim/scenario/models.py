@@ -66,7 +66,7 @@ Name = Annotated[str, AfterValidator(_harmless)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Path(_Frozen):

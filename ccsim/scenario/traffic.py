@@ -16,7 +16,7 @@ Amount = Annotated[int, Field(ge=0, le=MAX_SIZE_BYTES)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Distribution(_Frozen):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ccsim import catalog
-from ccsim.catalog import Table, Tables, find_scenario, read_tables
+from ccsim.catalog import Table, Tables, find_scenario, read_tables, registered_names
 from ccsim.errors import ScenarioError
 
 
@@ -38,6 +38,34 @@ def test_algorithms_are_listed_by_the_names_that_they_register(three_algorithms:
     )
     (three_algorithms / "_shared.py").write_text('x = TcpCongestionOps(name="x")\n')
     assert list(catalog.algorithm_files()) == ["bbr", "cubic", "reno", "two-a", "two-b"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(catalog.algorithms_dir().glob("*.py")), ids=lambda p: p.stem
+)
+def test_the_names_in_a_shipped_file_are_those_of_its_tables(path: Path) -> None:
+    tables = read_tables(path.read_text(encoding="utf-8")).found
+    names = [table.name for table in tables if not table.map.startswith("_")]
+    assert registered_names(path.read_text(encoding="utf-8")) == names
+    assert None not in names
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ('a = TcpCongestionOps(\n    name="a",\n)\nb = TcpCongestionOps(\n    name="b"\n)\n', "ab"),
+        (
+            '"""For example::\n\n    x = TcpCongestionOps(\n"""\na = ops.TcpCongestionOps(name="a")\n',
+            "a",
+        ),
+        ('NAME = "c"\nc = TcpCongestionOps(\n    name=NAME\n)\n', "c"),
+        ('_own = TcpCongestionOps(\n    name="a"\n)\n', ""),
+        ("a = TcpCongestionOps(\n    name=str(1)\n)\n", ""),
+        ("", ""),
+    ],
+)
+def test_names_are_found_in_plain_and_in_unusual_declarations(source: str, names: str) -> None:
+    assert registered_names(source) == list(names)
 
 
 @pytest.mark.usefixtures("three_algorithms")
