@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
+from ccsim.spill import Rows, Spill
 
 __all__ = ["ACK_BYTES", "ACK_SEQ", "HEADER_BYTES", "SYN_BYTES", "SYN_SEQ", "Batch", "Link"]
 
@@ -22,6 +25,7 @@ SYN_BYTES = 60
 ACK_BYTES = 52
 SYN_SEQ = -1  # stands for a packet number
 ACK_SEQ = -2  # a pure ACK of the sender
+PACK_ROWS = 1024  # samples, and drops, that are kept as tuples
 
 
 @dataclass(slots=True)
@@ -45,7 +49,9 @@ class Link:
     """A FIFO with its line, and what is recorded of it.
 
     ``mss_bytes`` plus headers is the size of a full packet; ``vector`` allows the closed forms from
-    ``vector_rows`` packets a window on. ``marker`` says which packets bear CE, if any do.
+    ``vector_rows`` packets a window on. ``marker`` says which packets bear CE, if any do. The trace
+    is in ``samples`` and ``drop_log``, what came before them in ``sampled`` and ``dropped``, which
+    ``spill`` keeps.
     """
 
     def __init__(
@@ -57,7 +63,9 @@ class Link:
         vector: bool,
         vector_rows: int = 48,
         marker: Marker | None = None,
+        spill: Spill | None = None,
     ) -> None:
+        spill = spill or Spill()
         self.fifo = fifo
         self.marker = marker
         self.full_bytes = mss_bytes + HEADER_BYTES
@@ -70,6 +78,8 @@ class Link:
         self.drop_log: list[
             tuple[int, int, int]
         ] = []  # t, flow, 1 if random; in order of time, then flow
+        self.sampled = spill.rows(5)
+        self.dropped = spill.rows(3)
         self._next_sample_ns = 0
         self._accepted = 0  # before the present window
         self._inside: Column = np.empty(
@@ -192,6 +202,20 @@ class Link:
             self.samples.append((t, self._accepted + arrived - departed, drops, losses, sent_bytes))
         self._departed += gone[-1]
         self._inside = self._inside[gone[-1] :]
+        if max(len(self.samples), self._logged[0]) >= PACK_ROWS:
+            self.pack(self._logged[0])
+            self._logged[0] = 0
+
+    def pack(self, drops: int) -> None:
+        """Put the samples, and the first ``drops`` of the log, into tables."""
+        _move(self.samples, len(self.samples), self.sampled)
+        _move(self.drop_log, drops, self.dropped)
+
+    def drops_since(self, t_ns: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the drops from ``t_ns`` on, as ``drop_log`` has them, and perhaps some before."""
+        for table in self.dropped.since(t_ns):
+            yield from map(tuple, table.tolist())
+        yield from self.drop_log
 
     def _odd_until(self, t: int) -> int:
         """Return by how many bytes the short packets that left up to ``t``, which never goes back,
@@ -210,6 +234,13 @@ class Link:
             logged += 1
         self._logged = [logged, drops, losses]
         return drops, losses
+
+
+def _move(rows: list[Any], n: int, table: Rows) -> None:
+    """Move the first ``n`` rows to the end of a table."""
+    if n:
+        table.add(np.array(rows[:n], dtype=np.int64))
+        del rows[:n]
 
 
 def _mark(marker: Marker, batches: list[Batch], queued: Column, departures: Values) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from ccsim.net.link import Link
 from ccsim.sim.groups import Groups
 from ccsim.sim.source import Source
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace
+from ccsim.spill import BLOCK_ROWS, Rows, Spill
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import UNBOUNDED, TcpSock
 from ccsim.tcp.train import SenderSample
 
-__all__ = ["COLUMNS", "EventLog", "FlowRecorder", "link_trace"]
+__all__ = ["COLUMNS", "TRACED", "EventLog", "FlowRecorder", "link_trace"]
 
 COLUMNS = (
     "t_ns",
@@ -33,7 +34,12 @@ COLUMNS = (
     "implementation",
 )
 PACK_ROWS = 256  # samples that are kept as tuples
-DELIVERED = COLUMNS.index("delivered_packets")
+ACKED, DELIVERED = COLUMNS.index("acked_packets"), COLUMNS.index("delivered_packets")
+BYTES = {"acked_packets": "delivered_bytes", "delivered_packets": "throughput_bps"}
+TRACED = tuple(BYTES.get(name, name) for name in COLUMNS)
+"""The columns of a trace: packets have become bytes."""
+_MOST = np.iinfo(np.int64).max
+LINK_SAMPLE = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes")
 
 
 class EventLog:
@@ -71,11 +77,12 @@ class FlowRecorder:
         sampled: bool = True,
         kept: bool = True,
         groups: Groups | None = None,
+        rows: Rows | None = None,
     ) -> None:
         self.interval_ns = interval_ns
         self.next_ns = NEVER
         self.rows: list[tuple[int, ...]] = []  # the latest samples
-        self.packed: list[NDArray[np.int64]] = []  # those before them, as tables
+        self.packed = Spill().rows(len(COLUMNS)) if rows is None else rows  # those before them
         self.implementations: list[str] = []
         self.served: list[tuple[int, int]] = []  # from when on [ns], index of what served the flow
         self.bare_fin = UNBOUNDED  # the packet that is a FIN without data
@@ -124,15 +131,14 @@ class FlowRecorder:
 
     def forget_after(self, t_ns: int) -> None:
         """Drop the samples of a window that was not completed; the others have been packed."""
-        self.packed = [table[table[:, 0] <= t_ns] for table in self.packed]
+        self.packed.forget_after(t_ns)
 
     def between(self, t0_ns: int, t1_ns: int) -> list[tuple[int, ...]]:
         """Return the samples in [t0, t1) that are kept."""
         found: list[tuple[int, ...]] = []
-        for table in self.packed:
-            if table[-1, 0] >= t0_ns and table[0, 0] < t1_ns:
-                inside = table[(table[:, 0] >= t0_ns) & (table[:, 0] < t1_ns)]
-                found += [tuple(row) for row in inside.tolist()]
+        for table in self.packed.since(t0_ns):
+            inside = table[(table[:, 0] >= t0_ns) & (table[:, 0] < t1_ns)]
+            found += [tuple(row) for row in inside.tolist()]
         return found + [row for row in self.rows if t0_ns <= row[0] < t1_ns]
 
     def pack(self, sk: TcpSock) -> None:
@@ -143,7 +149,7 @@ class FlowRecorder:
         table = np.array(self.rows, dtype=np.int64)
         self.rows = []
         if self._kept:
-            self.packed.append(table)
+            self.packed.add(table)
         if self._groups is not None:
             self._ungrouped.append(table)
             self._group(sk, sk.nxt)
@@ -209,25 +215,34 @@ class FlowRecorder:
         self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
 
     def trace(
-        self, sk: TcpSock, size_bytes: int | None, source: Source | None, **known: Any
+        self,
+        sk: TcpSock,
+        size_bytes: int | None,
+        source: Source | None,
+        columns: Mapping[str, Any],
+        **known: Any,
     ) -> FlowTrace:
-        """Return the samples as columns; ``size_bytes`` is what a finite flow carries, ``source``
-        who wrote packets that are not full."""
+        """Return the samples, put into ``columns`` (one for each of `TRACED`), which must have
+        room for just as many; ``size_bytes`` is what a finite flow carries, ``source`` who wrote
+        packets that are not full. The recorder holds no samples afterwards."""
         self.pack(sk)
-        table = np.concatenate([np.empty((0, len(COLUMNS)), dtype=np.int64), *self.packed])
-        columns: dict[str, Any] = {
-            name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(COLUMNS)
-        }
-        acked = self._payload(columns.pop("acked_packets"), sk, source)
-        if size_bytes is not None:
-            acked = np.minimum(acked, size_bytes)
-        # `delivered` starts at 1, for the SYN.
-        delivered = columns.pop("delivered_packets") - 1
-        gained = np.diff(self._payload(delivered, sk, source), prepend=0)
+        stop, before = 0, 0
+        for table in self.packed.blocks():
+            rows, stop = slice(stop, stop + len(table)), stop + len(table)
+            for k, name in enumerate(TRACED):
+                columns[name][rows] = table[:, k]
+            acked = self._payload(table[:, ACKED], sk, source)
+            columns["delivered_bytes"][rows] = np.minimum(
+                acked, _MOST if size_bytes is None else size_bytes
+            )
+            # `delivered` starts at 1, for the SYN.
+            carried = self._payload(table[:, DELIVERED] - 1, sk, source)
+            gained = np.diff(carried, prepend=before)
+            columns["throughput_bps"][rows] = gained * 8 * 1_000_000_000 // self.interval_ns
+            before = carried[-1]
+        self.packed.clear()
         return FlowTrace(
             mss_bytes=sk.mss_cache,
-            delivered_bytes=acked,
-            throughput_bps=gained * 8 * 1_000_000_000 // self.interval_ns,
             implementations=tuple(self.implementations),
             **columns,
             **known,
@@ -240,26 +255,37 @@ class FlowRecorder:
         return np.minimum(packets, self.bare_fin) * sk.mss_cache
 
 
-def link_trace(name: str, link: Link, end_ns: int) -> LinkTrace:
-    """Return what a link recorded up to and including ``end_ns`` as columns."""
-    samples = [row for row in link.samples if row[0] <= end_ns]
-    table = np.array(samples, dtype=np.int64).reshape(-1, 5)
-    t, queue, drops, losses, departed = (np.ascontiguousarray(column) for column in table.T)
-    drop_rows = [row for row in link.drop_log if row[0] <= end_ns]
-    drop_t, drop_flow, drop_random = np.array(drop_rows, dtype=np.int64).reshape(-1, 3).T.copy()
-    carried = np.diff(departed, prepend=0) * 8
-    capacity = link.fifo.rate_bps * link.interval_ns // 1_000_000_000
+def link_trace(name: str, link: Link, end_ns: int, spill: Spill) -> LinkTrace:
+    """Return what a link recorded up to and including ``end_ns`` as columns; it holds none of it
+    afterwards."""
+    link.pack(len(link.drop_log))
+    sampled = _gathered(link.sampled, LINK_SAMPLE, end_ns, spill, more=("utilisation_ppm",))
+    dropped = _gathered(link.dropped, ("t_ns", "flow", "random"), end_ns, spill)
+    capacity = max(link.fifo.rate_bps * link.interval_ns // 1_000_000_000, 1)
+    departed, use = sampled["departed_bytes"], sampled["utilisation_ppm"]
+    for first in range(0, len(use), BLOCK_ROWS):
+        carried = departed[first : first + BLOCK_ROWS]
+        before = departed[first - 1] if first else 0
+        use[first : first + BLOCK_ROWS] = np.diff(carried, prepend=before) * 8_000_000 // capacity
     return LinkTrace(
         name=name,
         rate_bps=link.fifo.rate_bps,
         buffer_packets=link.fifo.limit,
-        t_ns=t,
-        queue_packets=queue,
-        drops=drops,
-        losses=losses,
-        departed_bytes=departed,
-        utilisation_ppm=carried * 1_000_000 // max(capacity, 1),
-        drop_t_ns=drop_t,
-        drop_flow=drop_flow,
-        drop_random=drop_random,
+        **sampled,
+        **{f"drop_{column}": values for column, values in dropped.items()},
     )
+
+
+def _gathered(
+    rows: Rows, names: tuple[str, ...], end_ns: int, spill: Spill, more: tuple[str, ...] = ()
+) -> dict[str, NDArray[np.int64]]:
+    """Return rows up to a time as columns, with room for ``more``; they hold none afterwards."""
+    rows.forget_after(end_ns)
+    columns = spill.columns((*names, *more), len(rows))
+    stop = 0
+    for table in rows.blocks():
+        start, stop = stop, stop + len(table)
+        for k, name in enumerate(names):
+            columns[name][start:stop] = table[:, k]
+    rows.clear()
+    return columns

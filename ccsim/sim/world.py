@@ -6,9 +6,12 @@ import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from ccsim.errors import AlgorithmError
 from ccsim.net.fifo import Fifo
@@ -23,7 +26,7 @@ from ccsim.sim.groups import Groups
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
 from ccsim.sim.reception import make_reception
-from ccsim.sim.recorder import EventLog, FlowRecorder, link_trace
+from ccsim.sim.recorder import COLUMNS, TRACED, EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
 from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, stream_seed
@@ -32,6 +35,7 @@ from ccsim.sim.talk import Peer, make_talk
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
+from ccsim.spill import Spill, release
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
@@ -46,6 +50,7 @@ class World:
     """Everything that a run consists of, built from a resolved scenario (plain JSON values).
 
     ``paranoid`` has invariants checked throughout; ``always_paranoid`` has it for every world.
+    ``spill`` keeps the traces.
     """
 
     always_paranoid: ClassVar[bool] = False
@@ -58,8 +63,10 @@ class World:
         vector: bool = True,
         progress: Callable[[int], None] | None = None,
         paranoid: bool = False,
+        spill: Spill | None = None,
     ) -> None:
         self.scenario = scenario
+        self.spill = spill or Spill()
         self.vector = vector
         self.end_ns = int(scenario["duration_ns"])
         self.events = EventLog()
@@ -107,7 +114,8 @@ class World:
         fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
         mss = self.scenario["tcp"]["mss_bytes"]
         interval_ns = self.scenario["record"]["interval_ns"]
-        return Link(fifo, mss, interval_ns, vector=self.vector, marker=make_marker(path))
+        marker = make_marker(path)
+        return Link(fifo, mss, interval_ns, vector=self.vector, marker=marker, spill=self.spill)
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
@@ -170,6 +178,7 @@ class World:
             kept=wanted == "all"
             or (named and (spec["name"] in wanted or spec.get("workload") in wanted)),
             groups=self.groups,
+            rows=self.spill.rows(len(COLUMNS)),
         )
 
     def _host_of(self, spec: Mapping[str, Any]) -> Host:
@@ -259,8 +268,8 @@ class World:
             self.log("trigger", None, end, {"swap": index, "fired": False})
         return SimResult(
             duration_ns=end,
-            flows=tuple(self._flow_trace(flow) for flow in self.flows),
-            links=(link_trace("bottleneck", self.link, end),),
+            flows=self._flow_traces(),
+            links=(link_trace("bottleneck", self.link, end, self.spill),),
             events=self.events.sorted_events(end),
             swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),
             failed=failed,
@@ -268,7 +277,19 @@ class World:
             completions=completions(self, end) if self.scenario["workloads"] else None,
         )
 
-    def _flow_trace(self, flow: LiveFlow) -> FlowTrace:
+    def _flow_traces(self) -> tuple[FlowTrace, ...]:
+        """Return the traces of all flows, whose columns lie one after the other in those of one
+        table."""
+        ends = list(accumulate((len(flow.recorder.packed) for flow in self.flows), initial=0))
+        columns = self.spill.columns(TRACED, ends[-1])
+        traces = tuple(
+            self._flow_trace(flow, {name: column[i:k] for name, column in columns.items()})
+            for flow, (i, k) in zip(self.flows, pairwise(ends), strict=True)
+        )
+        release(*columns.values())
+        return traces
+
+    def _flow_trace(self, flow: LiveFlow, columns: Mapping[str, NDArray[np.int64]]) -> FlowTrace:
         sk = flow.sk
         counters = {
             "packets_sent": flow.sent,
@@ -287,6 +308,7 @@ class World:
             sk,
             flow.spec["size_bytes"],
             flow.source,
+            columns,
             name=flow.spec["name"],
             congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],

@@ -55,7 +55,7 @@ def test_the_names_in_a_shipped_file_are_those_of_its_tables(path: Path) -> None
     [
         ('a = TcpCongestionOps(\n    name="a",\n)\nb = TcpCongestionOps(\n    name="b"\n)\n', "ab"),
         (
-            '"""For example::\n\n    x = TcpCongestionOps(\n"""\na = ops.TcpCongestionOps(name="a")\n',
+            '"""So::\n\n    x = TcpCongestionOps(\n"""\na = ops.TcpCongestionOps(name="a")\n',
             "a",
         ),
         ('NAME = "c"\nc = TcpCongestionOps(\n    name=NAME\n)\n', "c"),
