@@ -100,8 +100,12 @@ class ResultsError(CcsimError, OSError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
+        self.args = (path, reason)  # SimPy makes what a process raised again, of its arguments
         self.path = path
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError pickles its own arguments, of which there is one: worker processes need both

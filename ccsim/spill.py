@@ -14,14 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.errors import ResultsError
 
-__all__ = ["SPILL_BYTES", "Rows", "Spill", "release"]
+__all__ = ["BLOCK_ROWS", "SPILL_BYTES", "Rows", "Spill", "release"]
 
 SPILL_BYTES = 64 << 20
 """What a simulation holds of its traces before it writes them to a file: two hours of one flow and
@@ -66,7 +66,7 @@ class Spill:
                 _reserve(file, size)
                 mapped = mmap.mmap(file.fileno(), size)
             except OSError as error:
-                self._refuse(error)
+                raise self.refusal(error) from error
         table = np.frombuffer(mapped, dtype=np.int64).reshape(len(names), n)
         return dict(zip(names, table, strict=True))
 
@@ -90,7 +90,7 @@ class Spill:
             while len(rest):
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            self._refuse(error)
+            raise self.refusal(error) from error
         return start
 
     def read(self, start: int, rows: int, width: int) -> Table:
@@ -104,12 +104,18 @@ class Spill:
         try:
             return tempfile.TemporaryFile(dir=self.folder, buffering=0)
         except OSError as error:
-            self._refuse(error)
+            raise self.refusal(error) from error
 
-    def _refuse(self, error: OSError) -> NoReturn:
+    def close(self) -> None:
+        """Give the rows' file back; columns stay."""
+        if self._file is not None:
+            self._file.close()
+
+    def refusal(self, error: OSError) -> ResultsError:
+        """Return an error as one that says where and how to mend it."""
         reason = f"cannot write the traces of a long run there: {error.strerror or error}"
         hint = "free space, record less often (record.interval), or choose another --out DIR"
-        raise ResultsError(str(self.folder), f"{reason}; {hint}") from error
+        return ResultsError(str(self.folder), f"{reason}; {hint}")
 
 
 class Rows:

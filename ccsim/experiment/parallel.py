@@ -8,10 +8,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ccsim.experiment.worker import Worker, WorkerDied
 from ccsim.sim.traces import SimResult
+from ccsim.spill import Spill
 
 __all__ = ["default_jobs", "simulate_all"]
 
@@ -33,20 +35,27 @@ def simulate_all(
     while_waiting: Callable[[], object] | None = None,
     *,
     paranoid: bool = False,
+    spill: Path | None = None,
 ) -> list[SimResult | None]:
     """Return the results of resolved scenarios, in order; None for those not reached.
 
     The first runs in this process; if it fails, the others are given up and are None. ``jobs`` is
     how many run at once (None: one a core); results do not depend on it. ``progress`` receives the
     share done, 0 to 1, on this thread. ``while_waiting`` is called once if this process would wait.
-    ``paranoid`` checks invariants throughout.
+    ``paranoid`` checks invariants throughout. ``spill`` is a folder for traces that are too long
+    for memory; whatever has a name in it afterwards is a dead worker's. ResultsError if it cannot
+    be written.
     """
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
         raise ValueError(f"jobs: expected 1 or more, got {jobs}")
     workers = min(jobs, len(scenarios)) - 1 if sys.executable else 0
     batch = _Batch(
-        scenarios, progress or (lambda share: None), while_waiting or (lambda: None), paranoid
+        scenarios,
+        progress or (lambda share: None),
+        while_waiting or (lambda: None),
+        paranoid,
+        spill,
     )
     return batch.run(workers)
 
@@ -60,11 +69,13 @@ class _Batch:
         progress: Progress,
         while_waiting: Callable[[], object],
         paranoid: bool,
+        spill: Path | None,
     ) -> None:
         self.scenarios = scenarios
         self.progress = progress
         self.while_waiting = while_waiting
         self.paranoid = paranoid
+        self.spill = spill
         self.waiting = deque(range(1, len(scenarios)))
         self.given_back: deque[int] = deque()
         self.results: list[SimResult | None] = [None] * len(scenarios)
@@ -116,7 +127,10 @@ class _Batch:
                 index = self.waiting.popleft()
                 try:
                     result = worker.simulate(
-                        self.scenarios[index], self._noting(index), paranoid=self.paranoid
+                        self.scenarios[index],
+                        self._noting(index),
+                        paranoid=self.paranoid,
+                        spill=Spill(self.spill),
                     )
                 except WorkerDied:
                     self.given_back.append(index)
@@ -139,7 +153,10 @@ class _Batch:
             self.progress(sum(self.done) / len(self.done))
 
         result: SimResult = simulate(
-            self.scenarios[index], progress=progress, paranoid=self.paranoid
+            self.scenarios[index],
+            progress=progress,
+            paranoid=self.paranoid,
+            spill=Spill(self.spill),
         )
         self._keep(index, result)
         return result

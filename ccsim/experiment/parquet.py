@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ccsim.experiment.tables import describe, from_tables, to_json, to_tables
 from ccsim.sim.served import servants
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
+from ccsim.spill import BLOCK_ROWS, Spill, release
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,11 +99,13 @@ def write_result(db: duckdb.DuckDBPyConnection, result: SimResult, folder: Path)
     """Write one result as ``flows.parquet``, … and ``trace.json`` into an existing folder."""
     description = describe(result)
     names = _names(description)
-    tables: dict[str, Mapping[str, Any]] = {**to_tables(result), "events": _columns(result.events)}
-    flows = dict(tables["flows"])
-    common = _common_numbers(description, names["served"])
-    flows["implementation"] = common[flows["flow"], flows["implementation"]]
-    tables["flows"] = flows
+    spill = Spill(folder)
+    tables: dict[str, Mapping[str, Any]] = {
+        **to_tables(result, spill),
+        "events": _columns(result.events),
+    }
+    served = _common_implementations(result, description, names["served"], spill)
+    tables["flows"] = {**tables["flows"], "implementation": served}
     if "groups" in tables:
         tables["groups"] = {**tables["groups"], "group_index": tables["groups"]["group"]}
     if result.completions is not None:
@@ -113,6 +116,7 @@ def write_result(db: duckdb.DuckDBPyConnection, result: SimResult, folder: Path)
         copy = f"COPY ({_WRITE[table]}) TO $file (FORMAT parquet, COMPRESSION zstd)"
         _execute(db, copy, names, target)
         db.unregister("columns")
+        release(*tables[table].values())
     text = to_json(description, indent=1)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
@@ -183,6 +187,21 @@ def _common_numbers(description: Mapping[str, Any], served: Sequence[str]) -> ND
     for row, own in zip(table, flows, strict=False):
         row[: len(own)] = [served.index(name) for name in own]
     return table
+
+
+def _common_implementations(
+    result: SimResult, description: Mapping[str, Any], served: Sequence[str], spill: Spill
+) -> NDArray[np.int64]:
+    """Return the flows' ``implementation`` one below the other, as indices into ``served``."""
+    common = _common_numbers(description, served)
+    column = spill.columns(("n",), sum(len(flow.t_ns) for flow in result.flows))["n"]
+    stop = 0
+    for numbers, flow in zip(common, result.flows, strict=False):
+        for first in range(0, len(flow.t_ns), BLOCK_ROWS):
+            part = flow.implementation[first : first + BLOCK_ROWS]
+            start, stop = stop, stop + len(part)
+            column[start:stop] = numbers[part]
+    return column
 
 
 def _own_numbers(description: Mapping[str, Any], served: Sequence[str]) -> NDArray[np.int64]:

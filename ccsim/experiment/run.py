@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ccsim.errors import ResultsError
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.parallel import simulate_all
@@ -60,7 +62,8 @@ def run_scenario(
     name = run_id(identity, scenario.seed)
     final = folder_for(Path(out), scenario.name, name)
     with unfinished_folder(final) as folder:
-        results, failed = _simulate(scenario, twins, jobs, progress, formats, paranoid)
+        with _spill_folder(folder, final) as spill:
+            results, failed = _simulate(scenario, twins, jobs, progress, formats, paranoid, spill)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
@@ -108,6 +111,7 @@ def _simulate(
     progress: Callable[[float], None] | None,
     formats: Sequence[str],
     paranoid: bool,
+    spill: Path,
 ) -> tuple[Results, str]:
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
     variants = {"result": scenario}
@@ -119,11 +123,25 @@ def _simulate(
         progress,
         while_waiting=lambda: _import_early(formats),
         paranoid=paranoid,
+        spill=spill,
     )
     results: Results = dict(zip(variants, found, strict=True))
     names = {"result": "", "twin_a": "A-twin: ", "twin_b": "B-twin: "}
     failures = [names[key] + one.failed for key, one in results.items() if one and one.failed]
     return results, failures[0] if failures else ""
+
+
+@contextmanager
+def _spill_folder(folder: Path, final: Path) -> Iterator[Path]:
+    """Give a folder for long traces, where nothing stays that a worker left which was killed."""
+    spill = folder / "spill"
+    with explained(final):
+        spill.mkdir()
+    try:
+        yield spill
+    except ResultsError as error:  # the folder that it names is about to go
+        raise ResultsError(str(final), error.reason) from error
+    shutil.rmtree(spill, ignore_errors=True)
 
 
 def _import_early(formats: Sequence[str]) -> None:

@@ -107,6 +107,8 @@ def explained(final: Path) -> Iterator[None]:
     """Turn an OSError about a result folder into a ResultsError that says how to mend it."""
     try:
         yield
+    except ResultsError:
+        raise
     except OSError as error:
         hint = "choose another folder with --out DIR, or make this one writable"
         reason = f"cannot write results: {error.strerror or error}; {hint}"

@@ -19,6 +19,7 @@ from ccsim.sim.traces import (
     SimResult,
     SwapRecord,
 )
+from ccsim.spill import Spill
 
 __all__ = [
     "COMPLETION_COLUMNS",
@@ -27,8 +28,11 @@ __all__ = [
     "GROUP_COLUMNS",
     "LINK_COLUMNS",
     "Tables",
+    "again",
+    "columns_of",
     "describe",
     "from_tables",
+    "not_columns",
     "pack",
     "to_json",
     "to_tables",
@@ -82,24 +86,42 @@ def _describe_workloads(result: SimResult) -> dict[str, Any]:
     return found
 
 
-def to_tables(result: SimResult) -> Tables:
+def to_tables(result: SimResult, spill: Spill | None = None) -> Tables:
     """Return the tables ``flows``, ``links`` and ``drops`` in long form: one int64 array a column;
     and ``groups`` and ``completions``, if the result has them.
 
     ``flow`` and ``link`` are indices into the description's lists, ``implementation`` one into the
-    flow's own names. Rows are in the order of flows (links), then of time.
+    flow's own names. Rows are in the order of flows (links), then of time. ``spill`` keeps what
+    has to be made.
     """
-    drops = _stack(result.links, "link", DROP_COLUMNS, "drop_t_ns")
+    tables = columns_of(result)
+    drops = [len(link.drop_t_ns) for link in result.links]
+    for table, index, lengths in (
+        ("flows", "flow", [len(flow.t_ns) for flow in result.flows]),
+        ("links", "link", [len(link.t_ns) for link in result.links]),
+        ("drops", "link", drops),
+        ("groups", "group", [len(group.t_ns) for group in result.groups]),
+    ):
+        if table in tables:
+            numbers = _numbers(lengths, spill or Spill())
+            tables[table] = {index: numbers, **tables[table]}
+    return tables
+
+
+def columns_of(result: SimResult) -> Tables:
+    """Return `to_tables` without the indices ``flow``, ``link`` and ``group``: what `from_tables`
+    needs beside the description. Columns that lie in one table already are not copied."""
+    drops = _stack(result.links, DROP_COLUMNS)
     more: Tables = {}
     if result.groups:
-        more["groups"] = _stack(result.groups, "group", GROUP_COLUMNS, "t_ns")
+        more["groups"] = _stack(result.groups, GROUP_COLUMNS)
     if result.completions is not None:
         more["completions"] = {
             name: getattr(result.completions, name) for name in COMPLETION_COLUMNS
         }
     return {
-        "flows": _stack(result.flows, "flow", FLOW_COLUMNS, "t_ns"),
-        "links": _stack(result.links, "link", LINK_COLUMNS, "t_ns"),
+        "flows": _stack(result.flows, FLOW_COLUMNS),
+        "links": _stack(result.links, LINK_COLUMNS),
         "drops": {name.removeprefix("drop_"): column for name, column in drops.items()},
         **more,
     }
@@ -150,19 +172,22 @@ def _completions(description: Mapping[str, Any], tables: Mapping[str, Table]) ->
 
 def pack(result: SimResult) -> bytes:
     """Return a result as the bytes that a worker process hands over; `unpack` reads them."""
-    plain = {
-        "description": describe(result),
-        "events": [[e.t_ns, e.kind, e.flow, e.detail] for e in result.events],
-    }
+    plain = not_columns(result)
     arrays = {
         f"{table}.{name}": column
-        for table, columns in to_tables(result).items()
+        for table, columns in columns_of(result).items()
         for name, column in columns.items()
     }
     head = np.frombuffer(to_json(plain).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, head=head, **arrays)
     return buffer.getvalue()
+
+
+def not_columns(result: SimResult) -> dict[str, Any]:
+    """Return all but `columns_of` as JSON values."""
+    events = [[e.t_ns, e.kind, e.flow, e.detail] for e in result.events]
+    return {"description": describe(result), "events": events}
 
 
 def unpack(data: bytes) -> SimResult:
@@ -174,6 +199,11 @@ def unpack(data: bytes) -> SimResult:
             table, _, name = key.partition(".")
             if name:
                 tables.setdefault(table, {})[name] = archive[key]
+    return again(plain, tables)
+
+
+def again(plain: Mapping[str, Any], tables: Mapping[str, Table]) -> SimResult:
+    """Return the result of which `not_columns` and `columns_of` gave these."""
     return from_tables(plain["description"], tables, (Event(*event) for event in plain["events"]))
 
 
@@ -234,18 +264,40 @@ def _describe_swap(swap: SwapRecord) -> dict[str, Any]:
 
 def _stack(
     traces: tuple[FlowTrace, ...] | tuple[LinkTrace, ...] | tuple[GroupTrace, ...],
-    index: str,
     names: tuple[str, ...],
-    length: str,
 ) -> Table:
-    """Return the traces' columns below one another, beside a column of their indices."""
-    lengths = [len(getattr(trace, length)) for trace in traces]
-    table: Table = {index: np.repeat(np.arange(len(traces), dtype=np.int64), lengths)}
-    for name in names:
-        empty = np.empty(0, dtype=np.int64)
-        parts = [np.asarray(getattr(trace, name), dtype=np.int64) for trace in traces]
-        table[name] = np.concatenate([empty, *parts])
-    return table
+    """Return the traces' columns below one another."""
+    return {
+        name: _joined([np.asarray(getattr(trace, name), dtype=np.int64) for trace in traces])
+        for name in names
+    }
+
+
+def _joined(parts: list[Column]) -> Column:
+    """Return the parts one after the other: not copied if they are, in this order, all of a piece
+    of one array."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return np.empty(0, dtype=np.int64)
+    base, total = parts[0].base, sum(map(len, parts))
+    ends = [part.ctypes.data + part.nbytes for part in parts]
+    if (
+        base is not None
+        and all(part.base is base and part.strides == (8,) for part in parts)
+        and all(part.ctypes.data == end for part, end in zip(parts[1:], ends, strict=False))
+    ):
+        return np.lib.stride_tricks.as_strided(parts[0], (total,), writeable=False)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _numbers(lengths: list[int], spill: Spill) -> Column:
+    """Return 0, 1, …, each as often as the length at its place says."""
+    numbers = spill.columns(("number",), sum(lengths))["number"]
+    stop = 0
+    for number, length in enumerate(lengths):
+        start, stop = stop, stop + length
+        numbers[start:stop] = number
+    return numbers
 
 
 class _Cutter:

@@ -14,10 +14,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
-from ccsim.experiment.tables import pack, unpack
+from ccsim.errors import ResultsError
+from ccsim.experiment.handover import hand_over, take_over
 from ccsim.sim.traces import SimResult
+from ccsim.spill import Spill
 
 __all__ = ["Worker", "WorkerDied", "main", "serve"]
 
@@ -57,13 +60,24 @@ class Worker:
         return self._process.pid
 
     def simulate(
-        self, resolved: Mapping[str, Any], progress: Progress, *, paranoid: bool = False
+        self,
+        resolved: Mapping[str, Any],
+        progress: Progress,
+        *,
+        paranoid: bool = False,
+        spill: Spill | None = None,
     ) -> SimResult:
-        """Return the result of one simulation; WorkerDied if the process ends before."""
-        data = self.ask({"scenario": resolved, "paranoid": paranoid}, progress)
+        """Return the result of one simulation; WorkerDied if the process ends before.
+
+        Where ``spill`` would put long traces the worker puts them.
+        """
+        spill = spill or Spill()
+        folder = None if spill.folder is None else str(spill.folder)
+        request = {"scenario": resolved, "paranoid": paranoid}
+        data = self.ask({**request, "spill": [folder, spill.bound_bytes]}, progress)
         try:
-            return unpack(data)
-        except ValueError as error:
+            return take_over(data)
+        except (ValueError, ResultsError) as error:
             raise WorkerDied(f"worker {self._process.pid}: {error}") from error
 
     def ask(self, request: Mapping[str, Any], progress: Progress) -> bytes:
@@ -97,9 +111,15 @@ class Worker:
 
 def main() -> None:
     """Simulate what standard input asks for until it ends or the parent does."""
+    serve(_simulated)
+
+
+def _simulated(request: dict[str, Any], progress: Progress) -> bytes:
     from ccsim.sim import simulate
 
-    serve(lambda request, progress: pack(simulate(**request, progress=progress)))
+    folder, bound_bytes = request.pop("spill")
+    spill = Spill(folder and Path(folder), bound_bytes)
+    return hand_over(simulate(**request, progress=progress, spill=spill), spill)
 
 
 def serve(answer: Callable[[dict[str, Any], Progress], bytes]) -> None:

@@ -266,10 +266,13 @@ class World:
         self.link.transmit([], end + 1)
         for index in sorted(self.reactions.waiting):
             self.log("trigger", None, end, {"swap": index, "fired": False})
+        flows = self._flow_traces()
+        links = (link_trace("bottleneck", self.link, end, self.spill),)
+        self.spill.close()
         return SimResult(
             duration_ns=end,
-            flows=self._flow_traces(),
-            links=(link_trace("bottleneck", self.link, end, self.spill),),
+            flows=flows,
+            links=links,
             events=self.events.sorted_events(end),
             swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),
             failed=failed,
