@@ -8,10 +8,14 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccsim.cli_output import comparison_text, run_text, table
 from ccsim.cli_progress import ProgressBar
+
+if TYPE_CHECKING:
+    from ccsim.experiment.artist import Artist
+    from ccsim.experiment.stored import StoredRun
 
 __all__ = [
     "compare_verb",
@@ -26,22 +30,12 @@ __all__ = [
 
 def run_verb(args: argparse.Namespace) -> int:
     """Run a scenario; 1 if its algorithm raised."""
-    from ccsim.experiment.run import run_scenario
-    from ccsim.scenario import load_scenario
+    from ccsim.experiment.artist import Artist
+    from ccsim.experiment.parallel import default_jobs
 
-    scenario = load_scenario(args.scenario, args.overrides, args.seed)
-    # what an algorithm prints must not get into the tables or the JSON
-    with contextlib.redirect_stdout(sys.stderr), ProgressBar(scenario.name) as bar:
-        run = run_scenario(
-            scenario,
-            twins=not args.no_twins,
-            out=args.out,
-            jobs=args.jobs,
-            progress=bar.update,
-            argv=args.argv,
-            formats=() if args.no_plot else ("png", "pdf"),
-            paranoid=args.paranoid,
-        )
+    formats = () if args.no_plot else ("png", "pdf")
+    with Artist(formats, args.jobs or default_jobs()) as artist:
+        run = _run(args, formats, artist)
     if args.json:
         _print_json(run.metrics)
     else:
@@ -53,6 +47,27 @@ def run_verb(args: argparse.Namespace) -> int:
     if run.failed:
         print(f"run failed: {run.failed}; its traces up to then: {run.path}", file=sys.stderr)
     return int(bool(run.failed))
+
+
+def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> StoredRun:
+    """Load and run a scenario, whose picture ``artist`` draws."""
+    from ccsim.experiment.run import run_scenario
+    from ccsim.scenario import load_scenario
+
+    scenario = load_scenario(args.scenario, args.overrides, args.seed)
+    # what an algorithm prints must not get into the tables or the JSON
+    with contextlib.redirect_stdout(sys.stderr), ProgressBar(scenario.name) as bar:
+        return run_scenario(
+            scenario,
+            twins=not args.no_twins,
+            out=args.out,
+            jobs=args.jobs,
+            progress=bar.update,
+            argv=args.argv,
+            formats=formats,
+            paranoid=args.paranoid,
+            artist=artist,
+        )
 
 
 def schema_verb(args: argparse.Namespace) -> int:

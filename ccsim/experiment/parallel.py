@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccsim.experiment.worker import Worker, WorkerDied
-from ccsim.sim.traces import SimResult
-from ccsim.spill import Spill
+
+if TYPE_CHECKING:
+    from ccsim.sim.traces import SimResult
+    from ccsim.spill import Spill
 
 __all__ = ["default_jobs", "simulate_all"]
 
@@ -130,7 +132,7 @@ class _Batch:
                         self.scenarios[index],
                         self._noting(index),
                         paranoid=self.paranoid,
-                        spill=Spill(self.spill),
+                        spill=self._spill(),
                     )
                 except WorkerDied:
                     self.given_back.append(index)
@@ -156,10 +158,15 @@ class _Batch:
             self.scenarios[index],
             progress=progress,
             paranoid=self.paranoid,
-            spill=Spill(self.spill),
+            spill=self._spill(),
         )
         self._keep(index, result)
         return result
+
+    def _spill(self) -> Spill | None:
+        from ccsim.spill import Spill
+
+        return None if self.spill is None else Spill(self.spill)
 
     def _keep(self, index: int, result: SimResult) -> None:
         self.results[index] = result

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
+from ccsim.experiment.artist import Artist
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
-from ccsim.experiment.parallel import simulate_all
+from ccsim.experiment.parallel import default_jobs, simulate_all
 from ccsim.experiment.store import (
     FAILED_SUFFIX,
     explained,
@@ -45,14 +46,15 @@ def run_scenario(
     argv: Sequence[str] = (),
     formats: Sequence[str] = (),
     paranoid: bool = False,
+    artist: Artist | None = None,
 ) -> StoredRun:
     """Run a scenario and, if it swaps, its twins; store and return all of it.
 
     ``jobs`` simulations run at once (None: one a core), which changes no result. ``progress`` is
     called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
-    drawn into the folder's ``plots``. ``paranoid`` checks invariants throughout. A run whose
-    algorithm raised is stored, without twins, in a folder that ends in ``.failed``: see
-    `StoredRun.failed`.
+    drawn into the folder's ``plots``, by ``artist`` if there is one already. ``paranoid`` checks
+    invariants throughout. A run whose algorithm raised is stored, without twins, in a folder that
+    ends in ``.failed``: see `StoredRun.failed`.
 
     ResultsError if ``out`` cannot be written, InvariantError if one is violated; nothing
     half-written stays, whatever is raised.
@@ -61,13 +63,14 @@ def run_scenario(
     identity = scenario.identity()
     name = run_id(identity, scenario.seed)
     final = folder_for(Path(out), scenario.name, name)
-    with unfinished_folder(final) as folder:
+    artist = artist or Artist(formats, jobs or default_jobs())
+    with artist, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
-            results, failed = _simulate(scenario, twins, jobs, progress, formats, paranoid, spill)
+            results, failed = _simulate(scenario, twins, jobs, progress, artist, paranoid, spill)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
-            run = _write(folder, scenario, results, failed, formats)
+            run = _write(folder, scenario, results, failed, artist)
             manifest = write_manifest(
                 folder,
                 scenario=scenario.name,
@@ -87,11 +90,14 @@ def run_scenario(
 
 
 def _write(
-    folder: Path, scenario: Scenario, results: Results, failed: str, formats: Sequence[str]
+    folder: Path, scenario: Scenario, results: Results, failed: str, artist: Artist
 ) -> StoredRun:
     """Measure, write and draw a run into its unfinished folder."""
-    metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
     resolved = scenario.resolved()
+    _needed(results)
+    run = StoredRun(folder, resolved, {"failed": failed}, {}, **_known(results))
+    artist.begin(run)
+    metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
     write_run(
         folder,
         scenario_text=_text(scenario),
@@ -99,9 +105,8 @@ def _write(
         metrics=metrics,
         results=results,
     )
-    run = StoredRun(folder, resolved, {"failed": failed}, metrics, **_known(results))
-    _draw(run, formats)
-    return run
+    artist.finish(run)
+    return replace(run, metrics=metrics)
 
 
 def _simulate(
@@ -109,7 +114,7 @@ def _simulate(
     twins: bool,
     jobs: int | None,
     progress: Callable[[float], None] | None,
-    formats: Sequence[str],
+    artist: Artist,
     paranoid: bool,
     spill: Path,
 ) -> tuple[Results, str]:
@@ -121,7 +126,7 @@ def _simulate(
         [one.resolved() for one in variants.values()],
         jobs,
         progress,
-        while_waiting=lambda: _import_early(formats),
+        while_waiting=lambda: _import_early(artist),
         paranoid=paranoid,
         spill=spill,
     )
@@ -144,10 +149,10 @@ def _spill_folder(folder: Path, final: Path) -> Iterator[Path]:
     shutil.rmtree(spill, ignore_errors=True)
 
 
-def _import_early(formats: Sequence[str]) -> None:
+def _import_early(artist: Artist) -> None:
     """Import what will be needed once the twins are there: half a second that costs no time."""
     import_module("duckdb")
-    if formats:
+    if artist.formats and not artist.ready:
         import_module("ccsim.plot.render")
 
 
@@ -169,12 +174,3 @@ def _text(scenario: Scenario) -> str:
         return Path(scenario.source).read_text(encoding="utf-8") if scenario.source else ""
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _draw(run: StoredRun, formats: Sequence[str]) -> None:
-    """Draw the picture of a run with samples; one that failed at once has nothing to show."""
-    sampled = any(len(flow.t_ns) for flow in run.result.flows)
-    if formats and (sampled or run.result.completions is not None):
-        from ccsim.plot import draw_run
-
-        draw_run(run, run.path / "plots", formats=tuple(formats))

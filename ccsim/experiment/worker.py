@@ -15,12 +15,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.handover import hand_over, take_over
-from ccsim.sim.traces import SimResult
-from ccsim.spill import Spill
+
+if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
+    from ccsim.sim.traces import SimResult
+    from ccsim.spill import Spill
 
 __all__ = ["Worker", "WorkerDied", "main", "serve"]
 
@@ -71,10 +72,11 @@ class Worker:
 
         Where ``spill`` would put long traces the worker puts them.
         """
-        spill = spill or Spill()
-        folder = None if spill.folder is None else str(spill.folder)
-        request = {"scenario": resolved, "paranoid": paranoid}
-        data = self.ask({**request, "spill": [folder, spill.bound_bytes]}, progress)
+        from ccsim.experiment.handover import take_over
+
+        place = [None, None] if spill is None else [str(spill.folder), spill.bound_bytes]
+        request = {"scenario": resolved, "paranoid": paranoid, "spill": place}
+        data = self.ask(request, progress)
         try:
             return take_over(data)
         except (ValueError, ResultsError) as error:
@@ -82,19 +84,34 @@ class Worker:
 
     def ask(self, request: Mapping[str, Any], progress: Progress) -> bytes:
         """Return the answer to one request; WorkerDied if the process ends before."""
-        stdin, stdout = self._process.stdin, self._process.stdout
+        self.send(request)
+        return self.receive(progress)
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Ask for something; WorkerDied if the process has ended."""
+        stdin = self._process.stdin
         assert stdin is not None
-        assert stdout is not None
         try:
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._died(error) from error
+
+    def receive(self, progress: Progress) -> bytes:
+        """Return the answer to what was asked; WorkerDied if the process ends before."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        try:
             while True:
                 kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
                 if kind == _RESULT:
                     return _exactly(stdout, number)
                 progress(number)
         except (OSError, ValueError, EOFError) as error:
-            raise WorkerDied(f"worker {self._process.pid}: {error or 'ended'}") from error
+            raise self._died(error) from error
+
+    def _died(self, error: Exception) -> WorkerDied:
+        return WorkerDied(f"worker {self._process.pid}: {error or 'ended'}")
 
     def kill(self) -> None:
         """End the process, whatever it does; whoever waits in `simulate` gets WorkerDied."""
@@ -115,7 +132,9 @@ def main() -> None:
 
 
 def _simulated(request: dict[str, Any], progress: Progress) -> bytes:
+    from ccsim.experiment.handover import hand_over
     from ccsim.sim import simulate
+    from ccsim.spill import Spill
 
     folder, bound_bytes = request.pop("spill")
     spill = Spill(folder and Path(folder), bound_bytes)

@@ -99,13 +99,13 @@ def test_a_failed_run_ends_at_the_same_sample_when_it_had_been_spilled(tmp_path:
 def test_a_guard_sees_samples_and_drops_that_went_to_the_file(tmp_path: Path) -> None:
     text = """\
 name: guarded
-duration: 30 s
+duration: 10 s
 path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 0.5 BDP, loss: 0.5 %}
 links: {fleet: cubic}
 flows:
   - {name: web, congestion: fleet, count: 4}
 swaps:
-  - {at: 3 s, via: staged, link: fleet, to: bbr, steps: ['25 %', '50 %', '100 %'], every: 1 s,
+  - {at: 3 s, via: staged, link: fleet, to: bbr, steps: ['25 %', '50 %', '100 %'], pause: 2 s,
      guard: {metric: drops, threshold: '50 %', window: 1 s}}
 """
     resolved = parse_scenario(text, "guarded.yaml").resolved()

@@ -1,0 +1,117 @@
+"""Pictures drawn by a process of their own, which imports matplotlib while the run is simulated.
+
+Importing matplotlib takes as long as simulating ten seconds, so it is started first of all.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ccsim.experiment.worker import Worker, WorkerDied, serve
+
+if TYPE_CHECKING:
+    from ccsim.experiment.stored import StoredRun
+
+__all__ = ["Artist", "draw", "main"]
+
+_CODE = "from ccsim.experiment.artist import main; main()"
+
+
+class Artist:
+    """Draws one run's picture in ``formats`` into its folder ``plots``, as `draw` does.
+
+    Its process begins at once if there is anything to draw and more than one job may run; where it
+    cannot be had, or ends too early, this process draws. ``with`` ends it.
+    """
+
+    def __init__(self, formats: Sequence[str], jobs: int) -> None:
+        self.formats = tuple(formats)
+        self._drawing: StoredRun | None = None
+        self._worker: Worker | None = None
+        if formats and jobs > 1:
+            with suppress(OSError):
+                self._worker = Worker(_CODE)
+
+    def __enter__(self) -> Artist:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether another process will draw."""
+        return self._worker is not None
+
+    def begin(self, run: StoredRun) -> None:
+        """Let the process begin to draw; a run that is too long to be sent is left to `finish`."""
+        if self._worker is None or not _drawable(run):
+            return
+        results = _packed(run)
+        if results is None:
+            return
+        request = {"folder": str(run.path), "formats": self.formats, "results": results}
+        with suppress(WorkerDied):
+            self._worker.send({**request, "scenario": run.scenario})
+            self._drawing = run
+
+    def finish(self, run: StoredRun) -> None:
+        """Wait for the picture of ``run`` if it was begun, else draw it here."""
+        if self._worker is not None and self._drawing is not None:
+            with suppress(WorkerDied):
+                self._worker.receive(lambda t_ns: None)
+                return
+        draw(run, self.formats)
+
+
+def _packed(run: StoredRun) -> dict[str, str] | None:
+    """Return the results of a run as text; None if they are long."""
+    from ccsim import spill
+    from ccsim.experiment.tables import columns_of, pack
+
+    results = {key: getattr(run, key) for key in ("result", "twin_a", "twin_b")}
+    known = {key: result for key, result in results.items() if result is not None}
+    tables = (table for result in known.values() for table in columns_of(result).values())
+    if sum(column.nbytes for table in tables for column in table.values()) > spill.SPILL_BYTES:
+        return None
+    return {key: base64.b64encode(pack(result)).decode() for key, result in known.items()}
+
+
+def draw(run: StoredRun, formats: Sequence[str]) -> None:
+    """Draw the picture of a run with samples; one that failed at once has nothing to show."""
+    if formats and _drawable(run):
+        from ccsim.plot import draw_run
+
+        draw_run(run, run.path / "plots", formats=tuple(formats))
+
+
+def _drawable(run: StoredRun) -> bool:
+    sampled = any(len(flow.t_ns) for flow in run.result.flows)
+    return sampled or run.result.completions is not None
+
+
+def main() -> None:
+    """Draw what standard input asks for until it ends or the parent does."""
+    from importlib import import_module
+
+    for module in ("ccsim.plot.render", "ccsim.plot.run", "ccsim.experiment.stored"):
+        import_module(module)
+    for backend in ("agg", "pdf"):  # the second imports fontTools
+        import_module(f"matplotlib.backends.backend_{backend}")
+    serve(_draw)
+
+
+def _draw(request: Mapping[str, Any], progress: Any) -> bytes:
+    from ccsim.experiment.stored import StoredRun
+    from ccsim.experiment.tables import unpack
+
+    results = {key: unpack(base64.b64decode(text)) for key, text in request["results"].items()}
+    run = StoredRun(Path(request["folder"]), request["scenario"], {}, {}, **results)
+    draw(run, request["formats"])
+    return b""
