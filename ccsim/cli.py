@@ -10,9 +10,11 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any
 
 from ccsim import __version__
 from ccsim.cli_arguments import formats, positive
@@ -25,6 +27,7 @@ WRONG_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
+AGAIN_S = 0.02
 _LISTS = ["scenarios", "studies", "algorithms", "qdiscs", "mechanisms", "policies"]
 Verbs = Any  # argparse's sub-parsers, whose class is private
 
@@ -78,8 +81,14 @@ class _Terminated(BaseException):
     """SIGTERM came. Not SystemExit, which an algorithm file that calls `sys.exit` raises too."""
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise _Terminated
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Raise, but from inside the import machinery come again soon: in its callbacks, what is raised
+    is lost, and the run would go on."""
+    if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
+        raise _Terminated
+    again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
