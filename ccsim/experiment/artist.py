@@ -6,6 +6,7 @@ Importing matplotlib takes as long as simulating ten seconds, so it is started f
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -34,7 +35,8 @@ class Artist:
         self._worker: Worker | None = None
         if formats and jobs > 1:
             with suppress(OSError):
-                self._worker = Worker(_CODE)
+                # it forks, which is for processes of one thread
+                self._worker = Worker(_CODE, environment={"OPENBLAS_NUM_THREADS": "1"})
 
     def __enter__(self) -> Artist:
         return self
@@ -113,5 +115,24 @@ def _draw(request: Mapping[str, Any], progress: Any) -> bytes:
 
     results = {key: unpack(base64.b64decode(text)) for key, text in request["results"].items()}
     run = StoredRun(Path(request["folder"]), request["scenario"], {}, {}, **results)
-    draw(run, request["formats"])
+    _draw_at_once(run, request["formats"])
     return b""
+
+
+def _draw_at_once(run: StoredRun, formats: Sequence[str]) -> None:
+    """Draw a picture as `draw` does, its first format here and the others in a child meanwhile."""
+    from ccsim.plot.draw import figure_for, file_paths, write_figure
+
+    first, *others = file_paths(run.path / "plots", formats, "run")
+    figure = figure_for(run)
+    child = os.fork() if others and hasattr(os, "fork") else None
+    if child == 0:
+        status = 1
+        try:
+            write_figure(figure, others)
+            status = 0
+        finally:
+            os._exit(status)  # none of the parent's business: its replies, its buffers
+    write_figure(figure, [first])
+    if child is None or os.waitpid(child, 0)[1]:
+        write_figure(figure, others)

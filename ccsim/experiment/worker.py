@@ -41,16 +41,21 @@ class Worker:
 
     OSError if none can be started. It has its own process group, so that Ctrl-C reaches only the
     caller, who then ends it with `kill`. ``code`` is what it runs, by `serve`; ``keep_open`` are
-    file descriptors that it inherits.
+    file descriptors that it inherits, ``environment`` what it has beside the caller's.
     """
 
-    def __init__(self, code: str = _CODE, keep_open: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        code: str = _CODE,
+        keep_open: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
             process_group=0,
             pass_fds=tuple(keep_open),
         )
@@ -114,8 +119,11 @@ class Worker:
         return WorkerDied(f"worker {self._process.pid}: {error or 'ended'}")
 
     def kill(self) -> None:
-        """End the process, whatever it does; whoever waits in `simulate` gets WorkerDied."""
-        self._process.kill()
+        """End the process and its children, whatever they do; whoever waits in `simulate` gets
+        WorkerDied."""
+        with suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Wait for the end of a killed process and free what it held."""

@@ -118,9 +118,9 @@ swaps:
 def test_a_spilled_run_has_the_same_bytes_in_every_file_but_the_manifest(
     lossy: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
-    plain = run_scenario(lossy, out=tmp_path / "plain", jobs=1, formats=("png",))
+    plain = run_scenario(lossy, out=tmp_path / "plain", jobs=1, formats=("png", "pdf"))
     monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", 10_000)
-    spilled = run_scenario(lossy, out=tmp_path / "spilled", jobs=jobs, formats=("png",))
+    spilled = run_scenario(lossy, out=tmp_path / "spilled", jobs=jobs, formats=("png", "pdf"))
     assert contents(spilled.path) == contents(plain.path)
     assert sorted(os.listdir(spilled.path.parent)) == [spilled.run_id]
 
