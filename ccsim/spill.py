@@ -24,9 +24,9 @@ from ccsim.errors import ResultsError
 __all__ = ["BLOCK_ROWS", "SPILL_BYTES", "Rows", "Spill", "release"]
 
 SPILL_BYTES = 64 << 20
-"""What a simulation holds of its traces before it writes them to a file: two hours of one flow and
-its link at 10 ms. A run below that pays nothing, and a process that holds it is not larger than one
-that has drawn a picture."""
+"""What a simulation holds of its traces before it writes them to a file: 87 minutes of one flow and
+its link at 10 ms. A run below that pays nothing, and a process that holds it is hardly larger than
+one that has imported what it runs."""
 BLOCK_ROWS = 1 << 16
 Table = NDArray[np.int64]
 Column = NDArray[np.int64]
