@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.errors import ResultsError
 from ccsim.experiment.tables import describe, from_tables, to_json, to_tables
 from ccsim.sim.served import servants
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
@@ -38,6 +39,8 @@ __all__ = [
 TABLES = ("flows", "links", "drops", "events")
 MORE_TABLES = ("groups", "completions")  # of runs with workloads
 DESCRIPTION = "trace.json"
+PIECE_ROWS = 1 << 19
+"""What is read at a time of a long table: 46 MB of a flow's samples."""
 
 _WRITE = {
     "flows": """
@@ -131,15 +134,43 @@ def read_result(db: duckdb.DuckDBPyConnection, folder: Path) -> SimResult:
     names = _names(description)
     tables: dict[str, Any] = {}
     for table in (*TABLES, *(table for table in MORE_TABLES if table in description)):
-        _execute(db, _READ[table], names, folder / f"{table}.parquet")
-        tables[table] = db.fetchnumpy()
-    flow = np.repeat(np.arange(len(names["flows"])), [f["samples"] for f in description["flows"]])
-    flows = tables["flows"]
-    if len(flow) != len(flows["t_ns"]):
-        raise ValueError(f"expected {len(flow)} samples of flows, got {len(flows['t_ns'])}")
-    own = _own_numbers(description, names["served"])
-    flows["implementation"] = own[flow, flows["implementation"]]
+        tables[table] = _read(db, table, names, folder / f"{table}.parquet")
+    flows, samples = tables["flows"], [flow["samples"] for flow in description["flows"]]
+    if sum(samples) != len(flows["t_ns"]):
+        raise ValueError(f"expected {sum(samples)} samples of flows, got {len(flows['t_ns'])}")
+    flows["implementation"] = _own_implementations(description, flows["implementation"], names)
     return from_tables(description, tables, _events(tables.pop("events")))
+
+
+def _read(
+    db: duckdb.DuckDBPyConnection, table: str, names: Mapping[str, Any], file: Path
+) -> dict[str, Any]:
+    """Return a table's columns; those of a long one are read in pieces and lie in a file."""
+    _execute(db, "SELECT count(*) FROM read_parquet($file)", names, file)
+    (n,) = db.fetchone() or (0,)
+    if n <= PIECE_ROWS or table == "events":
+        _execute(db, _READ[table], names, file)
+        return dict(db.fetchnumpy())
+    columns: dict[str, Any] = {}
+    source = "read_parquet($file, file_row_number = true)"
+    rows = "WHERE file_row_number >= $first AND file_row_number < $end"
+    sql = _READ[table].replace("read_parquet($file)", f"{source} {rows}")
+    for first in range(0, n, PIECE_ROWS):
+        _execute(db, sql, {**names, "first": first, "end": first + PIECE_ROWS}, file)
+        piece = db.fetchnumpy()
+        columns = columns or _room(file.parent, tuple(piece), n)
+        for name, values in piece.items():
+            columns[name][first : first + PIECE_ROWS] = values
+    release(*columns.values())
+    return columns
+
+
+def _room(folder: Path, names: tuple[str, ...], n: int) -> dict[str, NDArray[np.int64]]:
+    """Return columns to fill: in a file beside the run, or else, where none can be, in memory."""
+    try:
+        return Spill(folder).columns(names, n)
+    except ResultsError:
+        return Spill().columns(names, n)
 
 
 def copy_to_csv(db: duckdb.DuckDBPyConnection, source: Path, target: Path) -> None:
@@ -202,6 +233,23 @@ def _common_implementations(
             start, stop = stop, stop + len(part)
             column[start:stop] = numbers[part]
     return column
+
+
+def _own_implementations(
+    description: Mapping[str, Any], column: NDArray[np.int64], names: Mapping[str, Any]
+) -> NDArray[np.int64]:
+    """Return the inverse of `_common_implementations`; a column that is not in memory is changed
+    where it lies."""
+    own = _own_numbers(description, names["served"])
+    found = column if len(column) > PIECE_ROWS else np.empty(len(column), dtype=np.int64)
+    stop = 0
+    for numbers, flow in zip(own, description["flows"], strict=False):
+        end = stop + flow["samples"]
+        for first in range(stop, end, BLOCK_ROWS):
+            rows = slice(first, min(first + BLOCK_ROWS, end))
+            found[rows] = numbers[column[rows]]
+        stop = end
+    return found
 
 
 def _own_numbers(description: Mapping[str, Any], served: Sequence[str]) -> NDArray[np.int64]:

@@ -107,8 +107,8 @@ def explained(final: Path) -> Iterator[None]:
     """Turn an OSError about a result folder into a ResultsError that says how to mend it."""
     try:
         yield
-    except ResultsError:
-        raise
+    except ResultsError as error:  # of the unfinished folder, which is about to go
+        raise ResultsError(str(final), error.reason) from error
     except OSError as error:
         hint = "choose another folder with --out DIR, or make this one writable"
         reason = f"cannot write results: {error.strerror or error}; {hint}"

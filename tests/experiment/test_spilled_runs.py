@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pytest
 
 import ccsim.spill
 from ccsim.errors import ResultsError
-from ccsim.experiment import handover, load_run, run_scenario
+from ccsim.experiment import handover, load_run, parquet, run_scenario
 from ccsim.experiment.handover import hand_over, take_over
 from ccsim.experiment.stored import StoredRun
 from ccsim.experiment.tables import columns_of, to_tables
@@ -136,6 +137,31 @@ def test_whoever_reads_a_spilled_run_finds_what_was_simulated(
         assert other is not None
         result = one.result if isinstance(one, StoredRun) else one
         assert equal(result, other.result if isinstance(other, StoredRun) else other)
+
+
+@pytest.mark.parametrize("bound", [0, 1 << 30])
+@pytest.mark.parametrize("piece", [100, 999, 1000, 2999, 5500])
+def test_a_stored_run_reads_the_same_in_pieces(
+    lossy: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, bound: int
+) -> None:
+    run = run_scenario(lossy, twins=False, out=tmp_path, jobs=1)
+    monkeypatch.setattr(parquet, "PIECE_ROWS", piece)
+    monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", bound)
+    assert equal(load_run(run.path).result, run.result)
+
+
+def test_a_run_in_a_folder_that_cannot_be_written_is_read_into_memory(
+    lossy: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_scenario(lossy, twins=False, out=tmp_path, jobs=1)
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(parquet, "PIECE_ROWS", 1000)
+    monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", 0)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert equal(load_run(run.path).result, run.result)
 
 
 def test_columns_of_one_table_are_handed_on_without_a_copy(lossy: Scenario) -> None:
