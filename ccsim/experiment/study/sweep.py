@@ -105,12 +105,7 @@ def run_study(
                 while rounds and (seeds := rounds(folder, plan)) is not None:
                     plan = plan_study(study, seeds)
                     session.run(plan, pool)
-            with signals_held():
-                folder.compact()
-                tables = tuple(write_tables(folder))
-                failed = session.count_failed(plan)
-                session.write_manifest("complete", runs=len(plan.runs), failed=failed)
-                folder.clean()
+            tables = session.complete(plan)
         except BaseException as error:
             orderly = isinstance(error, Exception)
             session.write_manifest("stopped" if orderly else "interrupted", runs=len(plan.runs))
@@ -119,7 +114,7 @@ def run_study(
         folder.path,
         len(plan.runs),
         session.new,
-        failed,
+        session.failed,
         session.simulated,
         session.deaths,
         time.perf_counter() - clock,
@@ -148,6 +143,7 @@ class _Session:
     new: int = 0
     simulated: int = 0
     deaths: int = 0
+    failed: int = 0
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def begin(self, plan: Plan) -> None:
@@ -235,6 +231,17 @@ class _Session:
             under_way = sum(list(pool.shares.values()))
             share = (schedule.total - schedule.left + under_way) / max(schedule.total, 1)
             self.progress(Progress(done, runs, min(share, 1.0)))
+
+    def complete(self, plan: Plan) -> tuple[Path, ...]:
+        """Write the tables and that all is done, which no signal comes between; return the
+        tables."""
+        with signals_held():
+            self.folder.compact()
+            tables = tuple(write_tables(self.folder))
+            self.failed = self.count_failed(plan)
+            self.write_manifest("complete", runs=len(plan.runs), failed=self.failed)
+            self.folder.clean()
+        return tables
 
     def count_failed(self, plan: Plan) -> int:
         """Return how many of the plan's runs failed."""
