@@ -33,7 +33,16 @@ with _terminable():
     assert "_Terminated" in done.stderr
 
 
-HEAVY = ("matplotlib", "PIL", "fontTools", "optuna", "distributed", "dask", "scipy", "pandas")
+HEAVY: tuple[str, ...] = (
+    "matplotlib",
+    "PIL",
+    "fontTools",
+    "optuna",
+    "distributed",
+    "dask",
+    "scipy",
+    "pandas",
+)
 HEAVY += ("ccsim.plot.render", "ccsim.cli_study", "ccsim.cli_kernel")
 
 
