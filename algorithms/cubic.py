@@ -44,7 +44,7 @@ from ccsim.kernel.kfuncs import (
 from ccsim.kernel.model import export_window, import_ssthresh
 from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.train import AckTrain
+from ccsim.kernel.train import AckTrain, Column
 from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
 
 __all__ = ["Cubic", "Params", "cubic"]
@@ -204,6 +204,16 @@ def train(sk: Sock, acks: AckTrain) -> int:
     return acks.n
 
 
+def sack_train(sk: Sock, rtt_us: Column) -> bool:
+    """Take the RTT samples of a recovery, in which HyStart rests: no curve has begun."""
+    ca = sk.ca
+    if ca.epoch_start:
+        return False
+    least = max(int(rtt_us.min()), 1)
+    ca.delay_min = min(ca.delay_min or least, least)
+    return True
+
+
 def tick(acks: AckTrain, t_ns: int) -> int:
     """Return ``tcp_jiffies32`` at ``t_ns``."""
     return (t_ns + acks.jiffies0_ns) // acks.jiffy_ns
@@ -361,6 +371,7 @@ cubic = TcpCongestionOps(
     cwnd_event=cwnd_event,
     undo_cwnd=tcp_reno_undo_cwnd,
     train=train,
+    sack_train=sack_train,
     export_model=export_model,
     import_model=import_model,
 )

@@ -219,6 +219,7 @@ def _build_ops(
         private=value.private,
         params=value.params,
         train=value.train,
+        sack_train=value.sack_train,
         export_model=value.export_model,
         import_model=value.import_model,
         phase=value.phase,

@@ -140,6 +140,7 @@ class Map:
             private=ops.private,
             params=ops.params,
             train=ops.train,
+            sack_train=ops.sack_train,
             export_model=ops.export_model,
             import_model=ops.import_model,
             phase=ops.phase,

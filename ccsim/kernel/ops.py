@@ -131,6 +131,10 @@ class TcpCongestionOps:
     train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain`, or with ``cong_control``
     of a `RateTrain`, at once and returns its length, leaving everything exactly as the hooks would
     have, called ACK by ACK (see `ccsim.kernel.train`, `ccsim.kernel.rate_train`).
+    sack_train: optional; ``sack_train(sk, rtt_us)`` takes the RTT samples [us] of ACKs in Recovery,
+    each of which only SACKs one packet more, as ``pkts_acked`` and ``in_ack_event`` would have, one
+    by one, while ``snd_cwnd`` is not below ``snd_ssthresh``; False, with nothing changed, leaves
+    them to the hooks. Without these two hooks there is nothing to take.
     export_model, import_model: optional; how an implementation hands what it knows of the path to
     the next one. ``export_model(sk)`` returns it as integers, leaving out what is not known, under
     keys such as ``bw_bps`` [bit/s of payload], ``min_rtt_us``, ``cwnd_packets``,
@@ -160,6 +164,7 @@ class TcpCongestionOps:
     params: Any = None
     link: bool = True
     train: Callable[[Sock, Any], int] | None = None
+    sack_train: Callable[[Sock, Any], bool] | None = None
     export_model: Callable[[Sock], dict[str, int]] | None = None
     import_model: Callable[[Sock, Mapping[str, int]], None] | None = None
     phase: Callable[[Sock], str] | None = None

@@ -127,21 +127,23 @@ class Fifo:
         n = len(arrivals)
         bits_ns = size * 8 * NS_PER_S
         service = self._service_train(n, bits_ns)
-        start = arrivals.copy()
-        start[1:] -= service[:-1]
-        if start[0] < self.last_ns:
-            start[0] = self.last_ns
-        departures = service + np.maximum.accumulate(start)
-        served = n
         if self._recent is None:
             self._recent = np.array(self._backlog, dtype=np.int64)[-self.limit :]
         known = len(self._recent)
-        inside = np.concatenate((self._recent, departures))
+        inside = np.empty(known + n, dtype=np.int64)
+        inside[:known] = self._recent
+        departures = inside[known:]
+        departures[0] = max(int(arrivals[0]), self.last_ns)
+        np.subtract(arrivals[1:], service[:-1], out=departures[1:])
+        np.maximum.accumulate(departures, out=departures)
+        departures += service
+        served = n
         skip = self.limit - known  # the first packet that has `limit` others before it
         if skip < n:
             full = inside[: n - skip] > arrivals[skip:]
-            if full.any():
-                served = skip + int(full.argmax())
+            first = int(full.argmax())
+            if full[first]:
+                served = skip + first
         if served:
             out[:served] = departures[:served]
             self.last_ns = int(departures[served - 1])

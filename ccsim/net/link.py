@@ -194,7 +194,8 @@ class Link:
     def _sample(self, times: range, arrivals: Values) -> None:
         """Sample at ``times`` [ns]: packets inside, drops and losses so far, bytes departed."""
         inside = _count_until(arrivals, times)
-        gone = self._inside.searchsorted(times, side="right").tolist()
+        left_ns = memoryview(self._inside)
+        gone = [bisect_right(left_ns, t) for t in times]
         for t, arrived, left in zip(times, inside, gone, strict=True):
             departed = self._departed + left
             drops, losses = self._drops_until(t)
@@ -279,6 +280,5 @@ def _accepted(arrivals: Values, departures: Values) -> tuple[Values, Values]:
 
 def _count_until(arrivals: Values, times: range) -> list[int]:
     """Return how many arrived up to each of the times."""
-    if isinstance(arrivals, list):
-        return [bisect_right(arrivals, t) for t in times]
-    return np.searchsorted(arrivals, times, side="right").tolist()
+    known = arrivals if isinstance(arrivals, list) else memoryview(arrivals)
+    return [bisect_right(known, t) for t in times]

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import AckRow
+from ccsim.tcp.sack import Blocks
 
-__all__ = ["AckRows", "AckTrainRows"]
+__all__ = ["AckRows", "AckTrainRows", "SackTrainRows", "TrainRows"]
 
 Column = NDArray[np.int64]
 
 ROWS_AT_ONCE = 64  # ACKs of a train that are turned into rows together
 
 
-class AckTrainRows:
-    """Plain ACKs as columns: arrival at the sender [ns], packets acknowledged, echoed send time
-    [us]."""
+class TrainRows(ABC):
+    """ACKs as columns: arrival at the sender [ns], and the packet number that changes from one to
+    the next."""
 
-    __slots__ = ("_first", "_rows", "at", "echo_us", "retry", "t", "una")
+    __slots__ = ("_first", "_rows", "at", "numbers", "retry", "t")
 
-    def __init__(self, t: Column, una: Column, echo_us: Column) -> None:
+    def __init__(self, t: Column, numbers: Column) -> None:
         self.t = t
-        self.una = una
-        self.echo_us = echo_us
+        self.numbers = numbers
         self.at = 0
         self.retry = 0
         self._rows: list[AckRow] = []
@@ -39,11 +42,48 @@ class AckTrainRows:
     def row(self, k: int) -> AckRow:
         """Return ACK ``k`` as the scalar path takes it."""
         if not self._first <= k < self._first + len(self._rows):
-            part = slice(k, k + ROWS_AT_ONCE)
-            columns = self.t[part].tolist(), self.una[part].tolist(), self.echo_us[part].tolist()
-            self._rows = [(t, una, echo, None) for t, una, echo in zip(*columns, strict=True)]
+            self._rows = self._part(slice(k, k + ROWS_AT_ONCE))
             self._first = k
         return self._rows[k - self._first]
+
+    @abstractmethod
+    def _part(self, part: slice) -> list[AckRow]:
+        """Return some of the ACKs as the scalar path takes them."""
+
+
+class AckTrainRows(TrainRows):
+    """Plain ACKs: ``numbers`` packets acknowledged, echoed send time [us]."""
+
+    __slots__ = ("echo_us",)
+
+    def __init__(self, t: Column, una: Column, echo_us: Column) -> None:
+        super().__init__(t, una)
+        self.echo_us = echo_us
+
+    def _part(self, part: slice) -> list[AckRow]:
+        columns = self.t[part].tolist(), self.numbers[part].tolist(), self.echo_us[part].tolist()
+        return [(t, una, echo, None) for t, una, echo in zip(*columns, strict=True)]
+
+
+class SackTrainRows(TrainRows):
+    """ACKs each of which SACKs one packet more: the first block ends before packet ``numbers``.
+
+    ``known`` are the packets acknowledged in order and where that block starts, ``rest`` the other
+    blocks, ``echo_us`` the echoed send time [us], all the same for all.
+    """
+
+    __slots__ = ("echo_us", "known", "rest")
+
+    def __init__(
+        self, t: Column, ends: Column, known: tuple[int, int], rest: Blocks, echo_us: int
+    ) -> None:
+        super().__init__(t, ends)
+        self.known, self.rest, self.echo_us = known, rest, echo_us
+
+    def _part(self, part: slice) -> list[AckRow]:
+        (una, start), rest, echo = self.known, self.rest, self.echo_us
+        columns = self.t[part].tolist(), self.numbers[part].tolist()
+        return [(t, una, echo, ((start, end), *rest)) for t, end in zip(*columns, strict=True)]
 
 
 class AckRows:
@@ -51,6 +91,7 @@ class AckRows:
     time says."""
 
     __slots__ = ("at", "back_ns", "rows")
+    retry = NEVER  # they are no train
 
     def __init__(self, rows: list[AckRow], back_ns: int = 0) -> None:
         self.rows = rows

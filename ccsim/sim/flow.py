@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from ccsim.kernel.ops import CaState
 from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch
 from ccsim.sim.ack_path import AckPath
-from ccsim.sim.acks import AckRows, AckTrainRows
+from ccsim.sim.acks import AckRows, SackTrainRows, TrainRows
+from ccsim.sim.arrivals import SACK_ROWS, TRAIN_ROWS, receive_columns
 from ccsim.sim.reception import Reception
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.writing import Writing, as_list, before_source
@@ -22,6 +24,7 @@ from ccsim.tcp.input import on_ack
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
 from ccsim.tcp.pacer import on_pacing_timer, send_paced
 from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.sack_train import may_take_sack_train, sack_train
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
 from ccsim.tcp.train import TrainOutcome, ack_train, may_take_train
@@ -34,7 +37,6 @@ Values = Column | list[int]
 TrainPath = Callable[[TcpSock, Column, Column, list[int]], TrainOutcome | None]
 
 PACED_TRAIN_ROWS = 24
-TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
 OPEN = int(CaState.OPEN)
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
@@ -87,7 +89,7 @@ class Flow(Writing):
         self.connected = False
         self.reception: Reception | None = None  # where packets are looked at one by one
         self.ack_path: AckPath | None = None  # what befalls ACKs on their way
-        self.acks: deque[AckTrainRows | AckRows] = deque()
+        self.acks: deque[TrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []  # sent in this window: times, packet numbers
         self.waiting: tuple[list[int], list[int]] = ([], [])  # sent, but not yet at the queue
         self.sent = 0
@@ -159,7 +161,7 @@ class Flow(Writing):
             else:
                 sk.fire_timer(timer)
 
-    def _next_rows(self) -> AckTrainRows | AckRows | None:
+    def _next_rows(self) -> TrainRows | AckRows | None:
         acks = self.acks
         while acks:
             rows = acks[0]
@@ -168,7 +170,7 @@ class Flow(Writing):
             acks.popleft()
         return None
 
-    def _take_acks(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
+    def _take_acks(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:
         """Process ACKs until something else comes first: as a train if that may be, else one by
         one."""
         if not self.connected:
@@ -176,23 +178,31 @@ class Flow(Writing):
             rows.at += 1
             self._established(t, echo_us)
             return
-        if isinstance(rows, AckTrainRows) and rows.at >= rows.retry:
-            sk = self.sk
-            if may_take_train(sk):
-                if self._take_train(rows, horizon_ns, ack_train, TRAIN_ROWS):
-                    return
-                rows.retry = rows.at + RETRY_ROWS
-            elif may_take_paced_train(sk):
-                if self._take_train(rows, horizon_ns, paced_train, PACED_TRAIN_ROWS):
-                    return
+        if isinstance(rows, TrainRows) and rows.at >= rows.retry:
+            path = self._train_path(rows)
+            if path is not None and self._take_train(rows, horizon_ns, *path):
+                return
+            if path is not None or isinstance(rows, SackTrainRows):
                 rows.retry = rows.at + RETRY_ROWS
         self._take_rows(rows, horizon_ns)
 
-    def _take_rows(self, rows: AckTrainRows | AckRows, horizon_ns: int) -> None:
+    def _train_path(self, rows: TrainRows) -> tuple[TrainPath, int] | None:
+        """Return what may take the ACKs at once, and of how many it makes sense."""
+        sk = self.sk
+        if isinstance(rows, SackTrainRows):
+            if may_take_sack_train(sk):
+                return partial(sack_train, known=rows.known, rest=rows.rest), SACK_ROWS
+        elif may_take_train(sk):
+            return ack_train, TRAIN_ROWS
+        elif may_take_paced_train(sk):
+            return paced_train, PACED_TRAIN_ROWS
+        return None
+
+    def _take_rows(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:
         sk, recorder = self.sk, self.recorder
         stop, back_ns = len(rows), 0
         row: Callable[[int], AckRow]
-        if isinstance(rows, AckTrainRows):
+        if isinstance(rows, TrainRows):
             row = rows.row
             if rows.retry > rows.at:
                 stop = min(stop, rows.retry)
@@ -223,20 +233,18 @@ class Flow(Writing):
                 watch, write_ns = self._watched()
         rows.at = k
 
-    def _take_train(
-        self, rows: AckTrainRows, horizon_ns: int, train: TrainPath, least: int
-    ) -> bool:
+    def _take_train(self, rows: TrainRows, horizon_ns: int, train: TrainPath, least: int) -> bool:
         start = rows.at
-        stop = int(np.searchsorted(rows.t, horizon_ns))
+        stop = len(rows) if rows.t[-1] < horizon_ns else int(rows.t.searchsorted(horizon_ns))
         if self.source is not None:
             stop = before_source(rows, stop, self.source)
         if stop - start < least:
             return False
         sk = self.sk
-        t, una = rows.t[start:stop], rows.una[start:stop]
+        t, numbers = rows.t[start:stop], rows.numbers[start:stop]
         instants = self.recorder.instants(int(t[0]), int(t[-1]))
         self._flush()
-        outcome = train(sk, t, una, instants)
+        outcome = train(sk, t, numbers, instants)
         if outcome is None:
             return False
         self.recorder.take(sk, outcome.samples)
@@ -316,11 +324,13 @@ class Flow(Writing):
         if self.path.access_ns:
             sent = sent - self.path.access_ns
         seqs = np.asarray(batch.seqs)
-        kept = departures >= 0
-        if not kept.all():
+        if int(departures.min()) < 0:
+            kept = departures >= 0
             arrivals, sent, seqs = arrivals[kept], sent[kept], seqs[kept]
             self.dropped += n - len(arrivals)
-        late = len(arrivals) - int(np.searchsorted(arrivals, self.run_end_ns))
+        late = 0
+        if len(arrivals) and arrivals[-1] >= self.run_end_ns:
+            late = len(arrivals) - int(arrivals.searchsorted(self.run_end_ns))
         self.arriving += late
         self.delivered += len(arrivals) - late
         self.receive(arrivals, seqs, sent)
@@ -355,33 +365,8 @@ class Flow(Writing):
         self.send_acks(acks)
 
     def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
-        """Give packets to the receiver: as trains where they come in plain order, else one by
-        one."""
-        receiver = self.receiver
-        done, n = 0, len(times)
-        while done < n:
-            acks: list[AckRow] = []
-            receiver.flush(int(times[done]) + 1, acks)
-            self.send_acks(acks)
-            count = receiver.plain_prefix(times[done:], seqs[done:]) if self.vector else 0
-            if count >= TRAIN_ROWS:
-                stop = done + count
-                at, numbers, echoes = receiver.receive_train(times[done:stop], sent_ns[done:stop])
-                if self.ack_path is not None:
-                    at, numbers, echoes = self.ack_path.train(at, numbers, echoes)
-                if len(at) and self.closed_ns is None:
-                    self.acks.append(AckTrainRows(at + self.path.back_ns, numbers, echoes))
-            else:
-                stop = min(n, done + max(count, 4 * TRAIN_ROWS))
-                acks = []
-                receiver.receive(
-                    times[done:stop].tolist(),
-                    seqs[done:stop].tolist(),
-                    (sent_ns[done:stop] // 1000).tolist(),
-                    acks,
-                )
-                self.send_acks(acks)
-            done = stop
+        """Give packets to the receiver, at once where that may be; its ACKs set out."""
+        receive_columns(self, times, seqs, sent_ns)
 
     def flush_receiver(self, horizon_ns: int) -> None:
         """Send the delayed ACK if it reaches the sender before the horizon: no packet can come

@@ -51,7 +51,8 @@ class Watchman:
         hooks: dict[str, Any] = {
             field.name: self._guard(ops, field.name, hook)
             for field in fields(ops)
-            if field.name in (*MEMBERS, "train") and (hook := getattr(ops, field.name)) is not None
+            if field.name in (*MEMBERS, "train", "sack_train")
+            and (hook := getattr(ops, field.name)) is not None
         }
         table = replace(ops, **hooks)
         self._tables[id(table)] = table

@@ -201,18 +201,24 @@ class FlowRecorder:
 
     def take(self, sk: TcpSock, samples: list[SenderSample]) -> None:
         """Write down the samples of a train."""
-        for sample in samples:
-            self._add(sk, sample)
-        if samples:
-            self.next_ns = samples[-1][0] + self.interval_ns
+        if not samples:
+            return
+        if len(self.rows) >= PACK_ROWS:
+            self.pack(sk)
+        state = (sk.total_retrans, int(sk.ca_state), self._index)
+        self.rows += [
+            (t, cwnd, ssthresh, srtt >> 3, flight, _bits(rate), una, delivered, *state)
+            for t, cwnd, ssthresh, srtt, flight, rate, una, delivered in samples
+        ]
+        self.next_ns = samples[-1][0] + self.interval_ns
 
     def _add(self, sk: TcpSock, sample: SenderSample) -> None:
         t, cwnd, ssthresh, srtt, flight, rate, una, delivered = sample
-        rate_bps = -1 if rate >= UNLIMITED_RATE else rate * 8
         state = (sk.total_retrans, int(sk.ca_state), self._index)
         if len(self.rows) >= PACK_ROWS:
             self.pack(sk)
-        self.rows.append((t, cwnd, ssthresh, srtt >> 3, flight, rate_bps, una, delivered, *state))
+        values = (t, cwnd, ssthresh, srtt >> 3, flight, _bits(rate), una, delivered)
+        self.rows.append((*values, *state))
 
     def trace(
         self,
@@ -253,6 +259,11 @@ class FlowRecorder:
         if source is not None:
             return source.payload_bytes(packets)
         return np.minimum(packets, self.bare_fin) * sk.mss_cache
+
+
+def _bits(rate: int) -> int:
+    """Return a pacing rate [bytes/s] as it is recorded: bit/s, -1 for unlimited."""
+    return -1 if rate >= UNLIMITED_RATE else rate * 8
 
 
 def link_trace(name: str, link: Link, end_ns: int, spill: Spill) -> LinkTrace:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, HEADER_BYTES, SYN_BYTES, SYN_SEQ
-from ccsim.sim.acks import AckTrainRows
+from ccsim.sim.acks import TrainRows
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.source import Source
 from ccsim.tcp.host import NEVER
@@ -152,11 +152,11 @@ class Writing(ABC):
         return ACK_SEQ not in as_list(seqs)
 
 
-def before_source(rows: AckTrainRows, stop: int, source: Source) -> int:
+def before_source(rows: TrainRows, stop: int, source: Source) -> int:
     """Return how many ACKs come before the source acts: those of the instant of a write, and those
     that do not wake it."""
     stop = min(stop, int(np.searchsorted(rows.t, source.next_ns, side="right")))
-    return min(stop, int(np.searchsorted(rows.una, source.wake_una)))
+    return min(stop, int(np.searchsorted(rows.numbers, source.wake_una)))
 
 
 def as_list(values: Values) -> list[int]:

@@ -7,6 +7,8 @@ the rate to the next they are equally spaced.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,14 +18,17 @@ from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit
 from ccsim.tcp.packets import APP_LIMITED
-from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
+from ccsim.tcp.rtt import set_rto
+from ccsim.tcp.rtt_train import fold_rounds
 from ccsim.tcp.sock import SEGS_NEVER_PACED, UNBOUNDED, TcpSock
 from ccsim.tcp.train import (
     AckColumns,
     SenderSample,
     TrainOutcome,
     in_plain_order,
+    rows_before,
     timers_keep_still,
+    unmarked,
 )
 
 __all__ = ["may_take_paced_train", "paced_train"]
@@ -62,12 +67,13 @@ def paced_train(
     packets = sk.packets
     if int(una[-1]) > sk.nxt or int(una[0]) + LEAST_IN_FLIGHT > sk.nxt:
         return None
-    if (packets.flags_np[sk.una - packets.base : int(una[-1]) - packets.base] & UNPLAIN).any():
+    if not unmarked(packets, sk.una, int(una[-1]), UNPLAIN):
         return None
     columns = AckColumns(sk, t, una)
-    if int(columns.acked.min()) < 1 or int(columns.ca_rtt.min()) < 1:
+    least_rtt = int(columns.ca_rtt.min())
+    if least_rtt < 1 or int(columns.acked.min()) < 1:
         return None
-    if not timers_keep_still(sk, t, columns.rtt):
+    if not timers_keep_still(sk, columns, least_rtt):
         return None
     acks = _rate_train(sk, columns)
     train = sk.ca_ops.train
@@ -151,12 +157,11 @@ def _rtt_and_samples(
     sample_times: list[int],
 ) -> list[SenderSample]:
     """Fold the RTT samples and return the state at the recording instants before the last ACK."""
-    t, una, nxt = columns.t[:k], columns.una, acks.nxt
-    last_t = int(t[-1])
-    wanted = [s for s in sample_times if s < last_t]
-    stops = (t.searchsorted(wanted, side="right") - 1).tolist() if wanted else []
-    srtts = _fold_rtt(sk, una[:k], columns.rtt, nxt, stops)
-    sent = sent_ns.searchsorted(wanted, side="right").tolist() if wanted else []
+    una = columns.una
+    wanted, stops = rows_before(columns.t[:k], sample_times)
+    srtts = fold_rounds(sk, una[:k], columns.rtt[:k], memoryview(acks.nxt).__getitem__, stops)
+    departures = memoryview(sent_ns)
+    sent = [bisect_right(departures, s) for s in wanted]
     sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
     taken: list[SenderSample] = []
     delivered0 = sk.delivered - sk.una
@@ -166,21 +171,6 @@ def _rtt_and_samples(
         flight = sk.nxt + count - ack
         taken.append((s, int(acks.cwnd[row]), ssthresh, srtt, flight, rate, ack, delivered0 + ack))
     return taken
-
-
-def _fold_rtt(sk: TcpSock, una: Column, rtt: Column, nxt: Column, stops: list[int]) -> list[int]:
-    """Fold the RTT samples, round by round; return ``srtt_us`` after each of the ACKs ``stops``."""
-    k = len(una)
-    found: list[int] = []
-    done = 0
-    while done < k:
-        round_end = int(una.searchsorted(sk.rtt_nxt, side="right"))  # first ACK beyond the round
-        stop = min(k, round_end + 1)
-        found += rtt_train(sk, rtt[done:stop], [row - done for row in stops if done <= row < stop])
-        if round_end < k:
-            end_of_round(sk, int(nxt[round_end]))
-        done = stop
-    return found
 
 
 def _stamp(sk: TcpSock, columns: AckColumns, acks: RateTrain, k: int, sent_ns: Column) -> None:

@@ -177,7 +177,7 @@ class Receiver:
 
     def receive_train(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
         """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return
-        the ACKs' times [ns], numbers and echoes [us].
+        the ACKs' times [ns], numbers and, before they are cut to microseconds, echoes [ns].
 
         While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from
         the last ACK.
@@ -237,6 +237,28 @@ class Receiver:
             self.delack_ns = self.host.expiry_ns(
                 int(times[waiting]), DELACK_MIN_NS // self.host.jiffy_ns
             )
+
+    @property
+    def sacks_alone(self) -> bool:
+        """Whether what is out of order elicits SACKs and nothing else."""
+        return self.host.sack and self.ecn is None and self.writer is None
+
+    def extends_sack(self, seq: int) -> bool:
+        """Tell whether `receive_sacked` can take packet ``seq`` and those that follow it, if
+        `sacks_alone`: beyond all that has arrived, each makes the first block grow by it."""
+        return bool(self.starts and self.sacks) and self.ends[-1] == self.sacks[0][1] == seq
+
+    def receive_sacked(self, count: int) -> tuple[tuple[int, int], Blocks, int]:
+        """Take so many packets at once (see `extends_sack`); return what their ACKs have in
+        common: the packets received in order and where the first block starts, the other blocks,
+        the echo [us]."""
+        start, end = self.sacks[0]
+        self.ends[-1] = end + count
+        self.sacks = ((start, end + count), *self.sacks[1:])
+        self.quick = max(0, self.quick - count)
+        self.unacked = 0
+        self.delack_ns = NEVER
+        return (self.rcv_nxt, start), self.sacks[1 : self.blocks_max], self.echo_us
 
     def _ack(self, t: int, acks: list[AckRow], duplicate: tuple[int, int] | None = None) -> None:
         blocks: Blocks | None = None

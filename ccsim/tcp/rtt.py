@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["end_of_round", "rtt_estimator", "rtt_train", "set_rto", "update_rtt"]
-
-RUNS_FROM = 32  # shorter trains are folded one by one: looking for runs would cost more
-NO_STOP = -2
+__all__ = ["end_of_round", "rtt_estimator", "set_rto", "update_rtt"]
 
 
 def rtt_estimator(sk: TcpSock, m: int) -> None:
@@ -67,84 +59,3 @@ def update_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int) -> None:
     rtt_estimator(sk, seq_rtt_us)
     sk.rto_jiffies = -(-((sk.srtt_us >> 3) + sk.rttvar_us) * 1000 // sk.host.jiffy_ns)  # set_rto
     sk.backoff = 0
-
-
-def rtt_train(sk: TcpSock, samples: NDArray[np.int64], stops: Sequence[int] = ()) -> list[int]:
-    """Fold ``samples`` [us] as `rtt_estimator` would one by one, without ending a round; return
-    ``srtt_us`` after each of the samples whose ascending indices, which may repeat, ``stops``
-    gives.
-
-    Integer EWMAs floor at every step, so they are not linear and cannot be jumped over; but a run
-    of equal samples ends in a state that no longer changes, and the rest of that run is skipped.
-    """
-    edges = _run_edges(samples, stops)
-    if edges is None:
-        return _fold_each(sk, samples.tolist(), stops)
-    srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
-    found = []
-    waiting = iter(stops)
-    next_stop = next(waiting, NO_STOP) + 1
-    values = samples[edges[:-1]].tolist()
-    for k, sample in enumerate(values):
-        end = edges[k + 1]
-        for _ in range(end - edges[k]):
-            m = sample - (srtt >> 3)
-            new_srtt = srtt + m or 1
-            if m < 0:
-                m = -m - (mdev >> 2)
-                if m > 0:
-                    m >>= 3
-            else:
-                m -= mdev >> 2
-            mdev += m
-            if mdev > mdev_max:
-                mdev_max = mdev
-            if m == 0 and new_srtt == srtt:
-                break
-            srtt = new_srtt
-        while end == next_stop:
-            found.append(srtt)
-            next_stop = next(waiting, NO_STOP) + 1
-    sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
-    if mdev_max > sk.rttvar_us:
-        sk.rttvar_us = mdev_max
-    return found
-
-
-def _run_edges(samples: NDArray[np.int64], stops: Sequence[int]) -> list[int] | None:
-    """Return where runs of equal samples begin, and the end; a run also ends after each stop. None
-    if there are few runs."""
-    n = len(samples)
-    if n <= RUNS_FROM:
-        return None
-    changes = np.flatnonzero(samples[1:] != samples[:-1])
-    if 2 * len(changes) > n:
-        return None
-    changes += 1
-    return sorted({0, n, *changes.tolist(), *(stop + 1 for stop in stops)})
-
-
-def _fold_each(sk: TcpSock, samples: list[int], stops: Sequence[int]) -> list[int]:
-    """Fold samples [us], none below 1, that hold no runs, as `rtt_train` does."""
-    srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
-    found: list[int] = []
-    done = 0
-    for stop in (*stops, len(samples) - 1):
-        for sample in samples[done : stop + 1]:
-            m = sample - (srtt >> 3)
-            srtt += m
-            if m < 0:
-                m = -m - (mdev >> 2)
-                if m > 0:
-                    m >>= 3
-            else:
-                m -= mdev >> 2
-            mdev += m
-            if mdev > mdev_max:
-                mdev_max = mdev
-        done = stop + 1
-        found.append(srtt)
-    sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
-    if mdev_max > sk.rttvar_us:
-        sk.rttvar_us = mdev_max
-    return found[:-1]

@@ -7,6 +7,8 @@ limited by the window alone, no pacing, no timer that fires. Everything else run
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,9 @@ from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import schedule_loss_probe
 from ccsim.tcp.pacing import pacing_rate
-from ccsim.tcp.rtt import end_of_round, rtt_train, set_rto
+from ccsim.tcp.packets import PacketColumns
+from ccsim.tcp.rtt import set_rto
+from ccsim.tcp.rtt_train import fold_rounds
 from ccsim.tcp.sock import TcpSock
 
 __all__ = [
@@ -27,7 +31,9 @@ __all__ = [
     "ack_train",
     "in_plain_order",
     "may_take_train",
+    "rows_before",
     "timers_keep_still",
+    "unmarked",
 ]
 
 Column = NDArray[np.int64]
@@ -66,9 +72,9 @@ class AckColumns:
         first_tx[1:] = packets.tx_us_np[self.last_rows[:-1] + 1]
         self.rtt = t_us - first_tx
         self.ca_rtt = t_us - last_tx
-        self.acked = acked = una.copy()
-        acked[0] -= sk.una
-        acked[1:] -= una[:-1]
+        self.acked = acked = np.empty_like(una)
+        acked[0] = una[0] - sk.una
+        np.subtract(una[1:], una[:-1], out=acked[1:])
 
 
 def may_take_train(sk: TcpSock) -> bool:
@@ -107,42 +113,17 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     ``sample_times`` are the recording instants [ns] after ``t[0]``; those before the last ACK taken
     are answered in the outcome, with the state that held then.
     """
-    una0, nxt0 = sk.una, sk.nxt
-    last_una = int(una[-1])
-    if (
-        last_una > nxt0
-        or int(una[0]) + 2 > nxt0
-        or 2 * last_una + len(una) + sk.snd_cwnd - una0 > sk.write_limit
-        or last_una + len(una) - una0 + sk.snd_cwnd > sk.rwnd
-    ):
-        return None
-    packets = sk.packets
-    row0 = una0 - packets.base
-    if (packets.flags_np[row0 : last_una - packets.base] & MARKED).any():
+    if not _has_room(sk, una) or not unmarked(sk.packets, sk.una, int(una[-1]), MARKED):
         return None
     columns = AckColumns(sk, t, una)
-    t_us, rtt, ca_rtt, last_tx = columns.t_us, columns.rtt, columns.ca_rtt, columns.last_tx
-    acked = columns.acked
+    acked, least_rtt = columns.acked, int(columns.ca_rtt.min())
     # Something stays in flight at every ACK, as the window never falls within a train.
     if int(acked.min()) < 1 or int(acked.max()) + 2 > sk.snd_cwnd:
         return None
-    if int(ca_rtt.min()) < 1 or not timers_keep_still(sk, t, rtt):
+    if least_rtt < 1 or not timers_keep_still(sk, columns, least_rtt):
         return None
-    host = sk.host
     sk.set_clock(int(t[0]))
-    acks = AckTrain(
-        t,
-        una,
-        acked,
-        ca_rtt,
-        snd_nxt=nxt0,
-        mss=sk.mss_cache,
-        jiffies0_ns=host.jiffies0_ns,
-        jiffy_ns=host.jiffy_ns,
-        in_flight=lambda: (
-            sk.mss_cache * (sk.delivered - una0 + una - packets.delivered_np[columns.last_rows])
-        ),
-    )
+    acks = _ack_train(sk, columns)
     train = sk.ca_ops.train
     assert train is not None
     ssthresh = sk.snd_ssthresh
@@ -150,101 +131,131 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     if not k:
         return None
     nxt = np.maximum.accumulate(una[:k] + acks.cwnd[:k])
-    if int(nxt[0]) < nxt0:
-        np.maximum(nxt, nxt0, out=nxt)
-    samples = _rtt_and_samples(sk, t[:k], una[:k], rtt[:k], acks.cwnd, nxt, ssthresh, sample_times)
-    sk.rtt_min_us = min(sk.rtt_min_us, int(ca_rtt[:k].min()))
-    sent_ns = _send(sk, t[:k], t_us, una, last_tx, nxt)
-    _settle(sk, t, t_us, una, last_tx, nxt, k)
+    if int(nxt[0]) < sk.nxt:
+        np.maximum(nxt, sk.nxt, out=nxt)
+    samples = _rtt_and_samples(sk, columns, k, acks.cwnd, nxt, ssthresh, sample_times)
+    if least_rtt < sk.rtt_min_us:
+        sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
+    sent_ns = _send(sk, columns, k, nxt)
+    _settle(sk, columns, k, nxt)
     return TrainOutcome(k, sent_ns, samples)
 
 
-def timers_keep_still(sk: TcpSock, t: Column, rtt: Column) -> bool:
+def _has_room(sk: TcpSock, una: Column) -> bool:
+    """Report whether ACKs up to ``una`` answer packets that were sent, leave some in flight, and
+    whatever the window grows to lets out nothing that is not written or not wanted."""
+    last, n, una0, nxt = int(una[-1]), len(una), sk.una, sk.nxt
+    return (
+        last <= nxt
+        and int(una[0]) + 2 <= nxt
+        and 2 * last + n + sk.snd_cwnd - una0 <= sk.write_limit
+        and last + n - una0 + sk.snd_cwnd <= sk.rwnd
+    )
+
+
+def _ack_train(sk: TcpSock, columns: AckColumns) -> AckTrain:
+    """Return the ACKs as the algorithm's ``train`` hook receives them."""
+    host, una, packets = sk.host, columns.una, sk.packets
+    before = sk.delivered - sk.una
+    return AckTrain(
+        columns.t,
+        una,
+        columns.acked,
+        columns.ca_rtt,
+        snd_nxt=sk.nxt,
+        mss=sk.mss_cache,
+        jiffies0_ns=host.jiffies0_ns,
+        jiffy_ns=host.jiffy_ns,
+        in_flight=lambda: sk.mss_cache * (before + una - packets.delivered_np[columns.last_rows]),
+    )
+
+
+def unmarked(packets: PacketColumns, start: int, end: int, marks: int) -> bool:
+    """Report whether packets from ``start`` to before ``end`` bear none of the ``marks``."""
+    a, b = start - packets.base, end - packets.base
+    return packets.flags.count(0, a, b) == b - a or not (packets.flags_np[a:b] & marks).any()
+
+
+def timers_keep_still(sk: TcpSock, columns: AckColumns, least_rtt: int) -> bool:
     """Report whether no timer can fire between these ACKs, from bounds that hold whatever the
-    smoothed RTT becomes."""
-    if sk.timer_ns < int(t[0]):
+    smoothed RTT becomes; no sample is below ``least_rtt`` [us]."""
+    t = columns.t
+    start, end = int(t[0]), int(t[-1])
+    if sk.timer_ns < start:
         return False
+    low = min(sk.srtt_us >> 3, least_rtt)
+    left = low + sk.host.rto_min_us - int(columns.rtt.max())
+    gap_us = (end - start) // 1000 + 1  # none is longer than all together
+    if gap_us <= 2 * low + TIMEOUT_MIN_US and 2 * gap_us < left:
+        return True
     gap_us = (int((t[1:] - t[:-1]).max()) if len(t) > 1 else 0) // 1000 + 1
-    rtt_low = min(sk.srtt_us >> 3, int(rtt.min()))
-    if gap_us > 2 * rtt_low + TIMEOUT_MIN_US:
-        return False
-    return gap_us < rtt_low + sk.host.rto_min_us - int(rtt.max()) - gap_us
+    return gap_us <= 2 * low + TIMEOUT_MIN_US and 2 * gap_us < left
+
+
+def rows_before(t: Column, sample_times: list[int]) -> tuple[list[int], list[int]]:
+    """Return the recording instants before the last of the times ``t`` [ns], and which row each
+    finds as the latest."""
+    times = memoryview(t)
+    wanted = sample_times[: bisect_left(sample_times, times[-1])]
+    return wanted, [bisect_right(times, s) - 1 for s in wanted]
 
 
 def _rtt_and_samples(
     sk: TcpSock,
-    t: Column,
-    una: Column,
-    rtt: Column,
+    columns: AckColumns,
+    k: int,
     cwnd: Column,
     nxt: Column,
     ssthresh: int,
     sample_times: list[int],
 ) -> list[SenderSample]:
     """Fold the RTT samples and return the state at the recording instants before the last ACK."""
-    last_t = int(t[-1])
-    wanted = [s for s in sample_times if s < last_t]
-    stops = (t.searchsorted(wanted, side="right") - 1).tolist() if wanted else []
-    srtts = _fold_rtt(sk, una, rtt, nxt, stops)
+    wanted, stops = rows_before(columns.t[:k], sample_times)
+    numbers, windows, sent = memoryview(columns.una), memoryview(cwnd), memoryview(nxt)
+    una, nxt0 = columns.una[:k], sk.nxt
+    srtts = fold_rounds(sk, una, columns.rtt[:k], lambda row: sent[row - 1] if row else nxt0, stops)
     taken: list[SenderSample] = []
+    delivered0 = sk.delivered - sk.una
     final_ssthresh, sk.snd_ssthresh = sk.snd_ssthresh, ssthresh
     for s, row, srtt in zip(wanted, stops, srtts, strict=True):
-        ack, window, after = int(una[row]), int(cwnd[row]), int(nxt[row])
-        before = int(nxt[row - 1]) if row else sk.nxt
+        ack, window = numbers[row], windows[row]
+        before = sent[row - 1] if row else nxt0
         rate = pacing_rate(sk, window, before - ack, srtt)
-        delivered = sk.delivered + ack - sk.una
-        taken.append((s, window, ssthresh, srtt, after - ack, rate, ack, delivered))
+        taken.append((s, window, ssthresh, srtt, sent[row] - ack, rate, ack, delivered0 + ack))
     sk.snd_ssthresh = final_ssthresh
     return taken
 
 
-def _fold_rtt(sk: TcpSock, una: Column, rtt: Column, nxt: Column, stops: list[int]) -> list[int]:
-    """Fold the RTT samples, round by round; return ``srtt_us`` after each of the ACKs ``stops``."""
-    k = len(una)
-    found: list[int] = []
-    done = 0
-    while done < k:
-        round_end = int(una.searchsorted(sk.rtt_nxt, side="right"))  # first ACK beyond the round
-        stop = min(k, round_end + 1)
-        found += rtt_train(sk, rtt[done:stop], [row - done for row in stops if done <= row < stop])
-        if round_end < k:
-            end_of_round(sk, int(nxt[round_end - 1]) if round_end else sk.nxt)
-        done = stop
-    return found
-
-
-def _send(
-    sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column
-) -> Column:
+def _send(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> Column:
     """Stamp the packets that each ACK lets out; return when each leaves [ns]."""
     packets = sk.packets
-    una0, nxt0 = sk.una, sk.nxt
-    count = int(nxt[-1]) - nxt0
+    nxt0, end = sk.nxt, int(nxt[-1])
+    count = end - nxt0
     if not count:
         return np.empty(0, dtype=np.int64)
-    if int(nxt[-1]) - packets.base > packets.capacity:
-        packets.make_room(una0, nxt0, count)
-    new = nxt.copy()
-    new[0] -= nxt0
-    new[1:] -= nxt[:-1]
-    rows = np.repeat(np.arange(len(t)), new)
-    a = nxt0 - packets.base
-    sent_us = t_us[rows]
-    packets.tx_us_np[a : a + count] = sent_us
-    packets.delivered_us_np[a : a + count] = sent_us
-    packets.delivered_np[a : a + count] = una[rows] + (sk.delivered - una0)
-    packets.first_tx_us_np[a : a + count] = last_tx[rows]
-    packets.flags_np[a : a + count] = 0
-    return t[rows]
+    if end - packets.base > packets.capacity:
+        packets.make_room(sk.una, nxt0, count)
+    new = np.empty_like(nxt)
+    new[0] = nxt[0] - nxt0
+    np.subtract(nxt[1:], nxt[:-1], out=new[1:])
+    rows = np.arange(k).repeat(new)
+    part = slice(nxt0 - packets.base, end - packets.base)
+    sent_us = packets.tx_us_np[part]
+    columns.t_us.take(rows, out=sent_us, mode="clip")
+    packets.delivered_us_np[part] = sent_us
+    delivered = packets.delivered_np[part]
+    columns.una.take(rows, out=delivered, mode="clip")
+    delivered += sk.delivered - sk.una
+    columns.last_tx.take(rows, out=packets.first_tx_us_np[part], mode="clip")
+    packets.flags_np[part] = 0
+    return columns.t.take(rows, mode="clip")
 
 
-def _settle(
-    sk: TcpSock, t: Column, t_us: Column, una: Column, last_tx: Column, nxt: Column, k: int
-) -> None:
+def _settle(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> None:
     """Leave the socket as the last ACK taken leaves it."""
-    last_ns = int(t[k - 1])
-    now_us = int(t_us[k - 1])
-    ack = int(una[k - 1])
+    last_ns = int(columns.t[k - 1])
+    now_us = last_ns // 1000
+    ack = int(columns.una[k - 1])
     nxt_before = int(nxt[k - 2]) if k > 1 else sk.nxt
     nxt_after = int(nxt[k - 1])
     sent = nxt_after - sk.nxt
@@ -253,15 +264,15 @@ def _settle(
     sk.una = ack
     sk.icsk_retransmits = 0
     sk.rack_advanced = True
-    sk.rack_mstamp_us = sk.first_tx_us = int(last_tx[k - 1])
+    sk.rack_mstamp_us = sk.first_tx_us = int(columns.last_tx[k - 1])
     sk.rack_rtt_us = now_us - sk.first_tx_us
     sk.rack_end = ack
     sk.sample_end = ack - 1
     set_rto(sk)
     sk.backoff = 0
     if sent:
-        row = int(np.searchsorted(nxt[:k], nxt_after))  # the last ACK that let something out
-        sk.lsnd_ns = sk.tcp_wstamp_ns = int(t[row])
+        row = bisect_left(memoryview(nxt), nxt_after)  # the last ACK that let something out
+        sk.lsnd_ns = sk.tcp_wstamp_ns = int(columns.t[row])
         sk.data_segs_out += sent
     sk.set_clock(last_ns)
     sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, nxt_before - ack, sk.srtt_us)

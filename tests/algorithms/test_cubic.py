@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from ccsim.kernel.fixed_point import cubic_root
@@ -209,3 +210,18 @@ def test_once_found_the_end_is_not_found_again() -> None:
     after_samples(sk, 50_000, 9)
     sk.snd_ssthresh = 1000
     assert after_samples(sk, 50_000, 30) == 1000
+
+
+@pytest.mark.parametrize(("known", "expected"), [(0, 41_000), (40_500, 40_500), (42_000, 41_000)])
+def test_a_train_of_sacks_lowers_the_least_rtt(known: int, expected: int) -> None:
+    sk = sender(100)
+    sk.ca.delay_min = known
+    assert cubic.sack_train(sk, np.array([41_500, 41_000, 43_000]))
+    assert sk.ca.delay_min == expected
+
+
+def test_a_train_of_sacks_after_a_curve_has_begun_is_left_to_the_hook() -> None:
+    sk = sender(100)
+    sk.ca.epoch_start = 5
+    assert not cubic.sack_train(sk, np.array([41_000]))
+    assert sk.ca.delay_min == 0

@@ -20,7 +20,7 @@ from ccsim.kernel import path_train, rate_train
 from ccsim.net import fifo, link, loss
 from ccsim.sim import engine, flow, fuzz
 from ccsim.sim.fuzz_scenarios import RandomDraw, make_example
-from ccsim.tcp import paced_train, receiver, rtt, train
+from ccsim.tcp import paced_train, receiver, rtt_train, sack_train, train
 from tests.sim.sim_rig import MS, plant, template
 from tests.sim.test_sim_equality import DIRECTED, SEEDS, check_text
 
@@ -120,32 +120,44 @@ MUTANTS = (
         seeds=(0,),
     ),
     Mutant(
-        "a constant run of RTT samples is cut short once the deviation is still",
-        rtt.rtt_train,
-        "if m == 0 and new_srtt == srtt:",
-        "if m == 0:",
-        seeds=(30,),
+        "a constant run of RTT samples always comes to rest",
+        rtt_train._Runs.fold,
+        "if steps > length:",
+        "if False:",
+        seeds=(3,),
     ),
     Mutant(
         "a round of RTT samples ends one ACK early in a train",
-        train._fold_rtt,
-        'una.searchsorted(sk.rtt_nxt, side="right")',
-        "una.searchsorted(sk.rtt_nxt)",
+        train.fold_rounds,
+        "bisect_right(numbers, sk.rtt_nxt)",
+        "bisect_right(numbers, sk.rtt_nxt - 1)",
         seeds=(3,),
     ),
     Mutant(
         "a train does not lower the minimum RTT",
         flow.ack_train,
-        "sk.rtt_min_us = min(sk.rtt_min_us, int(ca_rtt[:k].min()))",
+        "sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))",
         "pass",
         directed="the least RTT falls when another flow leaves the queue",
     ),
     Mutant(
         "trains do not stop where the source ends",
-        flow.ack_train,
-        "2 * last_una + len(una) + sk.snd_cwnd - una0 > sk.write_limit",
-        "False",
+        train._has_room,
+        "2 * last + n + sk.snd_cwnd - una0 <= sk.write_limit",
+        "True",
         seeds=(3,),
+    ),
+    Mutant(
+        "a train of SACKs forgets what it let out for the reduction",
+        sack_train._settle,
+        "sk.prr_out += sent",
+        "pass",
+    ),
+    Mutant(
+        "a sample within a train of SACKs sees the window of the ACK before",
+        sack_train._rtt_and_samples,
+        "cwnd = flight - (row + 1) + after",
+        "cwnd = flight - row + before",
     ),
     Mutant(
         "a train of packets forgets the one that waits for its ACK",
@@ -162,13 +174,6 @@ MUTANTS = (
         seeds=(12,),
     ),
     # --- trains of paced ACKs ---
-    Mutant(
-        "a round of RTT samples ends one ACK early in a paced train",
-        paced_train._fold_rtt,
-        'side="right"',
-        'side="left"',
-        seeds=(12,),
-    ),
     Mutant(
         "a rate sample counts the time of sending alone",
         paced_train._rate_train,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccsim.tcp.host import Host
-from ccsim.tcp.rtt import rtt_estimator, rtt_train, set_rto
+from ccsim.tcp.rtt import rtt_estimator, set_rto
 from ccsim.tcp.sender import Sender
 from tests.tcp.tcp_rig import MS
 
@@ -67,52 +66,6 @@ def test_a_constant_rtt_converges_to_itself() -> None:
 def test_the_initial_rto_is_a_second() -> None:
     assert Sender(Host()).rto_jiffies == 250
     assert Sender(Host(hz=1000)).rto_jiffies == 1000
-
-
-samples = st.lists(
-    st.tuples(st.integers(1, 400_000), st.integers(1, 70)).map(lambda run: [run[0]] * run[1]),
-    min_size=1,
-    max_size=12,
-).map(lambda runs: [sample for run in runs for sample in run])
-
-
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(
-    samples,
-    st.integers(1_000, 500_000),
-    st.sampled_from([200_000, 4_000]),
-    st.lists(st.floats(0, 0.999), max_size=5),
-)
-def test_a_train_of_samples_leaves_what_the_estimator_leaves(
-    values: list[int], first: int, rto_min_us: int, asked: list[float]
-) -> None:
-    stops = sorted(int(part * len(values)) for part in asked)
-    one, other = (Sender(Host(rto_min_us=rto_min_us)) for _ in "ab")
-    for sk in (one, other):
-        rtt_estimator(sk, first)
-    passed = []
-    for value in values:
-        rtt_estimator(one, value)
-        passed.append(one.srtt_us)
-    found = rtt_train(other, np.array(values), stops)
-    assert found == [passed[stop] for stop in stops]
-    for name in ("srtt_us", "mdev_us", "mdev_max_us", "rttvar_us"):
-        assert getattr(other, name) == getattr(one, name), name
-
-
-@pytest.mark.parametrize("cut", ["if m == 0:", "if new_srtt == srtt:"])
-def test_a_constant_run_that_is_cut_short_would_be_noticed(
-    cut: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import inspect
-
-    source = inspect.getsource(rtt_train)
-    assert source.count("if m == 0 and new_srtt == srtt:") == 1
-    namespace = dict(rtt_train.__globals__)
-    exec(source.replace("if m == 0 and new_srtt == srtt:", cut), namespace)
-    monkeypatch.setitem(globals(), "rtt_train", namespace["rtt_train"])
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - hypothesis wraps what differs
-        test_a_train_of_samples_leaves_what_the_estimator_leaves()
 
 
 # --- ticks and the wheel ---

@@ -24,6 +24,7 @@ __all__ = ["load_findings", "place_of"]
 
 BESIDE: dict[str, tuple[str, ...]] = {
     "train": ("sk", "acks"),
+    "sack_train": ("sk", "rtt_us"),
     "private": (),
     "export_model": ("sk",),
     "import_model": ("sk", "model"),

@@ -1,0 +1,249 @@
+"""The RTT estimator over a train of samples, exactly as `ccsim.tcp.rtt.rtt_estimator` one by one.
+
+Integer EWMAs floor at every step, so they are not linear and cannot be jumped over. But they come
+to rest: a run of equal samples ends in a state that no longer changes; and where samples keep
+within one microsecond, the state becomes a function of the latest few.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.tcp.rtt import end_of_round
+from ccsim.tcp.sock import TcpSock
+
+__all__ = ["fold_rounds", "fold_samples"]
+
+Column = NDArray[np.int64]
+
+RUNS_FROM = 32  # shorter trains are folded one by one: looking for runs would cost more
+BLOCKS_FROM = 512
+BLOCK_SHIFT = 5  # samples that are looked at together: 32
+BLOCK = 1 << BLOCK_SHIFT
+
+
+def fold_rounds(
+    sk: TcpSock, una: Column, rtt: Column, nxt_at: Callable[[int], int], stops: Sequence[int]
+) -> list[int]:
+    """Fold the samples ``rtt`` [us], none below 1, of ACKs that acknowledge ``una`` packets, with
+    the ends of rounds between them; return ``srtt_us`` after each of the ACKs ``stops`` (ascending
+    rows, which may repeat).
+
+    ``nxt_at(row)`` is the next packet number when an ACK arrives.
+    """
+    n = len(rtt)
+    samples = _as_folded(rtt)
+    numbers = memoryview(una)
+    found: list[int] = []
+    waiting = done = 0
+    while done < n:
+        round_end = bisect_right(numbers, sk.rtt_nxt)  # the first ACK beyond the round
+        end = min(n, round_end + 1)
+        while waiting < len(stops) and stops[waiting] < end:
+            row = stops[waiting] + 1
+            if row > done:
+                samples.fold(sk, done, row)
+                done = row
+            found.append(sk.srtt_us)
+            waiting += 1
+        if end > done:
+            samples.fold(sk, done, end)
+            done = end
+        if round_end < n:
+            end_of_round(sk, nxt_at(round_end))
+    return found
+
+
+def fold_samples(sk: TcpSock, rtt: Column, stops: Sequence[int] = ()) -> list[int]:
+    """Fold the samples ``rtt`` [us], none below 1, without ending a round; return ``srtt_us`` after
+    each of the samples ``stops`` (ascending rows, which may repeat)."""
+    samples = _as_folded(rtt)
+    found: list[int] = []
+    done = 0
+    for stop in (*stops, len(rtt) - 1):
+        if stop >= done:
+            samples.fold(sk, done, stop + 1)
+            done = stop + 1
+        found.append(sk.srtt_us)
+    return found[:-1]
+
+
+class _Samples(Protocol):
+    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+        """Fold the samples from ``start``, where the last call stopped, to before ``stop``."""
+
+
+def _as_folded(rtt: Column) -> _Samples:
+    """Return the samples in the form in which they are folded fastest."""
+    n = len(rtt)
+    if n <= RUNS_FROM:
+        return _Each(rtt)
+    changes = (rtt[1:] != rtt[:-1]).nonzero()[0]
+    if 8 * len(changes) <= n:
+        return _Runs(rtt, changes)
+    return _Blocks(rtt) if n >= BLOCKS_FROM else _Each(rtt)
+
+
+class _Each:
+    """Samples one by one."""
+
+    __slots__ = ("samples",)
+
+    def __init__(self, rtt: Column) -> None:
+        self.samples: list[int] = rtt.tolist()
+
+    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+        _fold_each(sk, self.samples[start:stop])
+
+
+def _fold_each(sk: TcpSock, samples: list[int]) -> None:
+    srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
+    for sample in samples:
+        m = sample - (srtt >> 3)
+        srtt += m
+        if m < 0:
+            m = -m - (mdev >> 2)
+            if m > 0:
+                m >>= 3
+        else:
+            m -= mdev >> 2
+        mdev += m
+        if mdev > mdev_max:
+            mdev_max = mdev
+    sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
+    if mdev_max > sk.rttvar_us:
+        sk.rttvar_us = mdev_max
+
+
+class _Runs:
+    """Runs of equal samples: once the state has come to rest nothing changes before the next."""
+
+    __slots__ = ("at", "ends", "still_until", "values")
+
+    def __init__(self, rtt: Column, changes: Column) -> None:
+        self.ends: list[int] = [*(changes + 1).tolist(), len(rtt)]
+        self.values: list[int] = [*rtt[changes].tolist(), int(rtt[-1])]
+        self.at = self.still_until = 0
+
+    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+        srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
+        if stop <= self.still_until and mdev <= mdev_max:
+            return
+        at = self.at
+        while start < stop:
+            sample, end = self.values[at], self.ends[at]
+            rest, mdev_rest, most, steps = _come_to_rest(srtt - (sample << 3), mdev)
+            if end <= stop:
+                at += 1
+            length = min(end, stop) - start
+            if steps > length:
+                rest, mdev_rest, most = _steps(srtt - (sample << 3), mdev, length)
+            else:
+                self.still_until = end
+            srtt, mdev = rest + (sample << 3), mdev_rest
+            if most > mdev_max:
+                mdev_max = most
+            start += length
+        self.at = at
+        sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
+        if mdev_max > sk.rttvar_us:
+            sk.rttvar_us = mdev_max
+
+
+@lru_cache(maxsize=1 << 14)
+def _come_to_rest(excess: int, mdev: int) -> tuple[int, int, int, int]:
+    """Fold equal samples until nothing changes; return what `_steps` does, and after how many that
+    was.
+
+    What happens depends on how far ``srtt_us`` is above the sample [us << 3], not on the sample.
+    """
+    steps = most = 0
+    while True:
+        next_excess, next_mdev, _ = _steps(excess, mdev, 1)
+        steps += 1
+        most = max(most, next_mdev)
+        if next_excess == excess and next_mdev == mdev:
+            return excess, mdev, most, steps
+        excess, mdev = next_excess, next_mdev
+
+
+def _steps(excess: int, mdev: int, count: int) -> tuple[int, int, int]:
+    """Fold ``count`` equal samples; return the excess and deviation after them, and the largest
+    deviation after any."""
+    most = 0
+    for _ in range(count):
+        m = -(excess >> 3)
+        excess += m
+        if m < 0:
+            m = -m - (mdev >> 2)
+            if m > 0:
+                m >>= 3
+        else:
+            m -= mdev >> 2
+        mdev += m
+        if mdev > most:
+            most = mdev
+    return excess, mdev, most
+
+
+class _Blocks:
+    """Samples that waver: a block of them within one microsecond is skipped once the state is at
+    rest between them.
+
+    With samples of r and r + 1 alone, ``srtt`` [us << 3] climbs or falls to 8 r + 7 after an r and
+    8 r + 8 after an r + 1, and stays with these two. From then on the deviation is 4 after a step
+    up and 3 after two equal samples, whatever it was, if it was 3 or 4; a step down keeps it.
+    """
+
+    __slots__ = ("high", "low", "samples")
+
+    def __init__(self, rtt: Column) -> None:
+        whole = rtt[: len(rtt) >> BLOCK_SHIFT << BLOCK_SHIFT].reshape(-1, BLOCK)
+        self.low: list[int] = whole.min(axis=1).tolist()
+        self.high: list[int] = whole.max(axis=1).tolist()
+        self.samples = memoryview(rtt)
+
+    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+        while start < stop:
+            end = min((start | (BLOCK - 1)) + 1, stop)
+            if end - start == BLOCK:
+                end = self._skip(sk, start, stop)
+                if end > start:
+                    start = end
+                    continue
+                end = start + BLOCK
+            _fold_each(sk, self.samples[start:end].tolist())
+            start = end
+
+    def _skip(self, sk: TcpSock, start: int, stop: int) -> int:
+        """Skip the whole blocks from ``start`` on, and before ``stop``, over which the state is at
+        rest; return the sample after them."""
+        low, high = self.low, self.high
+        srtt, mdev = sk.srtt_us, sk.mdev_us
+        first, last = start >> BLOCK_SHIFT, stop >> BLOCK_SHIFT
+        block = first
+        r = srtt >> 3
+        if mdev < 4 and mdev <= sk.mdev_max_us:  # samples of r change nothing
+            while block < last and low[block] == r == high[block]:
+                block += 1
+        if block > first:
+            return block << BLOCK_SHIFT
+        r = (srtt - 7) >> 3
+        if (srtt & 7) not in (7, 0) or mdev not in (3, 4) or sk.mdev_max_us < 4:
+            return start
+        while block < last and low[block] >= r and high[block] <= r + 1:
+            block += 1
+        if block == first:
+            return start
+        stop = block << BLOCK_SHIFT
+        before, middle, latest = self.samples[stop - 3 : stop]
+        sk.srtt_us = 8 * r + 7 + (latest - r)
+        rises = middle > before if latest < middle else latest > middle
+        sk.mdev_us = 4 if rises else 3
+        return stop
