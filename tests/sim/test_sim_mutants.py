@@ -20,7 +20,7 @@ from ccsim.kernel import path_train, rate_train
 from ccsim.net import fifo, link, loss
 from ccsim.sim import engine, flow, fuzz
 from ccsim.sim.fuzz_scenarios import RandomDraw, make_example
-from ccsim.tcp import paced_train, receiver, rtt_train, sack_train, train
+from ccsim.tcp import paced_train, receiver, rtt_train, train
 from tests.sim.sim_rig import MS, plant, template
 from tests.sim.test_sim_equality import DIRECTED, SEEDS, check_text
 
@@ -148,18 +148,6 @@ MUTANTS = (
         seeds=(3,),
     ),
     Mutant(
-        "a train of SACKs forgets what it let out for the reduction",
-        sack_train._settle,
-        "sk.prr_out += sent",
-        "pass",
-    ),
-    Mutant(
-        "a sample within a train of SACKs sees the window of the ACK before",
-        sack_train._rtt_and_samples,
-        "cwnd = flight - (row + 1) + after",
-        "cwnd = flight - row + before",
-    ),
-    Mutant(
         "a train of packets forgets the one that waits for its ACK",
         receiver.Receiver._every_second,
         "first = 1 - self.unacked",
@@ -205,15 +193,15 @@ MUTANTS = (
     Mutant(
         "a sample misses the packet that leaves at its instant",
         paced_train._rtt_and_samples,
-        'sent_ns.searchsorted(wanted, side="right")',
-        "sent_ns.searchsorted(wanted)",
+        "bisect_right(departures, s)",
+        "bisect_right(departures, s - 1)",
         directed="samples fall on departures of paced packets",
     ),
     Mutant(
         "samples that the application limited count as the path's",
         paced_train.paced_train,
-        "& UNPLAIN).any()",
-        "& MARKED).any()",
+        "int(una[-1]), UNPLAIN)",
+        "int(una[-1]), MARKED)",
         directed="an application is silent, then fills the pipe again",
     ),
     Mutant(
