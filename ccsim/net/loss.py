@@ -9,6 +9,7 @@ __all__ = ["BernoulliLoss"]
 
 GOLDEN = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
+DRAWS_AHEAD = 256  # made together where packets are drawn one by one
 
 
 class BernoulliLoss:
@@ -20,21 +21,32 @@ class BernoulliLoss:
 
     def __init__(self, probability: float, seed: int) -> None:
         self.threshold = int(probability * (1 << 53))
-        self.state = seed & MASK
+        self._reached = seed & MASK  # the stream's state behind the numbers that are ahead
+        self._ahead: list[int] = []  # the next numbers of 53 bits, the last of them first
+
+    @property
+    def state(self) -> int:
+        """The stream's state: the seed, and so many times the golden ratio as were drawn."""
+        return (self._reached - len(self._ahead) * GOLDEN) & MASK
 
     def draw(self) -> bool:
         """Report whether the next packet is lost."""
-        self.state = z = (self.state + GOLDEN) & MASK
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        return (z ^ (z >> 31)) >> 11 < self.threshold
+        if not self._ahead:
+            self._ahead = self._generate(DRAWS_AHEAD)[::-1].tolist()
+        return self._ahead.pop() < self.threshold
 
     def draw_many(self, n: int) -> NDArray[np.bool_]:
         """Return the next ``n`` draws."""
+        ahead = self._ahead[: -n - 1 : -1]
+        del self._ahead[len(self._ahead) - len(ahead) :]
+        drawn = np.array(ahead, dtype=np.uint64), self._generate(n - len(ahead))
+        return np.concatenate(drawn) < np.uint64(self.threshold)
+
+    def _generate(self, n: int) -> NDArray[np.uint64]:
+        """Return the next ``n`` numbers of 53 bits."""
         steps = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(GOLDEN)
-        z = steps + np.uint64(self.state)
-        self.state = (self.state + n * GOLDEN) & MASK
+        z = steps + np.uint64(self._reached)
+        self._reached = (self._reached + n * GOLDEN) & MASK
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = (z ^ (z >> np.uint64(31))) >> np.uint64(11)
-        return z < np.uint64(self.threshold)
+        return (z ^ (z >> np.uint64(31))) >> np.uint64(11)

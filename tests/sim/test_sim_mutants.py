@@ -114,7 +114,7 @@ MUTANTS = (
     ),
     Mutant(
         "many draws advance the loss stream by one too few",
-        loss.BernoulliLoss.draw_many,
+        loss.BernoulliLoss._generate,
         "n * GOLDEN",
         "(n - 1) * GOLDEN",
         seeds=(0,),
