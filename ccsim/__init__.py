@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ccsim.compiled import use as _use_compiled
+
 if TYPE_CHECKING:
     from ccsim.api import (
         AlgorithmReport,
@@ -34,6 +36,8 @@ __all__ = [
 ]
 
 _ERRORS = ("AlgorithmError", "CcsimError", "ResultsError", "ScenarioError")
+
+_use_compiled()
 
 
 def __getattr__(name: str) -> Any:

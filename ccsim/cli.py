@@ -214,6 +214,7 @@ def _add_other_verbs(verbs: Verbs) -> None:
         ("ccsim.cli_verify", "add_verify_trace", subjects),
         ("ccsim.cli_fuzz", "add_parsers", verbs),
         ("ccsim.cli_bench", "add_parsers", verbs),
+        ("ccsim.cli_compile", "add_parsers", verbs),
         ("ccsim.cli_study", "add_parsers", verbs),
         ("ccsim.cli_report", "add_parsers", verbs),
         ("ccsim.cli_search", "add_parsers", verbs),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+os.environ["CCSIM_PURE"] = "1"  # what the developer has compiled is tested in tests/compiled alone
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.compiled import in_use
 from ccsim.sim.acks import AckTrainRows, SackTrainRows
 from ccsim.tcp.receiver import AckRow
 
@@ -20,7 +21,7 @@ __all__ = ["SACK_ROWS", "TRAIN_ROWS", "Runs", "receive_columns"]
 
 Column = NDArray[np.int64]
 
-TRAIN_ROWS = 12  # shorter trains cost more than their ACKs one by one
+TRAIN_ROWS = 32 if in_use() else 12  # shorter trains cost more than their ACKs one by one
 SACK_ROWS = 16  # of packets beyond a gap
 ROWS_ONE_BY_ONE = 48  # before a train is tried again
 

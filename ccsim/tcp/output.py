@@ -48,7 +48,7 @@ OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
 NS_PER_S = 1_000_000_000
 
 
-def write_xmit(sk: TcpSock, *, probe: bool = False) -> bool:
+def write_xmit(sk: TcpSock, probe: bool = False) -> bool:
     """Send new data while window and pacer allow; ``probe`` sends one packet beyond the window
     (``tcp_write_xmit``).
 

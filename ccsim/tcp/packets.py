@@ -29,7 +29,8 @@ class PacketColumns:
 
     ``tx_us`` time of the latest transmission [us]; ``delivered``, ``delivered_us``, ``first_tx_us``
     the stamps that a rate sample needs (``tx.delivered``, ``tx.delivered_mstamp``,
-    ``tx.first_tx_mstamp``); ``flags`` the marks above. ``*_np`` are NumPy views of the same memory.
+    ``tx.first_tx_mstamp``); ``flags`` the marks above. ``*_np`` are NumPy views of the same memory,
+    ``flags_bytes`` the flags as bytes.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class PacketColumns:
         "first_tx_us",
         "first_tx_us_np",
         "flags",
+        "flags_bytes",
         "flags_np",
         "tx_us",
         "tx_us_np",
@@ -52,6 +54,7 @@ class PacketColumns:
     delivered_us: array[int]
     first_tx_us: array[int]
     flags: bytearray
+    flags_bytes: bytearray
     tx_us_np: NDArray[np.int64]
     delivered_np: NDArray[np.int64]
     delivered_us_np: NDArray[np.int64]
@@ -68,7 +71,7 @@ class PacketColumns:
             column = array("q", bytes(8 * capacity))
             setattr(self, name, column)
             setattr(self, name + "_np", np.frombuffer(column, dtype=np.int64))
-        self.flags = bytearray(capacity)
+        self.flags = self.flags_bytes = bytearray(capacity)
         self.flags_np = np.frombuffer(self.flags, dtype=np.uint8)
 
     def make_room(self, una: int, nxt: int, count: int) -> None:

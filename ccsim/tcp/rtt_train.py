@@ -242,7 +242,7 @@ class _Blocks:
         if block == first:
             return start
         stop = block << BLOCK_SHIFT
-        before, middle, latest = self.samples[stop - 3 : stop]
+        before, middle, latest = self.samples[stop - 3 : stop].tolist()
         sk.srtt_us = 8 * r + 7 + (latest - r)
         rises = middle > before if latest < middle else latest > middle
         sk.mdev_us = 4 if rises else 3

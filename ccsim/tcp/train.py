@@ -173,7 +173,7 @@ def _ack_train(sk: TcpSock, columns: AckColumns) -> AckTrain:
 def unmarked(packets: PacketColumns, start: int, end: int, marks: int) -> bool:
     """Report whether packets from ``start`` to before ``end`` bear none of the ``marks``."""
     a, b = start - packets.base, end - packets.base
-    return packets.flags.count(0, a, b) == b - a or not (packets.flags_np[a:b] & marks).any()
+    return packets.flags_bytes.count(0, a, b) == b - a or not (packets.flags_np[a:b] & marks).any()
 
 
 def timers_keep_still(sk: TcpSock, columns: AckColumns, least_rtt: int) -> bool:

@@ -13,7 +13,7 @@ __all__ = ["arm", "rearm_rto", "schedule_loss_probe", "set_xmit_timer", "settle_
 OPEN, CWR = int(CaState.OPEN), int(CaState.CWR)
 
 
-def arm(sk: TcpSock, kind: int, delay_jiffies: int, *, pace: bool = True) -> None:
+def arm(sk: TcpSock, kind: int, delay_jiffies: int, pace: bool = True) -> None:
     """Set the retransmission timer (``tcp_reset_xmit_timer``).
 
     Nearly every such timer is set anew before it is due. So what it depends on is noted,
@@ -68,7 +68,7 @@ def rearm_rto(sk: TcpSock) -> None:
     arm(sk, TIMER_RTO, rto)
 
 
-def schedule_loss_probe(sk: TcpSock, *, advancing_rto: bool) -> bool:
+def schedule_loss_probe(sk: TcpSock, advancing_rto: bool) -> bool:
     """Set the probe timer to two round trips, unless the RTO comes first (RFC 8985 section 7.2,
     ``tcp_schedule_loss_probe``).
 

@@ -1,0 +1,47 @@
+"""The verb that compiles the scalar path, and takes that back."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+__all__ = ["add_parsers"]
+
+
+def add_parsers(verbs: Any) -> None:
+    """Add ``compile``."""
+    parser = verbs.add_parser(
+        "compile",
+        help="compile the scalar path (needs a C compiler)",
+        description="Compile the scalar path of the simulator to machine code, into the user's "
+        "cache. Results have the same bytes, sooner. CCSIM_PURE=1 in the environment runs without "
+        "it; a change of the sources does, too, until they are compiled again.",
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--status", action="store_true", help="only say whether it is in use")
+    group.add_argument("--remove", action="store_true", help="remove everything compiled")
+    parser.add_argument(
+        "--jobs", type=int, default=None, metavar="N", help="compile so many files at once"
+    )
+    parser.set_defaults(func=_compile)
+
+
+def _compile(args: argparse.Namespace) -> int:
+    from ccsim.compiled import compiled_folder, in_use
+    from ccsim.experiment.compiling import compile_modules, remove_compiled
+    from ccsim.experiment.parallel import default_jobs
+
+    if args.status:
+        folder = compiled_folder()
+        state = "in use" if in_use() else "there, not used" if folder.is_dir() else "not compiled"
+        print(f"{state:<12}{folder}" if len(state) < 12 else f"{state} {folder}")
+        return 0
+    if args.remove:
+        print(f"removed     {remove_compiled()}")
+        return 0
+    start = time.perf_counter()
+    folder, new = compile_modules(max(args.jobs or default_jobs(), 1))
+    took = f" in {time.perf_counter() - start:.0f} s" if new else ", was there already"
+    print(f"compiled    {folder}{took}")
+    return 0

@@ -1,0 +1,119 @@
+"""The scalar path compiled to machine code, where the user has had it compiled (``ccsim compile``).
+
+The same Python files, typed by the ``.pxd`` files beside them, are what is compiled; results have
+the same bytes either way. What was compiled lies in the user's cache under a name made of the
+content of those files, so it is never used for other sources than its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import sys
+import sysconfig
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+__all__ = [
+    "MODULES",
+    "SHARED",
+    "cache_folder",
+    "compiled_folder",
+    "extension",
+    "in_use",
+    "use",
+    "why_not",
+]
+
+MODULES = (
+    *("ccsim.kernel.ops", "ccsim.kernel.sock", "ccsim.kernel.kfuncs"),
+    *("ccsim.net.fifo", "ccsim.tcp.packets", "ccsim.tcp.sock", "ccsim.tcp.pacing"),
+    *("ccsim.tcp.rtt", "ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack"),
+    *("ccsim.tcp.cwnd", "ccsim.tcp.sack", "ccsim.tcp.output", "ccsim.tcp.recovery_ack"),
+    *("ccsim.tcp.alert", "ccsim.tcp.input", "ccsim.tcp.pacer", "ccsim.tcp.receiver"),
+    "ccsim.tcp.rtt_train",
+)
+SHARED = "ccsim._cython"
+"""What Cython's modules have in common; there is no Python file of it."""
+PACKAGE = Path(__file__).parent
+OTHERS_MAY_WRITE = 0o022
+
+
+def cache_folder() -> Path:
+    """Return the folder, maybe not there yet, that holds everything compiled for this user."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "ccsim"
+
+
+def compiled_folder(package: Path = PACKAGE) -> Path:
+    """Return where the modules compiled from the package's present sources lie, if they do."""
+    digest = hashlib.sha256()
+    for name in MODULES:
+        stem = package.joinpath(*name.split(".")[1:])
+        for path in (stem.with_suffix(".py"), stem.with_suffix(".pxd")):
+            content = path.read_bytes()
+            digest.update(f"{name}\0{path.suffix}\0{len(content)}\0".encode() + content)
+    return cache_folder() / f"{digest.hexdigest()[:16]}-{sysconfig.get_config_var('SOABI')}"
+
+
+def extension(folder: Path, module: str) -> Path:
+    """Return the file of a compiled module."""
+    return folder / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
+
+
+def why_not() -> str:
+    """Return why this interpreter cannot use compiled modules; empty if it can."""
+    if sys.implementation.name != "cpython":
+        return f"needs CPython, this is {sys.implementation.name}"
+    if struct.calcsize("l") < struct.calcsize("q"):
+        return "needs a platform whose C long has 64 bits"
+    return ""
+
+
+def use() -> bool:
+    """Let the modules be imported as compiled from now on, if they are and nothing forbids it.
+
+    ``CCSIM_PURE=1`` in the environment forbids it, and so does a folder that others may write to.
+    """
+    if os.environ.get("CCSIM_PURE") or not cache_folder().is_dir() or why_not():
+        return False
+    folder = compiled_folder()
+    if not _is_ours(folder) or in_use():
+        return in_use()
+    sys.meta_path.insert(0, _Finder(folder))
+    return True
+
+
+def in_use() -> bool:
+    """Report whether the modules are imported as compiled."""
+    return any(isinstance(finder, _Finder) for finder in sys.meta_path)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Report whether a folder is there, and nobody else could have put anything into it."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    if not hasattr(os, "geteuid"):
+        return True
+    return status.st_uid == os.geteuid() and not status.st_mode & OTHERS_MAY_WRITE
+
+
+class _Finder:
+    """Finds the compiled modules by their names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = {name: str(extension(folder, name)) for name in (*MODULES, SHARED)}
+
+    def find_spec(
+        self, name: str, path: object = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where a compiled module lies; None for all others."""
+        if name not in self.files:
+            return None
+        file = self.files[name]
+        return spec_from_file_location(name, file, loader=ExtensionFileLoader(name, file))

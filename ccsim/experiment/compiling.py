@@ -1,0 +1,132 @@
+"""Compiling the scalar path with Cython: the same sources, typed by the ``.pxd`` files beside
+them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ccsim.compiled import (
+    MODULES,
+    PACKAGE,
+    SHARED,
+    cache_folder,
+    compiled_folder,
+    extension,
+    why_not,
+)
+from ccsim.errors import CcsimError
+
+__all__ = ["build", "compile_modules", "remove_compiled"]
+
+INSTALL = "pip install 'ccsim[compile]'"
+DIRECTIVES = {
+    "language_level": 3,
+    "infer_types": True,
+    "annotation_typing": False,  # the .pxd files say what is an integer of C
+    "overflowcheck": True,  # an integer that does not fit is an error, never another integer
+    "initializedcheck": False,
+}
+FLAGS = ["-O2", "-g0"]
+LAST_LINES = 12  # of the compiler's, which an error shows
+
+
+def compile_modules(jobs: int) -> tuple[Path, bool]:
+    """Compile the package's present sources into the user's cache; return where they lie, and
+    whether that was done now.
+
+    Nothing is half-written: the folder appears when it is complete. CcsimError if Cython or a C
+    compiler is missing, or if they fail.
+    """
+    reason = why_not()
+    if reason:
+        raise CcsimError(f"compile: {reason}; everything runs without it, only slower")
+    missing = [name for name in ("Cython", "setuptools") if find_spec(name) is None]
+    if missing:
+        raise CcsimError(f"compile: needs {' and '.join(missing)}: {INSTALL}")
+    folder = compiled_folder()
+    if folder.is_dir():
+        return folder, False
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as scratch:
+            done = Path(scratch) / "done"
+            _build_apart(Path(scratch) / "src", done, jobs)
+            done.chmod(0o700)
+            os.replace(done, folder)
+    except OSError as error:
+        raise CcsimError(
+            f"compile: cannot write {folder}: {error.strerror or error}; "
+            "XDG_CACHE_HOME names another place"
+        ) from error
+    return folder, True
+
+
+def remove_compiled() -> int:
+    """Remove everything that was compiled, for whatever sources; return how many builds it were."""
+    folders = [path for path in cache_folder().glob("*") if path.is_dir()]
+    for path in folders:
+        shutil.rmtree(path)
+    return len(folders)
+
+
+def _build_apart(sources: Path, done: Path, jobs: int) -> None:
+    """Compile a copy of the sources in a process of its own, which may print what it likes."""
+    for name in MODULES:
+        stem = PACKAGE.joinpath(*name.split(".")[1:])
+        target = sources.joinpath(*name.split("."))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".py", ".pxd"):
+            shutil.copyfile(stem.with_suffix(suffix), target.with_suffix(suffix))
+    for folder in {sources / "ccsim", *(path.parent for path in sources.rglob("*.py"))}:
+        (folder / "__init__.py").touch()
+    code = f"from ccsim.experiment.compiling import build; build({str(done)!r}, {jobs})"
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=sources,
+        env={**os.environ, "PYTHONPATH": paths, "CCSIM_PURE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode:
+        last = "\n".join((ran.stdout + ran.stderr).splitlines()[-LAST_LINES:])
+        raise CcsimError(f"compile: failed; is there a C compiler? Its last words:\n{last}")
+
+
+def build(done: str, jobs: int) -> None:
+    """Compile the modules under the working directory into the folder ``done``."""
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+
+    sources = {name: Path(*name.split(".")).with_suffix(".py") for name in MODULES}
+    sources[SHARED] = Path(*SHARED.split(".")).with_suffix(".c")
+    subprocess.run(
+        [sys.executable, "-m", "cython", f"--generate-shared={sources[SHARED]}"], check=True
+    )
+    extensions: Sequence[Extension] = [
+        Extension(name, [str(source)], extra_compile_args=FLAGS) for name, source in sources.items()
+    ]
+    extensions = cythonize(
+        extensions,
+        nthreads=jobs,
+        compiler_directives=DIRECTIVES,
+        shared_utility_qualified_name=SHARED,
+    )
+    distribution = Distribution({"name": "ccsim", "ext_modules": extensions})
+    command = distribution.get_command_obj("build_ext")
+    command.build_lib = "lib"
+    command.build_temp = "temp"
+    command.parallel = jobs
+    command.ensure_finalized()
+    command.run()
+    Path(done).mkdir()
+    for name in sources:
+        built = next(Path("lib").joinpath(*name.split(".")[:-1]).glob(f"{name.split('.')[-1]}.*"))
+        os.replace(built, extension(Path(done), name))

@@ -1,0 +1,16 @@
+"""C types for `ccsim compile`: they belong to the Python file beside this one."""
+
+from ccsim.tcp.sock cimport TcpSock
+from ccsim.tcp.packets cimport PacketColumns
+
+cdef int EVER_RETRANS, LOST, RECOVERY, REO_WND_STEPS_MAX, RETRANS, SACKED, TIMEOUT_MIN_US, TIMER_REO
+
+cpdef rack_advance(TcpSock sk, long long flags, long long end, long long tx_us)
+cpdef long long rack_reo_wnd(TcpSock sk)
+cpdef rack_update_reo_wnd(TcpSock sk)
+cpdef mark_skb_lost(TcpSock sk, long long seq)
+cpdef bint rack_mark_lost(TcpSock sk)
+cpdef long long mark_lost(TcpSock sk)
+cdef long long _deadline(TcpSock sk)
+cdef long long _judge_originals(TcpSock sk, long long seq, long long deadline)
+cdef long long _judge_retransmits(TcpSock sk, long long deadline)

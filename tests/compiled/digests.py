@@ -1,0 +1,65 @@
+"""What simulations leave, as digests by name: run in a process of its own, compiled or pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = """
+name: {name}
+duration: 4 s
+path: {{rate: 20 Mbit/s, rtt: 20 ms, buffer: 0.5 BDP, loss: 0.2 %}}
+flows:
+  - {{name: a, congestion: {name}}}
+  - {{name: b, congestion: cubic, start: 500 ms, size: 2 MB}}
+"""
+
+
+def plain(value: Any) -> Any:
+    """Return a result as JSON can have it, with the bytes of columns in it."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return repr(value)
+
+
+def digest(resolved: Any) -> str:
+    """Return the digest of everything that a simulation leaves."""
+    from ccsim.sim import simulate
+
+    left = json.dumps(plain(simulate(resolved)), sort_keys=True)
+    return hashlib.sha256(left.encode()).hexdigest()
+
+
+def main(seeds: int) -> None:
+    """Print the digests of the shipped algorithms, and of so many random scenarios."""
+    from ccsim.compiled import in_use
+    from ccsim.scenario import parse_scenario
+    from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
+
+    found: dict[str, Any] = {"in use": in_use(), "input": import_module("ccsim.tcp.input").__file__}
+    for path in sorted((ROOT / "algorithms").glob("*.py")):
+        text = SHORT.format(name=path.stem)
+        found[path.stem] = digest(parse_scenario(text, path.stem).resolved())
+    template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
+    for seed in range(seeds):
+        scenario = complete(make_example(RandomDraw(seed)).scenario, template)
+        found[f"seed {seed}"] = digest(scenario)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

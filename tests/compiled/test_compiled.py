@@ -1,0 +1,198 @@
+"""What is compiled is what the Python files say: the same results, and only for these sources."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccsim import compiled
+from ccsim.cli import main
+from ccsim.errors import CcsimError
+from ccsim.experiment import compiling
+
+ROOT = Path(__file__).resolve().parents[2]
+PROPERTIES = {"lsndtime", "packets_out", "snd_nxt", "snd_una", "tcp_jiffies32"}
+SEEDS = 40
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return an empty cache, to which no other process pays attention; undo `compiled.use`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("CCSIM_PURE", raising=False)
+    finders = list(sys.meta_path)
+    yield tmp_path / "ccsim"
+    sys.meta_path[:] = finders
+
+
+def pretend() -> Path:
+    """Make the folder that compiling makes, without anything in it."""
+    folder = compiled.compiled_folder()
+    folder.mkdir(parents=True, mode=0o700)
+    return folder
+
+
+def typed_classes() -> dict[str, set[str]]:
+    """Return the attributes that the .pxd files declare, by class."""
+    found = {}
+    for module in compiled.MODULES:
+        text = (ROOT / Path(*module.split("."))).with_suffix(".pxd").read_text(encoding="utf-8")
+        for name, body in re.findall(r"cdef class (\w+).*?:\n((?:    .*\n|\n)+)", text):
+            lines = re.findall(
+                r"cdef public (?:unsigned )?(?:long long|char|\w+)(\[::1\])? (.*)", body
+            )
+            found[f"{module}.{name}"] = {
+                attribute.strip()
+                for _, names in lines
+                for attribute in names.split("#")[0].split(",")
+            }
+    return found
+
+
+@pytest.mark.parametrize("name", typed_classes())
+def test_the_typed_attributes_of_a_class_are_its_slots(name: str) -> None:
+    module, kind = name.rsplit(".", 1)
+    loaded = getattr(importlib.import_module(module), kind)
+    slots = set(loaded.__dict__.get("__slots__", typed_classes()[name]))
+    assert typed_classes()[name] == slots - (PROPERTIES if kind == "Sock" else set())
+
+
+def test_there_are_typed_classes() -> None:
+    assert {"Sock", "TcpSock", "RateSample", "PacketColumns", "Receiver"} <= {
+        name.rsplit(".", 1)[1] for name in typed_classes()
+    }
+
+
+def test_another_byte_in_a_source_is_another_folder(tmp_path: Path) -> None:
+    copy = tmp_path / "ccsim"
+    shutil.copytree(ROOT / "ccsim", copy)
+    before = compiled.compiled_folder(copy)
+    assert before == compiled.compiled_folder()
+    for changed in (copy / "tcp" / "input.py", copy / "tcp" / "sock.pxd"):
+        changed.write_bytes(changed.read_bytes() + b"\n")
+        assert compiled.compiled_folder(copy) != before
+        before = compiled.compiled_folder(copy)
+
+
+def test_what_is_there_is_used(cache: Path) -> None:
+    folder = pretend()
+    assert compiled.use()
+    assert compiled.in_use()
+    finder: Any = sys.meta_path[0]
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    spec = finder.find_spec("ccsim.tcp.input")
+    assert spec.origin == str(folder / f"ccsim.tcp.input{suffix}")
+    assert finder.find_spec("ccsim.tcp.train") is None
+    assert finder.find_spec("json") is None
+
+
+def test_nothing_is_used_where_nothing_is(cache: Path) -> None:
+    assert not compiled.use()
+    cache.mkdir(parents=True)
+    assert not compiled.use()
+    assert not compiled.in_use()
+
+
+def test_the_environment_forbids_it(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend()
+    monkeypatch.setenv("CCSIM_PURE", "1")
+    assert not compiled.use()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs owners of files")
+@pytest.mark.parametrize("mode", [0o770, 0o702])
+def test_a_folder_to_which_others_may_write_is_left_alone(cache: Path, mode: int) -> None:
+    pretend().chmod(mode)
+    assert not compiled.use()
+
+
+def test_another_interpreter_is_told_that_it_runs_without(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend()
+    monkeypatch.setattr(compiled.sys.implementation, "name", "pypy")
+    assert not compiled.use()
+    with pytest.raises(CcsimError, match="needs CPython, this is pypy; everything runs without"):
+        compiling.compile_modules(1)
+
+
+def test_without_cython_the_error_says_what_to_install(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None if name == "Cython" else name)
+    with pytest.raises(CcsimError, match=r"needs Cython: pip install 'ccsim\[compile\]'"):
+        compiling.compile_modules(1)
+    assert not cache.exists()
+
+
+def test_a_compiler_that_fails_is_quoted_and_leaves_nothing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 1, "started\n", "cc: command not found\n")
+
+    monkeypatch.setattr(compiling.subprocess, "run", failed)
+    with pytest.raises(CcsimError, match=r"is there a C compiler.*\n.*\ncc: command not found"):
+        compiling.compile_modules(1)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.parent.mkdir(exist_ok=True)
+    cache.write_text("a file stands where the folder should be")
+    with pytest.raises(CcsimError, match=r"cannot write .*XDG_CACHE_HOME names another place"):
+        compiling.compile_modules(1)
+
+
+def test_status_and_removal(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", "--status"]) == 0
+    assert capsys.readouterr().out.startswith("not compiled")
+    folder = pretend()
+    assert main(["compile", "--status"]) == 0
+    assert capsys.readouterr().out == f"there, not used {folder}\n"
+    assert main(["compile", "--remove"]) == 0
+    assert capsys.readouterr().out == "removed     1\n"
+    assert not folder.exists()
+
+
+def left_by(**environment: str) -> dict[str, Any]:
+    """Return the digests that a process of its own finds."""
+    keep = {key: value for key, value in os.environ.items() if key != "CCSIM_PURE"}
+    found: dict[str, Any] = json.loads(
+        subprocess.run(
+            [sys.executable, str(ROOT / "tests" / "compiled" / "digests.py"), str(SEEDS)],
+            env={**keep, "PYTHONPATH": str(ROOT), **environment},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
+    return found
+
+
+@pytest.mark.slow
+def test_compiled_or_not_every_byte_of_the_results_is_the_same(cache: Path) -> None:
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("needs a C compiler")
+    folder, new = compiling.compile_modules(2)
+    assert new
+    assert compiling.compile_modules(2) == (folder, False)
+    fast, pure = left_by(), left_by(CCSIM_PURE="1")
+    assert (fast.pop("in use"), pure.pop("in use")) == (True, False)
+    assert fast.pop("input").startswith(str(folder))
+    assert pure.pop("input") == str(ROOT / "ccsim" / "tcp" / "input.py")
+    assert len(pure) == SEEDS + len(list((ROOT / "algorithms").glob("*.py")))
+    assert fast == pure
