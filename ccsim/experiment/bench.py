@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ccsim.compiled import in_use
 from ccsim.experiment.peers import PEERS, Peer, PeerCase, command, run_peer
 
 __all__ = [
@@ -287,6 +288,7 @@ def run_bench(
         "python": platform.python_version(),
         "numpy": version("numpy"),
         "machine": platform.machine(),
+        "compiled": in_use(),
         "processor": _processor(),
         "system": platform.system(),
         "cores": os.cpu_count(),
