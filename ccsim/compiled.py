@@ -7,13 +7,10 @@ content of those files, so it is never used for other sources than its own.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import sys
-import sysconfig
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
-from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +47,9 @@ def cache_folder() -> Path:
 
 def compiled_folder(package: Path = PACKAGE) -> Path:
     """Return where the modules compiled from the package's present sources lie, if they do."""
+    import hashlib  # not before something has been compiled: ccsim is imported for `--help` too
+    import sysconfig
+
     digest = hashlib.sha256()
     for name in MODULES:
         stem = package.joinpath(*name.split(".")[1:])
@@ -61,6 +61,8 @@ def compiled_folder(package: Path = PACKAGE) -> Path:
 
 def extension(folder: Path, module: str) -> Path:
     """Return the file of a compiled module."""
+    import sysconfig
+
     return folder / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
@@ -115,5 +117,7 @@ class _Finder:
         """Return where a compiled module lies; None for all others."""
         if name not in self.files:
             return None
+        from importlib.util import spec_from_file_location
+
         file = self.files[name]
         return spec_from_file_location(name, file, loader=ExtensionFileLoader(name, file))
