@@ -55,6 +55,9 @@ def new_verb(args: argparse.Namespace) -> int:
 
 def check_verb(args: argparse.Namespace) -> int:
     """Check scenarios and algorithm files; 1 if an algorithm breaks a rule, 2 for wrong input."""
+    from ccsim.compiled import do_without
+
+    do_without()
     status, documents = 0, []
     for file in args.files:
         check = _check_algorithm if file.endswith(".py") else _check_scenario

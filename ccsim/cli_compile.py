@@ -6,6 +6,8 @@ import argparse
 import time
 from typing import Any
 
+from ccsim.cli_arguments import positive
+
 __all__ = ["add_parsers"]
 
 
@@ -15,14 +17,15 @@ def add_parsers(verbs: Any) -> None:
         "compile",
         help="compile the scalar path (needs a C compiler)",
         description="Compile the scalar path of the simulator to machine code, into the user's "
-        "cache. Results have the same bytes, sooner. CCSIM_PURE=1 in the environment runs without "
-        "it; a change of the sources does, too, until they are compiled again.",
+        "cache. Results of algorithms that pass ccsim check have the same bytes, sooner. "
+        "CCSIM_PURE=1 in the environment runs without it; a change of the sources does, "
+        "too, until they are compiled again.",
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--status", action="store_true", help="only say whether it is in use")
     group.add_argument("--remove", action="store_true", help="remove everything compiled")
     parser.add_argument(
-        "--jobs", type=int, default=None, metavar="N", help="compile so many files at once"
+        "--jobs", type=positive, metavar="N", help="files compiled at once; default: cores"
     )
     parser.set_defaults(func=_compile)
 
@@ -41,7 +44,7 @@ def _compile(args: argparse.Namespace) -> int:
         print(f"removed     {remove_compiled()}")
         return 0
     start = time.perf_counter()
-    folder, new = compile_modules(max(args.jobs or default_jobs(), 1))
+    folder, new = compile_modules(args.jobs or default_jobs())
     took = f" in {time.perf_counter() - start:.0f} s" if new else ", was there already"
     print(f"compiled    {folder}{took}")
     return 0

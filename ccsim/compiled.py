@@ -1,8 +1,10 @@
 """The scalar path compiled to machine code, where the user has had it compiled (``ccsim compile``).
 
-The same Python files, typed by the ``.pxd`` files beside them, are what is compiled; results have
-the same bytes either way. What was compiled lies in the user's cache under a name made of the
-content of those files, so it is never used for other sources than its own.
+The same Python files, typed by the ``.pxd`` files beside them, are what is compiled; results of
+algorithms that keep the rules of ``ccsim check`` have the same bytes either way. Others may go on
+where they would fail: a C integer takes the whole part of a float, a compiled socket any attribute.
+What was compiled lies in the user's cache under a name made of the content of those files, so it is
+never used for other sources than its own.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ __all__ = [
     "SHARED",
     "cache_folder",
     "compiled_folder",
+    "do_without",
     "extension",
     "in_use",
     "use",
@@ -35,6 +38,8 @@ MODULES = (
 )
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""
+RECIPE = "ccsim.experiment.compiling"
+"""Says with which directives and flags they are compiled."""
 PACKAGE = Path(__file__).parent
 OTHERS_MAY_WRITE = 0o022
 
@@ -46,16 +51,20 @@ def cache_folder() -> Path:
 
 
 def compiled_folder(package: Path = PACKAGE) -> Path:
-    """Return where the modules compiled from the package's present sources lie, if they do."""
+    """Return where the modules compiled from the package's present sources, as it compiles them
+    now, lie, if they do.
+
+    OSError if the sources cannot be read, RuntimeError if the user has no home.
+    """
     import hashlib  # not before something has been compiled: ccsim is imported for `--help` too
     import sysconfig
 
     digest = hashlib.sha256()
-    for name in MODULES:
+    for name in (*MODULES, RECIPE):
         stem = package.joinpath(*name.split(".")[1:])
-        for path in (stem.with_suffix(".py"), stem.with_suffix(".pxd")):
-            content = path.read_bytes()
-            digest.update(f"{name}\0{path.suffix}\0{len(content)}\0".encode() + content)
+        for suffix in (".py", ".pxd") if name != RECIPE else (".py",):
+            content = stem.with_suffix(suffix).read_bytes()
+            digest.update(f"{name}\0{suffix}\0{len(content)}\0".encode() + content)
     return cache_folder() / f"{digest.hexdigest()[:16]}-{sysconfig.get_config_var('SOABI')}"
 
 
@@ -80,13 +89,24 @@ def use() -> bool:
 
     ``CCSIM_PURE=1`` in the environment forbids it, and so does a folder that others may write to.
     """
-    if os.environ.get("CCSIM_PURE") or not cache_folder().is_dir() or why_not():
+    if os.environ.get("CCSIM_PURE") or why_not():
         return False
-    folder = compiled_folder()
+    try:
+        if not _is_ours(cache_folder()):
+            return False
+        folder = compiled_folder()
+    except (OSError, RuntimeError):  # sources in a zip file or without types; a user without a home
+        return False
     if not _is_ours(folder) or in_use():
         return in_use()
     sys.meta_path.insert(0, _Finder(folder))
     return True
+
+
+def do_without() -> None:
+    """Let what has not been imported yet be imported as it is: who looks at what algorithms write
+    must see it before it becomes an integer of C."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
 
 
 def in_use() -> bool:

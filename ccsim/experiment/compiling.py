@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,9 @@ DIRECTIVES = {
     "initializedcheck": False,
 }
 FLAGS = ["-O2", "-g0"]
+_CODE = (
+    "import sys; from ccsim.experiment.compiling import build; build(sys.argv[1], int(sys.argv[2]))"
+)
 LAST_LINES = 12  # of the compiler's, which an error shows
 
 
@@ -50,7 +54,10 @@ def compile_modules(jobs: int) -> tuple[Path, bool]:
     missing = [name for name in ("Cython", "setuptools") if find_spec(name) is None]
     if missing:
         raise CcsimError(f"compile: needs {' and '.join(missing)}: {INSTALL}")
-    folder = compiled_folder()
+    try:
+        folder = compiled_folder()
+    except (OSError, RuntimeError) as error:
+        raise CcsimError(f"compile: needs ccsim's sources as files, and a home: {error}") from error
     if folder.is_dir():
         return folder, False
     try:
@@ -61,6 +68,8 @@ def compile_modules(jobs: int) -> tuple[Path, bool]:
             done.chmod(0o700)
             os.replace(done, folder)
     except OSError as error:
+        if folder.is_dir():  # another process was faster
+            return folder, False
         raise CcsimError(
             f"compile: cannot write {folder}: {error.strerror or error}; "
             "XDG_CACHE_HOME names another place"
@@ -86,17 +95,24 @@ def _build_apart(sources: Path, done: Path, jobs: int) -> None:
             shutil.copyfile(stem.with_suffix(suffix), target.with_suffix(suffix))
     for folder in {sources / "ccsim", *(path.parent for path in sources.rglob("*.py"))}:
         (folder / "__init__.py").touch()
-    code = f"from ccsim.experiment.compiling import build; build({str(done)!r}, {jobs})"
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    ran = subprocess.run(
-        [sys.executable, "-P", "-c", code],
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _CODE, str(done), str(jobs)],
         cwd=sources,
         env={**os.environ, "PYTHONPATH": paths, "CCSIM_PURE": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
+        process_group=0,
     )
-    if ran.returncode:
-        last = "\n".join((ran.stdout + ran.stderr).splitlines()[-LAST_LINES:])
+    try:
+        words, _ = process.communicate()
+    except BaseException:  # Cython's processes wait for ever for one that is killed
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode:
+        last = "\n".join(words.splitlines()[-LAST_LINES:])
         raise CcsimError(f"compile: failed; is there a C compiler? Its last words:\n{last}")
 
 

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,26 @@ from ccsim.experiment import compiling
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = {"lsndtime", "packets_out", "snd_nxt", "snd_una", "tcp_jiffies32"}
 SEEDS = 40
+MINE = """\
+from ccsim.kernel import TcpCongestionOps
+
+
+def ssthresh(sk):
+    return max(2, sk.snd_cwnd >> 1)
+
+
+def cong_avoid(sk, ack, acked):
+    sk.mine = acked
+
+
+def undo_cwnd(sk):
+    return sk.snd_cwnd
+
+
+mine = TcpCongestionOps(
+    name="mine", ssthresh=ssthresh, cong_avoid=cong_avoid, undo_cwnd=undo_cwnd
+)
+"""
 
 
 @pytest.fixture
@@ -79,7 +101,11 @@ def test_another_byte_in_a_source_is_another_folder(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "ccsim", copy)
     before = compiled.compiled_folder(copy)
     assert before == compiled.compiled_folder()
-    for changed in (copy / "tcp" / "input.py", copy / "tcp" / "sock.pxd"):
+    for changed in (
+        copy / "tcp" / "input.py",
+        copy / "tcp" / "sock.pxd",
+        copy / "experiment" / "compiling.py",
+    ):
         changed.write_bytes(changed.read_bytes() + b"\n")
         assert compiled.compiled_folder(copy) != before
         before = compiled.compiled_folder(copy)
@@ -117,6 +143,63 @@ def test_a_folder_to_which_others_may_write_is_left_alone(cache: Path, mode: int
     assert not compiled.use()
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs owners of files")
+def test_a_cache_in_which_others_may_rename_folders_is_left_alone(cache: Path) -> None:
+    """They could put another folder there between the look at its owner and the import."""
+    pretend()
+    assert compiled.use()
+    sys.meta_path[:] = [f for f in sys.meta_path if type(f) is not compiled._Finder]
+    cache.chmod(0o777)
+    assert not compiled.use()
+
+
+def test_a_user_without_a_home_runs_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("CCSIM_PURE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    assert not compiled.use()
+    with pytest.raises(CcsimError, match="and a home: Could not determine"):
+        compiling.compile_modules(1)
+
+
+@pytest.mark.parametrize("what", ["without types", "in a zip file"])
+def test_sources_that_cannot_be_compared_are_imported_as_they_are(
+    cache: Path, tmp_path: Path, what: str
+) -> None:
+    cache.mkdir(mode=0o700)
+    left_out = ["__pycache__", "*.pxd"] if what == "without types" else ["__pycache__"]
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "ccsim", copy / "ccsim", ignore=shutil.ignore_patterns(*left_out))
+    place = copy
+    if what == "in a zip file":
+        place = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", copy))
+    keep = {key: value for key, value in os.environ.items() if key != "CCSIM_PURE"}
+    code = "import ccsim, ccsim.compiled; print(ccsim.__file__, ccsim.compiled.in_use())"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**keep, "PYTHONPATH": str(place)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"{place / 'ccsim' / '__init__.py'} False\n", done.stderr
+
+
+def test_whoever_compiles_at_the_same_time_and_is_later_finds_it_there(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(sources: Path, done: Path, jobs: int) -> None:
+        for folder in (done, pretend()):
+            folder.mkdir(exist_ok=True)
+            (folder / "module").touch()
+
+    monkeypatch.setattr(compiling, "_build_apart", build)
+    assert compiling.compile_modules(1) == (compiled.compiled_folder(), False)
+    assert [path.name for path in cache.iterdir()] == [compiled.compiled_folder().name]
+
+
 def test_another_interpreter_is_told_that_it_runs_without(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +208,22 @@ def test_another_interpreter_is_told_that_it_runs_without(
     assert not compiled.use()
     with pytest.raises(CcsimError, match="needs CPython, this is pypy; everything runs without"):
         compiling.compile_modules(1)
+
+
+def test_algorithms_are_checked_without_it(cache: Path, tmp_path: Path) -> None:
+    """Compiled sockets take floats, and attributes of any name; here the folder is empty, so that
+    an import from it would fail."""
+    pretend()
+    (tmp_path / "mine.py").write_text(MINE)
+    keep = {key: value for key, value in os.environ.items() if key != "CCSIM_PURE"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ccsim", "check", str(tmp_path / "mine.py")],
+        env={**keep, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "has no attribute 'mine'" in done.stdout
 
 
 def test_without_cython_the_error_says_what_to_install(
@@ -139,12 +238,37 @@ def test_without_cython_the_error_says_what_to_install(
 def test_a_compiler_that_fails_is_quoted_and_leaves_nothing(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess([], 1, "started\n", "cc: command not found\n")
-
-    monkeypatch.setattr(compiling.subprocess, "run", failed)
+    monkeypatch.setattr(compiling, "_CODE", "print('started'); exit('cc: command not found')")
     with pytest.raises(CcsimError, match=r"is there a C compiler.*\n.*\ncc: command not found"):
         compiling.compile_modules(1)
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
+def test_whoever_is_interrupted_leaves_no_process_behind(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Cython's worker processes never notice that the one which started them was killed."""
+    child = f"subprocess.Popen(['sleep', '60']).pid, file=open({str(tmp_path / 'pid')!r}, 'w')"
+    monkeypatch.setattr(
+        compiling, "_CODE", f"import subprocess; print({child}); import time; time.sleep(60)"
+    )
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            compiling.compile_modules(1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    until = time.monotonic() + 5
+    while status.exists() and status.read_text().rpartition(")")[2].split()[0] not in "ZX":
+        assert time.monotonic() < until
+        time.sleep(0.02)
     assert list(cache.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import ccsim
+from ccsim.compiled import MODULES
 from tests.packaging.packaging_rig import ROOT, Environment, build, run
 
 pytestmark = pytest.mark.slow
@@ -53,6 +54,11 @@ def test_it_carries_every_shipped_file_of_the_folder(
     packed = {name.removeprefix("ccsim/") for name in names if name.startswith(prefix)}
     assert here
     assert packed == here
+
+
+def test_it_carries_the_types_that_compiling_takes(names: list[str]) -> None:
+    stems = (module.replace(".", "/") for module in MODULES)
+    assert {f"{stem}{suffix}" for stem in stems for suffix in (".py", ".pxd")} <= set(names)
 
 
 def test_it_carries_what_reports_are_made_of(names: list[str]) -> None:
