@@ -3,7 +3,8 @@
 A scenario is made from numbers that a source draws, so the same generator serves a plain seed, a
 property test and its shrinking. Half of all scenarios have round, aligned rates and delays, for
 otherwise no two things ever happen at the same instant; more than half have long pipes, for
-otherwise no trains form, and a fifth gives pacing time to settle, for otherwise no paced ones do.
+otherwise no trains form. A fifth gives pacing time to settle, for otherwise no paced ones do, and a
+fifth has recoveries of many packets, for otherwise their SACKs hardly do.
 """
 
 from __future__ import annotations
@@ -117,7 +118,17 @@ PACED = _Kind(
     flows=(1, 1, 1, 2),
     swaps=(0, 0, 1),
 )
-KINDS = (SHORT, SHORT, DEEP, DEEP, PACED)
+# the same, and time to fill the buffer again, so that recoveries have trains of SACKs
+SACKED = _Kind(
+    packets=(5_000, 9_000),
+    algorithms=("reno", "cubic", "cubic", "cubic"),
+    rounds=40,
+    buffer=(50, 150),
+    flows=(1, 1, 1, 2),
+    swaps=(0, 0, 1, 2),
+)
+KINDS = (SHORT, SHORT, DEEP, SACKED, PACED)
+SETTLED = (SACKED, PACED)  # with time for what they are for
 
 
 class _Maker:
@@ -148,7 +159,7 @@ class _Maker:
         longest_ns = self.duration_ns // self.kind.rounds
         if self.kind is SHORT:
             return self.time(self.service_ns, min(longest_ns, 200 * MS))
-        return self.time((80 if self.kind is PACED else 40) * self.service_ns, longest_ns)
+        return self.time((80 if self.kind in SETTLED else 40) * self.service_ns, longest_ns)
 
     def buffer(self, bdp: int) -> int:
         least, most = (percent * bdp // 100 for percent in self.kind.buffer)
@@ -192,7 +203,7 @@ class _Maker:
         }
 
     def workloads(self, rtt_ns: int) -> list[Scenario]:
-        if self.kind is PACED:
+        if self.kind in SETTLED:
             return []
         return draw_workloads(self.draw, self.duration_ns, rtt_ns, self.algorithm)
 
@@ -217,6 +228,8 @@ class _Maker:
         access = draw.pick((rtt // 2, max(rtt - 2 * self.service_ns, 0)))
         stop = self.time(start + 1, self.duration_ns)
         size = draw.pick((draw.between(1, 1448 * 40), 1448 * draw.between(1, self.packets)))
+        if self.kind is SACKED:  # the longer a window, the longer its trains
+            access, size = 0, max(size, 1448 * self.packets // 2)
         return {
             "name": f"flow-{index + 1}",
             "congestion": self.algorithm(),
@@ -260,7 +273,7 @@ def make_example(draw: Draw) -> Example:
     cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
     if maker.packets <= ONE_PACKET_CUTS:
         cuts.append(maker.service_ns)
-    if maker.kind is not PACED or draw.pick((True, False, False)):
+    if maker.kind not in SETTLED or draw.pick((True, False, False)):
         add_features(draw, scenario, maker.time)
         add_swaps(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))

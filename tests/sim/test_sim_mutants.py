@@ -21,8 +21,9 @@ from ccsim.net import fifo, link, loss
 from ccsim.sim import engine, flow, fuzz
 from ccsim.sim.fuzz_scenarios import RandomDraw, make_example
 from ccsim.tcp import paced_train, receiver, rtt_train, train
+from tests.sim.directed import DIRECTED
 from tests.sim.sim_rig import MS, plant, template
-from tests.sim.test_sim_equality import DIRECTED, SEEDS, check_text
+from tests.sim.test_sim_equality import SEEDS, check_text
 
 
 @dataclass(frozen=True)
