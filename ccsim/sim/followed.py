@@ -1,7 +1,7 @@
 """A flow that somebody follows event by event: a trigger that waits, a state policy in its phase.
 
-While it has followers a flow takes the scalar path, one ACK or timer at a time, and each follower
-is told after each. That is a cut like any other, so following changes no byte of a run.
+While it has followers a flow takes the scalar path, one instant's ACKs or timer at a time, and each
+follower is told after each. That is a cut like any other, so following changes no byte of a run.
 """
 
 from __future__ import annotations
@@ -52,15 +52,19 @@ class FollowedFlow(Flow):
         return min(self.sk.timer_ns, self.sk.pacing_ns, write_ns)
 
     def _one_event(self, t_ns: int) -> bool:
-        """Let what is due at ``t_ns`` happen: an ACK before timers; False if nothing was due.
+        """Let what is due at ``t_ns`` happen: ACKs before timers; False if nothing was due.
 
-        A timer that is not settled yet has only a lower bound of its time.
+        All ACKs of the instant are taken, in whichever windows they set out. A timer that is not
+        settled yet has only a lower bound of its time.
         """
         sk = self.sk
         rows = self._next_rows()
         self.recorder.catch_up(sk, t_ns)
-        if rows is not None and rows.time(rows.at) == t_ns:
+        acked = False
+        while rows is not None and rows.time(rows.at) == t_ns:
             self._take_acks(rows, t_ns + 1)
+            rows, acked = self._next_rows(), True
+        if acked:
             return True
         if self.connected and sk.timer_ns == t_ns and not sk.timer_settled:
             settle_timer(sk)

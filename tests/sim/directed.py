@@ -181,4 +181,13 @@ path: {rate: 100 Mbit/s, rtt: 40 ms, buffer: 1 BDP, ack_loss: 0.05}
 flows:
   - {name: a, congestion: reno}
 """,
+    "ACKs of several windows arrive at one instant while a policy holds the window": """
+duration: 820 ms
+path: {rate: 60 Mbit/s, rtt: 20400 us, buffer: 202 packets, ack_aggregation: 16600 us}
+flows:
+  - {name: a, congestion: reno, source: {rate: 2800903 bit/s, write: 868 B}}
+swaps:
+  - {at: 721800 us, via: setsockopt, flows: [a], to: scalable, state: safe_retreat}
+tcp: {quickacks: 0}
+""",
 }

@@ -18,7 +18,7 @@ import ccsim.sim.registry
 from ccsim.catalog import algorithms_dir
 from ccsim.kernel import path_train, rate_train
 from ccsim.net import fifo, link, loss
-from ccsim.sim import engine, flow, fuzz
+from ccsim.sim import engine, flow, followed, fuzz
 from ccsim.sim.fuzz_scenarios import RandomDraw, make_example
 from ccsim.tcp import paced_train, receiver, rtt_train, train
 from tests.sim.directed import DIRECTED
@@ -161,6 +161,13 @@ MUTANTS = (
         "self.receiver.delack_ns + self.path.back_ns < horizon_ns:",
         "self.receiver.delack_ns < horizon_ns:\n        horizon_ns += self.path.back_ns",
         seeds=(12,),
+    ),
+    Mutant(
+        "a follower is told between ACKs of one instant, where a window ends",
+        followed.FollowedFlow._one_event,
+        "self._next_rows(), True",
+        "None, True",
+        directed="ACKs of several windows arrive at one instant while a policy holds the window",
     ),
     # --- trains of paced ACKs ---
     Mutant(
