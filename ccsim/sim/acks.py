@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.sack import Blocks
 
@@ -91,7 +90,6 @@ class AckRows:
     time says."""
 
     __slots__ = ("at", "back_ns", "rows")
-    retry = NEVER  # they are no train
 
     def __init__(self, rows: list[AckRow], back_ns: int = 0) -> None:
         self.rows = rows

@@ -177,7 +177,7 @@ class Receiver:
 
     def receive_train(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
         """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return
-        the ACKs' times [ns], numbers and, before they are cut to microseconds, echoes [ns].
+        the ACKs' times [ns], numbers and echoes [us].
 
         While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from
         the last ACK.

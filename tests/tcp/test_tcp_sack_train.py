@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ccsim.kernel.ops import CaState
+from ccsim.kernel.sock import PACING_NEEDED
 from ccsim.tcp import sack_train as module
 from ccsim.tcp.cwnd import in_flight
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.sack_train import may_take_sack_train, sack_train
+from ccsim.tcp.sock import TIMER_REO
 from tests.tcp.tcp_rig import MS, Clocked, connected, sent
 from tests.tcp.test_tcp_train import state
 
@@ -58,6 +62,25 @@ def take(sk: Clocked, times: list[int]) -> tuple[int, list[int], list[int]]:
     if outcome is None:
         return 0, [], []
     return outcome.taken, outcome.sent_ns.tolist(), list(range(first, sk.nxt))
+
+
+def test_samples_between_the_acks_are_what_each_ack_leaves() -> None:
+    one, other = (recovering("cubic", 100, 1, 4) for _ in "ab")
+    for sk in (one, other):
+        near(sk, in_flight(sk) - 3)
+    times = [one.tcp_clock_cache + 50_000 * (k + 1) for k in range(30)]
+    start, end = other.last_blocks[0]
+    known, rest = (other.una, start), other.last_blocks[1:]
+    ends = np.arange(end + 1, end + 31)
+    outcome = sack_train(other, np.array(times), ends, times[:-1], known=known, rest=rest)
+    assert outcome is not None
+    expected = []
+    for t in times[:-1]:
+        one_by_one(one, [t])
+        flight, rate = in_flight(one), one.pacing_rate
+        window = (one.snd_cwnd, one.snd_ssthresh, one.srtt_us, flight, rate)
+        expected.append((t, *window, one.una, one.delivered))
+    assert outcome.samples == expected
 
 
 def one_by_one(sk: Clocked, times: list[int]) -> None:
@@ -153,6 +176,14 @@ def test_in_flight_falls_to_ssthresh_and_then_a_packet_leaves_for_each_that_arri
         {"app_limited": 7},
         {"prr_out": 0},
         {"snd_ssthresh": 0x7FFF},
+        {"prior_cwnd": 2},
+        {"snd_ssthresh": 9_000, "snd_cwnd": 9_001, "prior_cwnd": 9_002},  # below ssthresh
+        {"rtt_nxt": 19},  # the next RTT sample ends a round
+        {"lost_out": 9},  # something is still to be sent again
+        {"timer_kind": TIMER_REO},
+        {"pacing_status": PACING_NEEDED},
+        {"rack_dsack_seen": True},
+        {"ecn_flags": 1},
     ],
 )
 def test_what_is_out_of_the_ordinary_is_left_to_the_acks(change: dict[str, int]) -> None:
@@ -161,6 +192,36 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_acks(change: dict[str, int])
     for name, value in change.items():
         setattr(sk, name, value)
     assert not may_take_sack_train(sk)
+
+
+@pytest.mark.parametrize("hook", ["pkts_acked", "in_ack_event"])
+def test_an_algorithm_that_looks_at_each_ack_takes_trains_only_if_it_says_so(hook: str) -> None:
+    sk = recovering("reno", 100, 1, 4)
+    hooks: dict[str, Any] = {hook: lambda sk, seen: None}
+    sk.ca_ops = replace(sk.ca_ops, **hooks)
+    assert not may_take_sack_train(sk)
+    sk.ca_ops = replace(sk.ca_ops, sack_train=lambda sk, rtt_us: False)
+    assert may_take_sack_train(sk)
+    before = state(sk)
+    assert take(sk, [sk.tcp_clock_cache + 50_000 * (k + 1) for k in range(20)])[0] == 0
+    assert state(sk) == before
+
+
+def test_a_train_that_lets_out_more_than_there_is_is_left_to_the_acks() -> None:
+    for room, taken in ((20, 20), (19, 0)):
+        sk = recovering("reno", 100, 1, 4)
+        near(sk, in_flight(sk))
+        sk.write_limit = sk.nxt + room
+        times = [sk.tcp_clock_cache + 50_000 * (k + 1) for k in range(20)]
+        assert take(sk, times)[0] == taken
+
+
+def test_a_train_in_which_the_timer_may_fire_is_left_to_the_acks() -> None:
+    for late_ns, taken in ((0, 20), (1, 0)):
+        sk = recovering("reno", 100, 1, 4)
+        times = [sk.tcp_clock_cache + 50_000 * (k + 1) for k in range(20)]
+        sk.timer_ns = times[0] - late_ns
+        assert take(sk, times)[0] == taken
 
 
 def test_a_train_ends_where_rack_would_judge_a_retransmission() -> None:

@@ -205,6 +205,26 @@ def test_a_train_hook_that_grows_otherwise_is_found(check: Callable[..., Algorit
     assert found.place.endswith(f"good.py:{line('good = TcpCongestionOps(')}")
 
 
+SACKS = ("    private=Private,", "    private=Private,\n    sack_train=sack_train,")
+LATEST = "def sack_train(sk, rtt_us):\n    sk.ca.rtts[:] = [int(rtt_us[-1])]\n    return True\n\n\n"
+
+
+def test_a_sack_train_hook_that_does_what_pkts_acked_does_is_good(
+    check: Callable[..., AlgorithmReport],
+) -> None:
+    report = check(SACKS, ("good = Tcp", LATEST + "good = Tcp"))
+    assert report.ok, report.text()
+    assert report.trains
+
+
+def test_a_sack_train_hook_that_forgets_samples_is_found(
+    check: Callable[..., AlgorithmReport],
+) -> None:
+    forgets = LATEST.replace("rtt_us[-1]", "rtt_us.min()")
+    found = only(check(SACKS, ("good = Tcp", forgets + "good = Tcp")))
+    assert (found.rule, found.hook) == ("train", "sack_train")
+
+
 def test_a_train_hook_that_forgets_the_private_area_is_found(
     check: Callable[..., AlgorithmReport],
 ) -> None:

@@ -47,8 +47,8 @@ class _Sock(Sock):
 
 
 def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
-    """Note the first life in which trains and hooks differ; nothing without a ``train`` hook."""
-    if ops.train is None or ops.cong_avoid is None:
+    """Note the first life in which trains and hooks differ; nothing without hooks for trains."""
+    if ops.cong_avoid is None or (ops.train is None and ops.sack_train is None):
         return
     for seed in range(LIVES):
         life = TrainLife(ops, seed)
@@ -58,9 +58,9 @@ def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
             wrong = f"{type(error).__name__}: {error}"
         report.trains += life.trains
         if wrong:
-            message = f"train differs from the hooks: {wrong}"
-            place, name = place_of(ops.train, ops), f"trains, life {seed}"
-            report.add(Finding("train", place, message, ops.name, "", "train", name))
+            message = f"{life.hook} differs from the hooks: {wrong}"
+            place, name = place_of(getattr(ops, life.hook), ops), f"trains, life {seed}"
+            report.add(Finding("train", place, message, ops.name, "", life.hook, name))
             return
 
 
@@ -70,6 +70,7 @@ class TrainLife:
     def __init__(self, ops: TcpCongestionOps, seed: int) -> None:
         self.rng = rng = random.Random(seed)
         self.trains = 0
+        self.hook = "train"  # the one that is compared
         self.hz = rng.choice([100, 250, 1000])
         self.jiffy_ns = 10**9 // self.hz
         self.t_ns = 10**9 + rng.randrange(10**9)
@@ -92,8 +93,11 @@ class TrainLife:
         """Let the life pass; return how trains differ from hooks, empty if they do not."""
         for _ in range(self.rng.choice([1, 2, 4])):
             self.by_hooks(self.rows(self.rng.choice([0, 3, 40, 120])))
-            if self.rng.random() < 0.7:
-                self.lose()
+            if self.rng.random() < 0.7 and (wrong := self.lose()):
+                return wrong
+            if self.sk.ca_ops.train is None:
+                continue
+            self.hook = "train"
             if wrong := self.trains_differ(self.rows(self.rng.choice([20, 60, 200]))):
                 return wrong
         return ""
@@ -119,17 +123,49 @@ class TrainLife:
             rows.append((self.t_ns, self.una, acked, rtt, flight))
         return rows
 
-    def lose(self) -> None:
-        """Go through a recovery: back to Open, at ssthresh."""
+    def lose(self) -> str:
+        """Go through a recovery: back to Open, at ssthresh; return how ``sack_train`` differs from
+        the hooks, empty if it does not."""
         sk, ops = self.sk, self.sk.ca_ops
         assert ops.ssthresh is not None
         sk.prior_cwnd, sk.snd_cwnd_cnt = sk.snd_cwnd, 0
         sk.snd_ssthresh = ops.ssthresh(sk)
         self.enter(CaState.RECOVERY)
+        wrong = ""
+        if ops.sack_train is not None and sk.snd_cwnd >= sk.snd_ssthresh:
+            self.hook = "sack_train"
+            wrong = self.sack_train_differs(self.rows(20))
         sk.snd_cwnd = min(sk.snd_ssthresh, 0xFFFF)
         if ops.cwnd_event is not None:
             ops.cwnd_event(sk, int(CaEvent.COMPLETE_CWR))
         self.enter(CaState.OPEN)
+        return wrong
+
+    def sack_train_differs(self, rows: list[Row]) -> str:
+        """Take the RTT samples of ACKs that only SACK at once on a copy, by hooks here; return the
+        first difference."""
+        rows = [(row[0], rows[0][1] - rows[0][2], 0, *row[3:]) for row in rows]
+        self.una = rows[0][1]
+        self.set_clock(rows[0])
+        twin = self._twin()
+        sk, ops = self.sk, self.sk.ca_ops
+        assert ops.sack_train is not None
+        if ops.sack_train(twin.sk, np.array([row[3] for row in rows], dtype=np.int64)):
+            self.trains += 1
+            twin.set_clock(rows[-1])
+            for row in rows:
+                self.set_clock(row)
+                if ops.pkts_acked is not None:
+                    ops.pkts_acked(sk, AckSample(row[2], row[3], row[4]))
+                if ops.in_ack_event is not None:
+                    ops.in_ack_event(sk, 1)
+        return next(self._different_state(twin.sk), "")
+
+    def _twin(self) -> TrainLife:
+        twin = copy.copy(self)
+        twin.sk = copy.copy(self.sk)
+        twin.sk.ca, twin.sk.random = copy.deepcopy((self.sk.ca, self.sk.random))
+        return twin
 
     def enter(self, state: CaState) -> None:
         if self.sk.ca_ops.set_state is not None:
@@ -157,9 +193,7 @@ class TrainLife:
 
     def trains_differ(self, rows: list[Row]) -> str:
         """Take the ACKs by trains on a copy, by hooks here; return the first difference."""
-        twin = copy.copy(self)
-        twin.sk = copy.copy(self.sk)
-        twin.sk.ca, twin.sk.random = copy.deepcopy((self.sk.ca, self.sk.random))
+        twin = self._twin()
         windows = twin.by_trains(rows)
         self.trains += twin.trains
         expected = self.by_hooks(rows)
