@@ -12,7 +12,7 @@ from ccsim.tcp.recovery_ack cimport usual_sack
 from ccsim.tcp.rtt cimport update_rtt
 from ccsim.tcp.sack cimport SackResult, check_sack_reordering, tag_blocks
 from ccsim.tcp.sock cimport TcpSock
-from ccsim.tcp.xmit_timer cimport set_xmit_timer
+from ccsim.tcp.xmit_timer cimport set_xmit_timer, settle_timer
 
 cdef int ACKED, APP_LIMITED, CWR, EVER_RETRANS, LOST, NOT_DUP, OPEN, PACING_NONE, RECOVERY, \
     RETRANS, SACKED, SET_TIMER,\

@@ -16,7 +16,7 @@ from ccsim.tcp.alert import (
 )
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
 from ccsim.tcp.ecn import EceBlocks
-from ccsim.tcp.output import set_xmit_timer, write_xmit, xmit_retransmit_queue
+from ccsim.tcp.output import set_xmit_timer, settle_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
@@ -143,6 +143,8 @@ def _plain_rate_sample(sk: TcpSock, last: int, delivered: int, now_us: int, acke
 
 
 def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> None:
+    if sk.timer_resend:
+        settle_timer(sk)  # while state and RTT are still those of the last packet sent
     prior_una = sk.una
     ece = type(blocks) is EceBlocks
     if ack < prior_una and not blocks:
@@ -305,7 +307,7 @@ def _cong_control(sk: TcpSock, ack: int, delivered: int, state: AckState) -> Non
     """Let the algorithm, or PRR, set the window (``tcp_cong_control``)."""
     ops = sk.ca_ops
     if ops.cong_control is not None:
-        ops.cong_control(sk, ack * sk.mss_cache, state.flags, sk.rate_sample)
+        ops.cong_control(sk, ack * sk.mss_cache, 0, sk.rate_sample)
         return
     if sk.ca_state in (CWR, RECOVERY):
         cwnd_reduction(sk, delivered, sk.rate_sample.losses, bool(state.flags & UNA_ADVANCED))

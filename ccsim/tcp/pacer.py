@@ -150,6 +150,10 @@ def send_paced(sk: TcpSock, until_ns: int) -> bool:
     first = seq
     if sk.ecn_flags & TCP_ECN_QUEUE_CWR or seq >= end or seq - una < 2 or stamp > t:
         return False
+    rto_ns = (packets.tx_us[una - base] + sk.rto_jiffies * sk.host.jiffy_us) * 1000
+    if t < rto_ns < sk.timer_ns:  # of a probe that an ACK has set: what is sent brings it forward
+        sk.timer_ns = rto_ns
+        until_ns = min(until_ns, rto_ns)
     half = gap >> 1
     delivered, delivered_us, first_tx_us = sk.delivered, sk.delivered_mstamp, sk.first_tx_us
     flags = APP_LIMITED if sk.app_limited else 0

@@ -42,6 +42,13 @@ flows:
   - {name: d, congestion: bbr, start: 300 ms}
   - {name: e, congestion: reno, start: 400 ms}
 """
+SLOW = """
+name: slow
+duration: 4 s
+seed: 4
+path: {rate: 1200 kbit/s, rtt: 20 ms, buffer: 60 packets, loss: 0.5 %, ack_loss: 60 %}
+flows: [{name: a, congestion: bbr}, {name: b, congestion: bbr, start: 1 ms}]
+"""
 IN_RECOVERY = [(tcp_input, "usual_sack"), (pacer, "send_one")]
 PLANTED = [
     (recovery_ack._after_retransmission, "sk.retrans_out -= 1", "pass"),
@@ -66,6 +73,10 @@ def test_in_a_crowd_whose_losses_never_end_neither(
     module: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert without(module, name, CROWD, monkeypatch) > 3000
+
+
+def test_where_the_rto_comes_before_the_loss_probe_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert without(flow, "send_paced", SLOW, monkeypatch) > 50
 
 
 def without(module: Any, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -127,7 +127,8 @@ def probe() -> tuple[TcpCongestionOps, list[dict[str, Any]]]:
     seen: list[dict[str, Any]] = []
 
     def cong_control(sk: Any, ack: int, flag: int, rs: RateSample) -> None:
-        seen.append({name: getattr(rs, name) for name in RateSample.__slots__})
+        sample = {name: getattr(rs, name) for name in RateSample.__slots__}
+        seen.append({**sample, "flag": flag})
 
     ops = TcpCongestionOps(
         name="probe",
@@ -171,6 +172,16 @@ def test_losses_and_sacks_are_in_the_sample() -> None:
     assert seen[-1]["acked_sacked"] == 3
     assert seen[-1]["losses"] == 1
     assert not seen[-1]["is_retrans"]
+
+
+def test_the_flag_does_not_tell_which_path_an_ack_took() -> None:
+    ops, seen = probe()
+    sk = connected(ops, cwnd=20)
+    ack(sk, T0 + 40 * MS, 2)  # plain
+    ack(sk, T0 + 41 * MS, 2, (3, 6))  # a loss
+    ack(sk, T0 + 42 * MS, 2, (3, 7))  # the usual ACK of a recovery
+    ack(sk, T0 + 82 * MS, 7)  # its end
+    assert [rs["flag"] for rs in seen] == [0] * 4
 
 
 def test_a_packet_sent_with_nothing_else_to_send_bears_an_app_limited_sample() -> None:

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.kernel.ops import CaState
 from ccsim.tcp.host import Host
+from ccsim.tcp.pacer import send_paced
 from ccsim.tcp.rtt import rtt_estimator, set_rto
 from ccsim.tcp.sender import Sender
-from tests.tcp.tcp_rig import MS
+from tests.tcp.tcp_rig import MS, T0, ack, connected, due
 
 HOST = Host()
 EDGE = 3_500_000  # ticks begin at 3.5 + 4k ms
@@ -110,3 +112,29 @@ def test_timestamps_count_whole_milliseconds() -> None:
     assert HOST.timestamp_ms(499) == first  # edges at x.5 ms
     assert HOST.timestamp_ms(500) == first + 1
     assert HOST.timestamp_ms(1_499) == first + 1
+
+
+# --- what was only noted ---
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_loss_probe_counts_from_the_last_paced_packet_also_once_a_loss_is_known(
+    at_once: bool,
+) -> None:
+    sk = connected("bbr", cwnd=40)
+    for n in range(1, 11):
+        ack(sk, T0 + (40 + n) * MS, n)
+        while sk.pacing_ns < T0 + (41 + n) * MS:
+            sk.on_pacing(sk.pacing_ns)
+    sk.pacing_rate = 1448 * 100  # a packet each 10 ms
+    until = sk.pacing_ns + 75 * MS
+    assert sk.timer_ns > until
+    if at_once:
+        assert send_paced(sk, until)
+    while sk.pacing_ns < until:
+        sk.on_pacing(sk.pacing_ns)
+    last_ns = sk.lsnd_ns
+    ack(sk, last_ns + 5 * MS, 10, (11, 14))
+    assert sk.ca_state == CaState.RECOVERY
+    assert not sk.retrans_out  # packet 10 waits for the pacer
+    assert last_ns + 82 * MS < due(sk) < last_ns + 106 * MS  # 2 RTT + 2 ms, in ticks, and a gap
