@@ -43,7 +43,7 @@ class RateTrain(AckTrain):
         snd_nxt: int,
         limit: int,
         jiffy: tuple[int, int],
-        arrive: Callable[[int], RateSample],
+        arrive: Callable[[RateTrain, int], RateSample],
     ) -> None:
         super().__init__(
             *columns, snd_nxt=snd_nxt, mss=sk.mss_cache, jiffies0_ns=jiffy[0], jiffy_ns=jiffy[1]
@@ -55,7 +55,7 @@ class RateTrain(AckTrain):
         first packet, gap [ns], rate [bytes/s]."""
         self._limit = limit
         self._most_in_flight = self._free = 0
-        self.arrive = arrive
+        self._arrive = arrive
         self._begin(0, sk.tcp_wstamp_ns, snd_nxt, sk.pacing_rate)
 
     def _begin(self, row: int, depart_ns: int, seq: int, rate: int) -> None:
@@ -79,6 +79,11 @@ class RateTrain(AckTrain):
         if int(flight.min()) < LEAST_IN_FLIGHT or int(nxt[-1]) >= self._limit:
             out = (flight < LEAST_IN_FLIGHT) | (nxt[row:] >= self._limit)
             self._free = row + int(out.argmax())
+
+    def arrive(self, row: int) -> RateSample:
+        """Put the socket into the state in which ``cong_control`` finds it at an ACK; return the
+        sample that it is told."""
+        return self._arrive(self, row)
 
     def paced(self, sk: Sock, row: int) -> None:
         """Let packets leave at ``sk.pacing_rate`` from ACK ``row`` on: it is read whenever one

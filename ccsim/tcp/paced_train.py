@@ -104,8 +104,8 @@ def _rate_train(sk: TcpSock, columns: AckColumns) -> RateTrain:
     delivered = columns.una + (sk.delivered - sk.una)
     prior_delivered = packets.delivered_np[rows]
 
-    def arrive(row: int) -> RateSample:
-        """Put the socket into the state in which ``cong_control`` finds it at an ACK."""
+    def arrive(acks: RateTrain, row: int) -> RateSample:
+        # It gets the train that holds it, lest each train be a cycle that outlives its use.
         sk.set_clock(int(columns.t[row]))
         sk.una = int(columns.una[row])
         sk.nxt = int(acks.nxt[row])
@@ -125,7 +125,7 @@ def _rate_train(sk: TcpSock, columns: AckColumns) -> RateTrain:
         return rs
 
     host = sk.host
-    acks = RateTrain(
+    return RateTrain(
         (columns.t, columns.una, columns.acked, columns.ca_rtt),
         (delivered, prior_delivered, interval),
         sk,
@@ -134,7 +134,6 @@ def _rate_train(sk: TcpSock, columns: AckColumns) -> RateTrain:
         jiffy=(host.jiffies0_ns, host.jiffy_ns),
         arrive=arrive,
     )
-    return acks
 
 
 def _departures(acks: RateTrain, k: int) -> Column:

@@ -38,3 +38,16 @@ def test_after_a_run_that_raises_it_is_as_before_too() -> None:
             parse_scenario(TEXT + flows, "g").resolved(), lookahead_ns=1_000_000, progress=stop
         )
     assert gc.get_threshold() == before
+
+
+def test_a_run_leaves_no_cycles_but_the_world_itself() -> None:
+    text = TEXT.replace("1 s", "12 s").replace("10 Mbit/s, rtt: 10 ms", "100 Mbit/s, rtt: 40 ms")
+    scenario = parse_scenario(text + "flows:\n  - {name: f, congestion: bbr}\n", "g").resolved()
+    gc.collect()
+    gc.disable()
+    try:
+        simulate(scenario)
+        found = gc.collect()
+    finally:
+        gc.enable()
+    assert found < 1000  # some 250 windows, each of which must not leave anything
