@@ -37,8 +37,8 @@ def _compile(args: argparse.Namespace) -> int:
 
     if args.status:
         folder = compiled_folder()
-        state = "in use" if in_use() else "there, not used" if folder.is_dir() else "not compiled"
-        print(f"{state:<12}{folder}" if len(state) < 12 else f"{state} {folder}")
+        there = f"{'in use' if in_use() else 'there, not used'} {folder}"
+        print(there if folder.is_dir() else "not compiled")
         return 0
     if args.remove:
         print(f"removed     {remove_compiled()}")

@@ -18,7 +18,7 @@ from ccsim.sim.acks import AckRows, SackTrainRows, TrainRows
 from ccsim.sim.arrivals import SACK_ROWS, TRAIN_ROWS, receive_columns
 from ccsim.sim.reception import Reception
 from ccsim.sim.recorder import FlowRecorder
-from ccsim.sim.writing import Writing, as_list, before_source
+from ccsim.sim.writing import Writing, as_list, before_source, joined
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
@@ -289,7 +289,7 @@ class Flow(Writing):
     def collect(self, until_ns: int) -> Batch | None:
         """Return what reaches the queue before ``until_ns``, in order; the rest waits."""
         self._flush()
-        times, seqs = _join(self.chunks)
+        times, seqs = joined(self.chunks)
         self.chunks = []
         self.sent += len(times)
         if self.reception is not None:
@@ -387,16 +387,3 @@ class Flow(Writing):
             acks = self.ack_path.rows(acks)
         if acks and self.closed_ns is None:
             self.acks.append(AckRows(acks, self.path.back_ns))
-
-
-def _join(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
-    if not chunks:
-        return [], []
-    if len(chunks) == 1:
-        return chunks[0]
-    if all(isinstance(times, list) for times, _ in chunks):
-        return [t for times, _ in chunks for t in times], [
-            seq for _, seqs in chunks for seq in seqs
-        ]
-    times, seqs = zip(*chunks, strict=True)
-    return np.concatenate(times), np.concatenate(seqs)

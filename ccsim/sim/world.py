@@ -85,14 +85,7 @@ class World:
             progress=progress,
             check=check,
         )
-        tcp = scenario["tcp"]
-        self.host = Host(
-            hz=scenario["kernel"]["hz"],
-            initial_window=tcp["initial_window"],
-            mss_bytes=tcp["mss_bytes"],
-            rto_min_us=tcp["min_rto_ns"] // 1000,
-            tso=tcp["tso"],
-        )
+        self.host = _host_of(scenario)
         record = scenario["record"]
         self.grouped = bool(scenario["workloads"]) or record["flows"] != "all"
         self.groups = (
@@ -320,3 +313,15 @@ class World:
             workload=flow.spec.get("workload", ""),
             served=tuple(flow.recorder.served) if self.grouped else (),
         )
+
+
+def _host_of(scenario: Mapping[str, Any]) -> Host:
+    """Return the host that all senders share."""
+    tcp = scenario["tcp"]
+    return Host(
+        hz=scenario["kernel"]["hz"],
+        initial_window=tcp["initial_window"],
+        mss_bytes=tcp["mss_bytes"],
+        rto_min_us=tcp["min_rto_ns"] // 1000,
+        tso=tcp["tso"],
+    )

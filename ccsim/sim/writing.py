@@ -18,7 +18,7 @@ from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import UNBOUNDED
 
-__all__ = ["Writing", "as_list", "before_source"]
+__all__ = ["Writing", "as_list", "before_source", "joined"]
 
 Column = NDArray[np.int64]
 Values = Column | list[int]
@@ -161,3 +161,17 @@ def before_source(rows: TrainRows, stop: int, source: Source) -> int:
 
 def as_list(values: Values) -> list[int]:
     return values if isinstance(values, list) else values.tolist()
+
+
+def joined(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
+    """Return times and packet numbers of several chunks, in order, as one."""
+    if not chunks:
+        return [], []
+    if len(chunks) == 1:
+        return chunks[0]
+    if all(isinstance(times, list) for times, _ in chunks):
+        return [t for times, _ in chunks for t in times], [
+            seq for _, seqs in chunks for seq in seqs
+        ]
+    times, seqs = zip(*chunks, strict=True)
+    return np.concatenate(times), np.concatenate(seqs)

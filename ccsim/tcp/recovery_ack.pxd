@@ -6,6 +6,7 @@ from ccsim.tcp.output cimport cwnd_validate, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.pacing cimport pacing_due, update_pacing_rate
 from ccsim.tcp.rack cimport rack_mark_lost
+from ccsim.tcp.rate cimport take_sample
 from ccsim.tcp.rtt cimport update_rtt
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.xmit_timer cimport rearm_rto
@@ -18,5 +19,4 @@ cdef long long _only_new(TcpSock sk, long long ack, tuple blocks)
 cdef long long _take_tag(TcpSock sk, long long seq)
 cdef long long _after_retransmission(TcpSock sk, long long mark)
 cdef _tell_pkts_acked(TcpSock sk)
-cdef _complete_sample(TcpSock sk, long long lost)
 cdef _send(TcpSock sk)

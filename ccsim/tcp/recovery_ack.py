@@ -13,6 +13,7 @@ from ccsim.tcp.output import cwnd_validate, rearm_rto, write_xmit, xmit_retransm
 from ccsim.tcp.pacing import pacing_due, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_mark_lost
+from ccsim.tcp.rate import take_sample
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks
 from ccsim.tcp.sock import TcpSock
@@ -21,6 +22,7 @@ __all__ = ["usual_sack"]
 
 RECOVERY = int(CaState.RECOVERY)
 SLOWPATH = 1  # CA_ACK_SLOWPATH
+NO_ANSWER = 1 << 62  # later than any time of transmission [us]
 
 
 def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
@@ -53,7 +55,7 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
         ops.in_ack_event(sk, SLOWPATH)
     if not rack_mark_lost(sk) and tx_us < sk.packets.tx_us[ack - sk.packets.base]:
         rearm_rto(sk)  # the head was retransmitted after this packet: its answer is due
-    _complete_sample(sk, sk.lost - lost)
+    take_sample(sk, sk.rate_sample, 1, sk.lost - lost)
     if ops.cong_control is not None:
         ops.cong_control(sk, ack * sk.mss_cache, 0, sk.rate_sample)
     else:
@@ -123,9 +125,6 @@ def _take_tag(sk: TcpSock, seq: int) -> int:
     return NO_ANSWER
 
 
-NO_ANSWER = 1 << 62
-
-
 def _after_retransmission(sk: TcpSock, mark: int) -> int:
     """Take a packet that came off the accounts of what is lost and retransmitted; return its
     marks."""
@@ -146,22 +145,6 @@ def _tell_pkts_acked(sk: TcpSock) -> None:
     hook = sk.ca_ops.pkts_acked
     assert hook is not None
     hook(sk, sample)
-
-
-def _complete_sample(sk: TcpSock, lost: int) -> None:
-    """Complete the rate sample of one more packet delivered (``tcp_rate_gen``)."""
-    rs = sk.rate_sample
-    if sk.app_limited and sk.delivered > sk.app_limited:
-        sk.app_limited = 0
-    sk.delivered_mstamp = now_us = sk.tcp_mstamp
-    rs.acked_sacked = 1
-    rs.losses = lost
-    rs.delivered = sk.delivered - rs.prior_delivered
-    ack_us = now_us - rs.prior_mstamp
-    if ack_us > rs.interval_us:
-        rs.interval_us = ack_us
-    if rs.interval_us < sk.rtt_min_us:
-        rs.interval_us = -1
 
 
 def _send(sk: TcpSock) -> None:
