@@ -39,7 +39,7 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
-from ccsim.kernel.window import reaches_clamp, slow_start
+from ccsim.kernel.window import any_rtt, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
@@ -221,4 +221,5 @@ bic = TcpCongestionOps(
     private=Bic,
     params=Params(),
     train=train,
+    rtt_floor=any_rtt,
 )

@@ -214,6 +214,11 @@ def sack_train(sk: Sock, rtt_us: Column) -> bool:
     return True
 
 
+def rtt_floor(sk: Sock) -> int:
+    """Return RTT_min: beyond slow start only a smaller sample means anything."""
+    return sk.ca.delay_min
+
+
 def tick(acks: AckTrain, t_ns: int) -> int:
     """Return ``tcp_jiffies32`` at ``t_ns``."""
     return (t_ns + acks.jiffies0_ns) // acks.jiffy_ns
@@ -372,6 +377,7 @@ cubic = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     train=train,
     sack_train=sack_train,
+    rtt_floor=rtt_floor,
     export_model=export_model,
     import_model=import_model,
 )

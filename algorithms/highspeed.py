@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.kernel.window import reaches_clamp, slow_start
+from ccsim.kernel.window import any_rtt, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
@@ -141,4 +141,5 @@ highspeed = TcpCongestionOps(
     cong_avoid=cong_avoid,
     private=Highspeed,
     train=train,
+    rtt_floor=any_rtt,
 )

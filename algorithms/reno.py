@@ -25,7 +25,7 @@ from ccsim.kernel.model import export_window, import_ssthresh
 from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, TCP_INFINITE_SSTHRESH, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import AckTrain
-from ccsim.kernel.window import reno_train
+from ccsim.kernel.window import any_rtt, reno_train
 
 __all__ = ["reno"]
 
@@ -59,6 +59,7 @@ reno = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
     train=train,
+    rtt_floor=any_rtt,
     export_model=export_model,
     import_model=import_ssthresh,
 )

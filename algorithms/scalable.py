@@ -24,7 +24,7 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.kernel.window import reno_train
+from ccsim.kernel.window import any_rtt, reno_train
 
 if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
@@ -70,4 +70,5 @@ scalable = TcpCongestionOps(
     undo_cwnd=tcp_reno_undo_cwnd,
     cong_avoid=cong_avoid,
     train=train,
+    rtt_floor=any_rtt,
 )

@@ -220,6 +220,7 @@ def _build_ops(
         params=value.params,
         train=value.train,
         sack_train=value.sack_train,
+        rtt_floor=value.rtt_floor,
         export_model=value.export_model,
         import_model=value.import_model,
         phase=value.phase,

@@ -141,6 +141,7 @@ class Map:
             params=ops.params,
             train=ops.train,
             sack_train=ops.sack_train,
+            rtt_floor=ops.rtt_floor,
             export_model=ops.export_model,
             import_model=ops.import_model,
             phase=ops.phase,

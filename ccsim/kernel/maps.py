@@ -20,8 +20,8 @@ class StructOpsValue:
     """What is written into a struct_ops map: plain members, and programs by descriptor.
 
     ``progs`` maps the operation's name to the descriptor of its program. ``private``, ``params``,
-    ``train``, ``sack_train``, ``export_model``, ``import_model`` and ``phase`` are the emulator's
-    own members (see `ccsim.kernel.ops.TcpCongestionOps`).
+    ``train``, ``sack_train``, ``rtt_floor``, ``export_model``, ``import_model`` and ``phase`` are
+    the emulator's own members (see `ccsim.kernel.ops.TcpCongestionOps`).
     """
 
     name: str
@@ -31,6 +31,7 @@ class StructOpsValue:
     params: Any = None
     train: Callable[..., int] | None = None
     sack_train: Callable[..., bool] | None = None
+    rtt_floor: Callable[..., int] | None = None
     export_model: Callable[..., dict[str, int]] | None = None
     import_model: Callable[..., None] | None = None
     phase: Callable[..., str] | None = None

@@ -135,6 +135,11 @@ class TcpCongestionOps:
     each of which only SACKs one packet more, as ``pkts_acked`` and ``in_ack_event`` would have, one
     by one, while ``snd_cwnd`` is not below ``snd_ssthresh``; False, with nothing changed, leaves
     them to the hooks. Without these two hooks there is nothing to take.
+    rtt_floor: optional; ``rtt_floor(sk)`` returns from where on RTT samples [us], in congestion
+    avoidance, change nothing that the hooks do then or later; 0 if all may. It changes nothing.
+    With it ``train`` is also given ACKs whose RTTs are not known yet, ``rtt_us`` being that floor,
+    and then is not told what was in flight; it has to copy its area for that: ``copy.copy(sk.ca)``
+    must do.
     export_model, import_model: optional; how an implementation hands what it knows of the path to
     the next one. ``export_model(sk)`` returns it as integers, leaving out what is not known, under
     keys such as ``bw_bps`` [bit/s of payload], ``min_rtt_us``, ``cwnd_packets``,
@@ -165,6 +170,7 @@ class TcpCongestionOps:
     link: bool = True
     train: Callable[[Sock, Any], int] | None = None
     sack_train: Callable[[Sock, Any], bool] | None = None
+    rtt_floor: Callable[[Sock], int] | None = None
     export_model: Callable[[Sock], dict[str, int]] | None = None
     import_model: Callable[[Sock, Mapping[str, int]], None] | None = None
     phase: Callable[[Sock], str] | None = None

@@ -21,6 +21,7 @@ from ccsim.kernel.train import AckTrain, Column
 __all__ = [
     "acknowledged_before",
     "additive_increase",
+    "any_rtt",
     "by_rounds",
     "first_beyond",
     "increase_each",
@@ -40,6 +41,11 @@ Law = Callable[[int], int]
 def acknowledged_before(acks: AckTrain, row: int = 0) -> int:
     """Return the packets acknowledged before a row of the train."""
     return int(acks.una[row]) - int(acks.acked[row])
+
+
+def any_rtt(sk: Sock) -> int:
+    """Return 1 us: no RTT sample means anything; for an algorithm's ``rtt_floor``."""
+    return 1
 
 
 def seq_of(sk: Sock, acks: AckTrain, packets: int) -> int:

@@ -49,6 +49,11 @@ class Fifo:
         """Return the shortest service time of a packet of that size [ns]."""
         return size_bytes * 8 * NS_PER_S // self.rate_bps
 
+    def back_to_back(self, n: int, size: int) -> Column:
+        """Return when the next ``n`` packets of that size [bytes] leave if each of them finds the
+        line busy and room in the queue [ns]; nothing changes."""
+        return self._service_train(n, size * 8 * NS_PER_S) + self.last_ns
+
     def queued(self) -> Column:
         """Return the departures, in order, of the packets that may still be inside [ns]."""
         inside = self._backlog if self._recent is None else self._recent

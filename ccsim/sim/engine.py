@@ -25,10 +25,13 @@ import simpy
 
 from ccsim.net.link import ACK_BYTES, Batch, Link
 from ccsim.sim.flow import FlowPath
+from ccsim.sim.foresight import Foreseen
 
 __all__ = ["Engine", "Member"]
 
 PROGRESS_WINDOWS = 64  # how often progress is told
+LEAST_LEAP = 3  # windows: to foresee fewer is not worth while
+WINDOWS_BETWEEN_LEAPS = 4  # after one that failed
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -48,6 +51,15 @@ class Member(Protocol):
 
     def collect(self, until_ns: int) -> Batch | None:
         """Return what reaches the queue before ``until_ns``."""
+
+    def may_foresee(self, link: Link) -> bool:
+        """Tell whether windows beyond the horizon may be tried."""
+
+    def foresee(self, link: Link, until_ns: int) -> Foreseen | None:
+        """Compute windows beyond the horizon, up to ``until_ns`` at most, if that can be."""
+
+    def confirm(self, foreseen: Foreseen) -> None:
+        """Take note that what was foreseen has happened."""
 
     def deliver(self, batch: Batch) -> None:
         """Take what the link made of a batch."""
@@ -94,6 +106,8 @@ class Engine:
         self._return_ns = 0
         self._to_come: list[tuple[int, int]] = []  # start [ns] and index of flows, as a heap
         self._some_closed = False
+        self._foreseen: Foreseen | None = None  # of the present window, what was done beyond it
+        self._next_leap = 0  # the window in which that is tried again
 
     def add(self, flow: Member, start_ns: int) -> None:
         """Let a flow take part from the window on that holds its start; to be called before
@@ -146,9 +160,10 @@ class Engine:
         yield env.timeout(0)  # what is due at the very beginning comes before the first window
         while env.now < self.end_ns:
             now = int(env.now)
-            horizon = self.horizon(now)
-            for flow in self.live:
-                flow.flush_receiver(horizon)
+            horizon = self._leap(now, self.horizon(now))
+            if self._foreseen is None:
+                for flow in self.live:
+                    flow.flush_receiver(horizon)
             self._begin(horizon)
             yield from self._announce(horizon)
             self.windows += 1
@@ -157,6 +172,28 @@ class Engine:
             if self._progress is not None and self.windows % PROGRESS_WINDOWS == 0:
                 self._progress(now)
             yield env.timeout(horizon - now)
+
+    def _leap(self, t_ns: int, horizon_ns: int) -> int:
+        """Let a flow that is alone go beyond the horizon, if it can foresee what becomes of its
+        packets; return how far it went. No delayed ACK is due before that."""
+        self._foreseen = None
+        if len(self.live) != 1 or self._lookahead_ns is not None or self.reactions_ns:
+            return horizon_ns
+        if self.windows < self._next_leap:
+            return horizon_ns
+        until = self.end_ns
+        if self._instants:
+            until = min(until, self._instants[0])
+        if self._to_come:
+            until = min(until, self._to_come[0][0])
+        flow = self.live[0]
+        if until - t_ns < LEAST_LEAP * (horizon_ns - t_ns) or not flow.may_foresee(self.link):
+            return horizon_ns
+        self._foreseen = flow.foresee(self.link, until)
+        if self._foreseen is None:
+            self._next_leap = self.windows + WINDOWS_BETWEEN_LEAPS
+            return horizon_ns
+        return self._foreseen.horizon_ns
 
     def _begin(self, horizon_ns: int) -> None:
         """Start the processes of the flows that start before the horizon; each computes the window
@@ -186,6 +223,8 @@ class Engine:
             self.link.transmit(batches, until)
             for batch in batches:
                 self.flows[batch.flow].deliver(batch)
+            if self._foreseen is not None:
+                self.live[0].confirm(self._foreseen)
             if self._some_closed:
                 self._let_go()
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ccsim.net.link import Link
 from ccsim.sim.flow import Flow
+from ccsim.sim.foresight import Foreseen, confirm, foresee, may_foresee
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.output import settle_timer
 
@@ -38,6 +40,18 @@ class FollowedFlow(Flow):
             if self._one_event(t):
                 self._tell(t)
         super().advance(horizon_ns)
+
+    def may_foresee(self, link: Link) -> bool:
+        """Tell whether `foresee` may be tried: nobody follows, and nothing else is in the way."""
+        return not self.followers and may_foresee(self, link)
+
+    def foresee(self, link: Link, until_ns: int) -> Foreseen | None:
+        """Take ACKs before they are sent, as far as they can be foreseen (`foresight.foresee`)."""
+        return foresee(self, link, until_ns)
+
+    def confirm(self, foreseen: Foreseen) -> None:
+        """Let go of the ACKs that were foreseen, now that they are sent."""
+        confirm(self, foreseen)
 
     def _next_event_ns(self) -> int:
         rows = self._next_rows()

@@ -127,8 +127,17 @@ SACKED = _Kind(
     flows=(1, 1, 1, 2),
     swaps=(0, 0, 1, 2),
 )
+# one flow, and a queue that never empties, so that windows reach beyond the horizon
+ALONE = _Kind(
+    packets=(3_000, 9_000),
+    algorithms=("reno", "cubic", "cubic", "bic", "scalable", "highspeed"),
+    rounds=40,
+    buffer=(80, 250),
+    flows=(1, 1, 1, 1, 2),
+    swaps=(0, 0, 1, 2),
+)
 KINDS = (SHORT, SHORT, DEEP, SACKED, PACED)
-SETTLED = (SACKED, PACED)  # with time for what they are for
+SETTLED = (SACKED, PACED, ALONE)  # with time for what they are for
 
 
 class _Maker:
@@ -140,6 +149,8 @@ class _Maker:
         self.rate_bps = self._rate()
         self.service_ns = PACKET_BITS * NS_PER_S // self.rate_bps
         self.kind = draw.pick(KINDS)
+        if self.kind is DEEP:
+            self.kind = draw.pick((DEEP, ALONE))
         self.packets = draw.between(*self.kind.packets)
         self.duration_ns = self.packets * self.service_ns
 

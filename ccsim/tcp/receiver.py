@@ -170,6 +170,31 @@ class Receiver:
             n = int(late[0]) + 1 if len(late) else n
         return min(n, max(self.fin - self.rcv_nxt, 0))
 
+    def in_plain_order(self) -> bool:
+        """Tell whether nothing but packets in order, and their number, elicits ACKs."""
+        return self.ecn is None and self.writer is None and not self.starts
+
+    def is_prompt(self, first_ns: int, gap_ns: int) -> bool:
+        """Tell whether packets from ``first_ns`` on, so far apart [ns], come before the delayed ACK
+        is due, of the one that waits and of all that follow."""
+        return first_ns < self.delack_ns and 2 * gap_ns < DELACK_MIN_NS
+
+    def elicits(self, n: int) -> Column:
+        """Return which of the next ``n`` packets are acknowledged at once if all are in order and
+        none is late: while ``quick`` lasts all, afterwards every second."""
+        if not self.delayed:
+            return np.arange(n)
+        if not self.quick:
+            return np.arange(1 - self.unacked, n, 2)
+        # A packet that waited when the quick phase begins is covered by its first ACK.
+        quick = min(self.quick, n)
+        return np.concatenate((np.arange(quick), np.arange(quick + 1, n, 2)))
+
+    def plain_ahead(self) -> int:
+        """Return how many packets are to come before the next that bears PSH or FIN."""
+        ahead = self._before_push() if self.pushed else NEVER
+        return max(min(ahead, self.fin - self.rcv_nxt), 0)
+
     def _before_push(self) -> int:
         """Return how many packets are to come before the next that bears PSH."""
         self.pushed.difference_update([seq for seq in self.pushed if seq < self.rcv_nxt])
@@ -186,12 +211,7 @@ class Receiver:
         pending = self.unacked
         if self.delayed and not self.quick:
             return self._every_second(times, tx_ns)
-        if not self.delayed:
-            at = np.arange(n)
-        else:
-            # A packet that waited when the quick phase begins is covered by its first ACK.
-            quick = min(self.quick, n)
-            at = np.concatenate((np.arange(quick), np.arange(quick + 1, n, 2)))
+        at = self.elicits(n)
         sent = len(at)
         numbers = at + (self.rcv_nxt + 1)
         first = np.empty(sent, dtype=np.int64)  # the packet that each ACK echoes

@@ -133,11 +133,11 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     nxt = np.maximum.accumulate(una[:k] + acks.cwnd[:k])
     if int(nxt[0]) < sk.nxt:
         np.maximum(nxt, sk.nxt, out=nxt)
-    samples = _rtt_and_samples(sk, columns, k, acks.cwnd, nxt, ssthresh, sample_times)
+    samples = rtt_and_samples(sk, columns, k, acks.cwnd, nxt, ssthresh, sample_times)
     if least_rtt < sk.rtt_min_us:
         sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
-    sent_ns = _send(sk, columns, k, nxt)
-    _settle(sk, columns, k, nxt)
+    sent_ns = send_train(sk, columns, k, nxt)
+    leave_as_last_ack(sk, columns, k, nxt)
     return TrainOutcome(k, sent_ns, samples)
 
 
@@ -200,7 +200,7 @@ def rows_before(t: Column, sample_times: list[int]) -> tuple[list[int], list[int
     return wanted, [bisect_right(times, s) - 1 for s in wanted]
 
 
-def _rtt_and_samples(
+def rtt_and_samples(
     sk: TcpSock,
     columns: AckColumns,
     k: int,
@@ -226,7 +226,7 @@ def _rtt_and_samples(
     return taken
 
 
-def _send(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> Column:
+def send_train(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> Column:
     """Stamp the packets that each ACK lets out; return when each leaves [ns]."""
     packets = sk.packets
     nxt0, end = sk.nxt, int(nxt[-1])
@@ -251,7 +251,7 @@ def _send(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> Column:
     return columns.t.take(rows, mode="clip")
 
 
-def _settle(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> None:
+def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> None:
     """Leave the socket as the last ACK taken leaves it."""
     last_ns = int(columns.t[k - 1])
     now_us = last_ns // 1000

@@ -198,3 +198,36 @@ def test_an_ack_without_a_sample_is_none() -> None:
 def test_a_train_that_does_not_know_what_was_in_flight_says_so() -> None:
     with pytest.raises(TypeError, match="in flight"):
         rows(1).in_flight  # noqa: B018
+
+
+def floor_differs(congestion: str, floor: Any) -> str:
+    """Return how the first of some lives shows that RTTs from ``floor(sk)`` on mean something."""
+    ops = replace(ALL[congestion], rtt_floor=floor)
+    lives = (TrainLife(ops, seed) for seed in range(40))
+    return next((wrong for life in lives if (wrong := life.compare())), "")
+
+
+@pytest.mark.parametrize("congestion", ["reno", "scalable", "highspeed", "bic", "fixed", "dctcp"])
+def test_no_rtt_means_anything_to(congestion: str) -> None:
+    assert floor_differs(congestion, lambda sk: 1) == ""
+
+
+@pytest.mark.parametrize(
+    "congestion", ["cubic", "vegas", "htcp", "illinois", "westwood", "veno", "yeah", "cdg"]
+)
+def test_an_rtt_floor_too_low_is_found_in(congestion: str) -> None:
+    assert floor_differs(congestion, lambda sk: 1) != ""
+
+
+def test_the_least_rtt_is_cubics_floor_and_half_of_it_is_not() -> None:
+    assert floor_differs("cubic", lambda sk: sk.ca.delay_min) == ""
+    assert floor_differs("cubic", lambda sk: max(sk.ca.delay_min // 2, 1)) != ""
+
+
+def test_a_floor_is_no_promise_of_one_who_asks_what_was_in_flight() -> None:
+    with pytest.raises(TypeError, match="does not tell what was in flight"):
+        floor_differs("nv", lambda sk: 1)
+
+
+def test_no_floor_is_no_promise() -> None:
+    assert floor_differs("vegas", lambda sk: 0) == ""

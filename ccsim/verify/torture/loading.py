@@ -25,6 +25,7 @@ __all__ = ["load_findings", "place_of"]
 BESIDE: dict[str, tuple[str, ...]] = {
     "train": ("sk", "acks"),
     "sack_train": ("sk", "rtt_us"),
+    "rtt_floor": ("sk",),
     "private": (),
     "export_model": ("sk",),
     "import_model": ("sk", "model"),

@@ -111,7 +111,7 @@ class Probe:
             for member in MEMBERS
             if getattr(ops, member) is not None
         }
-        return replace(ops, **hooks, train=None, sack_train=None)
+        return replace(ops, **hooks, train=None, sack_train=None, rtt_floor=None)
 
     def _watched(self, member: str, func: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(func)

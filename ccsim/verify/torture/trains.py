@@ -71,6 +71,7 @@ class TrainLife:
         self.rng = rng = random.Random(seed)
         self.trains = 0
         self.hook = "train"  # the one that is compared
+        self.flight_known = True  # or else trains do not tell what was in flight
         self.hz = rng.choice([100, 250, 1000])
         self.jiffy_ns = 10**9 // self.hz
         self.t_ns = 10**9 + rng.randrange(10**9)
@@ -196,11 +197,36 @@ class TrainLife:
         twin = self._twin()
         windows = twin.by_trains(rows)
         self.trains += twin.trains
+        floor, other = self.rtt_floor(), self._twin()
         expected = self.by_hooks(rows)
+        wrong = self._difference(expected, windows, twin.sk)
+        if wrong or not floor:
+            return wrong
+        self.hook = "rtt_floor"
+        other.flight_known = False
+        windows = other.by_trains([other.with_another_rtt(row, floor) for row in rows])
+        return self._difference(expected, windows, other.sk)
+
+    def rtt_floor(self) -> int:
+        """Return from where on RTT samples are said to mean nothing [us]; 0 if all may."""
+        sk = self.sk
+        if sk.ca_ops.rtt_floor is None or sk.snd_cwnd < sk.snd_ssthresh:
+            return 0
+        return sk.ca_ops.rtt_floor(sk)
+
+    def with_another_rtt(self, row: Row, floor: int) -> Row:
+        """Return an ACK with another RTT sample if that is to mean nothing."""
+        rtt = row[3] if row[3] < floor else floor + self.rng.randrange(2 * self.rtt_us)
+        return (*row[:3], rtt, row[4])
+
+    def _difference(self, expected: list[int], windows: list[int], sk: Sock) -> str:
+        """Return the first difference of windows, else of what is left in another socket."""
         for k, (ours, theirs) in enumerate(zip(expected, windows, strict=True)):
             if ours != theirs:
-                return f"snd_cwnd after ACK {k + 1} of {len(rows)}: expected {ours}, got {theirs}"
-        return next(self._different_state(twin.sk), "")
+                return (
+                    f"snd_cwnd after ACK {k + 1} of {len(windows)}: expected {ours}, got {theirs}"
+                )
+        return next(self._different_state(sk), "")
 
     def _different_state(self, other: Sock) -> Iterator[str]:
         for field in FIELDS:
@@ -246,7 +272,7 @@ class TrainLife:
             mss=MSS,
             jiffies0_ns=JIFFIES0_NS,
             jiffy_ns=self.jiffy_ns,
-            in_flight=lambda: flight,
+            in_flight=(lambda: flight) if self.flight_known else None,
         )
 
 

@@ -1,0 +1,203 @@
+"""Windows that reach beyond the horizon: one flow alone on a link that never rests.
+
+What such a link does is known before the packets come: they leave back to back, the receiver
+acknowledges every second, and the ACKs come at times that depend on nothing that the sender has yet
+to decide. So a sender may take the ACKs of several windows as one train. That every packet that it
+sends then finds the link busy, and room in the queue, is checked before anything is done; up to the
+first for which it does not hold, the link and the receiver do exactly what was foreseen, and they
+do it when the window is over, as in any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.net.link import Link
+from ccsim.sim.acks import AckTrainRows
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.long_train import LongTrain, may_take_long_train
+
+if TYPE_CHECKING:
+    from ccsim.sim.flow import Flow
+
+__all__ = ["Foreseen", "confirm", "foresee", "may_foresee"]
+
+Column = NDArray[np.int64]
+
+LEAST_PACKETS = 32  # below that nothing is gained
+MOST_PACKETS = 16384  # that are foreseen: more of them cost what they cost one window at a time
+MOST_WINDOWS = 16
+
+
+class Foreseen:
+    """What a flow has done up to ``horizon_ns``: it has taken ``rows`` ACKs that have not been
+    sent."""
+
+    __slots__ = ("horizon_ns", "rows")
+
+    def __init__(self, horizon_ns: int, rows: int) -> None:
+        self.horizon_ns = horizon_ns
+        self.rows = rows
+
+
+def may_foresee(flow: Flow, link: Link) -> bool:
+    """Tell whether nothing but the queue lies between the sender and the receiver, and the ACKs
+    under way are plain and answer all that has left the queue."""
+    receiver, sk = flow.receiver, flow.sk
+    return (
+        flow.vector
+        and link.vector
+        and link.marker is None
+        and link.fifo.loss is None
+        and flow.source is None
+        and flow.reception is None
+        and flow.ack_path is None
+        and flow.connected
+        and flow.closed_ns is None
+        and bool(flow.acks)
+        and sk.nxt - receiver.rcv_nxt == len(flow.waiting[0])
+        and receiver.in_plain_order()
+        and may_take_long_train(sk)
+        and _plain_acks(flow) is not None
+    )
+
+
+def _plain_acks(flow: Flow) -> list[AckTrainRows] | None:
+    """Return the ACKs under way if all are plain and in columns."""
+    plain = [rows for rows in flow.acks if isinstance(rows, AckTrainRows)]
+    return plain if len(plain) == len(flow.acks) else None
+
+
+def foresee(flow: Flow, link: Link, until_ns: int) -> Foreseen | None:
+    """Let the flow, alone on the link, take the ACKs that will come before ``until_ns``, as far as
+    they can be foreseen (if `may_foresee`); None, and nothing has changed, if that is no further
+    than they are known."""
+    acks = _plain_acks(flow) or []
+    t = np.concatenate([rows.t[rows.at :] for rows in acks])
+    una = np.concatenate([rows.numbers[rows.at :] for rows in acks])
+    known = len(t)
+    if not known or t[0] > flow.sk.timer_ns:
+        return None
+    packets = _full_packets(flow)
+    if packets < LEAST_PACKETS:
+        return None
+    path = _Path(flow, link, packets)
+    if not flow.receiver.is_prompt(path.first_ns, path.service_ns):
+        return None
+    t, una = np.concatenate((t, path.acks_ns)), np.concatenate((una, path.numbers))
+    return _take(flow, path, t, una, known, until_ns)
+
+
+def _full_packets(flow: Flow) -> int:
+    """Return how many packets are worth foreseeing: full ones that are like the others."""
+    received = flow.receiver.rcv_nxt
+    short = min((packet for packet in flow.odd_last if packet >= received), default=NEVER)
+    most = min(MOST_PACKETS, MOST_WINDOWS * flow.sk.snd_cwnd)
+    return min(most, flow.receiver.plain_ahead(), short - received)
+
+
+class _Path:
+    """What a link without rest makes of the next ``packets`` packets."""
+
+    def __init__(self, flow: Flow, link: Link, packets: int) -> None:
+        fifo, receiver = link.fifo, flow.receiver
+        self.flow, self.limit = flow, fifo.limit
+        self.first = receiver.rcv_nxt  # the number of the first packet
+        before = fifo.queued()
+        self.inside = np.concatenate((before, fifo.back_to_back(packets, link.full_bytes)))
+        self.before = len(before)  # of them are packets that have been queued already
+        self.last_ns = fifo.last_ns
+        departures = self.inside[self.before :]
+        answered = receiver.elicits(packets)
+        self.acks_ns = departures[answered] + (flow.path.out_ns + flow.path.back_ns)
+        self.numbers = answered + (self.first + 1)
+        self.first_ns = int(departures[0]) + flow.path.out_ns
+        self.service_ns = fifo.service_ns(link.full_bytes)
+
+    def next_ack_ns(self, received: int) -> int:
+        """Return the earliest time at which an ACK comes that so many packets do not elicit [ns]:
+        a gap before it, and the next packet has its ACK at once."""
+        departure = int(self.inside[self.before + received - self.first])
+        return departure + self.flow.path.out_ns + self.flow.path.back_ns
+
+    def as_foreseen(self, sent_ns: Column) -> int:
+        """Return how many packets, those that wait and those that leave the sender at ``sent_ns``
+        [ns], find the link busy and room in the queue."""
+        access_ns, waiting = self.flow.path.access_ns, self.flow.waiting[0]
+        arrivals = np.concatenate((np.array(waiting, dtype=np.int64), sent_ns + access_ns))
+        n = min(len(arrivals), len(self.inside) - self.before)
+        arrivals = arrivals[:n]
+        if not n:
+            return 0
+        if arrivals[0] > self.last_ns:
+            return 0
+        rests = arrivals[1:] > self.inside[self.before : self.before + n - 1]
+        first = int(rests.argmax()) + 1 if rests.any() else n
+        skip = self.limit - self.before  # the first packet that has `limit` others before it
+        if skip < first:
+            full = self.inside[: first - skip] > arrivals[skip:first]
+            if full.any():
+                first = skip + int(full.argmax())
+        return first
+
+
+def _take(
+    flow: Flow, path: _Path, t: Column, una: Column, known: int, until_ns: int
+) -> Foreseen | None:
+    """Take as many of the ACKs as come as foreseen, at least all that are known and one more."""
+    sk = flow.sk
+    rows = min(int(t.searchsorted(until_ns)), len(t) - 1)
+    if rows <= known:
+        return None
+    flow.recorder.catch_up(sk, int(t[0]))
+    train = LongTrain(sk, t, una, known)
+    while rows > known:
+        taken = train.plan(rows)
+        if taken <= known:
+            break
+        sent_ns = train.departures()
+        sound = int(una.searchsorted(path.first + path.as_foreseen(sent_ns), side="right"))
+        if sound < taken:
+            train.undo()
+            rows = sound
+            continue
+        instants = flow.recorder.instants(int(t[0]), int(t[taken - 1]))
+        first = sk.nxt
+        outcome = train.take(sent_ns, instants)
+        if outcome is None:
+            break
+        flow.recorder.take(sk, outcome.samples)
+        if len(sent_ns):
+            flow.chunks.append((sent_ns, np.arange(first, sk.nxt)))
+        flow.acks.clear()
+        return Foreseen(min(path.next_ack_ns(int(una[taken - 1])), until_ns), taken - known)
+    train.undo()
+    return None
+
+
+def confirm(flow: Flow, foreseen: Foreseen) -> None:
+    """Let go of the ACKs that were taken before they were sent.
+
+    RuntimeError if those that the receiver has sent are others: a mistake of ours.
+    """
+    left = foreseen.rows
+    una = -1
+    while left and flow.acks:
+        rows = flow.acks[0]
+        part = min(left, len(rows) - rows.at)
+        if part:
+            una = rows.row(rows.at + part - 1)[1]
+            rows.at += part
+        if rows.at == len(rows):
+            flow.acks.popleft()
+        left -= part
+    rows_left = flow.acks[0] if flow.acks else None
+    late = rows_left is None or rows_left.time(rows_left.at) >= foreseen.horizon_ns
+    if left or una != flow.sk.una or not late:
+        raise RuntimeError(
+            f"flow {flow.index}: expected ACKs up to packet {flow.sk.una} before "
+            f"{foreseen.horizon_ns} ns, as foreseen, but they came otherwise; please report this"
+        )
