@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
     from ccsim.spill import Spill
 
-__all__ = ["default_jobs", "simulate_all"]
+__all__ = ["WORTH_S", "default_jobs", "simulate_all"]
+
+WORTH_S = 0.5
+"""What must be left to simulate [s of CPU] before workers are started, each of which first imports
+the simulator: at half of that they would be ready when this process is."""
 
 Resolved = Mapping[str, Any]
 Progress = Callable[[float], None]
@@ -42,8 +48,9 @@ def simulate_all(
     """Return the results of resolved scenarios, in order; None for those not reached.
 
     The first runs in this process; if it fails, the others are given up and are None. ``jobs`` is
-    how many run at once (None: one a core); results do not depend on it. ``progress`` receives the
-    share done, 0 to 1, on this thread. ``while_waiting`` is called once if this process would wait.
+    how many run at once at most (None: one a core); results do not depend on it, and what this
+    process has soon done alone it does alone. ``progress`` receives the share done, 0 to 1, on this
+    thread. ``while_waiting`` is called once if this process would wait.
     ``paranoid`` checks invariants throughout. ``spill`` is a folder for traces that are too long
     for memory; whatever has a name in it afterwards is a dead worker's. ResultsError if it cannot
     be written.
@@ -83,18 +90,23 @@ class _Batch:
         self.results: list[SimResult | None] = [None] * len(scenarios)
         self.done = [0.0] * len(scenarios)
         self.workers: list[Worker] = []
+        self.threads: list[threading.Thread] = []
+        self.may_start = 0
+        self.begun = 0.0
 
     def run(self, workers: int) -> list[SimResult | None]:
-        """Simulate all, with that many workers beside this process."""
-        threads = self._start(workers)
+        """Simulate all, with up to that many workers beside this process."""
+        self.may_start = workers
+        import_module("ccsim.sim.world")
+        self.begun = time.process_time()
         try:
             first = self._simulate_here(0)
             if first.failed:
                 return [first] + [None] * (len(self.scenarios) - 1)
             self._take_here(self.waiting)
-            if threads:
+            if self.threads:
                 self.while_waiting()
-            for thread in threads:
+            for thread in self.threads:
                 while thread.is_alive():
                     thread.join(0.05)
                     self.progress(sum(self.done) / len(self.done))
@@ -104,23 +116,31 @@ class _Batch:
             self.waiting.clear()
             for worker in self.workers:
                 worker.kill()
-            for thread in threads:
+            for thread in self.threads:
                 thread.join()
             for worker in self.workers:
                 worker.close()
 
-    def _start(self, workers: int) -> list[threading.Thread]:
+    def _told(self) -> None:
+        """Tell the share done, and start workers once it is clear that they are worth it."""
+        share = sum(self.done) / len(self.done)
+        self.progress(share)
+        spent_s = time.process_time() - self.begun
+        if self.may_start and share > 0 and spent_s / share - spent_s > WORTH_S:
+            self._start(min(self.may_start, len(self.waiting)))
+            self.may_start = 0
+
+    def _start(self, workers: int) -> None:
         """Start workers, and a thread for each that talks to it; fewer if no more can be had."""
         with suppress(OSError):
             for _ in range(workers):
                 self.workers.append(Worker())
-        threads = [
+        self.threads = [
             threading.Thread(target=self._work, args=(worker,), daemon=True)
             for worker in self.workers
         ]
-        for thread in threads:
+        for thread in self.threads:
             thread.start()
-        return threads
 
     def _work(self, worker: Worker) -> None:
         """Give one worker what waits; what it does not survive is given back."""
@@ -152,7 +172,7 @@ class _Batch:
 
         def progress(t_ns: int) -> None:
             note(t_ns)
-            self.progress(sum(self.done) / len(self.done))
+            self._told()
 
         result: SimResult = simulate(
             self.scenarios[index],
@@ -161,6 +181,8 @@ class _Batch:
             spill=self._spill(),
         )
         self._keep(index, result)
+        if not result.failed:
+            self._told()
         return result
 
     def _spill(self) -> Spill | None:

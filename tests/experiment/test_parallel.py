@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ccsim.experiment import parallel
 from ccsim.experiment.parallel import default_jobs, simulate_all
 from ccsim.experiment.run import run_scenario
 from ccsim.experiment.worker import Worker, WorkerDied
@@ -74,14 +76,77 @@ def ignore(t_ns: int) -> None:
     """Take no notice of progress."""
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_workers(quick: Scenario, tmp_path: Path) -> None:
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are started however little is left to do."""
+    monkeypatch.setattr(parallel, "WORTH_S", -1.0)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
+    """The workers that are started from now on."""
+    workers: list[Worker] = []
+
+    def noted() -> Worker:
+        workers.append(Worker())
+        return workers[-1]
+
+    monkeypatch.setattr(parallel, "Worker", noted)
+    return workers
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_bytes_do_not_depend_on_the_number_of_workers(
+    quick: Scenario, tmp_path: Path, started: list[Worker]
+) -> None:
     one, two, three = (
         run_scenario(quick, out=tmp_path / str(jobs), jobs=jobs) for jobs in (1, 2, 3)
     )
+    assert len(started) == 0 + 1 + 2
     assert contents(one.path) == contents(two.path) == contents(three.path)
     assert one.manifest["sha256"] == two.manifest["sha256"]
     assert len(contents(one.path)) == 18
     assert one.flows["bulk"].delivered_bytes[-1] > 1_000_000
+
+
+def test_what_is_soon_done_is_done_without_workers(
+    quick: Scenario, started: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three runs that take 1 s each, 2 s are left after the first, and 1 s after the second."""
+    clock = iter([0.0, 1.0, 2.0, 3.0])
+    monkeypatch.setattr(parallel, "time", SimpleNamespace(process_time=lambda: next(clock)))
+    monkeypatch.setattr(parallel, "WORTH_S", 2.1)
+    monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
+    results = simulate_all([quick.without_swaps().resolved()] * 3, jobs=3)
+    assert started == []
+    assert all(equal(result, results[0]) for result in results)
+
+
+def test_workers_are_started_when_what_is_left_takes_longer_than_they_do_to_start(
+    quick: Scenario, started: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 2.0, 3.0])
+    monkeypatch.setattr(parallel, "time", SimpleNamespace(process_time=lambda: next(clock)))
+    monkeypatch.setattr(parallel, "WORTH_S", 1.9)
+    monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
+    results = simulate_all([quick.without_swaps().resolved()] * 3, jobs=3)
+    assert len(started) == 2
+    assert all(equal(result, results[0]) for result in results)
+
+
+def test_no_worker_is_started_for_the_others_of_a_run_that_failed(
+    tmp_path: Path, started: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "WORTH_S", -1.0)
+    monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
+    (tmp_path / "talk.py").write_text(PRINTING.replace('print("an algorithm prints")', "1 / 0"))
+    text = QUICK.replace("congestion: cubic", "congestion: talk").replace("to: bbr", "to: reno")
+    (tmp_path / "talk.yaml").write_text(text + "objects: [talk.py]\n")
+    scenario = load_scenario(tmp_path / "talk.yaml")
+    first, second = simulate_all([scenario.resolved()] * 2, jobs=2)
+    assert first is not None
+    assert "division by zero" in first.failed
+    assert (second, started) == (None, [])
 
 
 def test_a_worker_simulates_one_scenario_after_the_other(quick: Scenario, worker: Worker) -> None:
@@ -99,6 +164,7 @@ def test_a_worker_that_is_killed_is_noticed(quick: Scenario, worker: Worker) -> 
         worker.simulate(quick.resolved(), ignore)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_what_a_killed_worker_did_not_finish_is_simulated_here(
     quick: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +176,7 @@ def test_what_a_killed_worker_did_not_finish_is_simulated_here(
     assert all(map(equal, simulate_all(resolved, jobs=3), simulate_all(resolved, jobs=1)))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_without_processes_everything_is_simulated_here(
     quick: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +188,7 @@ def test_without_processes_everything_is_simulated_here(
     assert [len(one.swaps) for one in results if one] == [1, 0]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_scenario_that_a_worker_refuses_raises_here_what_it_raised(quick: Scenario) -> None:
     broken: Mapping[str, Any] = {"duration_ns": 1}
     with pytest.raises(KeyError):
