@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import base64
 import os
+import select
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ccsim.experiment.worker import Worker, WorkerDied, serve
+from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:
     from ccsim.experiment.stored import StoredRun
@@ -100,30 +105,38 @@ def _drawable(run: StoredRun) -> bool:
 
 def main() -> None:
     """Draw what standard input asks for until it ends or the parent does."""
-    from importlib import import_module
+    with patient_collector():
+        import_module("ccsim.plot.ready").import_undocumented()
+        import_module("ccsim.experiment.tables")
+        if not _asked():  # else a child imports it, while PNG is drawn
+            import_module("matplotlib.backends.backend_pdf")
+        serve(_draw)
 
-    for module in ("ccsim.plot.render", "ccsim.plot.run", "ccsim.experiment.stored"):
-        import_module(module)
-    for backend in ("agg", "pdf"):  # the second imports fontTools
-        import_module(f"matplotlib.backends.backend_{backend}")
-    serve(_draw)
+
+def _asked() -> bool:
+    """Report whether standard input has something to read, or cannot tell (Windows)."""
+    try:
+        return bool(select.select([sys.stdin.fileno()], [], [], 0)[0])
+    except OSError:
+        return True
 
 
 def _draw(request: Mapping[str, Any], progress: Any) -> bytes:
-    from ccsim.experiment.stored import StoredRun
     from ccsim.experiment.tables import unpack
 
     results = {key: unpack(base64.b64decode(text)) for key, text in request["results"].items()}
-    run = StoredRun(Path(request["folder"]), request["scenario"], {}, {}, **results)
-    _draw_at_once(run, request["formats"])
+    run = SimpleNamespace(
+        scenario=request["scenario"], **{"twin_a": None, "twin_b": None, **results}
+    )
+    _draw_at_once(run, Path(request["folder"]), request["formats"])
     return b""
 
 
-def _draw_at_once(run: StoredRun, formats: Sequence[str]) -> None:
+def _draw_at_once(run: Any, folder: Path, formats: Sequence[str]) -> None:
     """Draw a picture as `draw` does, its first format here and the others in a child meanwhile."""
     from ccsim.plot.draw import figure_for, file_paths, write_figure
 
-    first, *others = file_paths(run.path / "plots", formats, "run")
+    first, *others = file_paths(folder / "plots", formats, "run")
     figure = figure_for(run)
     child = os.fork() if others and hasattr(os, "fork") else None
     if child == 0:

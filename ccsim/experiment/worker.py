@@ -14,10 +14,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ccsim.errors import ResultsError
+from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
     from ccsim.sim.traces import SimResult
@@ -136,7 +138,9 @@ class Worker:
 
 def main() -> None:
     """Simulate what standard input asks for until it ends or the parent does."""
-    serve(_simulated)
+    with patient_collector():
+        import_module("ccsim.sim.world")
+        serve(_simulated)
 
 
 def _simulated(request: dict[str, Any], progress: Progress) -> bytes:

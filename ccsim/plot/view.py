@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ccsim.kernel.errors import errno_name
 from ccsim.plot.picture import Curve, Limit, Mark, Panel, Rug, y_range
 from ccsim.plot.reduce import bin_width_ns
 from ccsim.plot.style import FAILED_SWAP, SWAP, shorten
@@ -208,6 +207,8 @@ def _later_marks(result: SimResult, swap: SwapRecord) -> Iterator[tuple[int, str
 def _swap_label(swap: SwapRecord) -> str:
     label = swap.label or f"{swap.old} → {swap.new}, {swap.via}"
     if swap.errno:
+        from ccsim.kernel.errors import errno_name  # which brings the emulated kernel with it
+
         name = errno_name(swap.errno)
         label = label if name in label else f"{label}: {name}{' in part' * bool(swap.flows)}"
     return shorten(label, SWAP_LABEL_MAX)

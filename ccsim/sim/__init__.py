@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
     from ccsim.spill import Spill
 
-__all__ = ["simulate"]
+__all__ = ["patient_collector", "simulate"]
 
 YOUNG_OBJECTS = 100_000  # so many new ones before the collector looks at them
 
@@ -47,7 +47,7 @@ def simulate(
         paranoid=paranoid,
         spill=spill,
     )
-    with _patient_collector():
+    with patient_collector():
         try:
             world.run()
         except AlgorithmError as error:
@@ -56,9 +56,10 @@ def simulate(
 
 
 @contextmanager
-def _patient_collector() -> Iterator[None]:
+def patient_collector() -> Iterator[None]:
     """Let the garbage collector look seldom: a run keeps many small objects alive and makes hardly
-    a cycle, and with many flows a tenth of its time went into looking for them."""
+    a cycle, and with many flows a tenth of its time went into looking for them; so does importing,
+    where it was as much."""
     before = gc.get_threshold()
     gc.set_threshold(YOUNG_OBJECTS, *before[1:])
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import ccsim.spill
-from ccsim.experiment import run_scenario
+from ccsim.experiment import artist, run_scenario
 from ccsim.experiment.artist import Artist, draw
 from ccsim.experiment.stored import StoredRun
 from ccsim.scenario import parse_scenario
@@ -52,25 +54,25 @@ def drawn_here(run: StoredRun, plots: Path) -> dict[str, bytes]:
 
 def test_another_process_draws_the_same_bytes(run: StoredRun, plots: Path) -> None:
     expected = drawn_here(run, plots)
-    with Artist(FORMATS, 2) as artist:
-        assert artist.ready
-        artist.begin(run)
-        artist.finish(run)
+    with Artist(FORMATS, 2) as drawing:
+        assert drawing.ready
+        drawing.begin(run)
+        drawing.finish(run)
     assert {path.name: path.read_bytes() for path in plots.iterdir()} == expected
     assert sorted(expected) == ["run.pdf", "run.png"]
 
 
 @pytest.mark.parametrize("when", ["before it is asked", "after it is asked"])
 def test_where_the_process_is_killed_this_one_draws(run: StoredRun, plots: Path, when: str) -> None:
-    with Artist(FORMATS, 2) as artist:
-        worker = artist._worker
+    with Artist(FORMATS, 2) as drawing:
+        worker = drawing._worker
         assert worker is not None
         if when == "before it is asked":
             worker.kill()
             worker.close()
-        artist.begin(run)
+        drawing.begin(run)
         worker.kill()
-        artist.finish(run)
+        drawing.finish(run)
     assert sorted(path.name for path in plots.iterdir()) == ["run.pdf", "run.png"]
 
 
@@ -78,10 +80,10 @@ def test_a_run_too_long_to_be_sent_is_drawn_here(
     run: StoredRun, plots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", 1000)
-    with Artist(("png",), 2) as artist:
-        artist.begin(run)
+    with Artist(("png",), 2) as drawing:
+        drawing.begin(run)
         assert not list(plots.glob("*"))
-        artist.finish(run)
+        drawing.finish(run)
     assert [path.name for path in plots.iterdir()] == ["run.png"]
 
 
@@ -89,8 +91,29 @@ def test_a_run_too_long_to_be_sent_is_drawn_here(
 def test_no_process_is_started_for_no_picture_or_where_only_one_job_may_run(
     run: StoredRun, plots: Path, formats: tuple[str, ...], jobs: int
 ) -> None:
-    with Artist(formats, jobs) as artist:
-        assert not artist.ready
-        artist.begin(run)
-        artist.finish(run)
+    with Artist(formats, jobs) as drawing:
+        assert not drawing.ready
+        drawing.begin(run)
+        drawing.finish(run)
     assert len(list(plots.glob("*"))) == len(formats)
+
+
+def test_the_process_imports_for_pdf_before_it_is_asked_if_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read) as stdin, os.fdopen(write, "w") as asking:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        before = artist._asked()
+        print("{}", file=asking, flush=True)
+        assert (before, artist._asked()) == (False, True)
+
+
+def test_where_nobody_can_tell_whether_it_is_asked_it_is_taken_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("not a socket")
+
+    monkeypatch.setattr(artist.select, "select", refused)
+    assert artist._asked()
