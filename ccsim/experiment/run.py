@@ -15,7 +15,6 @@ from typing import Any
 from ccsim.errors import ResultsError
 from ccsim.experiment.artist import Artist
 from ccsim.experiment.code import code_sha256
-from ccsim.experiment.measure import measure
 from ccsim.experiment.parallel import default_jobs, simulate_all
 from ccsim.experiment.store import (
     FAILED_SUFFIX,
@@ -97,6 +96,8 @@ def _write(
     _needed(results)
     run = StoredRun(folder, resolved, {"failed": failed}, {}, **_known(results))
     artist.begin(run)
+    from ccsim.experiment.measure import measure  # while the picture is drawn
+
     metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
     write_run(
         folder,
