@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WORTH_S", "default_jobs", "simulate_all"]
 
-WORTH_S = 0.5
+WORTH_S = 1.0
 """What must be left to simulate [s of CPU] before workers are started, each of which first imports
-the simulator: at half of that they would be ready when this process is."""
+the simulator for a third of that, maybe on the core on which a picture is about to be drawn."""
 
 Resolved = Mapping[str, Any]
 Progress = Callable[[float], None]
