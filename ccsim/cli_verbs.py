@@ -34,7 +34,7 @@ def run_verb(args: argparse.Namespace) -> int:
     from ccsim.experiment.parallel import default_jobs
 
     formats = () if args.no_plot else ("png", "pdf")
-    with Artist(formats, args.jobs or default_jobs()) as artist:
+    with Artist(formats, args.jobs or default_jobs(), fork=True) as artist:
         run = _run(args, formats, artist)
     if args.json:
         _print_json(run.metrics)

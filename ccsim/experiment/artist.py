@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ccsim.experiment.forked import may_fork
 from ccsim.experiment.worker import Worker, WorkerDied, serve
 from ccsim.sim import patient_collector
 
@@ -31,17 +32,24 @@ class Artist:
     """Draws one run's picture in ``formats`` into its folder ``plots``, as `draw` does.
 
     Its process begins at once if there is anything to draw and more than one job may run; where it
-    cannot be had, or ends too early, this process draws. ``with`` ends it.
+    cannot be had, or ends too early, this process draws. ``with`` ends it. With ``fork`` it is a
+    fork of this process, if that has only one thread: for who does nothing but run a scenario.
     """
 
-    def __init__(self, formats: Sequence[str], jobs: int) -> None:
+    def __init__(self, formats: Sequence[str], jobs: int, *, fork: bool = False) -> None:
         self.formats = tuple(formats)
         self._drawing: StoredRun | None = None
         self._worker: Worker | None = None
         if formats and jobs > 1:
+            if fork:
+                import_module("numpy")  # once, for both
             with suppress(OSError):
                 # it forks, which is for processes of one thread
-                self._worker = Worker(_CODE, environment={"OPENBLAS_NUM_THREADS": "1"})
+                self._worker = Worker(
+                    _CODE,
+                    environment={"OPENBLAS_NUM_THREADS": "1"},
+                    forked=main if fork and may_fork() else None,
+                )
 
     def __enter__(self) -> Artist:
         return self

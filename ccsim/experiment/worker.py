@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ccsim.errors import ResultsError
+from ccsim.experiment.forked import Forked
 from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
@@ -43,7 +44,8 @@ class Worker:
 
     OSError if none can be started. It has its own process group, so that Ctrl-C reaches only the
     caller, who then ends it with `kill`. ``code`` is what it runs, by `serve`; ``keep_open`` are
-    file descriptors that it inherits, ``environment`` what it has beside the caller's.
+    file descriptors that it inherits, ``environment`` what it has beside the caller's. With
+    ``forked`` it is a fork of the caller that runs this, by `serve`.
     """
 
     def __init__(
@@ -51,7 +53,11 @@ class Worker:
         code: str = _CODE,
         keep_open: Sequence[int] = (),
         environment: Mapping[str, str] | None = None,
+        forked: Callable[[], object] | None = None,
     ) -> None:
+        if forked is not None:
+            self._process: subprocess.Popen[bytes] | Forked = Forked(forked)
+            return
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],

@@ -1,0 +1,87 @@
+"""A child process that has what this one has imported, where it can be had safely."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["Forked", "may_fork"]
+
+_THREADS = Path("/proc/self/task")
+
+
+def may_fork() -> bool:
+    """Report whether this process has one thread, whoever started it: a fork copies no other, but
+    the locks that they hold. False where nobody can tell, as anywhere but on Linux."""
+    try:
+        return sys.platform == "linux" and len(os.listdir(_THREADS)) == 1
+    except OSError:
+        return False
+
+
+class Forked:
+    """A child that runs ``main`` with pipes as standard input and output, as far as `Popen` goes.
+
+    It has its own process group, and ends without whatever this process does at its end. OSError if
+    there can be none.
+    """
+
+    def __init__(self, main: Callable[[], object]) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        asked, ask = os.pipe()
+        answers, answer = os.pipe()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            for end in (asked, ask, answers, answer):
+                os.close(end)
+            raise
+        if self.pid == 0:
+            os.close(ask)  # or its standard input would never end
+            os.close(answers)
+            _live(main, asked, answer)
+        os.close(asked)
+        os.close(answer)
+        with suppress(OSError):  # the child does it too: whoever is first
+            os.setpgid(self.pid, self.pid)
+        self.stdin = os.fdopen(ask, "wb")
+        self.stdout = os.fdopen(answers, "rb")
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status (negative: of which signal it died); None while it lives."""
+        return self._waited(os.WNOHANG)
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit status."""
+        status = self._waited(0)
+        assert status is not None
+        return status
+
+    def _waited(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+def _live(main: Callable[[], object], stdin: int, stdout: int) -> None:
+    """Be the child: run ``main`` and end, whatever it raises."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for end, number in ((stdin, 0), (stdout, 1)):
+            os.dup2(end, number)
+            os.close(end)
+        sys.stdin = os.fdopen(0, closefd=False)
+        main()
+        status = 0
+    finally:
+        os._exit(status)

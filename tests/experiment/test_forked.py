@@ -1,0 +1,145 @@
+"""The process that draws as a fork of one that has a single thread: it answers, ends and is ended
+as one of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ccsim.experiment import forked
+from tests.experiment.test_artist import TEXT
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
+
+
+def printed(code: str, *arguments: str) -> list[str]:
+    """Return the lines that a fresh process of one thread prints, with an error if it has any."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.stdout.splitlines()
+
+
+SERVING = """
+import os
+from ccsim.experiment.worker import Worker, WorkerDied, serve
+
+def answer(request, progress):
+    if "exit" in request:
+        os._exit(3)
+    if "raise" in request:
+        raise ValueError("nobody sees this")
+    progress(7)
+    print("what it prints does not get between the answers")
+    return str(request["number"] + os.getpgid(0) - os.getpid()).encode()
+
+seen = []
+worker = Worker(forked=lambda: serve(answer))
+"""
+
+
+def test_it_answers_one_request_after_the_other_in_a_process_group_of_its_own() -> None:
+    code = """
+print(worker.ask({"number": 41}, seen.append).decode(), seen)
+print(worker.ask({"number": 42}, seen.append).decode(), seen)
+print(worker.pid != os.getpid(), os.getpgid(worker.pid) == worker.pid)
+worker.kill()
+worker.close()
+print(worker._process.returncode)
+"""
+    said = "what it prints does not get between the answers"
+    lines = printed(SERVING + code)
+    assert sorted(lines) == sorted([said, said, "41 [7]", "42 [7, 7]", "True True", "-9"])
+
+
+def test_it_ends_when_nobody_asks_any_more() -> None:
+    code = """
+worker._process.stdin.close()
+print(worker._process.wait(), worker._process.poll())
+worker.close()
+"""
+    assert printed(SERVING + code) == ["0 0"]
+
+
+@pytest.mark.parametrize(("request_", "status"), [("exit", 3), ("raise", 1)])
+def test_whoever_waits_hears_of_its_end_and_nothing_is_printed(request_: str, status: int) -> None:
+    code = f"""
+try:
+    worker.ask({{"{request_}": 1}}, seen.append)
+except WorkerDied:
+    worker.kill()
+    worker.close()
+    print("died", worker._process.returncode)
+"""
+    assert printed(SERVING + code) == [f"died {status}"]
+
+
+def test_what_this_process_does_at_its_end_it_does_not() -> None:
+    code = """
+import atexit, sys
+from ccsim.experiment.forked import Forked
+atexit.register(print, "at exit")
+print("buffered", end=" ")
+child = Forked(lambda: sys.exit(5))
+print(child.wait())
+child.stdin.close()
+child.stdout.close()
+"""
+    assert printed(code) == ["buffered 1", "at exit"]
+
+
+def test_a_process_of_one_thread_may_fork() -> None:
+    code = """
+import threading
+import numpy
+from ccsim.experiment.forked import may_fork
+print(may_fork())
+done = threading.Event()
+thread = threading.Thread(target=done.wait)
+thread.start()
+print(may_fork())
+done.set()
+"""
+    assert printed(code) == ["True", "False"]
+
+
+def test_where_threads_cannot_be_counted_nobody_forks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(forked, "_THREADS", tmp_path / "task")
+    assert not forked.may_fork()
+
+
+def test_a_fork_draws_the_same_bytes() -> None:
+    code = """
+import sys, tempfile
+from pathlib import Path
+from ccsim.experiment.artist import Artist, draw
+from ccsim.experiment.forked import Forked
+with Artist(("png", "pdf"), 2, fork=True) as artist:
+    print(type(artist._worker._process) is Forked)
+    from ccsim.experiment import run_scenario
+    from ccsim.scenario import parse_scenario
+    with tempfile.TemporaryDirectory() as folder:
+        run = run_scenario(parse_scenario(sys.argv[1], "drawn.yaml"), out=folder, jobs=1)
+        artist.begin(run)
+        artist.finish(run)
+        print("matplotlib" in sys.modules)
+        files = [run.path / "plots" / name for name in ("run.png", "run.pdf")]
+        drawn = [file.read_bytes() for file in files]
+        draw(run, ("png", "pdf"))
+        print(drawn == [file.read_bytes() for file in files])
+"""
+    assert printed(code, TEXT) == ["True", "False", "True"]
