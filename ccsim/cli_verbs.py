@@ -67,6 +67,7 @@ def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> 
             formats=formats,
             paranoid=args.paranoid,
             artist=artist,
+            fork=True,
         )
 
 

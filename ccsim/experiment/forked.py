@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakSet
 
 __all__ = ["Forked", "may_fork"]
 
@@ -42,9 +43,7 @@ class Forked:
                 os.close(end)
             raise
         if self.pid == 0:
-            os.close(ask)  # or its standard input would never end
-            os.close(answers)
-            _live(main, asked, answer)
+            _live(main, asked, answer, [ask, answers, *_ends()])
         os.close(asked)
         os.close(answer)
         with suppress(OSError):  # the child does it too: whoever is first
@@ -52,6 +51,7 @@ class Forked:
         self.stdin = os.fdopen(ask, "wb")
         self.stdout = os.fdopen(answers, "rb")
         self.returncode: int | None = None
+        _CHILDREN.add(self)
 
     def poll(self) -> int | None:
         """Return the exit status (negative: of which signal it died); None while it lives."""
@@ -71,10 +71,25 @@ class Forked:
         return self.returncode
 
 
-def _live(main: Callable[[], object], stdin: int, stdout: int) -> None:
-    """Be the child: run ``main`` and end, whatever it raises."""
+_CHILDREN: WeakSet[Forked] = WeakSet()
+
+
+def _ends() -> list[int]:
+    """Return this process's ends of its children's pipes."""
+    streams = (stream for child in _CHILDREN for stream in (child.stdin, child.stdout))
+    return [stream.fileno() for stream in streams if not stream.closed]
+
+
+def _live(main: Callable[[], object], stdin: int, stdout: int, others: list[int]) -> None:
+    """Be the child: run ``main`` and end, whatever it raises.
+
+    Were the parent's ends of pipes, its own and its siblings', left open here, then no child's
+    standard input would end with the parent.
+    """
     status = 1
     try:
+        for end in others:
+            os.close(end)
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for end, number in ((stdin, 0), (stdout, 1)):

@@ -13,7 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccsim.experiment.forked import may_fork
 from ccsim.experiment.worker import Worker, WorkerDied
+from ccsim.experiment.worker import main as serve_simulations
 
 if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
@@ -44,6 +46,7 @@ def simulate_all(
     *,
     paranoid: bool = False,
     spill: Path | None = None,
+    fork: bool = False,
 ) -> list[SimResult | None]:
     """Return the results of resolved scenarios, in order; None for those not reached.
 
@@ -52,8 +55,9 @@ def simulate_all(
     process has soon done alone it does alone. ``progress`` receives the share done, 0 to 1, on this
     thread. ``while_waiting`` is called once if this process would wait.
     ``paranoid`` checks invariants throughout. ``spill`` is a folder for traces that are too long
-    for memory; whatever has a name in it afterwards is a dead worker's. ResultsError if it cannot
-    be written.
+    for memory; whatever has a name in it afterwards is a dead worker's. With ``fork`` workers are
+    forks of this process if it has only one thread, and so are started at once. ResultsError if
+    ``spill`` cannot be written.
     """
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
@@ -65,6 +69,7 @@ def simulate_all(
         while_waiting or (lambda: None),
         paranoid,
         spill,
+        fork,
     )
     return batch.run(workers)
 
@@ -79,12 +84,14 @@ class _Batch:
         while_waiting: Callable[[], object],
         paranoid: bool,
         spill: Path | None,
+        fork: bool,
     ) -> None:
         self.scenarios = scenarios
         self.progress = progress
         self.while_waiting = while_waiting
         self.paranoid = paranoid
         self.spill = spill
+        self.fork = fork
         self.waiting = deque(range(1, len(scenarios)))
         self.given_back: deque[int] = deque()
         self.results: list[SimResult | None] = [None] * len(scenarios)
@@ -100,6 +107,8 @@ class _Batch:
         import_module("ccsim.sim.world")
         self.begun = time.process_time()
         try:
+            if workers and self.fork and may_fork():
+                self._start(workers, forked=serve_simulations)
             first = self._simulate_here(0)
             if first.failed:
                 return [first] + [None] * (len(self.scenarios) - 1)
@@ -121,20 +130,19 @@ class _Batch:
             for worker in self.workers:
                 worker.close()
 
-    def _told(self) -> None:
-        """Tell the share done, and start workers once it is clear that they are worth it."""
+    def _consider_workers(self) -> None:
+        """Start workers once it is clear that they are worth it."""
         share = sum(self.done) / len(self.done)
-        self.progress(share)
         spent_s = time.process_time() - self.begun
         if self.may_start and share > 0 and spent_s / share - spent_s > WORTH_S:
             self._start(min(self.may_start, len(self.waiting)))
-            self.may_start = 0
 
-    def _start(self, workers: int) -> None:
+    def _start(self, workers: int, forked: Callable[[], object] | None = None) -> None:
         """Start workers, and a thread for each that talks to it; fewer if no more can be had."""
+        self.may_start = 0
         with suppress(OSError):
             for _ in range(workers):
-                self.workers.append(Worker())
+                self.workers.append(Worker(forked=forked))
         self.threads = [
             threading.Thread(target=self._work, args=(worker,), daemon=True)
             for worker in self.workers
@@ -172,7 +180,8 @@ class _Batch:
 
         def progress(t_ns: int) -> None:
             note(t_ns)
-            self._told()
+            self.progress(sum(self.done) / len(self.done))
+            self._consider_workers()
 
         result: SimResult = simulate(
             self.scenarios[index],
@@ -182,7 +191,7 @@ class _Batch:
         )
         self._keep(index, result)
         if not result.failed:
-            self._told()
+            self._consider_workers()
         return result
 
     def _spill(self) -> Spill | None:

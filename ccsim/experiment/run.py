@@ -46,14 +46,16 @@ def run_scenario(
     formats: Sequence[str] = (),
     paranoid: bool = False,
     artist: Artist | None = None,
+    fork: bool = False,
 ) -> StoredRun:
     """Run a scenario and, if it swaps, its twins; store and return all of it.
 
     ``jobs`` simulations run at once (None: one a core), which changes no result. ``progress`` is
     called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
     drawn into the folder's ``plots``, by ``artist`` if there is one already. ``paranoid`` checks
-    invariants throughout. A run whose algorithm raised is stored, without twins, in a folder that
-    ends in ``.failed``: see `StoredRun.failed`.
+    invariants throughout. ``fork`` lets workers be forks of this process, if it has one thread. A
+    run whose algorithm raised is stored, without twins, in a folder that ends in ``.failed``: see
+    `StoredRun.failed`.
 
     ResultsError if ``out`` cannot be written, InvariantError if one is violated; nothing
     half-written stays, whatever is raised.
@@ -65,7 +67,9 @@ def run_scenario(
     artist = artist or Artist(formats, jobs or default_jobs())
     with artist, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
-            results, failed = _simulate(scenario, twins, jobs, progress, artist, paranoid, spill)
+            results, failed = _simulate(
+                scenario, twins, jobs, progress, artist, paranoid=paranoid, spill=spill, fork=fork
+            )
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
@@ -116,8 +120,7 @@ def _simulate(
     jobs: int | None,
     progress: Callable[[float], None] | None,
     artist: Artist,
-    paranoid: bool,
-    spill: Path,
+    **options: Any,
 ) -> tuple[Results, str]:
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
     variants = {"result": scenario}
@@ -128,8 +131,7 @@ def _simulate(
         jobs,
         progress,
         while_waiting=lambda: _import_early(artist),
-        paranoid=paranoid,
-        spill=spill,
+        **options,
     )
     results: Results = dict(zip(variants, found, strict=True))
     names = {"result": "", "twin_a": "A-twin: ", "twin_b": "B-twin: "}

@@ -143,3 +143,44 @@ with Artist(("png", "pdf"), 2, fork=True) as artist:
         print(drawn == [file.read_bytes() for file in files])
 """
     assert printed(code, TEXT) == ["True", "False", "True"]
+
+
+def test_forks_simulate_the_same_and_are_started_at_once() -> None:
+    code = """
+import sys, time
+from ccsim.experiment import parallel
+from ccsim.experiment.forked import Forked
+from ccsim.experiment.tables import pack
+from ccsim.scenario import parse_scenario
+workers = []
+class Noted(parallel.Worker):
+    def __init__(self, **how):
+        super().__init__(**how)
+        workers.append(self._process)
+parallel.Worker = Noted
+scenario = parse_scenario(sys.argv[1], "drawn.yaml")
+batch = [one.resolved() for one in (scenario, scenario.with_b_twin(), scenario.without_swaps())]
+alone = [pack(result) for result in parallel.simulate_all(batch, 1, fork=True)]
+print(len(workers))
+print(alone == [pack(result) for result in parallel.simulate_all(batch, 3, fork=True)])
+print(*(type(process) is Forked and process.returncode for process in workers))
+"""
+    assert printed(code, TEXT) == ["0", "True", "-9 -9"]
+
+
+def test_no_child_keeps_the_standard_input_of_another_open() -> None:
+    code = """
+import os, signal
+from ccsim.experiment.forked import Forked
+from ccsim.experiment.worker import Worker, serve
+first = Worker(forked=lambda: serve(lambda request, progress: b""))
+between = Forked(lambda: signal.pause())
+second = Worker(forked=lambda: serve(lambda request, progress: b""))
+first._process.stdin.close()
+print(first._process.wait())
+second._process.stdin.close()
+print(second._process.wait())
+os.kill(between.pid, signal.SIGKILL)
+print(between.wait())
+"""
+    assert printed(code) == ["0", "0", "-9"]

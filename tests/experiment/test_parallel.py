@@ -87,8 +87,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
     """The workers that are started from now on."""
     workers: list[Worker] = []
 
-    def noted() -> Worker:
-        workers.append(Worker())
+    def noted(**how: Any) -> Worker:
+        workers.append(Worker(**how))
         return workers[-1]
 
     monkeypatch.setattr(parallel, "Worker", noted)
