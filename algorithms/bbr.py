@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ccsim.kernel.aggregation import bdp, extra_in_flight, track_aggregation
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies
 from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
 from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
@@ -43,10 +44,7 @@ from ccsim.kernel.pacing import (
 from ccsim.kernel.path_model import (
     PathModel,
     adopt_path,
-    bdp,
-    extra_in_flight,
     stamp_min_rtt,
-    track_aggregation,
     track_rate,
 )
 from ccsim.kernel.path_train import ProbingTrain

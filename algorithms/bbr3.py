@@ -36,12 +36,12 @@ from dataclasses import dataclass
 from ccsim.kernel import delivery_model as path
 from ccsim.kernel import inflight_model as bounds
 from ccsim.kernel import pacing
+from ccsim.kernel.aggregation import bdp, track_aggregation
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
 from ccsim.kernel.inflight_model import InflightModel, Limits
 from ccsim.kernel.kfuncs import tcp_packets_in_flight
 from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, RateSample, TcpCongestionOps
-from ccsim.kernel.path_model import bdp, track_aggregation
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Bbr3", "bbr3"]

@@ -52,6 +52,8 @@ __all__ = ["Cubic", "Params", "cubic"]
 BETA_SCALE = 1024  # unit of the multiplicative decrease
 TIME_SHIFT = 10  # the curve's time is in 1/1024 s
 CURVE_SHIFT = 10 + 3 * TIME_SHIFT  # C / 1024 * time**3 in packets
+NARROW_SPAN = 1 << 17  # a time, 128 s, and C times a time, whose product has less than 64 bits
+NARROW_REACH = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,13 @@ def start_epoch(ca: Cubic, cwnd: int, now: int, acked: int) -> None:
     ca.k = 0
     ca.origin_point = cwnd
     if ca.last_max_cwnd > cwnd:
-        ca.k = cubic_root(ca.cube_factor * (ca.last_max_cwnd - cwnd) & U64_MAX)
+        ca.k = time_to_rise(ca.cube_factor, ca.last_max_cwnd - cwnd)
         ca.origin_point = ca.last_max_cwnd
+
+
+def time_to_rise(cube_factor: int, packets: int) -> int:
+    """Return the time in which the curve rises by so many packets to its plateau (equation 2)."""
+    return cubic_root(cube_factor * packets & U64_MAX)
 
 
 def curve_cnt(ca: Cubic, cwnd: int, now: int) -> int:
@@ -145,8 +152,19 @@ def curve_cnt(ca: Cubic, cwnd: int, now: int) -> int:
 def curve_target(ca: Cubic, ticks: int) -> int:
     """Return W(t + RTT_min), ``ticks`` after the epoch's start [packets] (equation 1)."""
     t = ((ticks + usecs_to_jiffies(ca.delay_min, ca.hz)) << TIME_SHIFT) // ca.hz
-    distance = (ca.curve_scale * abs(t - ca.k) ** 3 & U64_MAX) >> CURVE_SHIFT
-    return (ca.origin_point + (distance if t >= ca.k else -distance)) & U32_MAX
+    past = t - ca.k
+    span = past if past >= 0 else -past
+    reach = ca.curve_scale * span
+    if span < NARROW_SPAN and reach < NARROW_REACH:
+        distance = reach * span * span >> CURVE_SHIFT
+    else:
+        distance = wide_distance(ca.curve_scale, span)
+    return (ca.origin_point + (distance if past >= 0 else -distance)) & U32_MAX
+
+
+def wide_distance(scale: int, span: int) -> int:
+    """Return how far from its plateau the curve is, where the product may wrap in 64 bits."""
+    return (scale * span**3 & U64_MAX) >> CURVE_SHIFT
 
 
 def follow_reno(ca: Cubic, cwnd: int) -> None:
@@ -287,8 +305,8 @@ def follow_curve_train(sk: Sock, acks: AckTrain, i: int) -> None:
         if sk.snd_cwnd == cwnd:
             event = next_event(sk, ca, acks, una, t_ns, i, now)
         acks.cwnd[i:event] = sk.snd_cwnd
-        acked_before = una[event - 1]
-        counted = acked_before - una[i]
+        first, acked_before = una[i], una[event - 1]
+        counted = acked_before - first
         ca.ack_cnt += counted
         sk.snd_cwnd_cnt += counted
         i = event

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from importlib import import_module
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -19,17 +20,23 @@ from types import ModuleType
 __all__ = [
     "MODULES",
     "SHARED",
+    "algorithm_module",
     "cache_folder",
+    "compiled_algorithm",
     "compiled_folder",
     "do_without",
     "extension",
     "in_use",
+    "typed_algorithms",
     "use",
     "why_not",
 ]
 
 MODULES = (
-    *("ccsim.kernel.ops", "ccsim.kernel.sock", "ccsim.kernel.kfuncs"),
+    *("ccsim.kernel.ops", "ccsim.kernel.sock", "ccsim.kernel.kfuncs", "ccsim.kernel.fixed_point"),
+    *("ccsim.kernel.hystart", "ccsim.kernel.minmax", "ccsim.kernel.aggregation"),
+    *("ccsim.kernel.pacing", "ccsim.kernel.policer", "ccsim.kernel.path_model"),
+    "ccsim.kernel.path_train",
     *("ccsim.net.fifo", "ccsim.tcp.packets", "ccsim.tcp.sock", "ccsim.tcp.pacing"),
     *("ccsim.tcp.rtt", "ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack"),
     *("ccsim.tcp.cwnd", "ccsim.tcp.sack", "ccsim.tcp.output", "ccsim.tcp.recovery_ack"),
@@ -38,8 +45,10 @@ MODULES = (
 )
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""
-RECIPE = "ccsim.experiment.compiling"
-"""Says with which directives and flags they are compiled."""
+ALGORITHM = "ccsim_algorithm_"
+"""Begins the name of a compiled algorithm; the digest of its content ends it."""
+RECIPES = ("ccsim.experiment.compiling", "ccsim.experiment.records", "ccsim.kernel.records")
+"""Say with which directives and flags they are compiled, and what their dataclasses become."""
 PACKAGE = Path(__file__).parent
 OTHERS_MAY_WRITE = 0o022
 
@@ -60,12 +69,44 @@ def compiled_folder(package: Path = PACKAGE) -> Path:
     import sysconfig
 
     digest = hashlib.sha256()
-    for name in (*MODULES, RECIPE):
-        stem = package.joinpath(*name.split(".")[1:])
-        for suffix in (".py", ".pxd") if name != RECIPE else (".py",):
-            content = stem.with_suffix(suffix).read_bytes()
-            digest.update(f"{name}\0{suffix}\0{len(content)}\0".encode() + content)
+    files = [
+        package.joinpath(*name.split(".")[1:]).with_suffix(suffix)
+        for name in (*MODULES, *RECIPES)
+        for suffix in ((".py", ".pxd") if name in MODULES else (".py",))
+    ]
+    for file in (*files, *(path.with_suffix(".pxd") for path in typed_algorithms(package))):
+        content = file.read_bytes()
+        digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
     return cache_folder() / f"{digest.hexdigest()[:16]}-{sysconfig.get_config_var('SOABI')}"
+
+
+def typed_algorithms(package: Path = PACKAGE) -> list[Path]:
+    """Return the shipped algorithm files that are compiled: those with a ``.pxd`` file beside."""
+    inside = package / "algorithms"
+    folder = inside if inside.is_dir() else package.parent / "algorithms"
+    return [path.with_suffix(".py") for path in sorted(folder.glob("*.pxd"))]
+
+
+def algorithm_module(content: bytes) -> str:
+    """Return the name under which an algorithm file with this content is compiled."""
+    import hashlib
+
+    return f"{ALGORITHM}{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def compiled_algorithm(content: bytes) -> ModuleType | None:
+    """Return the module that was compiled from an algorithm file with just this content; None if
+    there is none, or nothing compiled is in use."""
+    finder = next((finder for finder in sys.meta_path if isinstance(finder, _Finder)), None)
+    if finder is None:
+        return None
+    name = algorithm_module(content)
+    file = extension(finder.folder, name)
+    if name not in sys.modules:
+        if not file.is_file():
+            return None
+        finder.files[name] = str(file)
+    return import_module(name)
 
 
 def extension(folder: Path, module: str) -> Path:
@@ -129,6 +170,7 @@ class _Finder:
     """Finds the compiled modules by their names."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.files = {name: str(extension(folder, name)) for name in (*MODULES, SHARED)}
 
     def find_spec(

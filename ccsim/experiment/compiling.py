@@ -17,12 +17,15 @@ from ccsim.compiled import (
     MODULES,
     PACKAGE,
     SHARED,
+    algorithm_module,
     cache_folder,
     compiled_folder,
     extension,
+    typed_algorithms,
     why_not,
 )
 from ccsim.errors import CcsimError
+from ccsim.experiment.records import write_out
 
 __all__ = ["build", "compile_modules", "remove_compiled"]
 
@@ -36,14 +39,15 @@ DIRECTIVES = {
 }
 FLAGS = ["-O2", "-g0"]
 _CODE = (
-    "import sys; from ccsim.experiment.compiling import build; build(sys.argv[1], int(sys.argv[2]))"
+    "import sys; from ccsim.experiment.compiling import build; "
+    "build(sys.argv[1], int(sys.argv[2]), sys.argv[3:])"
 )
 LAST_LINES = 12  # of the compiler's, which an error shows
 
 
 def compile_modules(jobs: int) -> tuple[Path, bool]:
-    """Compile the package's present sources into the user's cache; return where they lie, and
-    whether that was done now.
+    """Compile the package's present sources, and the shipped algorithms as they are now, into the
+    user's cache; return where they lie, and whether that was done now.
 
     Nothing is half-written: the folder appears when it is complete. CcsimError if Cython or a C
     compiler is missing, or if they fail.
@@ -58,17 +62,21 @@ def compile_modules(jobs: int) -> tuple[Path, bool]:
         folder = compiled_folder()
     except (OSError, RuntimeError) as error:
         raise CcsimError(f"compile: needs ccsim's sources as files, and a home: {error}") from error
-    if folder.is_dir():
+    names = _to_compile(folder)
+    if not names:
         return folder, False
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as scratch:
             done = Path(scratch) / "done"
-            _build_apart(Path(scratch) / "src", done, jobs)
+            _build_apart(Path(scratch) / "src", done, jobs, names)
             done.chmod(0o700)
-            os.replace(done, folder)
+            if SHARED in names:
+                os.replace(done, folder)
+            else:
+                _add(done, folder)
     except OSError as error:
-        if folder.is_dir():  # another process was faster
+        if folder.is_dir() and not _to_compile(folder):  # another process was faster
             return folder, False
         raise CcsimError(
             f"compile: cannot write {folder}: {error.strerror or error}; "
@@ -85,19 +93,42 @@ def remove_compiled() -> int:
     return len(folders)
 
 
-def _build_apart(sources: Path, done: Path, jobs: int) -> None:
-    """Compile a copy of the sources in a process of its own, which may print what it likes."""
-    for name in MODULES:
-        stem = PACKAGE.joinpath(*name.split(".")[1:])
-        target = sources.joinpath(*name.split("."))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for suffix in (".py", ".pxd"):
-            shutil.copyfile(stem.with_suffix(suffix), target.with_suffix(suffix))
-    for folder in {sources / "ccsim", *(path.parent for path in sources.rglob("*.py"))}:
+def _to_compile(folder: Path) -> list[str]:
+    """Return the modules that are not in the folder: none, all, or algorithms changed since."""
+    algorithms = [algorithm_module(path.read_bytes()) for path in typed_algorithms()]
+    if not folder.is_dir():
+        return [*MODULES, SHARED, *algorithms]
+    return [name for name in algorithms if not extension(folder, name).is_file()]
+
+
+def _add(done: Path, folder: Path) -> None:
+    """Move algorithms that were compiled to those that are there."""
+    for path in done.iterdir():
+        os.replace(path, folder / path.name)
+
+
+def copy_sources(target: Path) -> None:
+    """Write the sources into an empty folder, as Cython takes them."""
+    stems = {name: PACKAGE.joinpath(*name.split(".")[1:]) for name in MODULES}
+    stems |= {algorithm_module(path.read_bytes()): path for path in typed_algorithms()}
+    for name, stem in stems.items():
+        copy = target.joinpath(*name.split("."))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        types = stem.with_suffix(".pxd").read_text(encoding="utf-8")
+        copy.with_suffix(".pxd").write_text(types, encoding="utf-8")
+        source = write_out(stem.with_suffix(".py").read_text(encoding="utf-8"), types)
+        copy.with_suffix(".py").write_text(source, encoding="utf-8")
+    for folder in {path.parent for path in target.rglob("*.py")} - {target}:
         (folder / "__init__.py").touch()
+    (target / "ccsim" / "__init__.py").touch()
+
+
+def _build_apart(sources: Path, done: Path, jobs: int, names: Sequence[str]) -> None:
+    """Compile a copy of the sources in a process of its own, which may print what it likes."""
+    copy_sources(sources)
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _CODE, str(done), str(jobs)],
+        [sys.executable, "-P", "-c", _CODE, str(done), str(jobs), *names],
         cwd=sources,
         env={**os.environ, "PYTHONPATH": paths, "CCSIM_PURE": "1"},
         stdout=subprocess.PIPE,
@@ -116,16 +147,16 @@ def _build_apart(sources: Path, done: Path, jobs: int) -> None:
         raise CcsimError(f"compile: failed; is there a C compiler? Its last words:\n{last}")
 
 
-def build(done: str, jobs: int) -> None:
-    """Compile the modules under the working directory into the folder ``done``."""
+def build(done: str, jobs: int, names: Sequence[str]) -> None:
+    """Compile these modules of those under the working directory into the folder ``done``."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    sources = {name: Path(*name.split(".")).with_suffix(".py") for name in MODULES}
-    sources[SHARED] = Path(*SHARED.split(".")).with_suffix(".c")
-    subprocess.run(
-        [sys.executable, "-m", "cython", f"--generate-shared={sources[SHARED]}"], check=True
-    )
+    sources = {name: Path(*name.split(".")).with_suffix(".py") for name in names}
+    if SHARED in sources:
+        sources[SHARED] = sources[SHARED].with_suffix(".c")
+        command = [sys.executable, "-m", "cython", f"--generate-shared={sources[SHARED]}"]
+        subprocess.run(command, check=True)
     extensions: Sequence[Extension] = [
         Extension(name, [str(source)], extra_compile_args=FLAGS) for name, source in sources.items()
     ]
@@ -136,12 +167,12 @@ def build(done: str, jobs: int) -> None:
         shared_utility_qualified_name=SHARED,
     )
     distribution = Distribution({"name": "ccsim", "ext_modules": extensions})
-    command = distribution.get_command_obj("build_ext")
-    command.build_lib = "lib"
-    command.build_temp = "temp"
-    command.parallel = jobs
-    command.ensure_finalized()
-    command.run()
+    compiler = distribution.get_command_obj("build_ext")
+    compiler.build_lib = "lib"
+    compiler.build_temp = "temp"
+    compiler.parallel = jobs
+    compiler.ensure_finalized()
+    compiler.run()
     Path(done).mkdir()
     for name in sources:
         built = next(Path("lib").joinpath(*name.split(".")[:-1]).glob(f"{name.split('.')[-1]}.*"))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ccsim.kernel.aggregation import Aggregation
+from ccsim.kernel.bandwidth import BW_SHIFT, NO_MIN_RTT
 from ccsim.kernel.ops import RateSample
-from ccsim.kernel.path_model import BW_SHIFT, NO_MIN_RTT
 from ccsim.kernel.sock import Sock
 
 __all__ = [
@@ -33,8 +34,9 @@ FULL_BW_ROUNDS = 3
 
 
 @dataclass(slots=True)
-class DeliveryModel:
-    """The present sample, the last round, and the greatest bandwidth and least RTT of late.
+class DeliveryModel(Aggregation):
+    """The present sample, the last round, and the greatest bandwidth and least RTT of late; bunched
+    ACKs (5.5.9) are `Aggregation`'s.
 
     ``loss_log`` holds how many packets were lost or marked in all, by how many were delivered.
     """
@@ -47,7 +49,6 @@ class DeliveryModel:
     loss_log: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
     # rounds (5.5.1)
     round_count: int = 0
-    round_start: bool = False
     next_round_delivered: int = 0
     rounds_since_probe_up: int = 0
     # bandwidth: the greatest of two ProbeBW cycles (5.5.3)
@@ -67,17 +68,10 @@ class DeliveryModel:
     is_loss_in_round: bool = False
     loss_events: int = 0  # ACKs that brought losses in this round
     # the least RTT of 10 s, which is that of two windows of 5 s (5.3.4.3)
-    min_rtt_us: int = 0
     min_rtt_mstamp: int = 0
     probe_rtt_min_us: int = 0
     probe_rtt_min_mstamp: int = 0
     probe_rtt_expired: bool = False
-    # bunched ACKs (5.5.9; see `ccsim.kernel.path_model.track_aggregation`)
-    ack_epoch_mstamp: int = 0
-    ack_epoch_acked: int = 0
-    extra_acked: int = 0
-    extra_acked_before: int = 0
-    extra_acked_rounds: int = 0
 
 
 def begin_measuring(sk: Sock, ca: DeliveryModel) -> None:

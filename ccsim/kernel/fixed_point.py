@@ -17,17 +17,16 @@ U32_MAX = 0xFFFFFFFF
 U64_MAX = 0xFFFFFFFFFFFFFFFF
 USEC_PER_SEC = 1_000_000
 USEC_PER_MSEC = 1_000
-_SIGN = 0x80000000
 
 
 def s32(value: int) -> int:
     """Return ``value`` as a signed 32-bit integer: the difference of two wrapping clocks."""
-    return ((value + _SIGN) & U32_MAX) - _SIGN
+    return ((value + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
 def usecs_to_jiffies(usecs: int, hz: int) -> int:
     """Return the ticks of 1/``hz`` s that cover ``usecs``, rounded up (``usecs_to_jiffies``)."""
-    return -(-usecs * hz // USEC_PER_SEC)
+    return -(-usecs * hz // 1_000_000)
 
 
 def msecs_to_jiffies(msecs: int, hz: int) -> int:

@@ -86,12 +86,14 @@ def ends_slow_start(sk: Sock, ca: HyStart, params: HyStartParams, delay: int) ->
 
 def _train_is_long(sk: Sock, ca: HyStart, params: HyStartParams) -> bool:
     now = sk.tcp_mstamp
-    if s32(now - ca.last_ack) > params.hystart_ack_delta_us:
+    delta = params.hystart_ack_delta_us
+    if s32(now - ca.last_ack) > delta:
         return False
     ca.last_ack = now
     limit = ca.delay_min
     if sk.pacing_rate:  # the time that the segments of a few bursts take to leave
-        limit += min(USEC_PER_MSEC, sk.gso_max_size * 4 * USEC_PER_SEC // sk.pacing_rate)
+        burst_us = sk.gso_max_size * 4 * USEC_PER_SEC // sk.pacing_rate
+        limit += min(USEC_PER_MSEC, burst_us)
     if sk.pacing_status == PACING_NONE:  # pacing may spread a window over the whole RTT
         limit >>= 1
     return (now - ca.round_start) & U32_MAX > limit

@@ -5,24 +5,28 @@ from __future__ import annotations
 import ast
 import sys
 import traceback
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
 from pathlib import Path
 from types import ModuleType
 
+from ccsim.compiled import compiled_algorithm
 from ccsim.errors import CcsimError
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.policy import StatePolicy
 from ccsim.kernel.tcp_cong import TCP_RENO
 
-__all__ = ["ObjectFileError", "declared_at", "load_file", "load_tables"]
+__all__ = ["ObjectFileError", "declared_at", "load_file", "load_tables", "loaded_file"]
 
 Tables = dict[str, TcpCongestionOps]
 Policies = dict[str, type[StatePolicy]]
 
 _PREFIX = "_ccsim_object_"
 _serial = count(1)
+_compiled_from: dict[str, str] = {}
+"""Files as loaded, by what tracebacks call the code that was compiled from them."""
 
 
 class ObjectFileError(CcsimError, ValueError):
@@ -54,7 +58,9 @@ def load_file(path: str | Path) -> tuple[Tables, Policies]:
     that it defines by their names. A file may hold either, or both, or neither.
     """
     path = Path(path)
-    module = _execute(path, _compile(path))
+    content = _read(path)
+    machine = compiled_algorithm(content)
+    module = _adopt(path, machine) if machine else _execute(path, _compile(path, content))
     found = dict(vars(module))
     tables = {name: value for name, value in found.items() if _declares(name, value)}
     policies = {
@@ -70,6 +76,11 @@ def _is_policy_of(module: str, value: object) -> bool:
     if not isinstance(value, type) or not issubclass(value, StatePolicy):
         return False
     return value.__module__ == module and bool(value.name)
+
+
+def loaded_file(filename: str) -> str:
+    """Return the file that a traceback means: what was compiled from one bears another name."""
+    return _compiled_from.get(filename, filename)
 
 
 def declared_at(ops: TcpCongestionOps) -> str:
@@ -112,30 +123,51 @@ def _declares(name: str, value: object) -> bool:
     return isinstance(value, TcpCongestionOps) and name[0] != "_" and value is not TCP_RENO
 
 
-def _compile(path: Path) -> object:
-    """Read and compile the file, whose errors are those of the source text."""
+def _read(path: Path) -> bytes:
     try:
-        return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        return path.read_bytes()
     except OSError as error:
         raise ObjectFileError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _compile(path: Path, content: bytes) -> object:
+    """Compile the file's content, whose errors are those of the source text."""
+    try:
+        return compile(content, str(path), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:  # for a NUL byte it depends on the Python
         line = getattr(error, "lineno", None) or 0
         raise ObjectFileError(f"{path}:{line}: syntax error: {error}") from error
 
 
-def _execute(path: Path, code: object) -> ModuleType:
-    """Run the code in a fresh module, which is in ``sys.modules`` because dataclasses look
-    there.
-    """
+def _adopt(path: Path, machine: ModuleType) -> ModuleType:
+    """Return a fresh module with what the module that was compiled from the file holds; tables of
+    its own stand for executing the file anew."""
+    module = _fresh_module(path)
+    _compiled_from[f"{machine.__name__}.py"] = str(path)
+    for name, value in vars(machine).items():
+        if not name.startswith("__"):
+            vars(module)[name] = replace(value) if _declares(name, value) else value
+    return module
+
+
+def _fresh_module(path: Path) -> ModuleType:
+    """Return a module of a private name for the file; it is in ``sys.modules``, where dataclasses
+    look."""
     name = f"{_PREFIX}{next(_serial)}"
     spec = spec_from_file_location(name, path)
     assert isinstance(spec, ModuleSpec)
     module = module_from_spec(spec)
     sys.modules[name] = module
+    return module
+
+
+def _execute(path: Path, code: object) -> ModuleType:
+    """Run the code in a fresh module."""
+    module = _fresh_module(path)
     try:
         exec(code, vars(module))  # type: ignore[arg-type]
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
+        del sys.modules[module.__name__]
         place = f"{path}:{_line(path, error)}"
         raise ObjectFileError(
             f"{place}: executing the file raised {type(error).__name__}: {error}"

@@ -20,18 +20,26 @@ PACED_USEC_PER_SEC = USEC_PER_SEC // 100 * 99  # pacing lies 1 % below the bandw
 MIN_TSO_RATE = 1_200_000 >> 3  # bytes/s below which bursts are single packets
 MAX_TSO_BYTES = 65536 - 1 - 320  # the largest burst less MAX_TCP_HEADER
 MAX_TSO_SEGS = 0x7F
+NARROW_RATE = 1 << 35  # what, times a segment of 16 bits, has less than 64 bits in both products
 
 
 def bytes_per_sec(sk: Sock, bw: int, gain: int) -> int:
     """Return ``gain`` (<< 8) times ``bw`` (packets/us << 24) less 1 %, in 64 bits [bytes/s]."""
-    scaled = (bw * sk.mss_cache * gain & U64_MAX) >> 8
+    rate = bw * gain
+    if rate < NARROW_RATE:
+        return (rate * sk.mss_cache >> 8) * PACED_USEC_PER_SEC >> 24
+    return wide_rate(rate, sk.mss_cache)
+
+
+def wide_rate(rate: int, mss: int) -> int:
+    """Return what `bytes_per_sec` does where the products, in 64 bits, may wrap."""
+    scaled = (rate * mss & U64_MAX) >> 8
     return (scaled * PACED_USEC_PER_SEC & U64_MAX) >> 24
 
 
 def paced_rate(sk: Sock, bw: int, gain: int) -> int:
     """Return `bytes_per_sec`, as far as the socket allows it [bytes/s]."""
-    scaled = (bw * sk.mss_cache * gain & U64_MAX) >> 8
-    rate = (scaled * PACED_USEC_PER_SEC & U64_MAX) >> 24
+    rate = bytes_per_sec(sk, bw, gain)
     return rate if rate < sk.max_pacing_rate else sk.max_pacing_rate
 
 

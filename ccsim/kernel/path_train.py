@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ccsim.kernel.aggregation import MAX_EPOCH_ACKED
+from ccsim.kernel.bandwidth import BW_SHIFT, BW_WINDOW
 from ccsim.kernel.minmax import settled_until
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.pacing import paced_rate, tso_segs_goal
-from ccsim.kernel.path_model import BW_SHIFT, BW_WINDOW, MAX_EPOCH_ACKED, PathModel
+from ccsim.kernel.path_model import PathModel
 from ccsim.kernel.rate_train import RateTrain
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import Column
@@ -68,13 +70,15 @@ class PathTrain:
             sample = bws[k]
             if sample > best or rtts[k] < min_rtt:
                 break
-            extra = epoch_acked + acked[k]
-            expected = bw * (times[k] - epoch_us) >> BW_SHIFT
+            count = acked[k]
+            arrived = times[k]
+            extra = epoch_acked + count
+            expected = bw * (arrived - epoch_us) >> BW_SHIFT
             if epoch_acked <= expected:
-                extra = acked[k]
+                extra = count
                 if extra > top:
                     break
-                epoch_us = times[k]
+                epoch_us = arrived
             elif extra - expected > top or extra > MAX_EPOCH_ACKED:
                 break
             epoch_acked = extra

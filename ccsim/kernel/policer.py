@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ccsim.kernel.aggregation import Aggregation
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, s32
 from ccsim.kernel.pacing import bytes_per_sec
 from ccsim.kernel.sock import Sock
@@ -22,7 +23,7 @@ DIFF_BYTES_PER_SEC = 500  # or by so little
 
 
 @dataclass(slots=True)
-class Policer:
+class Policer(Aggregation):
     """The present interval (packets, ms), and the rate of the last one (packets/us << 24)."""
 
     lt_is_sampling: bool = False
@@ -64,7 +65,7 @@ def _end_interval(sk: Sock, ca: Policer) -> bool:
 
 
 def _same_rate(sk: Sock, ca: Policer, bw: int) -> bool:
-    difference = abs(bw - ca.lt_bw)
+    difference = bw - ca.lt_bw if bw > ca.lt_bw else ca.lt_bw - bw
     alike = (
         difference * RATIO <= ca.lt_bw
         or bytes_per_sec(sk, difference, 1 << 8) <= DIFF_BYTES_PER_SEC

@@ -14,6 +14,7 @@ import simpy
 from numpy.typing import NDArray
 
 from ccsim.errors import AlgorithmError
+from ccsim.kernel.loader import loaded_file
 from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
@@ -233,8 +234,10 @@ class World:
         itself."""
         frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
         for filename in reversed(frames):
-            if filename in self.registry.files:
-                return AlgorithmError.from_exception(error, filename)
+            file = loaded_file(filename)
+            if file in self.registry.files:
+                failed = AlgorithmError.from_exception(error, filename)
+                return AlgorithmError(failed.message, file, failed.line)
         return error
 
     def run(self) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +99,30 @@ def test_there_are_typed_classes() -> None:
 def test_another_byte_in_a_source_is_another_folder(tmp_path: Path) -> None:
     copy = tmp_path / "ccsim"
     shutil.copytree(ROOT / "ccsim", copy)
+    shutil.copytree(ROOT / "algorithms", tmp_path / "algorithms")
     before = compiled.compiled_folder(copy)
     assert before == compiled.compiled_folder()
     for changed in (
         copy / "tcp" / "input.py",
         copy / "tcp" / "sock.pxd",
         copy / "experiment" / "compiling.py",
+        copy / "experiment" / "records.py",
+        tmp_path / "algorithms" / "cubic.pxd",
     ):
         changed.write_bytes(changed.read_bytes() + b"\n")
         assert compiled.compiled_folder(copy) != before
         before = compiled.compiled_folder(copy)
+
+
+def test_an_algorithm_that_is_edited_leaves_the_rest_compiled(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "ccsim", tmp_path / "ccsim")
+    shutil.copytree(ROOT / "algorithms", tmp_path / "algorithms")
+    before = compiled.compiled_folder(tmp_path / "ccsim")
+    edited = tmp_path / "algorithms" / "cubic.py"
+    name = compiled.algorithm_module(edited.read_bytes())
+    edited.write_bytes(edited.read_bytes() + b"\n")
+    assert compiled.compiled_folder(tmp_path / "ccsim") == before
+    assert compiled.algorithm_module(edited.read_bytes()) != name
 
 
 def test_what_is_there_is_used(cache: Path) -> None:
@@ -190,10 +204,11 @@ def test_sources_that_cannot_be_compared_are_imported_as_they_are(
 def test_whoever_compiles_at_the_same_time_and_is_later_finds_it_there(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(sources: Path, done: Path, jobs: int) -> None:
+    def build(sources: Path, done: Path, jobs: int, names: Sequence[str]) -> None:
         for folder in (done, pretend()):
             folder.mkdir(exist_ok=True)
-            (folder / "module").touch()
+            for name in names:
+                compiled.extension(folder, name).touch()
 
     monkeypatch.setattr(compiling, "_build_apart", build)
     assert compiling.compile_modules(1) == (compiled.compiled_folder(), False)
