@@ -16,7 +16,8 @@ cdef class TcpSock(Sock):
     cdef public bint frto, nospace, rack_advanced, rack_dsack_seen, timer_resend, timer_settled
     cdef public bint tlp_retrans
     cdef public long long backoff, cwnd_usage_nxt, cwr_seq, data_segs_out, dsack_dups, first_tx_us
-    cdef public long long high_seq, icsk_retransmits, lsnd_ns, mdev_max_us, mdev_us, nxt, pacing_ns
+    cdef public long long high_seq, icsk_retransmits, jiffies0_ns, jiffy_ns, lsnd_ns, mdev_max_us
+    cdef public long long mdev_us, nxt, pacing_ns
     cdef public long long prr_delivered, prr_out, rack_cursor, rack_end, rack_last_delivered
     cdef public long long rack_mstamp_us, rack_reo_wnd_persist, rack_reo_wnd_steps, rack_rtt_us
     cdef public long long reord_seen, reordering, retrans_stamp_ms, rto_jiffies, rtt_nxt, rttvar_us

@@ -55,6 +55,8 @@ class TcpSock(Sock):
         "high_seq",
         "host",
         "icsk_retransmits",
+        "jiffies0_ns",
+        "jiffy_ns",
         "last_blocks",
         "lsnd_ns",
         "mdev_max_us",
@@ -114,6 +116,8 @@ class TcpSock(Sock):
         super().__init__()
         self.host = host
         self.hz = host.hz
+        self.jiffies0_ns = host.jiffies0_ns
+        self.jiffy_ns = host.jiffy_ns
         self.mss_cache = host.mss_bytes
         self.snd_cwnd = host.initial_window
         self.packets = PacketColumns()
@@ -222,7 +226,7 @@ class TcpSock(Sock):
     @property
     def tcp_jiffies32(self) -> int:
         """The tick of the event being processed."""
-        return (self.tcp_clock_cache + self.host.jiffies0_ns) // self.host.jiffy_ns
+        return (self.tcp_clock_cache + self.jiffies0_ns) // self.jiffy_ns
 
     @tcp_jiffies32.setter
     def tcp_jiffies32(self, value: int) -> None:
@@ -232,7 +236,7 @@ class TcpSock(Sock):
     @property
     def lsndtime(self) -> int:
         """The tick of the last transmission of data."""
-        return self.host.jiffies(self.lsnd_ns)
+        return (self.lsnd_ns + self.jiffies0_ns) // self.jiffy_ns
 
     @lsndtime.setter
     def lsndtime(self, value: int) -> None:
