@@ -42,6 +42,7 @@ from ccsim.kernel.inflight_model import InflightModel, Limits
 from ccsim.kernel.kfuncs import tcp_packets_in_flight
 from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, RateSample, TcpCongestionOps
+from ccsim.kernel.pacing import paced_rate, tso_segs_goal
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Bbr3", "bbr3"]
@@ -281,14 +282,14 @@ def pacing_gain(sk: Sock, ca: Bbr3) -> int:
 
 def set_pacing_rate(sk: Sock, ca: Bbr3, gain: int) -> None:
     """Pace at ``gain * bw`` less 1 %; until the path is known to be full, only ever faster."""
-    rate = pacing.paced_rate(sk, ca.bw, gain)
+    rate = paced_rate(sk, ca.bw, gain)
     if ca.full_bw_reached or rate > sk.pacing_rate:
         sk.pacing_rate = max(rate, 1)
 
 
 def quantized(sk: Sock, ca: Bbr3, cwnd: int) -> int:
     """Return ``cwnd`` with room for the bursts of offload (``QuantizationBudget``) [packets]."""
-    cwnd = max(cwnd, 3 * pacing.tso_segs_goal(sk), MIN_PIPE_CWND)
+    cwnd = max(cwnd, 3 * tso_segs_goal(sk), MIN_PIPE_CWND)
     return cwnd + 2 if ca.state == UP else cwnd
 
 
