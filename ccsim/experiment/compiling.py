@@ -107,6 +107,13 @@ def _add(done: Path, folder: Path) -> None:
         os.replace(path, folder / path.name)
 
 
+def _written_out(path: Path, types: str) -> str:
+    try:
+        return write_out(path.read_text(encoding="utf-8"), types)
+    except (ValueError, SyntaxError) as error:
+        raise CcsimError(f"compile: {path}: {error}") from error
+
+
 def copy_sources(target: Path) -> None:
     """Write the sources into an empty folder, as Cython takes them."""
     stems = {name: PACKAGE.joinpath(*name.split(".")[1:]) for name in MODULES}
@@ -116,7 +123,7 @@ def copy_sources(target: Path) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         types = stem.with_suffix(".pxd").read_text(encoding="utf-8")
         copy.with_suffix(".pxd").write_text(types, encoding="utf-8")
-        source = write_out(stem.with_suffix(".py").read_text(encoding="utf-8"), types)
+        source = _written_out(stem.with_suffix(".py"), types)
         copy.with_suffix(".py").write_text(source, encoding="utf-8")
     for folder in {path.parent for path in target.rglob("*.py")} - {target}:
         (folder / "__init__.py").touch()

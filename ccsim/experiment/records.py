@@ -11,7 +11,8 @@ import re
 
 __all__ = ["write_out"]
 
-_TYPED = re.compile(r"^cdef class (\w+)", re.MULTILINE)
+_TYPED = re.compile(r"^cdef class (\w+).*?:\n((?:    .*\n|\n)+)", re.MULTILINE)
+_PUBLIC = re.compile(r"cdef public (?:unsigned )?(?:long long|\w+) (.*)")
 _IMPORT = "from ccsim.kernel import records as _records"
 Field = tuple[str, str, str]  # name, type, default
 _METHODS = (
@@ -25,17 +26,19 @@ def write_out(source: str, types: str) -> str:
     """Return a module's source with its dataclasses written out that ``types``, the ``.pxd``
     file, declares.
 
-    ValueError if such a class holds anything but a docstring and fields with defaults.
+    ValueError if such a class holds anything but a docstring and fields with defaults, or other
+    fields than its type file.
     """
-    typed = set(_TYPED.findall(types))
+    typed = dict(_TYPED.findall(types))
     lines = source.split("\n")
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name in typed and node.decorator_list:
-            _write_class_out(lines, node)
+            attributes = ", ".join(_PUBLIC.findall(typed[node.name])).split(", ")
+            _write_class_out(lines, node, set(attributes) - {""})
     return "\n".join(lines)
 
 
-def _write_class_out(lines: list[str], node: ast.ClassDef) -> None:
+def _write_class_out(lines: list[str], node: ast.ClassDef, attributes: set[str]) -> None:
     if [ast.unparse(decorator) for decorator in node.decorator_list] != ["dataclass(slots=True)"]:
         raise ValueError(f"class {node.name}: expected @dataclass(slots=True)")
     own = [_checked(node.name, one) for one in node.body[1:]]  # behind the docstring
@@ -50,6 +53,12 @@ def _write_class_out(lines: list[str], node: ast.ClassDef) -> None:
     first, end = node.body[1].lineno - 1, node.end_lineno or 0
     if end - first < len(written):
         raise ValueError(f"class {node.name}: expected {len(written)} lines of fields or more")
+    if set(slots) != attributes:
+        here, there = sorted(set(slots) - attributes), sorted(attributes - set(slots))
+        raise ValueError(
+            f"class {node.name}: {', '.join(there) or 'nothing more'} in the .pxd file, "
+            f"{', '.join(here) or 'nothing more'} in the .py file"
+        )
     lines[node.decorator_list[0].lineno - 1] = _IMPORT
     lines[first:end] = written + [""] * (end - first - len(written))
 

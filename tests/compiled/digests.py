@@ -8,6 +8,7 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,28 @@ def digest(resolved: Any) -> str:
     return hashlib.sha256(left.encode()).hexdigest()
 
 
+def failure() -> str:
+    """Return what is said of a shipped algorithm that fails: 1024/1024 leave nothing to divide by
+    in CUBIC's `init`."""
+    from ccsim.scenario import parse_scenario
+    from ccsim.sim import simulate
+
+    flow = "  - {name: a, congestion: {name: cubic, beta: 1024}}"
+    text = SHORT.format(name="cubic").partition("  - ")[0] + flow
+    return str(simulate(parse_scenario(text, "fails").resolved()).failed)
+
+
+def loaded(file: Path) -> dict[str, str]:
+    """Return what an algorithm file is loaded as: the file itself, an edited copy of it."""
+    from ccsim.kernel import load_tables
+
+    with TemporaryDirectory() as folder:
+        edited = Path(folder, file.name)
+        edited.write_bytes(file.read_bytes() + b"\n")
+        kinds = [next(iter(load_tables(path).values())).private for path in (file, edited)]
+    return {what: kind.__module__ for what, kind in zip(("as is", "edited"), kinds, strict=True)}
+
+
 def main(seeds: int) -> None:
     """Print the digests of the shipped algorithms, and of so many random scenarios."""
     from ccsim.compiled import in_use
@@ -51,6 +74,8 @@ def main(seeds: int) -> None:
     from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
 
     found: dict[str, Any] = {"in use": in_use(), "input": import_module("ccsim.tcp.input").__file__}
+    found["loaded"] = loaded(ROOT / "algorithms" / "bbr.py")
+    found["failure"] = failure()
     for path in sorted((ROOT / "algorithms").glob("*.py")):
         text = SHORT.format(name=path.stem)
         found[path.stem] = digest(parse_scenario(text, path.stem).resolved())

@@ -333,5 +333,10 @@ def test_compiled_or_not_every_byte_of_the_results_is_the_same(cache: Path) -> N
     assert (fast.pop("in use"), pure.pop("in use")) == (True, False)
     assert fast.pop("input").startswith(str(folder))
     assert pure.pop("input") == str(ROOT / "ccsim" / "tcp" / "input.py")
-    assert len(pure) == SEEDS + len(list((ROOT / "algorithms").glob("*.py")))
+    assert re.fullmatch("ccsim_algorithm_[0-9a-f]{16}", fast["loaded"].pop("as is"))
+    assert re.fullmatch(r"_ccsim_object_\d+", pure["loaded"].pop("as is"))
+    assert re.fullmatch(r"_ccsim_object_\d+", fast["loaded"].pop("edited"))
+    assert re.fullmatch(r"_ccsim_object_\d+", pure["loaded"].pop("edited"))
+    assert re.search(r"algorithms/cubic\.py:\d+: ZeroDivisionError", pure["failure"])
+    assert len(pure) == 2 + SEEDS + len(list((ROOT / "algorithms").glob("*.py")))
     assert fast == pure
