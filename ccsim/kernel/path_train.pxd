@@ -4,20 +4,22 @@ cimport cython
 from ccsim.kernel.minmax cimport settled_until
 from ccsim.kernel.pacing cimport paced_rate, tso_segs_goal
 from ccsim.kernel.path_model cimport PathModel
+from ccsim.kernel.rate_loops cimport first_above
 from ccsim.kernel.sock cimport Sock
 
 cdef long long BW_SHIFT, BW_WINDOW, MAX_EPOCH_ACKED, NO_SAMPLE
 
 
 cdef class PathTrain:
-    cdef public list acked, bw, prior_delivered, rtt_us, t_us
+    cdef public long long[::1] acked, bw, prior_delivered, rtt_us, t_us
     cpdef Py_ssize_t round_start(self, PathModel ca, Py_ssize_t row)
     cpdef Py_ssize_t later_than(self, long long t_us, Py_ssize_t row)
     @cython.locals(
         rounds=cython.longlong, best_at=cython.longlong, best=cython.longlong,
         second_at=cython.longlong, second=cython.longlong, third_at=cython.longlong,
         third=cython.longlong, age=cython.longlong, aged=cython.bint, least=cython.longlong,
-        bws=list, times=list, rtts=list, acked=list, min_rtt=cython.longlong, top=cython.longlong,
+        bws=cython.longlong[::1], times=cython.longlong[::1], rtts=cython.longlong[::1],
+        acked=cython.longlong[::1], min_rtt=cython.longlong, top=cython.longlong,
         epoch_us=cython.longlong, epoch_acked=cython.longlong, k=cython.Py_ssize_t,
         sample=cython.longlong, extra=cython.longlong, expected=cython.longlong,
         arrived=cython.longlong, count=cython.longlong,

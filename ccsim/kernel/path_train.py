@@ -9,24 +9,32 @@ from typing import Any
 
 import numpy as np
 
+from ccsim.compiled import in_use
 from ccsim.kernel.aggregation import MAX_EPOCH_ACKED
 from ccsim.kernel.bandwidth import BW_SHIFT, BW_WINDOW
 from ccsim.kernel.minmax import settled_until
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.pacing import paced_rate, tso_segs_goal
 from ccsim.kernel.path_model import PathModel
+from ccsim.kernel.rate_loops import first_above
 from ccsim.kernel.rate_train import RateTrain
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import Column
 
 __all__ = ["PathTrain", "ProbingTrain"]
 
+BY_ROWS = in_use()
 NO_SAMPLE = 1 << 62  # takes the place of the bandwidth where the sample is not valid
 
 
+def _rows(column: Column) -> Any:
+    """Return a column as what is fastest to read one by one."""
+    return column if BY_ROWS else column.tolist()
+
+
 class PathTrain:
-    """The columns of a train that the path model reads, as lists: ``bw`` delivery rate [packets/us
-    << 24], ``t_us``, ``rtt_us``, ``acked``, ``prior_delivered``."""
+    """The columns of a train that the path model reads, to be read row by row: ``bw`` delivery rate
+    [packets/us << 24], ``t_us``, ``rtt_us``, ``acked``, ``prior_delivered``."""
 
     __slots__ = ("acked", "bw", "prior_delivered", "rtt_us", "t_us")
 
@@ -34,19 +42,21 @@ class PathTrain:
         interval = acks.interval_us
         valid = interval > 0
         bw = ((acks.delivered - acks.prior_delivered) << BW_SHIFT) // np.maximum(interval, 1)
-        self.bw: list[int] = np.where(valid, bw, NO_SAMPLE).tolist()
-        self.t_us: list[int] = acks.t_us.tolist()
-        self.rtt_us: list[int] = acks.rtt_us.tolist()
-        self.acked: list[int] = acks.acked.tolist()
-        self.prior_delivered: list[int] = acks.prior_delivered.tolist()
+        self.bw = _rows(np.where(valid, bw, NO_SAMPLE))
+        self.t_us = _rows(acks.t_us)
+        self.rtt_us = _rows(acks.rtt_us)
+        self.acked = _rows(acks.acked)
+        self.prior_delivered = _rows(acks.prior_delivered)
 
     def round_start(self, ca: PathModel, row: int) -> int:
         """Return the first ACK from ``row`` on that begins a round."""
+        if BY_ROWS:
+            return first_above(self.prior_delivered, ca.next_rtt_delivered - 1, row)
         return bisect_left(self.prior_delivered, ca.next_rtt_delivered, row)
 
     def later_than(self, t_us: int, row: int) -> int:
         """Return the first ACK from ``row`` on that arrives later than ``t_us``."""
-        return bisect_right(self.t_us, t_us, row)
+        return first_above(self.t_us, t_us, row) if BY_ROWS else bisect_right(self.t_us, t_us, row)
 
     def take(self, ca: PathModel, row: int, stop: int, bw: int) -> int:
         """Take the ACKs from ``row`` to before ``stop``, none of which begins a round, up to the
@@ -163,15 +173,5 @@ class ProbingTrain:
         target = self.probe_target(sk, ca)
         if ca.pacing_gain > self.unit:
             start, stop = min(full_length, first), first
-            over = _at_departure(acks, start, stop, bw) + tso_segs_goal(sk) >= target
-        else:
-            start, stop = k, min(first, full_length)
-            over = np.maximum(_at_departure(acks, start, stop, bw), 0) <= target
-        return start + int(over.argmax()) if over.any() else stop
-
-
-def _at_departure(acks: RateTrain, start: int, stop: int, bw: int) -> Column:
-    """Return the packets in the network at each ACK when the next packet may depart
-    (``bbr_packets_in_net_at_edt``)."""
-    wait_us = np.maximum(acks.wstamps(start, stop) - acks.t_ns[start:stop], 0) // 1000
-    return acks.prior_in_flight(start, stop) - (bw * wait_us >> BW_SHIFT)
+            return acks.first_filled(start, stop, bw, target - tso_segs_goal(sk))
+        return acks.first_drained(k, min(first, full_length), bw, target)

@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ccsim.compiled import in_use
+from ccsim.kernel.bandwidth import BW_SHIFT
 from ccsim.kernel.ops import RateSample
+from ccsim.kernel.rate_loops import depart, first_at_departure, follow
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import AckTrain, Column
 
 __all__ = ["RateTrain"]
 
 NS_PER_S = 1_000_000_000
+BY_ROWS = in_use()
 LEAST_IN_FLIGHT = 2  # so that no ACK of a train leaves the network empty
 
 
@@ -62,6 +66,12 @@ class RateTrain(AckTrain):
         self.gap_ns = gap = self.mss * NS_PER_S // rate
         self._depart_ns, self._seq = depart_ns, seq
         self.pieces.append((row, depart_ns, seq, gap, rate))
+        if BY_ROWS:
+            self._most_in_flight, self._free = depart(
+                *(self.t_ns, self.una, self.acked, self.nxt),
+                *(row, depart_ns, gap, seq, self._limit, LEAST_IN_FLIGHT),
+            )
+            return
         due = self.t_ns[row:] - (depart_ns - gap + 1)
         due //= gap
         np.maximum(due, 0, out=due)
@@ -105,6 +115,33 @@ class RateTrain(AckTrain):
         before = self.una[first:stop] - self.acked[first:stop]
         return self.nxt[first:stop] - before
 
+    def first_filled(self, start: int, stop: int, bw: int, target: int) -> int:
+        """Return the first ACK from ``start`` to before ``stop`` at which ``target`` packets or
+        more will be in the network when the next may depart, at ``bw`` [packets/us << 24]."""
+        if BY_ROWS:
+            return self._first_at_departure(start, stop, bw, target, True)
+        over = self._at_departure(start, stop, bw) >= target
+        return start + int(over.argmax()) if over.any() else stop
+
+    def first_drained(self, start: int, stop: int, bw: int, target: int) -> int:
+        """Return, as `first_filled`, the first ACK at which it will be ``target`` or fewer."""
+        if BY_ROWS:
+            return self._first_at_departure(start, stop, bw, target, False)
+        over = self._at_departure(start, stop, bw) <= target
+        return start + int(over.argmax()) if over.any() else stop
+
+    def _first_at_departure(self, start: int, stop: int, bw: int, target: int, filled: bool) -> int:
+        return first_at_departure(
+            *(self.t_ns, self.una, self.acked, self.nxt, start, stop),
+            *(self._depart_ns, self.gap_ns, self._seq, bw, target, filled),
+        )
+
+    def _at_departure(self, start: int, stop: int, bw: int) -> Column:
+        """Return the packets in the network at each ACK when the next packet may depart
+        (``bbr_packets_in_net_at_edt``)."""
+        wait_us = np.maximum(self.wstamps(start, stop) - self.t_ns[start:stop], 0) // 1000
+        return self.prior_in_flight(start, stop) - (bw * wait_us >> BW_SHIFT)
+
     def unlimited(self, row: int, cwnd: int) -> int:
         """Return up to which ACK, from ``row`` on, a window of ``cwnd`` holds nothing back, and the
         network does not run empty."""
@@ -117,6 +154,9 @@ class RateTrain(AckTrain):
     def grow(self, sk: Sock, row: int, stop: int, target: int) -> None:
         """Let the window follow the ACKs from ``row`` to before ``stop`` up to ``target``, or down
         to it at once [packets]."""
+        if BY_ROWS:
+            sk.snd_cwnd = follow(self.acked, self.cwnd, row, stop, sk.snd_cwnd, target)
+            return
         if sk.snd_cwnd == target:
             self.cwnd[row:stop] = target
             return

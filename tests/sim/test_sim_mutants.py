@@ -242,14 +242,14 @@ MUTANTS = (
     ),
     Mutant(
         "a probe goes on until more is in flight than it aims at",
-        path_train.ProbingTrain._decision,
+        rate_train.RateTrain.first_filled,
         ">= target",
         "> target",
         seeds=(12,),
     ),
     Mutant(
         "what is paced out before the next departure counts as in flight",
-        path_train._at_departure,
+        rate_train.RateTrain._at_departure,
         "(bw * wait_us >> BW_SHIFT)",
         "0",
         seeds=(37,),
