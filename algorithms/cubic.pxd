@@ -5,6 +5,7 @@ from ccsim.kernel.fixed_point cimport s32, usecs_to_jiffies
 from ccsim.kernel.hystart cimport HyStart, ends_slow_start, start_round
 from ccsim.kernel.kfuncs cimport after, tcp_cong_avoid_ai, tcp_is_cwnd_limited, tcp_slow_start
 from ccsim.kernel.ops cimport AckSample
+from ccsim.kernel.search cimport first_at_least
 from ccsim.kernel.sock cimport Sock
 
 cdef long long BETA_SCALE, CURVE_SHIFT, NARROW_REACH, NARROW_SPAN, TIME_SHIFT, U32_MAX
@@ -38,12 +39,14 @@ cpdef train(Sock sk, object acks)
 @cython.locals(
     ca=Cubic, n=cython.Py_ssize_t, sampled=cython.Py_ssize_t, acked_before=cython.longlong,
     now=cython.longlong, cwnd=cython.longlong, event=cython.Py_ssize_t, counted=cython.longlong,
-    first=cython.longlong,
+    first=cython.longlong, t_ns=cython.longlong[:], una=cython.longlong[:],
+    windows=cython.longlong[:],
 )
 cpdef follow_curve_train(Sock sk, object acks, Py_ssize_t i)
-@cython.locals(credit=cython.longlong, ticks=cython.longlong)
+@cython.locals(credit=cython.longlong, event=cython.Py_ssize_t, ticks=cython.longlong)
 cpdef Py_ssize_t next_event(
-    Sock sk, Cubic ca, object acks, object una, object t_ns, Py_ssize_t i, long long now
+    Sock sk, Cubic ca, object acks, long long[:] una, long long[:] t_ns, Py_ssize_t i,
+    long long now
 )
 cpdef take_samples(Cubic ca, object acks, Py_ssize_t start, Py_ssize_t stop)
 cpdef forget(Cubic ca)

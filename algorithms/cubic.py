@@ -21,7 +21,6 @@ integer approximation; an undo restores the window but not W_max; HyStart, not H
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,6 +42,7 @@ from ccsim.kernel.kfuncs import (
 )
 from ccsim.kernel.model import export_window, import_ssthresh
 from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
+from ccsim.kernel.search import first_at_least
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import AckTrain, Column
 from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
@@ -289,7 +289,7 @@ def follow_curve_train(sk: Sock, acks: AckTrain, i: int) -> None:
     others only count. Whatever happens at an event is `follow_curve`'s.
     """
     ca, n = sk.ca, acks.n
-    t_ns, una = memoryview(acks.t_ns), memoryview(acks.una)
+    t_ns, una, windows = memoryview(acks.t_ns), memoryview(acks.una), acks.cwnd
     sampled = i  # the RTT samples before this ACK are taken
     if i < n and ca.delay_min and int(acks.rtt_us[i:].min()) >= ca.delay_min:
         sampled = n
@@ -304,7 +304,7 @@ def follow_curve_train(sk: Sock, acks: AckTrain, i: int) -> None:
         event = i + 1
         if sk.snd_cwnd == cwnd:
             event = next_event(sk, ca, acks, una, t_ns, i, now)
-        acks.cwnd[i:event] = sk.snd_cwnd
+        windows[i:event] = sk.snd_cwnd
         first, acked_before = una[i], una[event - 1]
         counted = acked_before - first
         ca.ack_cnt += counted
@@ -326,8 +326,8 @@ def next_event(
         return i + 1
     elif sk.ca_ops.params.tcp_friendliness:  # W_est may grow within the tick
         credit = min(credit, (sk.snd_cwnd * ca.friendliness >> 3) - ca.ack_cnt + 1)
-    event = bisect_left(una, una[i] + credit, i + 1, acks.n)
-    return bisect_left(t_ns, ticks * acks.jiffy_ns - acks.jiffies0_ns, i + 1, event)
+    event = first_at_least(una, una[i] + credit, i + 1, acks.n)
+    return first_at_least(t_ns, ticks * acks.jiffy_ns - acks.jiffies0_ns, i + 1, event)
 
 
 def init(sk: Sock) -> None:

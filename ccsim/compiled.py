@@ -36,7 +36,7 @@ MODULES = (
     *("ccsim.kernel.ops", "ccsim.kernel.sock", "ccsim.kernel.kfuncs", "ccsim.kernel.fixed_point"),
     *("ccsim.kernel.hystart", "ccsim.kernel.minmax", "ccsim.kernel.aggregation"),
     *("ccsim.kernel.pacing", "ccsim.kernel.policer", "ccsim.kernel.path_model"),
-    "ccsim.kernel.rate_loops",
+    *("ccsim.kernel.rate_loops", "ccsim.kernel.search"),
     *("ccsim.kernel.path_train", "ccsim.kernel.delivery_model", "ccsim.kernel.inflight_model"),
     *("ccsim.net.fifo", "ccsim.tcp.packets", "ccsim.tcp.sock", "ccsim.tcp.pacing"),
     *("ccsim.tcp.rtt", "ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack"),

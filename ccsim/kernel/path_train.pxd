@@ -4,7 +4,7 @@ cimport cython
 from ccsim.kernel.minmax cimport settled_until
 from ccsim.kernel.pacing cimport paced_rate, tso_segs_goal
 from ccsim.kernel.path_model cimport PathModel
-from ccsim.kernel.rate_loops cimport first_above
+from ccsim.kernel.search cimport first_at_least
 from ccsim.kernel.sock cimport Sock
 
 cdef long long BW_SHIFT, BW_WINDOW, MAX_EPOCH_ACKED, NO_SAMPLE

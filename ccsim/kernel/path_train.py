@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,8 @@ from ccsim.kernel.minmax import settled_until
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.pacing import paced_rate, tso_segs_goal
 from ccsim.kernel.path_model import PathModel
-from ccsim.kernel.rate_loops import first_above
 from ccsim.kernel.rate_train import RateTrain
+from ccsim.kernel.search import first_at_least
 from ccsim.kernel.sock import Sock
 from ccsim.kernel.train import Column
 
@@ -50,13 +49,11 @@ class PathTrain:
 
     def round_start(self, ca: PathModel, row: int) -> int:
         """Return the first ACK from ``row`` on that begins a round."""
-        if BY_ROWS:
-            return first_above(self.prior_delivered, ca.next_rtt_delivered - 1, row)
-        return bisect_left(self.prior_delivered, ca.next_rtt_delivered, row)
+        return first_at_least(self.prior_delivered, ca.next_rtt_delivered, row, len(self.t_us))
 
     def later_than(self, t_us: int, row: int) -> int:
         """Return the first ACK from ``row`` on that arrives later than ``t_us``."""
-        return first_above(self.t_us, t_us, row) if BY_ROWS else bisect_right(self.t_us, t_us, row)
+        return first_at_least(self.t_us, t_us + 1, row, len(self.t_us))
 
     def take(self, ca: PathModel, row: int, stop: int, bw: int) -> int:
         """Take the ACKs from ``row`` to before ``stop``, none of which begins a round, up to the

@@ -14,8 +14,6 @@ cpdef tuple depart(
     Py_ssize_t row, long long depart_ns, long long gap_ns, long long seq, long long limit,
     long long least
 )
-@cython.locals(middle=cython.Py_ssize_t, stop=cython.Py_ssize_t)
-cpdef Py_ssize_t first_above(const long long[:] column, long long value, Py_ssize_t row)
 @cython.locals(in_flight=cython.longlong, k=cython.Py_ssize_t, wait_ns=cython.longlong)
 cpdef Py_ssize_t first_at_departure(
     const long long[:] t_ns, const long long[:] una, const long long[:] acked,

@@ -11,7 +11,7 @@ from typing import Any
 
 from ccsim.kernel.bandwidth import BW_SHIFT
 
-__all__ = ["depart", "first_above", "first_at_departure", "follow"]
+__all__ = ["depart", "first_at_departure", "follow"]
 
 
 def depart(
@@ -44,18 +44,6 @@ def depart(
         if (flight < least or following >= limit) and k < free:
             free = k
     return most, free
-
-
-def first_above(column: Any, value: int, row: int) -> int:
-    """Return the first row from ``row`` on of a sorted column that is greater than a value."""
-    stop = len(column)
-    while row < stop:
-        middle = (row + stop) // 2
-        if column[middle] > value:
-            stop = middle
-        else:
-            row = middle + 1
-    return row
 
 
 def first_at_departure(

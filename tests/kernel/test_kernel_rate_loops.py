@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ccsim.kernel import path_train, rate_train
+from ccsim.kernel import path_train, rate_train, search
 from ccsim.kernel.path_model import PathModel
 from ccsim.kernel.path_train import PathTrain
-from ccsim.kernel.rate_loops import depart, first_above, first_at_departure, follow
+from ccsim.kernel.rate_loops import depart, first_at_departure, follow
 from ccsim.kernel.rate_train import RateTrain
+from ccsim.kernel.search import first_at_least
 from ccsim.kernel.sock import Sock
 
 MS = 1_000_000
@@ -28,7 +29,7 @@ def by_rows(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return what lets trains do as if they were compiled, or not."""
 
     def choose(rows: bool) -> None:
-        for module in (rate_train, path_train):
+        for module in (rate_train, path_train, search):
             monkeypatch.setattr(module, "BY_ROWS", rows)
 
     return choose
@@ -93,11 +94,19 @@ def test_a_train_is_free_until_data_or_the_network_run_out(
     assert depart(T_NS, UNA, ONES, nxt, 0, 10 * MS, 2 * MS, 7, limit, least)[1] == free
 
 
+@pytest.mark.parametrize("rows", [True, False])
 @pytest.mark.parametrize(
-    ("value", "row", "found"), [(4, 0, 0), (5, 0, 2), (6, 0, 3), (6, 4, 4), (8, 0, 5), (9, 5, 5)]
+    ("value", "row", "stop", "found"),
+    [
+        *((5, 0, 5, 0), (6, 0, 5, 2), (7, 0, 5, 3), (7, 4, 5, 4)),
+        *((9, 0, 5, 5), (9, 5, 5, 5), (8, 0, 3, 3), (6, 0, 2, 2)),
+    ],
 )
-def test_the_first_row_above_a_value(value: int, row: int, found: int) -> None:
-    assert first_above(UNA, value, row) == found
+def test_the_first_row_not_below_a_value(
+    value: int, row: int, stop: int, found: int, rows: bool, by_rows: Any
+) -> None:
+    by_rows(rows)
+    assert first_at_least(UNA, value, row, stop) == found
 
 
 def test_what_waits_for_its_departure_has_left_the_network_by_then() -> None:

@@ -215,8 +215,8 @@ MUTANTS = (
     Mutant(
         "a round begins one ACK late",
         path_train.PathTrain.round_start,
-        "bisect_left",
-        "bisect_right",
+        "ca.next_rtt_delivered, row",
+        "ca.next_rtt_delivered + 1, row",
         seeds=(12,),
     ),
     Mutant(
