@@ -36,13 +36,12 @@ MODULES = (
     *("ccsim.kernel.ops", "ccsim.kernel.sock", "ccsim.kernel.kfuncs", "ccsim.kernel.fixed_point"),
     *("ccsim.kernel.hystart", "ccsim.kernel.minmax", "ccsim.kernel.aggregation"),
     *("ccsim.kernel.pacing", "ccsim.kernel.policer", "ccsim.kernel.path_model"),
-    *("ccsim.kernel.rate_loops", "ccsim.kernel.search"),
-    *("ccsim.kernel.path_train", "ccsim.kernel.delivery_model", "ccsim.kernel.inflight_model"),
-    *("ccsim.net.fifo", "ccsim.tcp.packets", "ccsim.tcp.sock", "ccsim.tcp.pacing"),
-    *("ccsim.tcp.rtt", "ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack"),
-    *("ccsim.tcp.cwnd", "ccsim.tcp.sack", "ccsim.tcp.output", "ccsim.tcp.recovery_ack"),
-    *("ccsim.tcp.alert", "ccsim.tcp.input", "ccsim.tcp.pacer", "ccsim.tcp.receiver"),
-    "ccsim.tcp.rtt_train",
+    *("ccsim.kernel.rate_loops", "ccsim.kernel.search", "ccsim.kernel.path_train"),
+    *("ccsim.kernel.delivery_model", "ccsim.kernel.inflight_model", "ccsim.net.fifo"),
+    *("ccsim.tcp.packets", "ccsim.tcp.sock", "ccsim.tcp.pacing", "ccsim.tcp.host", "ccsim.tcp.rtt"),
+    *("ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack", "ccsim.tcp.cwnd"),
+    *("ccsim.tcp.sack", "ccsim.tcp.output", "ccsim.tcp.recovery_ack", "ccsim.tcp.alert"),
+    *("ccsim.tcp.input", "ccsim.tcp.pacer", "ccsim.tcp.receiver", "ccsim.tcp.rtt_train"),
 )
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""

@@ -12,9 +12,9 @@ NEVER = 1 << 62  # a time that no run reaches [ns]
 NS_PER_MS = 1_000_000
 TIMEOUT_MIN_US = 2_000  # TCP_TIMEOUT_MIN_US
 
-# Levels of the timer wheel: (first delay in ticks that belongs to the next level, shift of this
-# level's grid).
-WHEEL_LEVELS = ((63, 0), (504, 3), (4032, 6), (32256, 9), (258048, 12))
+NEAR = 63  # delays that the timer wheel's first level does not hold [ticks]
+# Its other levels: (first delay that belongs to the next level [ticks], shift of the level's grid).
+WHEEL_LEVELS = ((504, 3), (4032, 6), (32256, 9), (258048, 12))
 WHEEL_TOP_SHIFT = 15
 
 
@@ -26,11 +26,17 @@ def wheel_jiffies(now: int, delay: int, clk: int | None = None) -> int:
     grid of 8, 64, … ticks. ``clk`` is the wheel's own clock, if it is not at ``now``: once timers
     have run in a tick, it is one ahead.
     """
-    delta = now + delay - (now if clk is None else clk)
-    if delta < WHEEL_LEVELS[0][0]:
-        return now + delay + 1
-    shift = next((level for limit, level in WHEEL_LEVELS if delta < limit), WHEEL_TOP_SHIFT)
-    return ((now + delay + (1 << shift)) >> shift) << shift
+    return _wheel_tick(now + delay, delay if clk is None else now + delay - clk)
+
+
+def _wheel_tick(tick: int, delta: int) -> int:
+    """Return when a timer for ``tick`` fires, ``delta`` ticks ahead of the wheel's clock."""
+    if delta < NEAR:
+        return tick + 1
+    for limit, shift in WHEEL_LEVELS:
+        if delta < limit:
+            return ((tick + (1 << shift)) >> shift) << shift
+    return ((tick + (1 << WHEEL_TOP_SHIFT)) >> WHEEL_TOP_SHIFT) << WHEEL_TOP_SHIFT
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,8 @@ class Host:
         ``ran_tick`` is the tick in which timers ran last.
         """
         now = (now_ns + self.jiffies0_ns) // self.jiffy_ns
-        tick = wheel_jiffies(now, delay_jiffies, now + (ran_tick == now))
+        ahead = delay_jiffies - 1 if ran_tick == now else delay_jiffies
+        tick = _wheel_tick(now + delay_jiffies, ahead)
         return tick * self.jiffy_ns - self.jiffies0_ns
 
     def timestamp_ms(self, t_us: int) -> int:

@@ -2,6 +2,7 @@
 
 from ccsim.kernel.ops cimport AckSample, RateSample
 from ccsim.kernel.sock cimport Sock
+from ccsim.tcp.host cimport Host
 from ccsim.tcp.packets cimport PacketColumns
 
 
@@ -12,7 +13,8 @@ cdef class TcpSock(Sock):
     cdef public dict counters
     cdef public list cwr_seqs, out_seq, out_t, rack_retransmits, rtx_queue
     cdef public tuple last_blocks
-    cdef public object host, on_event
+    cdef public Host host
+    cdef public object on_event
     cdef public bint frto, nospace, rack_advanced, rack_dsack_seen, timer_resend, timer_settled
     cdef public bint tlp_retrans
     cdef public long long backoff, cwnd_usage_nxt, cwr_seq, data_segs_out, dsack_dups, first_tx_us
