@@ -14,22 +14,18 @@ __all__ = ["AckRows", "AckTrainRows", "SackTrainRows", "TrainRows"]
 
 Column = NDArray[np.int64]
 
-ROWS_AT_ONCE = 64  # ACKs of a train that are turned into rows together
-
 
 class TrainRows(ABC):
     """ACKs as columns: arrival at the sender [ns], and the packet number that changes from one to
     the next."""
 
-    __slots__ = ("_first", "_rows", "at", "numbers", "retry", "t")
+    __slots__ = ("at", "numbers", "retry", "t")
 
     def __init__(self, t: Column, numbers: Column) -> None:
         self.t = t
         self.numbers = numbers
         self.at = 0
         self.retry = 0
-        self._rows: list[AckRow] = []
-        self._first = 0  # the row that _rows begins with
 
     def __len__(self) -> int:
         return len(self.t)
@@ -40,14 +36,11 @@ class TrainRows(ABC):
 
     def row(self, k: int) -> AckRow:
         """Return ACK ``k`` as the scalar path takes it."""
-        if not self._first <= k < self._first + len(self._rows):
-            self._rows = self._part(slice(k, k + ROWS_AT_ONCE))
-            self._first = k
-        return self._rows[k - self._first]
+        return self.part(k, k + 1)[0]
 
     @abstractmethod
-    def _part(self, part: slice) -> list[AckRow]:
-        """Return some of the ACKs as the scalar path takes them."""
+    def part(self, start: int, stop: int) -> list[AckRow]:
+        """Return ACKs ``start`` to ``stop`` as the scalar path takes them."""
 
 
 class AckTrainRows(TrainRows):
@@ -59,7 +52,9 @@ class AckTrainRows(TrainRows):
         super().__init__(t, una)
         self.echo_us = echo_us
 
-    def _part(self, part: slice) -> list[AckRow]:
+    def part(self, start: int, stop: int) -> list[AckRow]:
+        """Return ACKs ``start`` to ``stop`` as the scalar path takes them."""
+        part = slice(start, stop)
         columns = self.t[part].tolist(), self.numbers[part].tolist(), self.echo_us[part].tolist()
         return [(t, una, echo, None) for t, una, echo in zip(*columns, strict=True)]
 
@@ -79,7 +74,9 @@ class SackTrainRows(TrainRows):
         super().__init__(t, ends)
         self.known, self.rest, self.echo_us = known, rest, echo_us
 
-    def _part(self, part: slice) -> list[AckRow]:
+    def part(self, start: int, stop: int) -> list[AckRow]:
+        """Return ACKs ``start`` to ``stop`` as the scalar path takes them."""
+        part = slice(start, stop)
         (una, start), rest, echo = self.known, self.rest, self.echo_us
         columns = self.t[part].tolist(), self.numbers[part].tolist()
         return [(t, una, echo, ((start, end), *rest)) for t, end in zip(*columns, strict=True)]

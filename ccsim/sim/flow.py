@@ -11,18 +11,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.kernel.ops import CaState
 from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import AckRows, SackTrainRows, TrainRows
 from ccsim.sim.arrivals import SACK_ROWS, TRAIN_ROWS, receive_columns
 from ccsim.sim.reception import Reception
 from ccsim.sim.recorder import FlowRecorder
+from ccsim.sim.rows import ALL_TAKEN, SOURCE_FIRST, fire_timers, take_rows
 from ccsim.sim.writing import Writing, as_list, before_source, joined
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.input import on_ack
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
-from ccsim.tcp.pacer import on_pacing_timer, send_paced
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sack_train import may_take_sack_train, sack_train
 from ccsim.tcp.sender import Sender
@@ -37,7 +35,6 @@ Values = Column | list[int]
 TrainPath = Callable[[TcpSock, Column, Column, list[int]], TrainOutcome | None]
 
 PACED_TRAIN_ROWS = 24
-OPEN = int(CaState.OPEN)
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
 
@@ -135,31 +132,14 @@ class Flow(Writing):
             while self.syn_timer_ns < t_ns:
                 self.connect(self.syn_timer_ns)
             return
-        write = NEVER
         while True:
-            timer, pace = sk.timer_ns, sk.pacing_ns
-            t = pace if pace < timer else timer
-            if source is not None:
-                write = source.next_ns
-                if write < t and write < t_ns:
-                    recorder.catch_up(sk, write)
-                    source.write(write)
-                    self._source_acted(write)
-                    continue
-            if t >= t_ns:
+            write_ns = NEVER if source is None else source.next_ns
+            fire_timers(sk, recorder, t_ns, write_ns)
+            if source is None or write_ns >= t_ns:
                 return
-            if recorder.next_ns < t:
-                recorder.catch_up(sk, t)
-            if pace < timer:
-                if sk.ca_state == OPEN and send_paced(
-                    sk, min(t_ns, timer, recorder.next_ns + 1, write + 1)
-                ):
-                    continue
-                sk.tcp_clock_cache = pace
-                sk.tcp_mstamp = pace // 1000
-                on_pacing_timer(sk)
-            else:
-                sk.fire_timer(timer)
+            recorder.catch_up(sk, write_ns)
+            source.write(write_ns)
+            self._source_acted(write_ns)
 
     def _next_rows(self) -> TrainRows | AckRows | None:
         acks = self.acks
@@ -199,39 +179,15 @@ class Flow(Writing):
         return None
 
     def _take_rows(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:
-        sk, recorder = self.sk, self.recorder
-        stop, back_ns = len(rows), 0
-        row: Callable[[int], AckRow]
-        if isinstance(rows, TrainRows):
-            row = rows.row
-            if rows.retry > rows.at:
-                stop = min(stop, rows.retry)
-        else:
-            row, back_ns = rows.rows.__getitem__, rows.back_ns
-        k = rows.at
-        watch, write_ns = self._watched()
-        while k < stop:
-            t, una, echo_us, blocks = row(k)
-            t += back_ns
-            if t >= horizon_ns:
-                break
-            if una < 0:  # the answer to a SYN sent twice
-                k += 1
-                continue
-            if sk.pacing_ns < t or sk.timer_ns < t or write_ns < t:
-                self._fire_before(t)
-                if self.source is not None:
-                    watch, write_ns = self._watched()
-            if recorder.next_ns < t:
-                recorder.catch_up(sk, t)
-            on_ack(sk, t, una, echo_us, blocks)
-            k += 1
-            if sk.una >= watch:
-                rows.at = k
-                if self._acknowledged(t):
-                    return
-                watch, write_ns = self._watched()
-        rows.at = k
+        while True:
+            watch, write_ns = self._watched()
+            turn = take_rows(self.sk, self.recorder, rows, horizon_ns, watch, write_ns)
+            if turn == ALL_TAKEN:
+                return
+            if turn == SOURCE_FIRST:
+                self._fire_before(rows.time(rows.at))
+            elif self._acknowledged(rows.time(rows.at - 1)):
+                return
 
     def _take_train(self, rows: TrainRows, horizon_ns: int, train: TrainPath, least: int) -> bool:
         start = rows.at

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.kernel.sock import UNLIMITED_RATE
 from ccsim.net.link import Link
 from ccsim.sim.groups import Groups
+from ccsim.sim.sampler import Sampler
 from ccsim.sim.source import Source
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace
 from ccsim.spill import BLOCK_ROWS, Rows, Spill
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import UNBOUNDED, TcpSock
-from ccsim.tcp.train import SenderSample
 
 __all__ = ["COLUMNS", "TRACED", "EventLog", "FlowRecorder", "link_trace"]
 
@@ -33,7 +32,6 @@ COLUMNS = (
     "ca_state",
     "implementation",
 )
-PACK_ROWS = 256  # samples that are kept as tuples
 ACKED, DELIVERED = COLUMNS.index("acked_packets"), COLUMNS.index("delivered_packets")
 BYTES = {"acked_packets": "delivered_bytes", "delivered_packets": "throughput_bps"}
 TRACED = tuple(BYTES.get(name, name) for name in COLUMNS)
@@ -59,7 +57,7 @@ class EventLog:
         return tuple(event for t_ns, _, _, event in rows if t_ns <= until_ns)
 
 
-class FlowRecorder:
+class FlowRecorder(Sampler):
     """Samples one sender at every multiple of the interval; a sample at t sees all that happened up
     to t.
 
@@ -79,17 +77,14 @@ class FlowRecorder:
         groups: Groups | None = None,
         rows: Rows | None = None,
     ) -> None:
-        self.interval_ns = interval_ns
-        self.next_ns = NEVER
-        self.rows: list[tuple[int, ...]] = []  # the latest samples
-        self.packed = Spill().rows(len(COLUMNS)) if rows is None else rows  # those before them
+        super().__init__(interval_ns)
+        self.packed = Spill().rows(len(COLUMNS)) if rows is None else rows  # all but the latest
         self.implementations: list[str] = []
         self.served: list[tuple[int, int]] = []  # from when on [ns], index of what served the flow
         self.bare_fin = UNBOUNDED  # the packet that is a FIN without data
         self._implementation = implementation
         self._clock = clock
         self._source = source
-        self._index = 0
         self._sampled = sampled
         self._kept = kept
         self._groups = groups
@@ -110,24 +105,9 @@ class FlowRecorder:
         name = self._implementation()
         if name not in self.implementations:
             self.implementations.append(name)
-        self._index = self.implementations.index(name)
-        if not self.served or self.served[-1][1] != self._index:
-            self.served.append((self._clock(), self._index))
-
-    def catch_up(self, sk: TcpSock, before_ns: int) -> None:
-        """Sample the sender, which does not change until ``before_ns``, at every instant before
-        that."""
-        if self.next_ns >= before_ns:
-            return
-        flight = sk.nxt - sk.una - sk.sacked_out - sk.lost_out + sk.retrans_out
-        window = (sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, flight, sk.pacing_rate)
-        self._add(sk, (self.next_ns, *window, sk.una, sk.delivered))
-        self.next_ns += self.interval_ns
-        if self.next_ns < before_ns:  # the others are the same at other times
-            same = self.rows.pop()[1:]
-            times = range(self.next_ns - self.interval_ns, before_ns, self.interval_ns)
-            self.rows += [(t, *same) for t in times]
-            self.next_ns = times[-1] + self.interval_ns
+        self.index = self.implementations.index(name)
+        if not self.served or self.served[-1][1] != self.index:
+            self.served.append((self._clock(), self.index))
 
     def forget_after(self, t_ns: int) -> None:
         """Drop the samples of a window that was not completed; the others have been packed."""
@@ -139,20 +119,26 @@ class FlowRecorder:
         for table in self.packed.since(t0_ns):
             inside = table[(table[:, 0] >= t0_ns) & (table[:, 0] < t1_ns)]
             found += [tuple(row) for row in inside.tolist()]
-        return found + [row for row in self.rows if t0_ns <= row[0] < t1_ns]
+        latest = map(tuple, self._latest().tolist())
+        return found + [row for row in latest if t0_ns <= row[0] < t1_ns]
 
     def pack(self, sk: TcpSock) -> None:
         """Put the samples into a table, which takes a fifth of their memory, and into the
         groups."""
-        if not self.rows:
+        if not self.count:
             return
-        table = np.array(self.rows, dtype=np.int64)
-        self.rows = []
+        table = self._latest().copy()
+        self.count = 0
         if self._kept:
             self.packed.add(table)
         if self._groups is not None:
             self._ungrouped.append(table)
             self._group(sk, sk.nxt)
+
+    def _latest(self) -> NDArray[np.int64]:
+        """Return the samples that have not been packed, where they are."""
+        values = np.frombuffer(self.cells, np.int64, self.count * len(COLUMNS))
+        return values.reshape(-1, len(COLUMNS))
 
     def _group(self, sk: TcpSock, sent: int = UNBOUNDED) -> None:
         """Add samples to the groups, up to the first that counts more than ``sent`` packets as
@@ -181,6 +167,7 @@ class FlowRecorder:
     def finish(self, sk: TcpSock) -> None:
         """Pack the samples of a flow that sends no more, all of them."""
         self.pack(sk)
+        self.cells, self.room = bytearray(), 0
         self._group(sk)
 
     def close(self, sk: TcpSock, t_ns: int) -> None:
@@ -189,7 +176,7 @@ class FlowRecorder:
         self.finish(sk)
         if self._groups is not None and self._sampled and self.implementations:
             carried = int(self._payload(np.array([sk.delivered - 1]), sk, self._source)[0])
-            name = self.implementations[self._index]
+            name = self.implementations[self.index]
             self._groups.add_payload(name, t_ns, carried - self._grouped_bytes)
             self._grouped_bytes = carried
 
@@ -198,27 +185,6 @@ class FlowRecorder:
         if self.next_ns >= until_ns:
             return []
         return list(range(max(self.next_ns, after_ns), until_ns, self.interval_ns))
-
-    def take(self, sk: TcpSock, samples: list[SenderSample]) -> None:
-        """Write down the samples of a train."""
-        if not samples:
-            return
-        if len(self.rows) >= PACK_ROWS:
-            self.pack(sk)
-        state = (sk.total_retrans, int(sk.ca_state), self._index)
-        self.rows += [
-            (t, cwnd, ssthresh, srtt >> 3, flight, _bits(rate), una, delivered, *state)
-            for t, cwnd, ssthresh, srtt, flight, rate, una, delivered in samples
-        ]
-        self.next_ns = samples[-1][0] + self.interval_ns
-
-    def _add(self, sk: TcpSock, sample: SenderSample) -> None:
-        t, cwnd, ssthresh, srtt, flight, rate, una, delivered = sample
-        state = (sk.total_retrans, int(sk.ca_state), self._index)
-        if len(self.rows) >= PACK_ROWS:
-            self.pack(sk)
-        values = (t, cwnd, ssthresh, srtt >> 3, flight, _bits(rate), una, delivered)
-        self.rows.append((*values, *state))
 
     def trace(
         self,
@@ -259,11 +225,6 @@ class FlowRecorder:
         if source is not None:
             return source.payload_bytes(packets)
         return np.minimum(packets, self.bare_fin) * sk.mss_cache
-
-
-def _bits(rate: int) -> int:
-    """Return a pacing rate [bytes/s] as it is recorded: bit/s, -1 for unlimited."""
-    return -1 if rate >= UNLIMITED_RATE else rate * 8
 
 
 def link_trace(name: str, link: Link, end_ns: int, spill: Spill) -> LinkTrace:

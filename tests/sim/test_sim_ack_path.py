@@ -78,7 +78,7 @@ def test_a_run_and_its_twins_lose_the_same_acks_and_each_flow_has_its_own_stream
 
 
 def test_acks_of_a_slot_arrive_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.sim import flow as module
+    from ccsim.sim import rows as module
 
     times: list[int] = []
     original = module.on_ack

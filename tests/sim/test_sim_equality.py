@@ -108,17 +108,17 @@ tcp: {quickacks: 16}
 
 def ack_times(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
     """Return when ACKs reach the senders [ns]."""
-    from ccsim.sim import flow
+    from ccsim.sim import rows
 
     times: list[int] = []
-    original = flow.on_ack
+    original = rows.on_ack
 
     def on_ack(sk: Any, t_ns: int, *rest: Any) -> None:
         times.append(t_ns)
         original(sk, t_ns, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(flow, "on_ack", on_ack)
+        patched.setattr(rows, "on_ack", on_ack)
         simulate(resolved(text), vector=False)
     return sorted(times)
 
@@ -136,7 +136,7 @@ def test_equality_holds_where_an_ack_a_sample_and_a_swap_fall_on_one_instant(
 
 
 def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.sim import flow
+    from ccsim.sim import rows, sampler
 
     times = ack_times(monkeypatch, TIES)
     t = times[len(times) // 2]
@@ -148,15 +148,10 @@ def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatc
     ]
     assert acked[0] < acked[1] == acked[2]
     # and one that does not is found
-    plant(
-        monkeypatch, flow.Flow._take_rows, "if recorder.next_ns < t:", "if recorder.next_ns <= t:"
-    )
-    plant(
-        monkeypatch,
-        type(World(resolved(TIES)).flows[0].recorder).catch_up,
-        "if self.next_ns >= before_ns:",
-        "if self.next_ns > before_ns:",
-    )
+    for taking in (rows._take_columns, rows._take_tuples):
+        plant(monkeypatch, taking, "if sampler.next_ns < t:", "if sampler.next_ns <= t:")
+    right = "if self.next_ns >= before_ns:"
+    plant(monkeypatch, sampler.Sampler.catch_up, right, f"before_ns += 1\n    {right}")
     assert check_text(f"{TIES}record: {{interval: {t} ns}}\n", 3 * MS) != ""
 
 

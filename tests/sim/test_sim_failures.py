@@ -106,7 +106,7 @@ def test_a_bug_of_ccsims_own_is_not_blamed_on_an_algorithm(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("not the algorithm's fault")
 
-    monkeypatch.setattr("ccsim.sim.flow.on_ack", broken)
+    monkeypatch.setattr("ccsim.sim.rows.on_ack", broken)
     with pytest.raises(ZeroDivisionError):
         simulate(mine(tmp_path / "mine.py", TABLE))
 

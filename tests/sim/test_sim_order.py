@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ccsim.sim import flow as flow_module
-from ccsim.sim.flow import AckRows
+from ccsim.sim import rows
+from ccsim.sim.flow import AckRows, Flow
+from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sender import Sender
@@ -38,18 +39,18 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         heard.append("pacer")
         sk.pacing_ns = NEVER
 
-    monkeypatch.setattr(flow_module, "on_ack", on_ack)
-    monkeypatch.setattr(flow_module, "on_pacing_timer", on_pacing_timer)
+    monkeypatch.setattr(rows, "on_ack", on_ack)
+    monkeypatch.setattr(rows, "on_pacing_timer", on_pacing_timer)
     monkeypatch.setattr(Sender, "fire_timer", fire_timer)
+    monkeypatch.setattr(Sampler, "put", lambda *_: heard.append("sample"))
     return heard
 
 
-def tied_flow(log: list[str]) -> flow_module.Flow:
+def tied_flow(log: list[str]) -> Flow:
     """Return a flow for which an ACK, both timers and a sample are due at one instant."""
     flow = World(resolved(TEXT)).flows[0]
     flow.connected = True
     flow.recorder.start(T)
-    flow.recorder._add = lambda *_: log.append("sample")  # type: ignore[method-assign]
     flow.sk.timer_ns = flow.sk.pacing_ns = T
     flow.acks.append(AckRows([(T, 1, 0, None)]))
     return flow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ccsim.sim import flow, simulate
+from ccsim.sim import rows, simulate
 from ccsim.sim.fuzz import difference
 from ccsim.tcp import input as tcp_input
 from ccsim.tcp import pacer, recovery_ack
@@ -26,7 +26,7 @@ swaps: [{at: 2 s, via: setsockopt, flows: [b], to: reno}]
 SHORT_PATHS = [
     (tcp_input, "_plain_ack"),
     (tcp_input, "usual_sack"),
-    (flow, "send_paced"),
+    (rows, "send_paced"),
     (pacer, "send_one"),
 ]
 
@@ -76,7 +76,7 @@ def test_in_a_crowd_whose_losses_never_end_neither(
 
 
 def test_where_the_rto_comes_before_the_loss_probe_neither(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert without(flow, "send_paced", SLOW, monkeypatch) > 50
+    assert without(rows, "send_paced", SLOW, monkeypatch) > 50
 
 
 def without(module: Any, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> int:

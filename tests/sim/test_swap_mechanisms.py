@@ -15,6 +15,8 @@ from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.guard import GUARDS, check_guard
 from ccsim.sim.recorder import COLUMNS, FlowRecorder
 from ccsim.sim.traces import Event, SimResult
+from ccsim.tcp.host import Host
+from ccsim.tcp.sender import Sender
 from tests.sim.sim_rig import MS, S, at, flow_of, resolved, run
 
 PROFILES = pytest.mark.parametrize("profile", ["linux", "v2"])
@@ -265,7 +267,8 @@ ROWS = rows(
 def verdict(metric: str, threshold: int, rows: list[tuple[int, ...]] = ROWS) -> Any:
     recorder = FlowRecorder(10 * MS, lambda: "cubic")
     recorder.packed.add(np.array(rows[:3]))
-    recorder.rows = rows[3:]
+    for row in rows[3:]:
+        recorder.put(Sender(Host()), row)
     flow = SimpleNamespace(recorder=recorder, index=0, sk=SimpleNamespace(mss_cache=1000))
     log = [(5 * MS, 0, 0), (50 * MS, 0, 0), (60 * MS, 1, 0), (80 * MS, 0, 0)]
     world: Any = SimpleNamespace(link=SimpleNamespace(drops_since=lambda t_ns: log))
