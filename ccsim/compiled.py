@@ -42,7 +42,7 @@ MODULES = (
     *("ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack", "ccsim.tcp.cwnd"),
     *("ccsim.tcp.sack", "ccsim.tcp.output", "ccsim.tcp.recovery_ack", "ccsim.tcp.alert"),
     *("ccsim.tcp.input", "ccsim.tcp.pacer", "ccsim.tcp.receiver", "ccsim.tcp.rtt_train"),
-    *("ccsim.sim.sampler", "ccsim.sim.rows"),
+    *("ccsim.sim.sampler", "ccsim.sim.rows", "ccsim.sim.acks"),
 )
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +13,9 @@ __all__ = ["AckRows", "AckTrainRows", "SackTrainRows", "TrainRows"]
 Column = NDArray[np.int64]
 
 
-class TrainRows(ABC):
+class TrainRows:
     """ACKs as columns: arrival at the sender [ns], and the packet number that changes from one to
-    the next."""
+    the next; ``at`` is the first not taken yet, and up to ``retry`` they are to go one by one."""
 
     __slots__ = ("at", "numbers", "retry", "t")
 
@@ -34,13 +32,17 @@ class TrainRows(ABC):
         """Return when ACK ``k`` arrives [ns]."""
         return int(self.t[k])
 
+    def before(self, t_ns: int) -> int:
+        """Return how many ACKs arrive before a time [ns]."""
+        return len(self.t) if self.t[-1] < t_ns else int(self.t.searchsorted(t_ns))
+
     def row(self, k: int) -> AckRow:
         """Return ACK ``k`` as the scalar path takes it."""
         return self.part(k, k + 1)[0]
 
-    @abstractmethod
     def part(self, start: int, stop: int) -> list[AckRow]:
         """Return ACKs ``start`` to ``stop`` as the scalar path takes them."""
+        raise NotImplementedError
 
 
 class AckTrainRows(TrainRows):

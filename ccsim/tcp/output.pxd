@@ -1,5 +1,6 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
+cimport cython
 from ccsim.tcp.cwnd cimport cwnd_reduction, current_ssthresh, enter_loss, enter_recovery, in_flight
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.pacing cimport pacing_due
@@ -11,10 +12,13 @@ from ccsim.tcp.xmit_timer cimport arm, rearm_rto, schedule_loss_probe
 cdef int APP_LIMITED, CWR, EVER_RETRANS, LOST, OPEN, PACING_NONE, RECOVERY, RETRANS, SACKED, \
     SEGS_NEVER_PACED,\
     TCP_ECN_QUEUE_CWR, TIMER_LOSS_PROBE, TIMER_NONE, TIMER_REO, TIMER_RTO
+cdef long long NS_PER_S
 
 cpdef bint write_xmit(TcpSock sk, bint probe=*)
 cdef _transmit(TcpSock sk, long long end, long long left_out)
+@cython.locals(gap=cython.longlong, half=cython.longlong, late=cython.longlong)
 cpdef _transmit_paced(TcpSock sk, long long end, long long left_out)
+@cython.locals(gap=cython.longlong)
 cdef _pace(TcpSock sk, long long now_ns)
 cpdef cwnd_validate(TcpSock sk, bint limited)
 cdef _application_limited(TcpSock sk)

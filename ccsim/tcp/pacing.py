@@ -7,14 +7,25 @@ from ccsim.tcp.sock import TcpSock
 __all__ = ["pacing_due", "pacing_rate", "update_pacing_rate"]
 
 US_PER_S = 1_000_000
+UNIT = US_PER_S // 100 << 3  # srtt_us is kept << 3, the ratios are per cent
+MANY = 1 << 24  # packets; the rate of more may pass 64 bits
 
 
 def pacing_rate(sk: TcpSock, cwnd: int, packets_out: int, srtt_us: int) -> int:
     """Return max(cwnd, packets_out)·MSS/srtt, doubled in slow start, ×1.2 else [bytes/s]
     (``tcp_update_pacing_rate``)."""
     ratio = sk.host.pacing_ss_ratio if cwnd < sk.snd_ssthresh >> 1 else sk.host.pacing_ca_ratio
-    rate = sk.mss_cache * (US_PER_S // 100 << 3) * ratio * max(cwnd, packets_out)
-    return min(rate // srtt_us if srtt_us else rate, sk.max_pacing_rate)
+    packets = cwnd if cwnd > packets_out else packets_out
+    if packets > MANY:
+        return _rate_of_many(sk, ratio, packets, srtt_us)
+    rate = sk.mss_cache * UNIT * ratio * packets
+    if srtt_us:
+        rate //= srtt_us
+    return rate if rate < sk.max_pacing_rate else sk.max_pacing_rate
+
+
+def _rate_of_many(sk: TcpSock, ratio: int, packets: int, srtt_us: int) -> int:
+    return min(sk.mss_cache * UNIT * ratio * packets // (srtt_us or 1), sk.max_pacing_rate)
 
 
 def update_pacing_rate(sk: TcpSock) -> None:
@@ -27,4 +38,6 @@ def pacing_due(sk: TcpSock) -> int:
     """Return when the pacer's turn comes [ns]: when the next packet may leave, or once the host is
     awake to see it."""
     awake_ns = sk.host.awake_ns
-    return sk.tcp_wstamp_ns if awake_ns is None else awake_ns(sk.tcp_wstamp_ns)
+    if awake_ns is None:
+        return sk.tcp_wstamp_ns
+    return awake_ns(sk.tcp_wstamp_ns)

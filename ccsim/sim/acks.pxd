@@ -1,0 +1,28 @@
+"""C types for `ccsim compile`: they belong to the Python file beside this one."""
+
+cdef class TrainRows:
+    cdef public object numbers, t
+    cdef public long long at, retry
+
+    cpdef long long time(self, long long k)
+    cpdef long long before(self, long long t_ns)
+    cpdef tuple row(self, long long k)
+    cpdef list part(self, long long start, long long stop)
+
+cdef class AckTrainRows(TrainRows):
+    cdef public object echo_us
+
+    cpdef list part(self, long long start, long long stop)
+
+cdef class SackTrainRows(TrainRows):
+    cdef public object echo_us, rest
+    cdef public tuple known
+
+    cpdef list part(self, long long start, long long stop)
+
+cdef class AckRows:
+    cdef public list rows
+    cdef public long long at, back_ns
+
+    cpdef long long time(self, long long k)
+    cpdef tuple row(self, long long k)
