@@ -137,7 +137,7 @@ class FlowRecorder(Sampler):
 
     def _latest(self) -> NDArray[np.int64]:
         """Return the samples that have not been packed, where they are."""
-        values = np.frombuffer(self.cells, np.int64, self.count * len(COLUMNS))
+        values = np.frombuffer(self.table, np.int64)[: self.count * len(COLUMNS)]
         return values.reshape(-1, len(COLUMNS))
 
     def _group(self, sk: TcpSock, sent: int = UNBOUNDED) -> None:
@@ -167,7 +167,7 @@ class FlowRecorder(Sampler):
     def finish(self, sk: TcpSock) -> None:
         """Pack the samples of a flow that sends no more, all of them."""
         self.pack(sk)
-        self.cells, self.room = bytearray(), 0
+        self.give_back()
         self._group(sk)
 
     def close(self, sk: TcpSock, t_ns: int) -> None:

@@ -42,7 +42,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(rows, "on_ack", on_ack)
     monkeypatch.setattr(rows, "on_pacing_timer", on_pacing_timer)
     monkeypatch.setattr(Sender, "fire_timer", fire_timer)
-    monkeypatch.setattr(Sampler, "put", lambda *_: heard.append("sample"))
+    monkeypatch.setattr(Sampler, "write", lambda *_: heard.append("sample"))
     return heard
 
 

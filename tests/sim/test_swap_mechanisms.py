@@ -267,8 +267,9 @@ ROWS = rows(
 def verdict(metric: str, threshold: int, rows: list[tuple[int, ...]] = ROWS) -> Any:
     recorder = FlowRecorder(10 * MS, lambda: "cubic")
     recorder.packed.add(np.array(rows[:3]))
-    for row in rows[3:]:
-        recorder.put(Sender(Host()), row)
+    sk = Sender(Host())
+    for *sample, sk.total_retrans, sk.ca_state, _ in rows[3:]:
+        recorder.write(sk, *sample)
     flow = SimpleNamespace(recorder=recorder, index=0, sk=SimpleNamespace(mss_cache=1000))
     log = [(5 * MS, 0, 0), (50 * MS, 0, 0), (60 * MS, 1, 0), (80 * MS, 0, 0)]
     world: Any = SimpleNamespace(link=SimpleNamespace(drops_since=lambda t_ns: log))
