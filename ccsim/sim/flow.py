@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import FunctionType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,9 @@ Values = Column | list[int]
 TrainPath = Callable[[TcpSock, Column, Column, list[int]], TrainOutcome | None]
 
 # Shorter trains cost more than their ACKs one by one, which compiled cost a fifth.
-PLAIN_TRAIN_ROWS = 32 if in_use() else 12
+PLAIN_TRAIN_ROWS = 128 if in_use() else 12
 PACED_TRAIN_ROWS = 24
+PACED_HOOK_ROWS = 512  # where the algorithm is compiled too
 SACK_TRAIN_ROWS = 16
 LEAST_TRAIN = min(PLAIN_TRAIN_ROWS, PACED_TRAIN_ROWS, SACK_TRAIN_ROWS)
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
@@ -183,7 +185,8 @@ class Flow(Writing):
         elif may_take_train(sk):
             return ack_train, PLAIN_TRAIN_ROWS
         elif may_take_paced_train(sk):
-            return paced_train, PACED_TRAIN_ROWS
+            by_python = isinstance(sk.ca_ops.cong_control, FunctionType)
+            return paced_train, PACED_TRAIN_ROWS if by_python else PACED_HOOK_ROWS
         return None
 
     def _take_rows(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:

@@ -1,5 +1,6 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
+cimport cython
 from ccsim.kernel.ops cimport AckSample, RateSample
 from ccsim.tcp.cwnd cimport cwnd_reduction
 from ccsim.tcp.output cimport cwnd_validate, write_xmit, xmit_retransmit_queue
@@ -15,6 +16,7 @@ cdef int APP_LIMITED, EVER_RETRANS, LOST, PACING_NONE, RECOVERY, RETRANS, SACKED
 cdef long long NO_ANSWER
 
 cpdef bint usual_sack(TcpSock sk, long long ack, object blocks)
+@cython.locals(start=cython.longlong, end=cython.longlong)
 cdef long long _only_new(TcpSock sk, long long ack, tuple blocks)
 cdef long long _take_tag(TcpSock sk, long long seq)
 cdef long long _after_retransmission(TcpSock sk, long long mark)
