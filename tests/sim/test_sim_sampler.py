@@ -1,0 +1,152 @@
+"""Samples of a sender as the scalar path writes them down, and trains that are left to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ccsim.sim import flow as flow_module
+from ccsim.sim.acks import AckTrainRows, SackTrainRows, TrainRows
+from ccsim.sim.recorder import COLUMNS, FlowRecorder
+from ccsim.sim.sampler import Sampler
+from ccsim.sim.world import World
+from ccsim.tcp.host import NEVER, Host
+from ccsim.tcp.sender import Sender
+from tests.sim.sim_rig import MS, resolved
+
+
+def recorder_of(sk: Sender) -> FlowRecorder:
+    recorder = FlowRecorder(10 * MS, lambda: "reno")
+    recorder.start(0)
+    recorder.implementation_changed()
+    return recorder
+
+
+def test_a_sample_holds_what_the_sender_is_at_its_instant() -> None:
+    sk = Sender(Host())
+    recorder = recorder_of(sk)
+    sk.una, sk.nxt, sk.delivered, sk.total_retrans, sk.ca_state = 100, 140, 104, 3, 1
+    sk.snd_cwnd, sk.snd_ssthresh, sk.srtt_us, sk.pacing_rate = 50, 30, 8 * 41_000 + 7, 1_000_000
+    sk.sacked_out, sk.lost_out, sk.retrans_out = 4, 2, 1
+    recorder.catch_up(sk, 1)
+    # in flight: 140 - 100 - 4 - 2 + 1; 10^6 bytes/s are 8 Mbit/s
+    row = (0, 50, 30, 41_000, 35, 8_000_000, 100, 104, 3, 1, 0)
+    assert recorder.between(0, NEVER) == [row]
+    assert len(row) == len(COLUMNS)
+
+
+def test_an_idle_sender_has_a_sample_at_every_instant_before_the_time() -> None:
+    sk = Sender(Host())
+    recorder = recorder_of(sk)
+    recorder.catch_up(sk, 30 * MS)
+    assert [row[0] for row in recorder.between(0, NEVER)] == [0, 10 * MS, 20 * MS]
+    assert len({row[1:] for row in recorder.between(0, NEVER)}) == 1
+    assert recorder.next_ns == 30 * MS
+    recorder.catch_up(sk, 30 * MS)
+    assert len(recorder.between(0, NEVER)) == 3
+
+
+def test_no_sample_is_lost_or_moved_where_they_are_packed() -> None:
+    sk = Sender(Host())
+    recorder = recorder_of(sk)
+    for k in range(600):
+        sk.snd_cwnd = k
+        recorder.catch_up(sk, k * 10 * MS + 1)
+    assert len(recorder.packed) == 512  # two tables of 256
+    assert [row[:2] for row in recorder.between(0, NEVER)] == [(k * 10 * MS, k) for k in range(600)]
+
+
+def test_unlimited_pacing_is_minus_one_and_a_fraction_its_whole_part() -> None:
+    sk = Sender(Host())
+    recorder = recorder_of(sk)
+    sk.snd_cwnd, sk.snd_ssthresh = 10.75, 7.5  # type: ignore[assignment]  # an algorithm's mistake
+    recorder.catch_up(sk, 1)
+    sk.pacing_rate = 1000.25  # type: ignore[assignment]
+    recorder.catch_up(sk, 10 * MS + 1)
+    first, second = recorder.between(0, NEVER)
+    assert (first[1], first[2], first[5]) == (10, 7, -1)
+    assert second[5] == 8002
+
+
+def test_a_flow_that_is_over_holds_no_samples_outside_tables() -> None:
+    sk = Sender(Host())
+    recorder = recorder_of(sk)
+    recorder.catch_up(sk, 1)
+    recorder.finish(sk)
+    assert len(recorder.table) == 0
+    assert len(recorder.between(0, NEVER)) == 1
+
+
+def test_a_sampler_that_cannot_pack_says_so_when_it_is_full() -> None:
+    sampler = Sampler(1)
+    sampler.next_ns = 0
+    sampler.catch_up(Sender(Host()), 256)
+    with pytest.raises(NotImplementedError):
+        sampler.catch_up(Sender(Host()), 257)
+
+
+# --- trains that are left to the scalar path ---
+
+
+def train_of(times: list[int]) -> AckTrainRows:
+    t = np.array(times)
+    return AckTrainRows(t, np.arange(2, 2 + len(t)), t // 1000)
+
+
+def test_what_arrives_at_the_horizon_does_not_arrive_before_it() -> None:
+    rows = train_of([5, 7, 7, 9])
+    assert [rows.before(t) for t in (5, 6, 7, 8, 9, 10)] == [0, 1, 1, 3, 3, 4]
+
+
+def test_acks_as_rows_are_those_of_the_columns() -> None:
+    t, ends = np.array([5000, 7000]), np.array([40, 41])
+    assert train_of([5000, 7000]).part(0, 2) == [(5000, 2, 5, None), (7000, 3, 7, None)]
+    sacks = SackTrainRows(t, ends, (20, 30), ((22, 24),), 9)
+    assert sacks.part(1, 2) == [(7000, 20, 9, ((30, 41), (22, 24)))]
+    assert sacks.row(0) == (5000, 20, 9, ((30, 40), (22, 24)))
+
+
+def test_columns_of_no_known_kind_have_no_rows() -> None:
+    with pytest.raises(NotImplementedError):
+        TrainRows(np.array([1]), np.array([1])).row(0)
+
+
+TEXT = """
+duration: 1 s
+path: {rate: 12 Mbit/s, rtt: 20 ms, buffer: 10 packets}
+flows: [{name: f, congestion: bbr}]
+"""
+
+
+def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow = World(resolved(TEXT)).flows[0]
+    flow.open()
+    monkeypatch.setattr(flow_module, "may_take_paced_train", lambda sk: True)
+    rows = train_of([1, 2])
+    assert flow._train_path(rows) == (flow_module.paced_train, 24)
+    hooks = type("Ops", (), {"cong_control": print, "train": None})  # no function of Python
+    monkeypatch.setattr(flow.sk, "ca_ops", hooks)
+    assert flow._train_path(rows) == (flow_module.paced_train, 512)
+
+
+def test_a_train_too_short_to_be_taken_at_once_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow = World(resolved(TEXT)).flows[0]
+    tried: list[int] = []
+
+    def ack_train(*_: object) -> None:
+        tried.append(1)
+
+    monkeypatch.setattr(flow_module, "may_take_train", lambda sk: True)
+    monkeypatch.setattr(flow_module, "ack_train", ack_train)
+    rows = train_of(list(range(1000, 1040)))
+    assert not flow._take_train(rows, 1011)  # 11 of them are before the horizon
+    assert rows.retry == 11
+    assert not tried
+    rows.at = 11
+    assert not flow._take_train(rows, 2000)
+    assert tried
+    assert rows.retry == 11 + flow_module.RETRY_ROWS  # 29 were enough, but it was refused
