@@ -1,6 +1,9 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
+cimport cython
+
 cdef int BLOCKS_KEPT, DELACK_MIN_NS, MAX_QUICKACKS
+cdef bint COMPILED
 
 cdef class Receiver:
     cdef dict __dict__
@@ -11,9 +14,32 @@ cdef class Receiver:
     cdef public bint delayed
     cdef public long long blocks_max, delack_ns, echo_us, fin, quick, rcv_nxt, unacked
 
-    cpdef _ack(self, long long t, list acks, tuple duplicate=*)
-    cpdef bint _holds(self, long long seq, long long k)
-    cpdef _fill_gap(self, long long t, long long seq, long long tx_us, list acks)
-    cpdef _out_of_order(self, long long t, long long seq, long long k, list acks)
-    cpdef _report(self, long long seq)
-    cpdef _duplicate(self, long long t, long long seq, long long tx_us, list acks)
+    @cython.locals(
+        t=cython.longlong, seq=cython.longlong, tx=cython.longlong, k=cython.longlong,
+        waits_ns=cython.longlong, least_ns=cython.longlong,
+    )
+    cpdef receive(self, object times, object seqs, object tx_us, list acks)
+    cdef long long _delack_expiry(self, long long t) except? -1
+    cdef _ack(self, long long t, list acks, tuple duplicate=*)
+    cdef bint _holds(self, long long seq, long long k)
+    cdef _fill_gap(self, long long t, long long seq, long long tx_us, list acks)
+    cdef _out_of_order(self, long long t, long long seq, long long k, list acks)
+    cdef _report(self, long long seq)
+    cdef _duplicate(self, long long t, long long seq, long long tx_us, list acks)
+
+@cython.locals(before=cython.longlong, t=cython.longlong, k=cython.Py_ssize_t)
+cdef Py_ssize_t _count_plain(
+    const long long[:] times, const long long[:] seqs, Py_ssize_t n, long long first
+) except? -1
+@cython.locals(
+    quick=cython.longlong, unacked=cython.longlong, echo_us=cython.longlong,
+    rcv_nxt=cython.longlong, delayed=cython.bint, sent=cython.Py_ssize_t, k=cython.Py_ssize_t,
+)
+cdef Py_ssize_t _acknowledge(
+    Receiver receiver,
+    const long long[:] times,
+    const long long[:] tx_ns,
+    long long[::1] at,
+    long long[::1] numbers,
+    long long[::1] echoes,
+) except? -1

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.compiled import in_use
 from ccsim.tcp.ecn import EceBlocks, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER, Host
@@ -32,6 +33,7 @@ DELACK_MIN_NS = 40_000_000  # TCP_DELACK_MIN
 MAX_QUICKACKS = 16  # TCP_MAX_QUICKACKS
 BLOCKS_WITH_TIMESTAMPS = 3  # what fits beside the timestamps option (RFC 2018 section 3)
 BLOCKS_KEPT = 4  # TCP_NUM_SACKS
+COMPILED = in_use()  # then packets one by one are faster than columns at once
 
 
 class Receiver:
@@ -108,7 +110,7 @@ class Receiver:
         if self.unacked > 1 or self.quick or not self.delayed or pushed:
             self._ack(t, acks)
         else:
-            self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
+            self.delack_ns = self._delack_expiry(t)
 
     def special_ack(self, t: int, number: int, acks: list[AckRow]) -> None:
         """Acknowledge ``number`` packets, fewer than there are, and leave all else as it is: how
@@ -128,19 +130,29 @@ class Receiver:
     ) -> None:
         """Take packets ``seqs`` that arrive at ``times`` [ns] and were sent at ``tx_us`` [us];
         append ACKs."""
+        waits_ns = NEVER  # since when a packet waits for its ACK, if `delack_ns` is a bound only
+        least_ns = DELACK_MIN_NS - DELACK_MIN_NS % self.host.jiffy_ns
         for t, seq, tx in zip(times, seqs, tx_us, strict=True):
             if self.delack_ns <= t:
-                self._ack(self.delack_ns, acks)
+                if waits_ns != NEVER:
+                    self.delack_ns, waits_ns = self._delack_expiry(waits_ns), NEVER
+                if self.delack_ns <= t:
+                    self._ack(self.delack_ns, acks)
             if seq == self.rcv_nxt and not self.starts:
                 if not self.unacked:
                     self.echo_us = tx
                 self.rcv_nxt = seq + 1
                 self.unacked += 1
-                ends = seq in self.pushed or seq == self.fin
-                if self.unacked > 1 or self.quick or not self.delayed or ends:
+                if (
+                    self.unacked > 1
+                    or self.quick
+                    or seq == self.fin
+                    or not self.delayed
+                    or (self.pushed and seq in self.pushed)
+                ):
                     self._ack(t, acks)
                 else:
-                    self.delack_ns = self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
+                    self.delack_ns, waits_ns = t + least_ns, t
             elif seq > self.rcv_nxt:
                 k = bisect_right(self.starts, seq)
                 if self._holds(seq, k):
@@ -151,6 +163,12 @@ class Receiver:
                 self._fill_gap(t, seq, tx, acks)
             else:
                 self._duplicate(t, seq, tx, acks)
+        if waits_ns != NEVER and self.delack_ns != NEVER:
+            self.delack_ns = self._delack_expiry(waits_ns)
+
+    def _delack_expiry(self, t: int) -> int:
+        """Return when the timer of an ACK fires that is delayed from ``t`` on."""
+        return self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
 
     def plain_prefix(self, times: Column, seqs: Column) -> int:
         """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
@@ -162,13 +180,16 @@ class Receiver:
             return 0
         if self.ecn is not None and not (self.ecn.plain and not self.ecn.ece):
             return 0
+        n = min(n, max(self.fin - self.rcv_nxt, 0))
+        if COMPILED:
+            return _count_plain(times, seqs, n, self.rcv_nxt)
         shift = seqs[:n] - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
             n = int(np.flatnonzero(shift)[0])
         if n and times[n - 1] - times[0] >= DELACK_MIN_NS:
             late = np.flatnonzero(times[1:n] - times[: n - 1] >= DELACK_MIN_NS)
             n = int(late[0]) + 1 if len(late) else n
-        return min(n, max(self.fin - self.rcv_nxt, 0))
+        return n
 
     def in_plain_order(self) -> bool:
         """Tell whether nothing but packets in order, and their number, elicits ACKs."""
@@ -208,6 +229,10 @@ class Receiver:
         the last ACK.
         """
         n = len(times)
+        if COMPILED:
+            at, numbers, echoes = np.empty((3, n), dtype=np.int64)
+            sent = _acknowledge(self, times, tx_ns, at, numbers, echoes)
+            return at[:sent], numbers[:sent], echoes[:sent]
         pending = self.unacked
         if self.delayed and not self.quick:
             return self._every_second(times, tx_ns)
@@ -254,9 +279,7 @@ class Receiver:
             self.unacked += n
         if self.unacked and waiting >= 0 and n > waiting:
             self.echo_us = int(tx_ns[waiting]) // 1000
-            self.delack_ns = self.host.expiry_ns(
-                int(times[waiting]), DELACK_MIN_NS // self.host.jiffy_ns
-            )
+            self.delack_ns = self._delack_expiry(int(times[waiting]))
 
     @property
     def sacks_alone(self) -> bool:
@@ -358,3 +381,40 @@ class Receiver:
             # What lies wholly below the last ACK is refused before its timestamp is looked at.
             self.echo_us = max(self.echo_us, tx_us)
         self._ack(t, acks, (seq, seq + 1))
+
+
+def _count_plain(times: Column, seqs: Column, n: int, first: int) -> int:
+    """Return how many of ``n`` packets are consecutive from ``first`` on and come so soon after
+    each other that no delayed-ACK timer fires."""
+    before = times[0] if n else 0
+    for k in range(n):
+        t = times[k]
+        if seqs[k] != first + k or t - before >= DELACK_MIN_NS:
+            return k
+        before = t
+    return n
+
+
+def _acknowledge(
+    receiver: Receiver, times: Column, tx_ns: Column, at: Column, numbers: Column, echoes: Column
+) -> int:
+    """Do as `Receiver.receive_train` packet by packet; put the ACKs into columns and return how
+    many they are."""
+    quick, unacked, echo_us = receiver.quick, receiver.unacked, receiver.echo_us
+    rcv_nxt, delayed = receiver.rcv_nxt, receiver.delayed
+    sent = 0
+    for k in range(len(times)):
+        if not unacked:
+            echo_us = tx_ns[k] // 1000
+        rcv_nxt += 1
+        unacked += 1
+        if unacked > 1 or quick or not delayed:
+            at[sent], numbers[sent], echoes[sent] = times[k], rcv_nxt, echo_us
+            sent += 1
+            unacked = 0
+            if quick:
+                quick -= 1
+    receiver.quick, receiver.unacked, receiver.echo_us = quick, unacked, echo_us
+    receiver.rcv_nxt = rcv_nxt
+    receiver.delack_ns = receiver._delack_expiry(times[-1]) if unacked else NEVER
+    return sent

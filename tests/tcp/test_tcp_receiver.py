@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.tcp import receiver as receiver_module
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import AckRow, Receiver
 from tests.tcp.tcp_rig import MS
@@ -140,6 +141,7 @@ def test_a_duplicate_puts_the_receiver_into_quick_mode() -> None:
 # --- trains ---
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(0, 60_000_000), min_size=1, max_size=60),
@@ -149,7 +151,12 @@ def test_a_duplicate_puts_the_receiver_into_quick_mode() -> None:
     st.data(),
 )
 def test_trains_of_packets_are_received_as_one_by_one(
-    gaps: list[int], quick: int, delayed: bool, waiting: int, data: st.DataObject
+    one_by_one: bool,
+    gaps: list[int],
+    quick: int,
+    delayed: bool,
+    waiting: int,
+    data: st.DataObject,
 ) -> None:
     times = np.cumsum(gaps) + 5
     n = len(times)
@@ -158,20 +165,24 @@ def test_trains_of_packets_are_received_as_one_by_one(
     one.receive(times.tolist(), list(range(n)), list(range(100, 100 + n)), expected)
     got: list[AckRow] = []
     done = 0
-    while done < n:
-        other.flush(int(times[done]) + 1, got)
-        seqs = np.arange(done, n)
-        most = data.draw(st.integers(1, n - done))
-        count = min(other.plain_prefix(times[done:], seqs), most)
-        tx = np.arange(100 + done, 100 + n)
-        if count and data.draw(st.booleans()):
-            at, numbers, echoes = other.receive_train(times[done : done + count], 1000 * tx[:count])
-            columns = at.tolist(), numbers.tolist(), echoes.tolist()
-            got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
-        else:
-            count = 1
-            other.receive([int(times[done])], [done], [int(tx[0])], got)
-        done += count
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receiver_module, "COMPILED", one_by_one)  # what compiled code does
+        while done < n:
+            other.flush(int(times[done]) + 1, got)
+            seqs = np.arange(done, n)
+            most = data.draw(st.integers(1, n - done))
+            count = min(other.plain_prefix(times[done:], seqs), most)
+            tx = np.arange(100 + done, 100 + n)
+            if count and data.draw(st.booleans()):
+                at, numbers, echoes = other.receive_train(
+                    times[done : done + count], 1000 * tx[:count]
+                )
+                columns = at.tolist(), numbers.tolist(), echoes.tolist()
+                got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
+            else:
+                count = 1
+                other.receive([int(times[done])], [done], [int(tx[0])], got)
+            done += count
     assert got == expected
     for name in ("rcv_nxt", "unacked", "quick", "delack_ns"):
         assert getattr(other, name) == getattr(one, name), name
@@ -179,6 +190,7 @@ def test_trains_of_packets_are_received_as_one_by_one(
         assert other.echo_us == one.echo_us
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize(
     ("times_ms", "seqs", "expected"),
     [
@@ -189,6 +201,11 @@ def test_trains_of_packets_are_received_as_one_by_one(
     ],
 )
 def test_a_train_ends_where_order_or_the_timer_ends_it(
-    times_ms: list[int], seqs: list[int], expected: int
+    times_ms: list[int],
+    seqs: list[int],
+    expected: int,
+    one_by_one: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(receiver_module, "COMPILED", one_by_one)
     assert receiver_at(0).plain_prefix(np.array(times_ms) * MS, np.array(seqs)) == expected
