@@ -42,7 +42,8 @@ MODULES = (
     *("ccsim.tcp.xmit_timer", "ccsim.tcp.rate", "ccsim.tcp.rack", "ccsim.tcp.cwnd"),
     *("ccsim.tcp.sack", "ccsim.tcp.output", "ccsim.tcp.recovery_ack", "ccsim.tcp.alert"),
     *("ccsim.tcp.input", "ccsim.tcp.pacer", "ccsim.tcp.receiver", "ccsim.tcp.rtt_train"),
-    *("ccsim.sim.sampler", "ccsim.sim.rows", "ccsim.sim.acks"),
+    *("ccsim.sim.sampler", "ccsim.sim.rows", "ccsim.sim.acks", "ccsim.net.loss", "ccsim.net.link"),
+    *("ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine", "ccsim.sim.writing"),
 )
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""

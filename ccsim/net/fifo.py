@@ -6,12 +6,12 @@ accumulates and the departures do not depend on how the arrivals are cut.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.compiled import in_use
 from ccsim.net.loss import BernoulliLoss
 
 __all__ = ["DROPPED", "LOST", "Fifo"]
@@ -20,7 +20,10 @@ Column = NDArray[np.int64]
 NS_PER_S = 1_000_000_000
 DROPPED = -1  # in place of a departure time: the queue was full
 LOST = -2  # lost at random before the queue
+BITS_NS = 8 * NS_PER_S  # of a byte
 DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
+OVERFLOW_ROWS = 64  # packets that go one by one, at least, before the closed form is tried again
+COMPILED = in_use()
 
 
 class Fifo:
@@ -38,7 +41,7 @@ class Fifo:
         self.remainder = 0  # of bits * 10**9 / rate, in 1/rate ns
         # Departures of packets that may still be inside: the former for `serve`, the latter (at
         # most `limit`) for `serve_train`; the one that was used last holds them.
-        self._backlog: deque[int] = deque()
+        self._backlog: list[int] = []
         self._recent: Column | None = None
         self.drops = 0
         self.losses = 0
@@ -52,7 +55,7 @@ class Fifo:
     def back_to_back(self, n: int, size: int) -> Column:
         """Return when the next ``n`` packets of that size [bytes] leave if each of them finds the
         line busy and room in the queue [ns]; nothing changes."""
-        return self._service_train(n, size * 8 * NS_PER_S) + self.last_ns
+        return self._service_train(n, size, None) + self.last_ns
 
     def queued(self) -> Column:
         """Return the departures, in order, of the packets that may still be inside [ns]."""
@@ -66,74 +69,120 @@ class Fifo:
         A packet that leaves at the instant another arrives has left. This is the definition of the
         queue.
         """
-        if self._recent is not None:
-            self._backlog, self._recent = deque(self._recent.tolist()), None
-        rate, limit, backlog, loss = self.rate_bps, self.limit, self._backlog, self.loss
-        last, rem = self.last_ns, self.remainder
+        backlog = self._inside_rows()
+        rate, limit, last, rem = self.rate_bps, self.limit, self.last_ns, self.remainder
+        lost = self._draw(sizes)
+        left, known, taken_bytes = 0, len(backlog), 0
+        first = backlog[0] if known else 0  # when the one that leaves next does
         out = []
         for a, size in zip(arrivals, sizes, strict=True):
-            if loss is not None and size > DATA_BYTES_MIN and loss.draw():
+            if lost and size > DATA_BYTES_MIN and lost.pop():
                 self.losses += 1
                 out.append(LOST)
                 continue
-            while backlog and backlog[0] <= a:
-                backlog.popleft()
-            if len(backlog) >= limit:
+            while left < known and first <= a:
+                left += 1
+                first = backlog[left] if left < known else 0
+            if known - left >= limit:
                 self.drops += 1
                 out.append(DROPPED)
                 continue
-            service, rem = divmod(rem + size * (8 * NS_PER_S), rate)
+            rem += size * BITS_NS
+            service = rem // rate
+            rem -= service * rate
             last = (a if a > last else last) + service
             backlog.append(last)
             out.append(last)
+            if left == known:
+                first = last
+            known += 1
             self.accepted += 1
-            self.accepted_bytes += size
+            taken_bytes += size
+        del backlog[:left]
         self.last_ns, self.remainder = last, rem
+        self.accepted_bytes += taken_bytes
         return out
 
-    def serve_train(self, arrivals: Column, size: int) -> Column:
-        """Do as `serve` for packets of one size, at once.
+    def _inside_rows(self) -> list[int]:
+        """Return the departures of what may still be inside, as `serve` keeps them."""
+        if self._recent is not None:
+            self._backlog, self._recent = self._recent.tolist(), None
+        return self._backlog
+
+    def _draw(self, sizes: Sequence[int]) -> list[bool]:
+        """Return for each packet that may be lost at random whether it is, the last of them
+        first."""
+        if self.loss is None:
+            return []
+        return self.loss.draws(sum([size > DATA_BYTES_MIN for size in sizes]))[::-1]
+
+    def serve_train(self, arrivals: Column, size: int, sizes: Column | None = None) -> Column:
+        """Do as `serve` at once, for packets of one size or of ``sizes``.
 
         Departures are a running maximum, d_k = S_k + max(last, max_{i<=k}(a_i - S_{i-1})) with S
         the cumulative service times. Packet k finds the queue full exactly if the one ``limit``
         before it, counting accepted ones, leaves after a_k. Where that happens, packets go one by
-        one until the overflow has passed.
+        one until the overflow has passed. Compiled, all go one by one: that is faster.
         """
         if self.loss is not None:
-            return self._serve_lossy(arrivals, size)
+            return self._serve_lossy(arrivals, size, sizes)
         n = len(arrivals)
         out = np.empty(n, dtype=np.int64)
+        if self._recent is None:
+            self._recent = np.array(self._backlog, dtype=np.int64)[-self.limit :]
+        if COMPILED:
+            self._serve_columns(np.ascontiguousarray(arrivals), size, sizes, out)
+            return out
         done, block = 0, n
         while done < n:
             stop = min(n, done + block)
-            served = self._serve_until_full(arrivals[done:stop], size, out[done:stop])
+            part = sizes if sizes is None else sizes[done:stop]
+            served = self._serve_until_full(arrivals[done:stop], size, part, out[done:stop])
             done += served
             block *= 2
             if done < stop:
                 # An overflow may go on for long, so look less far ahead until it has passed.
                 block = max(served, OVERFLOW_ROWS)
                 stop = min(n, done + block)
-                self._serve_overflow(arrivals[done:stop].tolist(), size, out[done:stop])
+                one_by_one = [size] * (stop - done) if sizes is None else sizes[done:stop].tolist()
+                self._serve_overflow(arrivals[done:stop].tolist(), one_by_one, out[done:stop])
                 done = stop
         return out
 
-    def _serve_lossy(self, arrivals: Column, size: int) -> Column:
+    def _serve_lossy(self, arrivals: Column, size: int, sizes: Column | None) -> Column:
         assert self.loss is not None
-        lost = self.loss.draw_many(len(arrivals))
+        if sizes is None:
+            lost = self.loss.draw_many(len(arrivals))
+        else:
+            lost = sizes > DATA_BYTES_MIN
+            lost[lost] = self.loss.draw_many(int(lost.sum()))
         out = np.full(len(arrivals), LOST, dtype=np.int64)
         self.losses += int(lost.sum())
         loss, self.loss = self.loss, None
-        out[~lost] = self.serve_train(arrivals[~lost], size)
+        kept = ~lost
+        out[kept] = self.serve_train(arrivals[kept], size, None if sizes is None else sizes[kept])
         self.loss = loss
         return out
 
-    def _serve_until_full(self, arrivals: Column, size: int, out: Column) -> int:
+    def _serve_columns(
+        self, arrivals: Column, size: int, sizes: Column | None, out: Column
+    ) -> None:
+        """Serve packets one by one as `serve` does, from what the closed form keeps."""
+        assert self._recent is not None
+        known = len(self._recent)
+        inside = np.empty(known + len(arrivals), dtype=np.int64)
+        inside[:known] = self._recent
+        end = _serve_rows(self, arrivals, size, sizes, inside, known, out)
+        self.accepted += end - known
+        self._recent = inside[max(0, end - self.limit) : end]
+
+    def _serve_until_full(
+        self, arrivals: Column, size: int, sizes: Column | None, out: Column
+    ) -> int:
         """Serve up to the first packet that finds the queue full; return how many were served."""
         n = len(arrivals)
-        bits_ns = size * 8 * NS_PER_S
-        service = self._service_train(n, bits_ns)
-        if self._recent is None:
-            self._recent = np.array(self._backlog, dtype=np.int64)[-self.limit :]
+        service = self._service_train(n, size, sizes)
+        assert self._recent is not None
         known = len(self._recent)
         inside = np.empty(known + n, dtype=np.int64)
         inside[:known] = self._recent
@@ -151,22 +200,25 @@ class Fifo:
                 served = skip + first
         if served:
             out[:served] = departures[:served]
+            taken_bytes = served * size if sizes is None else int(sizes[:served].sum())
             self.last_ns = int(departures[served - 1])
-            self.remainder += served * bits_ns - int(service[served - 1]) * self.rate_bps
+            self.remainder += taken_bytes * BITS_NS - int(service[served - 1]) * self.rate_bps
             self._recent = inside[max(0, known + served - self.limit) : known + served]
             self.accepted += served
-            self.accepted_bytes += served * size
+            self.accepted_bytes += taken_bytes
         return served
 
-    def _service_train(self, n: int, bits_ns: int) -> Column:
+    def _service_train(self, n: int, size: int, sizes: Column | None) -> Column:
         """Return the cumulative service times of the next ``n`` packets [ns]."""
+        if sizes is not None:
+            return (np.cumsum(sizes) * BITS_NS + self.remainder) // self.rate_bps
         count = np.arange(1, n + 1, dtype=np.int64)
-        each, rest = divmod(bits_ns, self.rate_bps)
+        each, rest = divmod(size * BITS_NS, self.rate_bps)
         if not rest and not self.remainder:
             return count * each  # as at 100 Mbit/s: whole nanoseconds, and no slow division
-        return (count * bits_ns + self.remainder) // self.rate_bps
+        return (count * (size * BITS_NS) + self.remainder) // self.rate_bps
 
-    def _serve_overflow(self, arrivals: list[int], size: int, out: Column) -> None:
+    def _serve_overflow(self, arrivals: list[int], sizes: list[int], out: Column) -> None:
         """Serve packets one by one as `serve` does, from what the closed form keeps."""
         assert self._recent is not None
         known, limit = len(self._recent), self.limit
@@ -177,22 +229,60 @@ class Fifo:
         first = known - limit  # index in `before` of the departure that frees a slot for the next
         new: list[int] = []
         last, rem = self.last_ns, self.remainder
-        for k, a in enumerate(arrivals):
+        for k, (a, size) in enumerate(zip(arrivals, sizes, strict=True)):
             if first >= 0 and before[first] > a:
                 out[k] = DROPPED
                 self.drops += 1
                 continue
-            service, rem = divmod(rem + size * (8 * NS_PER_S), self.rate_bps)
+            service, rem = divmod(rem + size * BITS_NS, self.rate_bps)
             last = max(a, last) + service
             out[k] = last
             new.append(last)
+            self.accepted_bytes += size
             if complete:
                 before.append(last)
             first += 1
         self.last_ns, self.remainder = last, rem
         self.accepted += len(new)
-        self.accepted_bytes += len(new) * size
         self._recent = np.concatenate((self._recent, np.array(new, dtype=np.int64)))[-limit:]
 
 
-OVERFLOW_ROWS = 64  # packets that go one by one, at least, before the closed form is tried again
+def _serve_rows(
+    fifo: Fifo,
+    arrivals: Column,
+    size: int,
+    sizes: Column | None,
+    inside: Column,
+    end: int,
+    out: Column,
+) -> int:
+    """Serve packets one by one; departures up to ``end`` are ``inside``, and others are put behind
+    them. Return where they end.
+
+    Services that are as long as the one before, but for the remainder, cost no division.
+    """
+    rate, limit, last, rem = fifo.rate_bps, fifo.limit, fifo.last_ns, fifo.remainder
+    first = max(0, end - limit)
+    each, rest = divmod(size * BITS_NS, rate)
+    same = size
+    for k in range(len(arrivals)):
+        a = arrivals[k]
+        while first < end and inside[first] <= a:
+            first += 1
+        if end - first >= limit:
+            out[k] = DROPPED
+            fifo.drops += 1
+            continue
+        if sizes is not None and sizes[k] != same:
+            same = sizes[k]
+            each, rest = divmod(same * BITS_NS, rate)
+        rem += rest
+        last = (a if a > last else last) + each
+        if rem >= rate:
+            rem -= rate
+            last += 1
+        out[k] = inside[end] = last
+        end += 1
+        fifo.accepted_bytes += same
+    fifo.last_ns, fifo.remainder = last, rem
+    return end

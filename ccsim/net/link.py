@@ -5,20 +5,32 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.compiled import in_use
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
 from ccsim.spill import Rows, Spill
 
-__all__ = ["ACK_BYTES", "ACK_SEQ", "HEADER_BYTES", "SYN_BYTES", "SYN_SEQ", "Batch", "Link"]
+__all__ = [
+    "ACK_BYTES",
+    "ACK_SEQ",
+    "HEADER_BYTES",
+    "SYN_BYTES",
+    "SYN_SEQ",
+    "Batch",
+    "Link",
+    "as_column",
+]
 
 Column = NDArray[np.int64]
 Values = Column | list[int]
+Drop = tuple[int, int, int]  # t, flow, 1 if random
+Sample = tuple[int, int, int, int, int]  # t, queue, drops, losses, departed bytes
 
 HEADER_BYTES = 52  # IPv4 20, TCP 20, timestamps 12
 SYN_BYTES = 60
@@ -26,9 +38,11 @@ ACK_BYTES = 52
 SYN_SEQ = -1  # stands for a packet number
 ACK_SEQ = -2  # a pure ACK of the sender
 PACK_ROWS = 1024  # samples, and drops, that are kept as tuples
+TIME_AND_FLOW = itemgetter(0, 1)
+COMPILED = in_use()
+VECTOR_ROWS = 48  # packets of a window from which on arrays are faster
 
 
-@dataclass(slots=True)
 class Batch:
     """What one flow sends in one window: times at the queue [ns], ascending, and packet numbers.
 
@@ -37,12 +51,22 @@ class Batch:
     which of them bear CE if they are ECN-capable; None where the link does not mark.
     """
 
-    flow: int
-    arrivals: Values
-    seqs: Values
-    odd: dict[int, int]
-    departures: Values
-    marks: NDArray[np.bool_] | None = None
+    __slots__ = ("arrivals", "departures", "flow", "marks", "odd", "seqs")
+
+    def __init__(
+        self,
+        flow: int,
+        arrivals: Values,
+        seqs: Values,
+        odd: dict[int, int],
+        departures: Values,
+    ) -> None:
+        self.flow = flow
+        self.arrivals = arrivals
+        self.seqs = seqs
+        self.odd = odd
+        self.departures = departures
+        self.marks: NDArray[np.bool_] | None = None
 
 
 class Link:
@@ -61,7 +85,7 @@ class Link:
         interval_ns: int,
         *,
         vector: bool,
-        vector_rows: int = 48,
+        vector_rows: int = VECTOR_ROWS,
         marker: Marker | None = None,
         spill: Spill | None = None,
     ) -> None:
@@ -72,140 +96,181 @@ class Link:
         self.vector = vector
         self.vector_rows = vector_rows
         self.interval_ns = interval_ns
-        self.samples: list[
-            tuple[int, int, int, int, int]
-        ] = []  # t, queue, drops, losses, departed bytes
-        self.drop_log: list[
-            tuple[int, int, int]
-        ] = []  # t, flow, 1 if random; in order of time, then flow
+        self.samples: list[Sample] = []
+        self.drop_log: list[Drop] = []  # in order of time, then flow
         self.sampled = spill.rows(5)
         self.dropped = spill.rows(3)
         self._next_sample_ns = 0
         self._accepted = 0  # before the present window
-        self._inside: Column = np.empty(
-            0, dtype=np.int64
-        )  # departures of those not yet out at the last sample
-        self._departed = 0  # all before them
+        # Departures, by window, of those that were not yet out at the last sample: of the first
+        # window's the first so many had left, and `_departed` others before them.
+        self._inside: deque[list[int] | memoryview] = deque()
+        self._left = 0
+        self._departed = 0
         self._odd: deque[tuple[int, int]] = deque()  # (departure, size less a full one), in order
         self._odd_bytes = 0  # of those before the last sample
-        self._logged = [
-            0,
-            0,
-            0,
-        ]  # how much of drop_log has been counted, and in it drops and losses
+        self._logged = 0  # how much of drop_log has been counted, and in it
+        self._drops = 0
+        self._losses = 0
 
     def transmit(self, batches: list[Batch], until_ns: int) -> None:
         """Serve all packets of a window, in order of arrival, then flow, then sending; sample up to
         ``until_ns``.
 
         Every packet of the batches arrives before ``until_ns``, and none that arrives before it
-        comes later.
+        comes later. The batches are in order of flow.
         """
-        n = sum(len(batch.seqs) for batch in batches)
-        drops = self.fifo.drops + self.fifo.losses
+        n = 0
+        for batch in batches:
+            n += len(batch.seqs)
         arrivals: Values = []
         departures: Values = []
+        lossy = False
         if n:
-            train = (
-                self.vector and n >= self.vector_rows and not any(batch.odd for batch in batches)
-            )
+            refused = self.fifo.drops + self.fifo.losses
             queued = self.fifo.queued() if self.marker is not None else None
-            arrivals, departures = self._serve_train(batches) if train else self._serve(batches)
+            if self.vector and n >= self.vector_rows:
+                arrivals, departures = self._serve_train(batches, n)
+            else:
+                arrivals, departures = self._serve(batches)
             if self.marker is not None and queued is not None:
                 _mark(self.marker, batches, queued, departures)
-        lossy = self.fifo.drops + self.fifo.losses > drops
+            lossy = self.fifo.drops + self.fifo.losses > refused
         if lossy:
-            self._log_drops(batches)
-        self._record(arrivals, departures, lossy, until_ns)
+            arrivals, departures = self._log_drops(batches, arrivals, departures)
+        self._record(arrivals, departures, until_ns)
 
     def _serve(self, batches: list[Batch]) -> tuple[list[int], list[int]]:
-        arrivals: list[int] = []
-        sizes: list[int] = []
-        full = self.full_bytes
-        for batch in batches:
-            arrivals.extend(_as_list(batch.arrivals))
-            odd = batch.odd
-            seqs = _as_list(batch.seqs)
-            sizes.extend([odd.get(seq, full) for seq in seqs] if odd else [full] * len(seqs))
-        if len(batches) > 1:
+        if len(batches) == 1:
+            arrivals = _as_list(batches[0].arrivals)
+            sizes = self._sizes(batches[0])
+            departures = self.fifo.serve(arrivals, sizes)
+            batches[0].departures = departures
+        else:
+            arrivals, sizes = [], []
+            for batch in batches:
+                arrivals.extend(_as_list(batch.arrivals))
+                sizes.extend(self._sizes(batch))
             order = sorted(range(len(arrivals)), key=arrivals.__getitem__)
             arrivals = [arrivals[k] for k in order]
             sizes = [sizes[k] for k in order]
-        departures = self.fifo.serve(arrivals, sizes)
+            departures = self.fifo.serve(arrivals, sizes)
+            _hand_out(batches, order, departures)
+        self._note_odd(batches, sizes, departures)
+        return arrivals, departures
+
+    def _sizes(self, batch: Batch) -> list[int]:
+        """Return the sizes of a batch's packets [bytes]."""
+        odd, full = batch.odd, self.full_bytes
+        if not odd:
+            return [full] * len(batch.seqs)
+        return [odd.get(seq, full) for seq in _as_list(batch.seqs)]
+
+    def _note_odd(self, batches: list[Batch], sizes: list[int], departures: list[int]) -> None:
+        """Note which of the accepted packets are not full-sized."""
+        for batch in batches:
+            if batch.odd:
+                break
+        else:
+            return
+        full = self.full_bytes
         for size, departure in zip(sizes, departures, strict=True):
             if size != full and departure >= 0:
                 self._odd.append((departure, size - full))
+
+    def _serve_train(self, batches: list[Batch], n: int) -> tuple[Column, Column]:
+        """Do as `_serve` with columns; the batches' own become parts of them."""
+        arrivals = _columns(batches, n)
+        sizes = self._size_column(batches, n)
         if len(batches) == 1:
+            departures = self.fifo.serve_train(arrivals, self.full_bytes, sizes)
             batches[0].departures = departures
         else:
-            self._hand_out(batches, order, departures)
+            order = np.argsort(arrivals, kind="stable")
+            arrivals = arrivals[order]
+            if sizes is not None:
+                sizes = sizes[order]
+            departures = self.fifo.serve_train(arrivals, self.full_bytes, sizes)
+            mixed = np.empty_like(departures)
+            mixed[order] = departures
+            _part(batches, mixed)
+        if sizes is not None:
+            odd = np.flatnonzero((sizes != self.full_bytes) & (departures >= 0))
+            short = sizes[odd] - self.full_bytes
+            self._odd.extend(zip(departures[odd].tolist(), short.tolist(), strict=True))
         return arrivals, departures
 
-    def _hand_out(self, batches: list[Batch], order: list[int], departures: list[int]) -> None:
-        mixed = [0] * len(departures)
-        for k, departure in zip(order, departures, strict=True):
-            mixed[k] = departure
+    def _size_column(self, batches: list[Batch], n: int) -> Column | None:
+        """Return the sizes of all packets [bytes]; None if all are full-sized."""
+        sizes: Column | None = None
         start = 0
         for batch in batches:
             stop = start + len(batch.seqs)
-            batch.departures = mixed[start:stop]
+            if batch.odd:
+                if sizes is None:
+                    sizes = np.full(n, self.full_bytes)
+                sizes[start:stop] = self._sizes(batch)
             start = stop
+        return sizes
 
-    def _serve_train(self, batches: list[Batch]) -> tuple[Column, Column]:
-        columns = [np.asarray(batch.arrivals, dtype=np.int64) for batch in batches]
-        if len(columns) == 1:
-            departures = self.fifo.serve_train(columns[0], self.full_bytes)
-            batches[0].departures = departures
-            return columns[0], departures
-        arrivals = np.concatenate(columns)
-        order = np.argsort(arrivals, kind="stable")
-        arrivals = arrivals[order]
-        departures = self.fifo.serve_train(arrivals, self.full_bytes)
-        mixed = np.empty_like(departures)
-        mixed[order] = departures
-        start = 0
-        for batch, column in zip(batches, columns, strict=True):
-            batch.departures = mixed[start : start + len(column)]
-            start += len(column)
-        return arrivals, departures
-
-    def _log_drops(self, batches: list[Batch]) -> None:
-        new = []
-        for batch in batches:
-            arrivals, departures = _refused(batch)
-            for t, departure in zip(arrivals, departures, strict=True):
-                new.append((t, batch.flow, int(departure == LOST)))
-        new.sort(key=lambda drop: drop[:2])
+    def _log_drops(
+        self, batches: list[Batch], arrivals: Values, departures: Values
+    ) -> tuple[Values, Values]:
+        """Log what was refused; return the arrivals and departures of what was not."""
+        if len(batches) == 1:
+            flow = batches[0].flow
+            new = [(t, flow, random) for t, random in _refused(arrivals, departures)]
+        else:
+            new = [
+                (t, batch.flow, random)
+                for batch in batches
+                for t, random in _refused(batch.arrivals, batch.departures)
+            ]
+            new.sort(key=TIME_AND_FLOW)
         self.drop_log.extend(new)
+        return _accepted(arrivals, departures)
 
-    def _record(self, arrivals: Values, departures: Values, lossy: bool, until_ns: int) -> None:
-        """Keep what samples need; sample at every instant before ``until_ns``: all that arrives by
-        then is known."""
-        if lossy:
-            arrivals, departures = _accepted(arrivals, departures)
+    def _record(self, arrivals: Values, departures: Values, until_ns: int) -> None:
+        """Keep what samples need of the packets accepted; sample at every instant before
+        ``until_ns``: all that arrives by then is known."""
         if len(departures):
-            self._inside = np.concatenate((self._inside, np.asarray(departures, dtype=np.int64)))
-        times = range(self._next_sample_ns, until_ns, self.interval_ns)
-        if times:
-            self._sample(times, arrivals)
-            self._next_sample_ns = times[-1] + self.interval_ns
+            self._inside.append(_counted(departures))
+        if self._next_sample_ns < until_ns:
+            self._sample(_counted(arrivals), until_ns)
         self._accepted += len(arrivals)
 
-    def _sample(self, times: range, arrivals: Values) -> None:
-        """Sample at ``times`` [ns]: packets inside, drops and losses so far, bytes departed."""
-        inside = _count_until(arrivals, times)
-        left_ns = memoryview(self._inside)
-        gone = [bisect_right(left_ns, t) for t in times]
-        for t, arrived, left in zip(times, inside, gone, strict=True):
-            departed = self._departed + left
-            drops, losses = self._drops_until(t)
-            sent_bytes = departed * self.full_bytes + self._odd_until(t)
-            self.samples.append((t, self._accepted + arrived - departed, drops, losses, sent_bytes))
-        self._departed += gone[-1]
-        self._inside = self._inside[gone[-1] :]
-        if max(len(self.samples), self._logged[0]) >= PACK_ROWS:
-            self.pack(self._logged[0])
-            self._logged[0] = 0
+    def _sample(self, arrivals: list[int] | memoryview, until_ns: int) -> None:
+        """Sample at every instant before ``until_ns``: packets inside, drops and losses so far,
+        bytes departed."""
+        t, full, arrived = self._next_sample_ns, self.full_bytes, 0
+        while t < until_ns:
+            arrived = bisect_right(arrivals, t, arrived)
+            departed = self._departed_until(t)
+            if self._logged < len(self.drop_log):
+                self._count_drops(t)
+            sent_bytes = departed * full
+            if self._odd or self._odd_bytes:
+                sent_bytes += self._odd_until(t)
+            inside = self._accepted + arrived - departed
+            self.samples.append((t, inside, self._drops, self._losses, sent_bytes))
+            t += self.interval_ns
+        self._next_sample_ns = t
+        if max(len(self.samples), self._logged) >= PACK_ROWS:
+            self.pack(self._logged)
+            self._logged = 0
+
+    def _departed_until(self, t: int) -> int:
+        """Return how many packets have left up to ``t``, which never goes back."""
+        inside = self._inside
+        while inside:
+            departures = inside[0]
+            if departures[-1] > t:
+                self._left = bisect_right(departures, t, self._left)
+                break
+            self._departed += len(departures)
+            self._left = 0
+            inside.popleft()
+        return self._departed + self._left
 
     def pack(self, drops: int) -> None:
         """Put the samples, and the first ``drops`` of the log, into tables."""
@@ -226,22 +291,35 @@ class Link:
             self._odd_bytes += odd.popleft()[1]
         return self._odd_bytes
 
-    def _drops_until(self, t: int) -> tuple[int, int]:
-        """Return the drops and random losses up to ``t``, which never goes back."""
-        logged, drops, losses = self._logged
-        log = self.drop_log
-        while logged < len(log) and log[logged][0] <= t:
-            drops, losses = drops + 1 - log[logged][2], losses + log[logged][2]
-            logged += 1
-        self._logged = [logged, drops, losses]
-        return drops, losses
+    def _count_drops(self, t: int) -> None:
+        """Count the drops and random losses up to ``t``, which never goes back."""
+        for at, _, random in self.drop_log[self._logged :]:
+            if at > t:
+                break
+            self._logged += 1
+            self._losses += random
+            self._drops += 1 - random
 
 
 def _move(rows: list[Any], n: int, table: Rows) -> None:
     """Move the first ``n`` rows to the end of a table."""
     if n:
-        table.add(np.array(rows[:n], dtype=np.int64))
+        if COMPILED:
+            flat = np.empty(n * table.width, dtype=np.int64)
+            _flatten(flat, rows, n)
+            table.add(flat.reshape(n, table.width))
+        else:
+            table.add(np.array(rows[:n], dtype=np.int64))
         del rows[:n]
+
+
+def _flatten(flat: Column, rows: list[Any], n: int) -> None:
+    """Put the values of the first ``n`` rows into a column, row after row."""
+    at = 0
+    for k in range(n):
+        for value in rows[k]:
+            flat[at] = value
+            at += 1
 
 
 def _mark(marker: Marker, batches: list[Batch], queued: Column, departures: Values) -> None:
@@ -254,31 +332,89 @@ def _mark(marker: Marker, batches: list[Batch], queued: Column, departures: Valu
             batch.marks = marker.marks(queued, np.asarray(batch.arrivals, dtype=np.int64), own)
 
 
-def _refused(batch: Batch) -> tuple[list[int], list[int]]:
-    """Return when the packets of a batch arrived that were dropped or lost, and which it was."""
-    arrivals, departures = batch.arrivals, batch.departures
-    if isinstance(departures, list):
-        at = [k for k, departure in enumerate(departures) if departure < 0]
-        arrivals = _as_list(arrivals)
-        return [arrivals[k] for k in at], [departures[k] for k in at]
-    at_rows = np.flatnonzero(departures < 0)
-    return np.asarray(arrivals, dtype=np.int64)[at_rows].tolist(), departures[at_rows].tolist()
+def _columns(batches: list[Batch], n: int) -> Column:
+    """Return the arrivals of all ``n`` packets, batch after batch; each batch gets its part, as who
+    takes it then wants columns, unless lists are what compiled code is faster with."""
+    if len(batches) == 1:
+        return as_column(batches[0].arrivals)
+    columns = np.empty(n, dtype=np.int64)
+    start = 0
+    for batch in batches:
+        stop = start + len(batch.seqs)
+        if COMPILED and isinstance(batch.arrivals, list):
+            _fill(columns, start, batch.arrivals)
+        else:
+            columns[start:stop] = batch.arrivals
+            batch.arrivals = columns[start:stop]
+        start = stop
+    return columns
+
+
+def as_column(values: Values) -> Column:
+    """Return times or numbers of packets as a column."""
+    if not COMPILED or not isinstance(values, list):
+        return np.asarray(values, dtype=np.int64)
+    column = np.empty(len(values), dtype=np.int64)
+    _fill(column, 0, values)
+    return column
+
+
+def _fill(column: Column, start: int, values: list[int]) -> None:
+    """Put values into a column, from ``start`` on."""
+    for value in values:
+        column[start] = value
+        start += 1
+
+
+def _part(batches: list[Batch], departures: Column) -> None:
+    """Give each batch its part of the departures, batch after batch."""
+    start = 0
+    for batch in batches:
+        stop = start + len(batch.seqs)
+        batch.departures = departures[start:stop]
+        start = stop
+
+
+def _hand_out(batches: list[Batch], order: list[int], departures: list[int]) -> None:
+    """Give each batch its departures, of which the k-th is packet ``order[k]``'s."""
+    mixed = [0] * len(departures)
+    for k, departure in zip(order, departures, strict=True):
+        mixed[k] = departure
+    start = 0
+    for batch in batches:
+        stop = start + len(batch.seqs)
+        batch.departures = mixed[start:stop]
+        start = stop
+
+
+def _refused(arrivals: Values, departures: Values) -> list[tuple[int, int]]:
+    """Return when packets arrived that were dropped or lost, and 1 for the latter."""
+    if not isinstance(departures, list):
+        at_rows = np.flatnonzero(departures < 0)
+        arrivals = np.asarray(arrivals, dtype=np.int64)[at_rows]
+        departures = departures[at_rows].tolist()
+    return [
+        (t, int(departure == LOST))
+        for t, departure in zip(_as_list(arrivals), departures, strict=True)
+        if departure < 0
+    ]
 
 
 def _as_list(values: Values) -> list[int]:
     return values if isinstance(values, list) else values.tolist()
 
 
+def _counted(values: Values) -> list[int] | memoryview:
+    """Return ascending times as `bisect_right` reads them fast."""
+    return values if isinstance(values, list) else memoryview(values)
+
+
 def _accepted(arrivals: Values, departures: Values) -> tuple[Values, Values]:
     """Return the arrivals and departures of the packets that were not dropped."""
-    if isinstance(arrivals, list) or isinstance(departures, list):
-        kept = [(a, d) for a, d in zip(arrivals, departures, strict=True) if d >= 0]
-        return [a for a, _ in kept], [d for _, d in kept]
-    keep = departures >= 0
-    return arrivals[keep], departures[keep]
-
-
-def _count_until(arrivals: Values, times: range) -> list[int]:
-    """Return how many arrived up to each of the times."""
-    known = arrivals if isinstance(arrivals, list) else memoryview(arrivals)
-    return [bisect_right(known, t) for t in times]
+    if isinstance(arrivals, list) and isinstance(departures, list):
+        return (
+            [a for a, d in zip(arrivals, departures, strict=True) if d >= 0],
+            [d for d in departures if d >= 0],
+        )
+    keep = np.asarray(departures) >= 0
+    return np.asarray(arrivals)[keep], np.asarray(departures)[keep]

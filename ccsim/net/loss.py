@@ -22,23 +22,31 @@ class BernoulliLoss:
     def __init__(self, probability: float, seed: int) -> None:
         self.threshold = int(probability * (1 << 53))
         self._reached = seed & MASK  # the stream's state behind the numbers that are ahead
-        self._ahead: list[int] = []  # the next numbers of 53 bits, the last of them first
+        self._ahead: list[int] = []  # numbers of 53 bits
+        self._at = 0  # so many of them have been drawn
 
     @property
     def state(self) -> int:
         """The stream's state: the seed, and so many times the golden ratio as were drawn."""
-        return (self._reached - len(self._ahead) * GOLDEN) & MASK
+        return (self._reached - (len(self._ahead) - self._at) * GOLDEN) & MASK
 
     def draw(self) -> bool:
         """Report whether the next packet is lost."""
-        if not self._ahead:
-            self._ahead = self._generate(DRAWS_AHEAD)[::-1].tolist()
-        return self._ahead.pop() < self.threshold
+        return self.draws(1)[0]
+
+    def draws(self, n: int) -> list[bool]:
+        """Return the next ``n`` draws, of packets that are looked at one by one."""
+        if len(self._ahead) - self._at < n:
+            self._ahead = self._ahead[self._at :] + self._generate(max(n, DRAWS_AHEAD)).tolist()
+            self._at = 0
+        start, self._at = self._at, self._at + n
+        threshold = self.threshold
+        return [number < threshold for number in self._ahead[start : self._at]]
 
     def draw_many(self, n: int) -> NDArray[np.bool_]:
-        """Return the next ``n`` draws."""
-        ahead = self._ahead[: -n - 1 : -1]
-        del self._ahead[len(self._ahead) - len(ahead) :]
+        """Return the next ``n`` draws as a column."""
+        ahead = self._ahead[self._at : self._at + n]
+        self._at += len(ahead)
         drawn = np.array(ahead, dtype=np.uint64), self._generate(n - len(ahead))
         return np.concatenate(drawn) < np.uint64(self.threshold)
 

@@ -15,18 +15,18 @@ from ccsim.sim.acks import AckTrainRows, SackTrainRows
 from ccsim.tcp.receiver import AckRow
 
 if TYPE_CHECKING:
-    from ccsim.sim.flow import Flow
+    from ccsim.sim.delivering import Delivering
 
 __all__ = ["SACK_ROWS", "TRAIN_ROWS", "Runs", "receive_columns"]
 
 Column = NDArray[np.int64]
 
-TRAIN_ROWS = 32 if in_use() else 12  # shorter trains cost more than their ACKs one by one
+TRAIN_ROWS = 64 if in_use() else 12  # shorter trains cost more than their packets one by one
 SACK_ROWS = 16  # of packets beyond a gap
 ROWS_ONE_BY_ONE = 48  # before a train is tried again
 
 
-def receive_columns(flow: Flow, times: Column, seqs: Column, sent_ns: Column) -> None:
+def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Column) -> None:
     """Give packets that arrive at ``times`` [ns] and left at ``sent_ns`` [ns] to the flow's
     receiver, and let its ACKs set out."""
     receiver = flow.receiver
@@ -59,7 +59,7 @@ def receive_columns(flow: Flow, times: Column, seqs: Column, sent_ns: Column) ->
         done = stop
 
 
-def _receive_plain(flow: Flow, times: Column, sent_ns: Column) -> None:
+def _receive_plain(flow: Delivering, times: Column, sent_ns: Column) -> None:
     at, numbers, echoes = flow.receiver.receive_train(times, sent_ns)
     if flow.ack_path is not None:
         at, numbers, echoes = flow.ack_path.train(at, numbers, echoes)
@@ -67,7 +67,7 @@ def _receive_plain(flow: Flow, times: Column, sent_ns: Column) -> None:
         flow.acks.append(AckTrainRows(at + flow.path.back_ns, numbers, echoes))
 
 
-def _receive_sacked(flow: Flow, times: Column, seqs: Column) -> None:
+def _receive_sacked(flow: Delivering, times: Column, seqs: Column) -> None:
     """Take packets beyond a gap, each of which the receiver SACKs beyond the one before."""
     known, rest, echo_us = flow.receiver.receive_sacked(len(seqs))
     if flow.closed_ns is None:

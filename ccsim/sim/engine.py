@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import simpy
 
 from ccsim.net.link import ACK_BYTES, Batch, Link
-from ccsim.sim.flow import FlowPath
+from ccsim.sim.delivering import FlowPath
 from ccsim.sim.foresight import Foreseen
 
 __all__ = ["Engine", "Member"]

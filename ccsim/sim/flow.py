@@ -3,9 +3,7 @@ window."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from types import FunctionType
 
@@ -13,23 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
-from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch
-from ccsim.sim.ack_path import AckPath
+from ccsim.net.link import ACK_SEQ, SYN_SEQ
 from ccsim.sim.acks import AckRows, SackTrainRows, TrainRows
-from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
-from ccsim.sim.reception import Reception
+from ccsim.sim.delivering import Delivering, FlowPath
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.rows import ALL_TAKEN, SOURCE_FIRST, fire_timers, take_rows
-from ccsim.sim.writing import Writing, as_list, before_source, joined
+from ccsim.sim.writing import before_source
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sack_train import may_take_sack_train, sack_train
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
 from ccsim.tcp.train import TrainOutcome, ack_train, may_take_train
 
-__all__ = ["Flow", "FlowPath"]
+__all__ = ["Flow"]
 
 Column = NDArray[np.int64]
 Values = Column | list[int]
@@ -45,16 +41,7 @@ LEAST_TRAIN = min(PLAIN_TRAIN_ROWS, PACED_TRAIN_ROWS, SACK_TRAIN_ROWS)
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
 
 
-@dataclass(frozen=True, slots=True)
-class FlowPath:
-    """Delays of a flow [ns]: sender to queue, line to receiver, receiver to sender."""
-
-    access_ns: int
-    out_ns: int
-    back_ns: int
-
-
-class Flow(Writing):
+class Flow(Delivering):
     """A connection from SYN to the last ACK.
 
     The engine alternates `advance`, which lets the sender do all it does before the horizon, and
@@ -91,15 +78,6 @@ class Flow(Writing):
         self.syn_timer_ns = NEVER
         self.syn_tries = 0
         self.connected = False
-        self.reception: Reception | None = None  # where packets are looked at one by one
-        self.ack_path: AckPath | None = None  # what befalls ACKs on their way
-        self.acks: deque[TrainRows | AckRows] = deque()
-        self.chunks: list[tuple[Values, Values]] = []  # sent in this window: times, packet numbers
-        self.waiting: tuple[list[int], list[int]] = ([], [])  # sent, but not yet at the queue
-        self.sent = 0
-        self.delivered = 0
-        self.arriving = 0  # on the way to the receiver when the run ends
-        self.dropped = 0
 
     # --- the sender's side of a window ---
 
@@ -254,113 +232,3 @@ class Flow(Writing):
         self.recorder.catch_up(sk, t_ns + 1)
         self.recorder.stop()
         self.on_closed(t_ns)
-
-    # --- to the link and back ---
-
-    def _flush(self) -> None:
-        sk = self.sk
-        if sk.out_t:
-            self.chunks.append((sk.out_t, sk.out_seq))
-            sk.out_t, sk.out_seq = [], []
-
-    def collect(self, until_ns: int) -> Batch | None:
-        """Return what reaches the queue before ``until_ns``, in order; the rest waits."""
-        self._flush()
-        times, seqs = joined(self.chunks)
-        self.chunks = []
-        self.sent += len(times)
-        if self.reception is not None:
-            self.reception.sent(times, seqs)
-        access = self.path.access_ns
-        if access:
-            times, seqs = self._after_access(times, seqs, until_ns)
-        if not len(times):
-            return None
-        return Batch(self.index, times, seqs, self._odd_sizes(seqs), [])
-
-    def _after_access(self, times: Values, seqs: Values, until_ns: int) -> tuple[Values, Values]:
-        all_times = self.waiting[0] + [t + self.path.access_ns for t in as_list(times)]
-        all_seqs = self.waiting[1] + as_list(seqs)
-        ready = sum(t < until_ns for t in all_times)
-        self.waiting = all_times[ready:], all_seqs[ready:]
-        return all_times[:ready], all_seqs[:ready]
-
-    def deliver(self, batch: Batch) -> None:
-        """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
-        set out."""
-        if self.reception is not None:
-            self.reception.deliver(batch)
-            return
-        departures = batch.departures
-        n = len(departures)
-        if isinstance(departures, list) or n < TRAIN_ROWS:
-            self._deliver_rows(batch, as_list(departures))
-            return
-        arrivals = departures + self.path.out_ns
-        sent = np.asarray(batch.arrivals)
-        if self.path.access_ns:
-            sent = sent - self.path.access_ns
-        seqs = np.asarray(batch.seqs)
-        if int(departures.min()) < 0:
-            kept = departures >= 0
-            arrivals, sent, seqs = arrivals[kept], sent[kept], seqs[kept]
-            self.dropped += n - len(arrivals)
-        late = 0
-        if len(arrivals) and arrivals[-1] >= self.run_end_ns:
-            late = len(arrivals) - int(arrivals.searchsorted(self.run_end_ns))
-        self.arriving += late
-        self.delivered += len(arrivals) - late
-        self.receive(arrivals, seqs, sent)
-
-    def _deliver_rows(self, batch: Batch, departures: list[int]) -> None:
-        out, access = self.path.out_ns, self.path.access_ns
-        times, seqs, sent_us = [], [], []
-        for departure, seq, arrival in zip(
-            departures, as_list(batch.seqs), as_list(batch.arrivals), strict=True
-        ):
-            if departure < 0:
-                self.dropped += 1
-                continue
-            t = departure + out
-            if t >= self.run_end_ns:
-                self.arriving += 1
-            else:
-                self.delivered += 1
-            if seq >= 0:
-                times.append(t)
-                seqs.append(seq)
-                sent_us.append((arrival - access) // 1000)
-            elif seq == SYN_SEQ:
-                self.send_acks([(t, SYN_SEQ, (arrival - access) // 1000, None)])
-        if not times:
-            return
-        if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
-            self.receive(np.array(times), np.array(seqs), np.array(sent_us) * 1000)
-            return
-        acks: list[AckRow] = []
-        self.receiver.receive(times, seqs, sent_us, acks)
-        self.send_acks(acks)
-
-    def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
-        """Give packets to the receiver, at once where that may be; its ACKs set out."""
-        receive_columns(self, times, seqs, sent_ns)
-
-    def flush_receiver(self, horizon_ns: int) -> None:
-        """Send the delayed ACK if it reaches the sender before the horizon: no packet can come
-        before it is due."""
-        back_ns = self.path.back_ns
-        if self.reception is not None and self.reception.due_ns + back_ns < horizon_ns:
-            merged: list[AckRow] = []
-            self.reception.flush(horizon_ns - back_ns, merged)
-            self.send_acks(merged)
-        if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
-            acks: list[AckRow] = []
-            self.receiver.flush(horizon_ns - self.path.back_ns, acks)
-            self.send_acks(acks)
-
-    def send_acks(self, acks: list[AckRow]) -> None:
-        """Let ACKs set out to the sender, in order."""
-        if acks and self.ack_path is not None:
-            acks = self.ack_path.rows(acks)
-        if acks and self.closed_ns is None:
-            self.acks.append(AckRows(acks, self.path.back_ns))

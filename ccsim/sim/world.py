@@ -21,8 +21,8 @@ from ccsim.net.loss import BernoulliLoss
 from ccsim.net.marking import make_marker
 from ccsim.sim.ack_path import make_ack_path
 from ccsim.sim.completions import completions
+from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
-from ccsim.sim.flow import FlowPath
 from ccsim.sim.groups import Groups
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.live_flow import NO_PACKETS, LiveFlow

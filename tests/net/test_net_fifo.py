@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.net import fifo
 from ccsim.net.fifo import DROPPED, LOST, Fifo
-from ccsim.net.loss import BernoulliLoss
+from ccsim.net.loss import GOLDEN, BernoulliLoss
 
 MBIT = 1_000_000
 
@@ -141,27 +142,63 @@ arrivals = st.lists(
 rates = st.sampled_from([12 * MBIT, 7 * MBIT, 13_333_333, 100 * MBIT])
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(arrivals, rates, st.integers(1, 40), st.lists(st.integers(1, 60), max_size=8), st.data())
 def test_serve_train_gives_what_serve_gives_for_any_arrivals_limit_and_cut(
-    times: list[int], rate: int, limit: int, pieces: list[int], data: st.DataObject
+    one_by_one: bool,
+    times: list[int],
+    rate: int,
+    limit: int,
+    pieces: list[int],
+    data: st.DataObject,
 ) -> None:
     lossy = data.draw(st.sampled_from([0.0, 0.1]))
     seed = data.draw(st.integers(0, 9))
+    mixed = data.draw(st.booleans())
+    size = st.sampled_from([52, 60, 700, 1500]) if mixed else st.just(1500)
+    sizes = data.draw(st.lists(size, min_size=len(times), max_size=len(times)))
     one, other = (Fifo(rate, limit, BernoulliLoss(lossy, seed) if lossy else None) for _ in "ab")
-    expected = one.serve(times, [1500] * len(times))
+    expected = one.serve(times, sizes)
     got: list[int] = []
-    for piece in [*pieces, len(times)]:
-        part = times[len(got) : len(got) + piece]
-        if not part:
-            break
-        if data.draw(st.booleans()):
-            got += other.serve_train(np.array(part), 1500).tolist()
-        else:
-            got += other.serve(part, [1500] * len(part))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fifo, "COMPILED", one_by_one)  # what compiled code does, not compiled
+        for piece in [*pieces, len(times)]:
+            here = slice(len(got), len(got) + piece)
+            if not times[here]:
+                break
+            if data.draw(st.booleans()):
+                column = np.array(sizes[here]) if mixed else None
+                got += other.serve_train(np.array(times[here]), 1500, column).tolist()
+            else:
+                got += other.serve(times[here], sizes[here])
     assert got == expected
     for name in ("last_ns", "remainder", "drops", "losses", "accepted", "accepted_bytes"):
         assert getattr(other, name) == getattr(one, name), name
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_train_of_packets_of_several_sizes_takes_the_time_of_each(
+    one_by_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 1000 B, 500 B and 1500 B at 3 Mbit/s: 2,666,666 2/3 ns, 1,333,333 1/3 ns, 4 ms
+    monkeypatch.setattr(fifo, "COMPILED", one_by_one)
+    queue = Fifo(3 * MBIT, 2)
+    out = queue.serve_train(np.array([0, 0, 2_666_666]), 1500, np.array([1000, 500, 1500]))
+    assert out.tolist() == [2_666_666, 4_000_000, 8_000_000]
+    assert queue.accepted_bytes == 3000
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_small_packets_of_a_train_are_not_lost_at_random_and_draw_nothing(
+    one_by_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fifo, "COMPILED", one_by_one)
+    loss = always_lost()
+    queue = Fifo(100 * MBIT, 9, loss)
+    out = queue.serve_train(np.array([0, 0, 0]), 1500, np.array([60, 1500, 52]))
+    assert out.tolist() == [4_800, LOST, 8_960]
+    assert loss.state == BernoulliLoss(1.0, 0).state + GOLDEN
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.net import fifo
+from ccsim.net import link as link_module
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch, Link
 from ccsim.net.loss import BernoulliLoss
@@ -98,25 +100,46 @@ def test_samples_stop_before_the_end_of_the_window() -> None:
     assert [row[0] for row in link.samples] == [0, 10 * MS]
 
 
-def test_short_packets_are_counted_with_their_own_bytes() -> None:
+@pytest.mark.parametrize("vector", [False, True])
+def test_short_packets_are_counted_with_their_own_bytes(vector: bool) -> None:
     # a SYN of 60 B (40 µs), a pure ACK of 52 B, a full packet and a last one of 552 B
-    link = make_link()
+    link = make_link(vector=vector)
     one = Batch(
         0, [0, 1 * MS, 2 * MS, 2 * MS], [SYN_SEQ, ACK_SEQ, 0, 1], {-1: 60, -2: 52, 1: 552}, []
     )
     link.transmit([one], 10 * MS + 1)
     # 416 bit / 12 Mbit/s = 34,666 2/3 ns; the 2/3 is carried, and 552 B take 368 µs
-    assert one.departures == [40_000, 1_034_666, 3_000_000, 3_368_000]
+    assert departures([one]) == [[40_000, 1_034_666, 3_000_000, 3_368_000]]
     assert link.samples[-1] == (10 * MS, 0, 0, 0, 60 + 52 + 1500 + 552)
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_a_short_packet_of_one_flow_is_served_between_anothers_full_ones(vector: bool) -> None:
+    # 1500 B take 1 ms; the 60 B between them 40 µs, and lack 1440 B of a full packet's bytes
+    link = make_link(vector=vector)
+    both = [batch(0, [0, 2]), Batch(1, [1], [SYN_SEQ], {SYN_SEQ: 60}, [])]
+    link.transmit(both, 10 * MS + 1)
+    assert departures(both) == [[1 * MS, 2_040_000], [1_040_000]]
+    assert link.samples[-1] == (10 * MS, 0, 0, 0, 3060)
+
+
+def test_departures_of_earlier_windows_count_in_later_samples() -> None:
+    # four windows, the queue 12 ms long: at 10 ms two are inside, at 20 ms only the last
+    link = make_link()
+    for start, count in ((0, 6), (1, 6), (2, 0), (19 * MS + 1, 1)):
+        link.transmit([batch(0, [start] * count)] if count else [], start + 1)
+    link.transmit([], 30 * MS)
+    assert [row[:2] for row in link.samples] == [(0, 6), (10 * MS, 2), (20 * MS, 1)]
 
 
 times = st.lists(st.integers(0, 60), max_size=40).map(lambda ks: sorted(k * MS // 2 for k in ks))
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(times, min_size=1, max_size=3), st.integers(1, 12), st.sets(st.integers(1, 61)))
 def test_cuts_and_closed_forms_do_not_show_in_departures_drops_or_samples(
-    flows: list[list[int]], limit: int, cuts: set[int]
+    one_by_one: bool, flows: list[list[int]], limit: int, cuts: set[int]
 ) -> None:
     plain = make_link(limit=limit, loss=0.2)
     whole = [batch(k, ts) for k, ts in enumerate(flows) if ts]
@@ -124,13 +147,19 @@ def test_cuts_and_closed_forms_do_not_show_in_departures_drops_or_samples(
     other = make_link(limit=limit, loss=0.2, vector=True)
     parts: dict[int, list[int]] = {one.flow: [] for one in whole}
     start = 0
-    for stop in [*sorted(cut * MS // 2 for cut in cuts), 40 * MS]:
-        window = [batch(k, [t for t in ts if start <= t < stop]) for k, ts in enumerate(flows)]
-        window = [one for one in window if one.seqs]
-        other.transmit(window, stop)
-        for one in window:
-            parts[one.flow] += np.asarray(one.departures).tolist()
-        start = stop
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (fifo, link_module):
+            patch.setattr(module, "COMPILED", one_by_one)  # what compiled code does, not compiled
+        for stop in [*sorted(cut * MS // 2 for cut in cuts), 40 * MS]:
+            window = [batch(k, [t for t in ts if start <= t < stop]) for k, ts in enumerate(flows)]
+            window = [one for one in window if one.seqs]
+            other.transmit(window, stop)
+            for one in window:
+                parts[one.flow] += np.asarray(one.departures).tolist()
+            start = stop
+        other.pack(0)
+    plain.pack(0)
     assert parts == {one.flow: np.asarray(one.departures).tolist() for one in whole}
     assert other.drop_log == plain.drop_log
-    assert other.samples == plain.samples
+    one_table, other_table = (next(iter(link.sampled.blocks())) for link in (plain, other))
+    assert one_table.tolist() == other_table.tolist()

@@ -74,8 +74,8 @@ MUTANTS = (
     Mutant(
         "a slot is not free at the instant of a departure, packet by packet",
         fifo.Fifo.serve,
-        "backlog[0] <= a",
-        "backlog[0] < a",
+        "first <= a",
+        "first < a",
         seeds=(8,),
     ),
     Mutant(
@@ -102,14 +102,14 @@ MUTANTS = (
     Mutant(
         "the queue holds one packet too many, packet by packet",
         fifo.Fifo.serve,
-        "len(backlog) >= limit",
-        "len(backlog) > limit",
+        "known - left >= limit",
+        "known - left > limit",
         seeds=(0,),
     ),
     Mutant(
         "the remainder of a service time is lost between trains",
         fifo.Fifo._serve_until_full,
-        "served * bits_ns - int(service[served - 1]) * self.rate_bps",
+        "taken_bytes * BITS_NS - int(service[served - 1]) * self.rate_bps",
         "0",
         seeds=(0,),
     ),

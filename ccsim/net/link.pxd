@@ -1,0 +1,63 @@
+"""C types for `ccsim compile`: they belong to the Python file beside this one."""
+
+cimport cython
+
+from ccsim.net.fifo cimport Fifo
+
+cdef long long PACK_ROWS, VECTOR_ROWS
+cdef bint COMPILED
+
+cdef class Batch:
+    cdef public long long flow
+    cdef public object arrivals, departures, marks, seqs
+    cdef public dict odd
+
+cdef class Link:
+    cdef public Fifo fifo
+    cdef public object dropped, marker, sampled
+    cdef public list drop_log, samples
+    cdef public bint vector
+    cdef public long long full_bytes, interval_ns, vector_rows
+    cdef long long _next_sample_ns, _accepted, _left, _departed, _odd_bytes, _logged, _drops, _losses
+    cdef object _inside, _odd
+
+    @cython.locals(batch=Batch, n=cython.longlong, refused=cython.longlong)
+    cpdef transmit(self, list batches, long long until_ns)
+    @cython.locals(batch=Batch, arrivals=list, sizes=list, order=list, departures=list, k=cython.Py_ssize_t)
+    cdef tuple _serve(self, list batches)
+    cdef list _sizes(self, Batch batch)
+    @cython.locals(batch=Batch, size=cython.longlong, departure=cython.longlong)
+    cdef _note_odd(self, list batches, list sizes, list departures)
+    @cython.locals(batch=Batch)
+    cdef tuple _serve_train(self, list batches, Py_ssize_t n)
+    @cython.locals(batch=Batch)
+    cdef _size_column(self, list batches, Py_ssize_t n)
+    @cython.locals(batch=Batch)
+    cdef tuple _log_drops(self, list batches, object arrivals, object departures)
+    cdef _record(self, object arrivals, object departures, long long until_ns)
+    @cython.locals(
+        t=cython.longlong, full=cython.longlong, arrived=cython.longlong,
+        departed=cython.longlong, sent_bytes=cython.longlong, inside=cython.longlong,
+    )
+    cdef _sample(self, object arrivals, long long until_ns)
+    cdef long long _departed_until(self, long long t) except? -1
+    cpdef pack(self, Py_ssize_t drops)
+    cdef long long _odd_until(self, long long t) except? -1
+    cdef _count_drops(self, long long t)
+
+@cython.locals(batch=Batch)
+cdef _columns(list batches, Py_ssize_t n)
+cpdef as_column(object values)
+@cython.locals(value=cython.longlong)
+cdef _fill(long long[::1] column, Py_ssize_t start, list values)
+@cython.locals(value=cython.longlong, at=cython.Py_ssize_t, k=cython.Py_ssize_t)
+cdef _flatten(long long[::1] flat, list rows, Py_ssize_t n)
+@cython.locals(batch=Batch)
+cdef _part(list batches, object departures)
+@cython.locals(batch=Batch, k=cython.Py_ssize_t, mixed=list)
+cdef _hand_out(list batches, list order, list departures)
+@cython.locals(departure=cython.longlong)
+cdef list _refused(object arrivals, object departures)
+cdef list _as_list(object values)
+cdef _counted(object values)
+cdef tuple _accepted(object arrivals, object departures)

@@ -1,0 +1,1 @@
+"""C types for `ccsim compile`: they belong to the Python file beside this one."""

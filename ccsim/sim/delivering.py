@@ -1,0 +1,204 @@
+"""The link's side of a flow: what reaches the queue in a window, and what becomes of it: packets at
+the receiver, ACKs that set out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.net.link import SYN_SEQ, Batch, as_column
+from ccsim.sim.ack_path import AckPath
+from ccsim.sim.acks import AckRows, TrainRows
+from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
+from ccsim.sim.reception import Reception
+from ccsim.sim.writing import Writing, as_list, joined
+from ccsim.tcp.receiver import AckRow
+
+__all__ = ["Delivering", "FlowPath"]
+
+Column = NDArray[np.int64]
+Values = Column | list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPath:
+    """Delays of a flow [ns]: sender to queue, line to receiver, receiver to sender."""
+
+    access_ns: int
+    out_ns: int
+    back_ns: int
+
+
+class Delivering(Writing):
+    """A flow between its sender and its receiver.
+
+    ``chunks`` are the times and numbers of the packets sent in this window, before those that the
+    socket holds; ``waiting`` are sent, but not yet at the queue. Of all ``sent``, ``delivered``
+    reach the receiver before the run ends and ``arriving`` later, and the queue has ``dropped``
+    others.
+    """
+
+    index: int
+    path: FlowPath
+    vector: bool
+    run_end_ns: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reception: Reception | None = None  # where packets are looked at one by one
+        self.ack_path: AckPath | None = None  # what befalls ACKs on their way
+        self.acks: deque[TrainRows | AckRows] = deque()
+        self.chunks: list[tuple[Values, Values]] = []
+        self.waiting = ([], [])
+        self.sent = 0
+        self.delivered = 0
+        self.arriving = 0
+        self.dropped = 0
+
+    def _flush(self) -> None:
+        """Take what the socket has sent since the last chunk."""
+        sk = self.sk
+        if sk.out_t:
+            self.chunks.append((sk.out_t, sk.out_seq))
+            sk.out_t, sk.out_seq = [], []
+
+    def collect(self, until_ns: int) -> Batch | None:
+        """Return what reaches the queue before ``until_ns``, in order; the rest waits."""
+        self._flush()
+        times: Values = []
+        seqs: Values = []
+        if self.chunks:
+            times, seqs = self.chunks[0] if len(self.chunks) == 1 else joined(self.chunks)
+            self.chunks = []
+            self.sent += len(times)
+            if self.reception is not None:
+                self.reception.sent(times, seqs)
+        if self.path.access_ns:
+            times, seqs = self._after_access(times, seqs, until_ns)
+        if not len(times):
+            return None
+        return Batch(self.index, times, seqs, self._odd_sizes(seqs), [])
+
+    def _after_access(self, times: Values, seqs: Values, until_ns: int) -> tuple[Values, Values]:
+        access_ns = self.path.access_ns
+        all_times = self.waiting[0] + [t + access_ns for t in as_list(times)]
+        all_seqs = self.waiting[1] + as_list(seqs)
+        ready = bisect_left(all_times, until_ns)
+        self.waiting = all_times[ready:], all_seqs[ready:]
+        return all_times[:ready], all_seqs[:ready]
+
+    def deliver(self, batch: Batch) -> None:
+        """Take what the link made of a batch: the receiver sees what was not dropped, and its ACKs
+        set out."""
+        if self.reception is not None:
+            self.reception.deliver(batch)
+            return
+        departures = batch.departures
+        handshake = SYN_SEQ in batch.odd
+        if isinstance(departures, list) or handshake or len(departures) < TRAIN_ROWS:
+            rows = as_list(departures), as_list(batch.seqs), as_list(batch.arrivals)
+            self._deliver_rows(*rows, handshake=handshake)
+            return
+        arrivals = departures + self.path.out_ns
+        sent = as_column(batch.arrivals)
+        if self.path.access_ns:
+            sent = sent - self.path.access_ns
+        seqs = as_column(batch.seqs)
+        if int(departures.min()) < 0:
+            kept = departures >= 0
+            arrivals, sent, seqs = arrivals[kept], sent[kept], seqs[kept]
+            self.dropped += len(departures) - len(arrivals)
+        late = 0
+        if len(arrivals) and arrivals[-1] >= self.run_end_ns:
+            late = len(arrivals) - int(arrivals.searchsorted(self.run_end_ns))
+        self.arriving += late
+        self.delivered += len(arrivals) - late
+        self.receive(arrivals, seqs, sent)
+
+    def _deliver_rows(
+        self, departures: list[int], seqs: list[int], arrivals: list[int], *, handshake: bool
+    ) -> None:
+        """Do as `deliver` packet by packet; ``handshake``: some may be no data."""
+        n = len(departures)
+        if min(departures) < 0:
+            departures, seqs, arrivals = _kept(departures, seqs, arrivals)
+            self.dropped += n - len(departures)
+        path = self.path
+        times = _later(departures, path.out_ns)
+        late = len(times) - bisect_left(times, self.run_end_ns)
+        self.arriving += late
+        self.delivered += len(times) - late
+        sent_us = _in_us(arrivals, path.access_ns)
+        if handshake:
+            times, seqs, sent_us = self._take_handshake(times, seqs, sent_us)
+        if not times:
+            return
+        if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
+            self.receive(as_column(times), as_column(seqs), as_column(sent_us) * 1000)
+            return
+        acks: list[AckRow] = []
+        self.receiver.receive(times, seqs, sent_us, acks)
+        self.send_acks(acks)
+
+    def _take_handshake(
+        self, times: list[int], seqs: list[int], sent_us: list[int]
+    ) -> tuple[list[int], list[int], list[int]]:
+        """Answer SYNs; return the data among what arrives."""
+        data = []
+        for k, (t, seq, sent) in enumerate(zip(times, seqs, sent_us, strict=True)):
+            if seq >= 0:
+                data.append(k)
+            elif seq == SYN_SEQ:
+                self.send_acks([(t, SYN_SEQ, sent, None)])
+        return [times[k] for k in data], [seqs[k] for k in data], [sent_us[k] for k in data]
+
+    def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
+        """Give packets to the receiver, at once where that may be; its ACKs set out."""
+        receive_columns(self, times, seqs, sent_ns)
+
+    def flush_receiver(self, horizon_ns: int) -> None:
+        """Send the delayed ACK if it reaches the sender before the horizon: no packet can come
+        before it is due."""
+        back_ns = self.path.back_ns
+        if self.reception is not None and self.reception.due_ns + back_ns < horizon_ns:
+            merged: list[AckRow] = []
+            self.reception.flush(horizon_ns - back_ns, merged)
+            self.send_acks(merged)
+        if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
+            acks: list[AckRow] = []
+            self.receiver.flush(horizon_ns - self.path.back_ns, acks)
+            self.send_acks(acks)
+
+    def send_acks(self, acks: list[AckRow]) -> None:
+        """Let ACKs set out to the sender, in order."""
+        if acks and self.ack_path is not None:
+            acks = self.ack_path.rows(acks)
+        if acks and self.closed_ns is None:
+            self.acks.append(AckRows(acks, self.path.back_ns))
+
+
+def _kept(
+    departures: list[int], seqs: list[int], arrivals: list[int]
+) -> tuple[list[int], list[int], list[int]]:
+    """Return what the queue did not refuse."""
+    kept = [k for k, departure in enumerate(departures) if departure >= 0]
+    return [departures[k] for k in kept], [seqs[k] for k in kept], [arrivals[k] for k in kept]
+
+
+def _later(times: list[int], by_ns: int) -> list[int]:
+    later = []
+    for t in times:
+        later.append(t + by_ns)
+    return later
+
+
+def _in_us(times: list[int], after_ns: int) -> list[int]:
+    """Return times before which a delay lies, without it and in microseconds."""
+    sent_us = []
+    for t in times:
+        sent_us.append((t - after_ns) // 1000)
+    return sent_us
