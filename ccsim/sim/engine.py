@@ -100,8 +100,6 @@ class Engine:
         self.reactions_ns: dict[int, int] = {}  # of armed triggers: no window is longer
         self._instants: list[int] = []
         self._window: simpy.Event = env.event()
-        self._sent: simpy.Event = env.event()
-        self._batches: list[Batch] = []
         self._access_ns = 0
         self._return_ns = 0
         self._to_come: list[tuple[int, int]] = []  # start [ns] and index of flows, as a heap
@@ -165,7 +163,8 @@ class Engine:
                 for flow in self.live:
                     flow.flush_receiver(horizon)
             self._begin(horizon)
-            yield from self._announce(horizon)
+            window, self._window = self._window, env.event()
+            yield window.succeed(horizon)
             self.windows += 1
             if self._check is not None:
                 self._check()
@@ -203,21 +202,16 @@ class Engine:
             insort(self.live, flow, key=attrgetter("index"))
             self.env.process(flow.live(horizon_ns))
 
-    def _announce(self, horizon_ns: int) -> Process:
-        """Let the flows compute the window, then the link: each waits for its event, and the engine
-        last."""
-        window, self._window = self._window, self.env.event()
-        window.succeed(horizon_ns)
-        yield window
-        sent, self._sent = self._sent, self.env.event()
-        sent.succeed(horizon_ns)
-        yield sent
-
     def _carry(self) -> Process:
         """The link's process: take what all flows have sent in the window, and let the receivers
-        have it."""
+        have it.
+
+        A window's event wakes who waits for it in the order in which they began to: the flows, each
+        of which has waited since it computed the window before, the link, which has since it
+        carried what they sent then, and the engine.
+        """
         while True:
-            horizon = yield self._sent
+            horizon = yield self._window
             until = horizon + self._access_ns
             batches = [batch for flow in self.live if (batch := flow.collect(until)) is not None]
             self.link.transmit(batches, until)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -107,9 +106,12 @@ class LiveFlow(FollowedFlow):
         """
         self._guarded(self.begin)
         window = self.world.engine.window
-        while self.closed_ns is None:
-            self._guarded(partial(self.advance, horizon_ns))
-            horizon_ns = yield window()
+        try:
+            while self.closed_ns is None:
+                self.advance(horizon_ns)
+                horizon_ns = yield window()
+        except Exception as error:
+            raise self.world.blame(error) from error
 
     def begin(self) -> None:
         """Open the socket at the flow's start, unless it has begun, and make the SYN due.
