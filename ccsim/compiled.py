@@ -44,6 +44,7 @@ MODULES = (
     *("ccsim.tcp.input", "ccsim.tcp.pacer", "ccsim.tcp.receiver", "ccsim.tcp.rtt_train"),
     *("ccsim.sim.sampler", "ccsim.sim.rows", "ccsim.sim.acks", "ccsim.net.loss", "ccsim.net.link"),
     *("ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine", "ccsim.sim.writing"),
+    *("ccsim.tcp.train_loops", "ccsim.tcp.train"),
 )
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""

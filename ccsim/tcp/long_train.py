@@ -21,8 +21,8 @@ from ccsim.tcp.train import (
     TrainOutcome,
     leave_as_last_ack,
     may_take_train,
+    next_numbers,
     rtt_and_samples,
-    send_train,
     timers_keep_still,
     unmarked,
 )
@@ -48,8 +48,8 @@ class LongTrain:
     """ACKs that arrive at ``t`` [ns] and acknowledge ``una`` packets; the first ``known`` of them
     answer packets that have been sent, the others, of which there must be one, do not.
 
-    Until `take` the socket is as it was. ``cwnd`` and ``nxt`` are the window and the next packet
-    number after each of the ``count`` ACKs that can be taken.
+    Until `take` the socket is as it was. ``cwnd`` is the window after each of the ``count`` ACKs
+    that can be taken, ``nxt`` the next packet number before the first and after each of them.
     """
 
     __slots__ = ("_floor", "_saved", "count", "cwnd", "known", "nxt", "sk", "t", "una")
@@ -85,8 +85,7 @@ class LongTrain:
         self.count = count = sk.ca_ops.train(sk, acks)
         self.cwnd = acks.cwnd
         if count:
-            self.nxt = np.maximum.accumulate(una[:count] + acks.cwnd[:count])
-            np.maximum(self.nxt, sk.nxt, out=self.nxt)
+            self.nxt = next_numbers(sk, una[:count], acks.cwnd[:count])
         return count
 
     def _rtts(self, rows: int) -> Column:
@@ -102,10 +101,7 @@ class LongTrain:
     def departures(self) -> Column:
         """Return when each of the packets leaves that the ACKs let out [ns]."""
         nxt = self.nxt
-        new = np.empty_like(nxt)
-        new[0] = nxt[0] - self.sk.nxt
-        np.subtract(nxt[1:], nxt[:-1], out=new[1:])
-        return self.t[: self.count].repeat(new)
+        return self.t[: self.count].repeat(nxt[1:] - nxt[:-1])
 
     def undo(self) -> None:
         """Leave the socket as it was before `plan`."""
@@ -124,21 +120,22 @@ class LongTrain:
             return None
         self._stamp(sent_ns)
         columns = AckColumns(sk, self.t[:count], una)
-        least_rtt = int(columns.ca_rtt.min())
-        if least_rtt < 1 or int(columns.ca_rtt[self.known :].min()) < self._floor:
+        if columns.least_rtt < max(self._floor, 1) and (
+            columns.least_rtt < 1 or int(columns.ca_rtt[self.known :].min()) < self._floor
+        ):
             return None
-        if not timers_keep_still(sk, columns, least_rtt):
+        if not timers_keep_still(sk, columns):
             return None
         samples = rtt_and_samples(sk, columns, count, self.cwnd, nxt, ssthresh, sample_times)
-        sk.rtt_min_us = min(sk.rtt_min_us, least_rtt)
-        send_train(sk, columns, count, nxt)
+        sk.rtt_min_us = min(sk.rtt_min_us, columns.least_rtt)
+        columns.send(sk, nxt)
         leave_as_last_ack(sk, columns, count, nxt)
         return TrainOutcome(count, sent_ns, samples)
 
     def _has_room(self) -> bool:
         """Report whether neither what is written nor the receiver's window limits what is sent."""
         sk, una, nxt = self.sk, self.una[: self.count], self.nxt
-        return int(nxt[-1]) < sk.write_limit and int((nxt - una).max()) < sk.rwnd
+        return int(nxt[-1]) < sk.write_limit and int((nxt[1:] - una).max()) < sk.rwnd
 
     def _stamp(self, sent_ns: Column) -> None:
         """Note when packets leave whose ACKs belong to the same train."""

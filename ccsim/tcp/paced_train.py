@@ -8,6 +8,7 @@ the rate to the next they are equally spaced.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit
 from ccsim.tcp.packets import APP_LIMITED
 from ccsim.tcp.rtt import set_rto
-from ccsim.tcp.rtt_train import fold_rounds
 from ccsim.tcp.sock import SEGS_NEVER_PACED, UNBOUNDED, TcpSock
 from ccsim.tcp.train import (
     AckColumns,
@@ -30,6 +30,7 @@ from ccsim.tcp.train import (
     timers_keep_still,
     unmarked,
 )
+from ccsim.tcp.train_loops import note_use
 
 __all__ = ["may_take_paced_train", "paced_train"]
 
@@ -70,10 +71,9 @@ def paced_train(
     if not unmarked(packets, sk.una, int(una[-1]), UNPLAIN):
         return None
     columns = AckColumns(sk, t, una)
-    least_rtt = int(columns.ca_rtt.min())
-    if least_rtt < 1 or int(columns.acked.min()) < 1:
+    if columns.least_rtt < 1 or columns.least_acked < 1:
         return None
-    if not timers_keep_still(sk, columns, least_rtt):
+    if not timers_keep_still(sk, columns):
         return None
     acks = _rate_train(sk, columns)
     train = sk.ca_ops.train
@@ -87,43 +87,18 @@ def paced_train(
     sent_ns = _departures(acks, k)
     samples = _rtt_and_samples(sk, columns, acks, k, sent_ns, ssthresh, sample_times)
     _stamp(sk, columns, acks, k, sent_ns)
-    _validate_window(sk, acks, k)
+    if columns.by_rows:
+        note_use(sk, una, acks.nxt, k)
+    else:
+        _validate_window(sk, acks, k)
     _settle(sk, columns, acks, k, sent_ns)
     return TrainOutcome(k, sent_ns, samples)
 
 
 def _rate_train(sk: TcpSock, columns: AckColumns) -> RateTrain:
     """Return the ACKs with their rate samples (``tcp_rate_skb_delivered``, ``tcp_rate_gen``)."""
-    packets = sk.packets
-    rows = columns.last_rows
-    prior_us = packets.delivered_us_np[rows]
-    interval = np.maximum(columns.last_tx - packets.first_tx_us_np[rows], columns.t_us - prior_us)
-    rtt_min = np.minimum.accumulate(columns.ca_rtt)
-    np.minimum(rtt_min, sk.rtt_min_us, out=rtt_min)
-    interval[interval < rtt_min] = -1
-    delivered = columns.una + (sk.delivered - sk.una)
-    prior_delivered = packets.delivered_np[rows]
-
-    def arrive(acks: RateTrain, row: int) -> RateSample:
-        # It gets the train that holds it, lest each train be a cycle that outlives its use.
-        sk.set_clock(int(columns.t[row]))
-        sk.una = int(columns.una[row])
-        sk.nxt = int(acks.nxt[row])
-        sk.delivered = int(delivered[row])
-        sk.delivered_mstamp = sk.tcp_mstamp
-        sk.tcp_wstamp_ns = acks.wstamp(row)
-        rs = sk.rate_sample
-        rs.prior_delivered = int(prior_delivered[row])
-        rs.prior_mstamp = int(prior_us[row])
-        rs.delivered = sk.delivered - rs.prior_delivered
-        rs.interval_us = int(interval[row])
-        rs.rtt_us = int(columns.ca_rtt[row])
-        rs.acked_sacked = int(columns.acked[row])
-        rs.prior_in_flight = sk.nxt - sk.una + rs.acked_sacked
-        rs.losses = 0
-        rs.is_app_limited = rs.is_retrans = rs.is_ack_delayed = False
-        return rs
-
+    found = columns.rates(sk) if columns.by_rows else _rates(sk, columns)
+    delivered, prior_delivered, interval, _ = found
     host = sk.host
     return RateTrain(
         (columns.t, columns.una, columns.acked, columns.ca_rtt),
@@ -132,8 +107,49 @@ def _rate_train(sk: TcpSock, columns: AckColumns) -> RateTrain:
         snd_nxt=sk.nxt,
         limit=sk.write_limit,
         jiffy=(host.jiffies0_ns, host.jiffy_ns),
-        arrive=arrive,
+        # It gets the train that holds it, lest each train be a cycle that outlives its use.
+        arrive=partial(_arrive, sk, columns, found),
     )
+
+
+def _rates(sk: TcpSock, columns: AckColumns) -> tuple[Column, Column, Column, Column]:
+    """Return of each ACK's rate sample the packets delivered, those delivered when the last one
+    acknowledged was sent, the interval [us] and the time of delivery then [us]."""
+    packets = sk.packets
+    rows = columns.last_rows
+    prior_us = packets.delivered_us_np[rows]
+    interval = np.maximum(columns.last_tx - packets.first_tx_us_np[rows], columns.t_us - prior_us)
+    if int(np.minimum.reduce(interval)) < sk.rtt_min_us:  # else none is below the least RTT
+        rtt_min = np.minimum.accumulate(columns.ca_rtt)
+        np.minimum(rtt_min, sk.rtt_min_us, out=rtt_min)
+        interval[interval < rtt_min] = -1
+    delivered = columns.una + (sk.delivered - sk.una)
+    return delivered, packets.delivered_np[rows], interval, prior_us
+
+
+def _arrive(
+    sk: TcpSock, columns: AckColumns, found: tuple[Column, ...], acks: RateTrain, row: int
+) -> RateSample:
+    """Put the socket into the state in which ``cong_control`` finds it at an ACK; return the sample
+    that it is told."""
+    delivered, prior_delivered, interval, prior_us = found
+    sk.set_clock(int(columns.t[row]))
+    sk.una = una = int(columns.una[row])
+    sk.nxt = nxt = int(acks.nxt[row])
+    sk.delivered = at = int(delivered[row])
+    sk.delivered_mstamp = sk.tcp_mstamp
+    sk.tcp_wstamp_ns = acks.wstamp(row)
+    rs = sk.rate_sample
+    rs.prior_delivered = prior = int(prior_delivered[row])
+    rs.prior_mstamp = int(prior_us[row])
+    rs.delivered = at - prior
+    rs.interval_us = int(interval[row])
+    rs.rtt_us = int(columns.ca_rtt[row])
+    rs.acked_sacked = acked = int(columns.acked[row])
+    rs.prior_in_flight = nxt - una + acked
+    rs.losses = 0
+    rs.is_app_limited = rs.is_retrans = rs.is_ack_delayed = False
+    return rs
 
 
 def _departures(acks: RateTrain, k: int) -> Column:
@@ -157,18 +173,22 @@ def _rtt_and_samples(
 ) -> list[SenderSample]:
     """Fold the RTT samples and return the state at the recording instants before the last ACK."""
     una = columns.una
-    wanted, stops = rows_before(columns.t[:k], sample_times)
-    srtts = fold_rounds(sk, una[:k], columns.rtt[:k], memoryview(acks.nxt).__getitem__, stops)
-    departures = memoryview(sent_ns)
-    sent = [bisect_right(departures, s) for s in wanted]
+    wanted, latest = rows_before(columns.t[:k], sample_times)
+    stops = latest.tolist()
+    srtts = columns.fold(sk, k, acks.nxt, stops)
     sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
+    if not wanted:
+        return []
+    departures = memoryview(sent_ns)
+    firsts = [piece[0] for piece in acks.pieces]
+    delivered0, nxt = sk.delivered - sk.una, sk.nxt
     taken: list[SenderSample] = []
-    delivered0 = sk.delivered - sk.una
-    for s, row, srtt, count in zip(wanted, stops, srtts, sent, strict=True):
-        ack = int(una[row])
-        rate = next(piece[4] for piece in reversed(acks.pieces) if piece[0] <= row)
-        flight = sk.nxt + count - ack
-        taken.append((s, int(acks.cwnd[row]), ssthresh, srtt, flight, rate, ack, delivered0 + ack))
+    for s, row, srtt, ack, cwnd in zip(
+        wanted, stops, srtts, una[latest].tolist(), acks.cwnd[latest].tolist(), strict=True
+    ):
+        rate = acks.pieces[bisect_right(firsts, row) - 1][4]
+        flight = nxt + bisect_right(departures, s) - ack
+        taken.append((s, cwnd, ssthresh, srtt, flight, rate, ack, delivered0 + ack))
     return taken
 
 
@@ -178,24 +198,24 @@ def _stamp(sk: TcpSock, columns: AckColumns, acks: RateTrain, k: int, sent_ns: C
     count = len(sent_ns)
     if not count:
         return
-    packets = sk.packets
-    nxt = sk.nxt
-    if nxt + count - packets.base > packets.capacity:
-        packets.make_room(sk.una, nxt, count)
+    columns.make_room(sk, count)
     # The pacer never sends before the first ACK of a train.
-    rows = np.repeat(np.arange(k - 1), acks.nxt[1:k] - acks.nxt[: k - 1])
-    a, b = nxt - packets.base, nxt - packets.base + count
+    if columns.by_rows:
+        columns.stamp_paced(sk, acks.nxt[:k], sent_ns)
+        return
+    packets = sk.packets
+    rows = np.arange(k - 1).repeat(acks.nxt[1:k] - acks.nxt[: k - 1])
+    a, b = sk.nxt - packets.base, sk.nxt - packets.base + count
     np.floor_divide(sent_ns, 1000, out=packets.tx_us_np[a:b])
-    packets.delivered_us_np[a:b] = columns.t_us[rows]
-    packets.delivered_np[a:b] = acks.delivered[rows]
-    packets.first_tx_us_np[a:b] = columns.last_tx[rows]
-    packets.flags_np[a:b] = 0
+    columns.t_us.take(rows, out=packets.delivered_us_np[a:b], mode="clip")
+    acks.delivered.take(rows, out=packets.delivered_np[a:b], mode="clip")
+    columns.last_tx.take(rows, out=packets.first_tx_us_np[a:b], mode="clip")
 
 
 def _validate_window(sk: TcpSock, acks: RateTrain, k: int) -> None:
     """Note how much of the window was used, as `write_xmit` does at each departure: the window is
     never the limit here (``tcp_cwnd_validate``)."""
-    sends = np.flatnonzero(acks.nxt[1:k] > acks.nxt[: k - 1])  # the ACKs after which packets leave
+    sends = (acks.nxt[1:k] > acks.nxt[: k - 1]).nonzero()[0]  # after these ACKs packets leave
     if not len(sends):
         return
     una, nxt = acks.una[sends], acks.nxt[sends + 1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["pacing_due", "pacing_rate", "update_pacing_rate"]
+__all__ = ["pacing_due", "pacing_rate", "pacing_rates", "update_pacing_rate"]
 
 US_PER_S = 1_000_000
 UNIT = US_PER_S // 100 << 3  # srtt_us is kept << 3, the ratios are per cent
@@ -26,6 +28,25 @@ def pacing_rate(sk: TcpSock, cwnd: int, packets_out: int, srtt_us: int) -> int:
 
 def _rate_of_many(sk: TcpSock, ratio: int, packets: int, srtt_us: int) -> int:
     return min(sk.mss_cache * UNIT * ratio * packets // (srtt_us or 1), sk.max_pacing_rate)
+
+
+def pacing_rates(
+    sk: TcpSock,
+    ssthresh: int,
+    cwnds: Iterable[int],
+    packets_out: Iterable[int],
+    srtts_us: Iterable[int],
+) -> list[int]:
+    """Return `pacing_rate` for columns of windows, packets in flight and smoothed RTTs, none of
+    them 0, with another ``ssthresh``."""
+    unit = sk.mss_cache * (US_PER_S // 100 << 3)
+    starting, avoiding = unit * sk.host.pacing_ss_ratio, unit * sk.host.pacing_ca_ratio
+    half, most = ssthresh >> 1, sk.max_pacing_rate
+    rates = []
+    for cwnd, out, srtt_us in zip(cwnds, packets_out, srtts_us, strict=True):
+        rate = (starting if cwnd < half else avoiding) * (cwnd if cwnd > out else out) // srtt_us
+        rates.append(rate if rate < most else most)
+    return rates
 
 
 def update_pacing_rate(sk: TcpSock) -> None:

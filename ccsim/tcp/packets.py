@@ -29,8 +29,8 @@ class PacketColumns:
 
     ``tx_us`` time of the latest transmission [us]; ``delivered``, ``delivered_us``, ``first_tx_us``
     the stamps that a rate sample needs (``tx.delivered``, ``tx.delivered_mstamp``,
-    ``tx.first_tx_mstamp``); ``flags`` the marks above. ``*_np`` are NumPy views of the same memory,
-    ``flags_bytes`` the flags as bytes.
+    ``tx.first_tx_mstamp``); ``flags`` the marks above, none beyond the last packet sent. ``*_np``
+    are NumPy views of the same memory, ``flags_bytes`` the flags as bytes.
     """
 
     __slots__ = (

@@ -7,10 +7,10 @@ within one microsecond, the state becomes a function of the latest few.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ccsim.tcp.rtt import end_of_round
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["fold_rounds", "fold_samples"]
+__all__ = ["Samples", "as_folded", "fold_rounds", "fold_samples"]
 
 Column = NDArray[np.int64]
 
@@ -29,58 +29,70 @@ BLOCK = 1 << BLOCK_SHIFT
 
 
 def fold_rounds(
-    sk: TcpSock, una: Column, rtt: Column, nxt_at: Callable[[int], int], stops: Sequence[int]
+    sk: TcpSock, una: Column, samples: Samples, nxt: Column, stops: Sequence[int]
 ) -> list[int]:
-    """Fold the samples ``rtt`` [us], none below 1, of ACKs that acknowledge ``una`` packets, with
-    the ends of rounds between them; return ``srtt_us`` after each of the ACKs ``stops`` (ascending
-    rows, which may repeat).
+    """Fold the RTT samples of ACKs that acknowledge ``una`` packets, with the ends of rounds
+    between them; return ``srtt_us`` after each of the ACKs ``stops`` (ascending rows, which may
+    repeat). There may be more samples than ACKs.
 
-    ``nxt_at(row)`` is the next packet number when an ACK arrives.
+    ``nxt`` is the next packet number when each ACK arrives.
     """
-    n = len(rtt)
-    samples = _as_folded(rtt)
+    n = len(una)
     numbers = memoryview(una)
     found: list[int] = []
-    waiting = done = 0
+    done = 0
     while done < n:
-        round_end = bisect_right(numbers, sk.rtt_nxt)  # the first ACK beyond the round
-        end = min(n, round_end + 1)
-        while waiting < len(stops) and stops[waiting] < end:
-            row = stops[waiting] + 1
-            if row > done:
-                samples.fold(sk, done, row)
-                done = row
-            found.append(sk.srtt_us)
-            waiting += 1
-        if end > done:
-            samples.fold(sk, done, end)
-            done = end
-        if round_end < n:
-            end_of_round(sk, nxt_at(round_end))
+        round_end = bisect_right(numbers, sk.rtt_nxt, done)  # the first ACK beyond the round
+        if round_end >= n:
+            samples.fold(sk, done, n, stops, found)
+            break
+        samples.fold(sk, done, round_end + 1, stops, found)
+        done = round_end + 1
+        end_of_round(sk, int(nxt[round_end]))
     return found
 
 
 def fold_samples(sk: TcpSock, rtt: Column, stops: Sequence[int] = ()) -> list[int]:
     """Fold the samples ``rtt`` [us], none below 1, without ending a round; return ``srtt_us`` after
     each of the samples ``stops`` (ascending rows, which may repeat)."""
-    samples = _as_folded(rtt)
     found: list[int] = []
-    done = 0
-    for stop in (*stops, len(rtt) - 1):
-        if stop >= done:
-            samples.fold(sk, done, stop + 1)
-            done = stop + 1
-        found.append(sk.srtt_us)
-    return found[:-1]
+    as_folded(rtt).fold(sk, 0, len(rtt), stops, found)
+    return found
 
 
-class _Samples(Protocol):
-    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+class Samples(ABC):
+    """RTT samples that are folded in order; ``most`` is the largest [us]."""
+
+    __slots__ = ("most",)
+
+    most: int
+
+    def fold(
+        self, sk: TcpSock, start: int, stop: int, asked: Sequence[int], found: list[int]
+    ) -> None:
+        """Fold the samples from ``start``, where the last call stopped, to before ``stop``.
+
+        Of the samples ``asked``, those after which ``srtt_us`` has been ``found`` are done with;
+        add it for the others among those folded.
+        """
+        for row in asked[len(found) :]:
+            if row >= stop:
+                break
+            if row >= start:
+                self.fold_part(sk, start, row + 1)
+                start = row + 1
+            found.append(sk.srtt_us)
+        if start < stop:
+            self.fold_part(sk, start, stop)
+
+    @abstractmethod
+    def fold_part(self, sk: TcpSock, start: int, stop: int) -> None:
         """Fold the samples from ``start``, where the last call stopped, to before ``stop``."""
 
 
-def _as_folded(rtt: Column) -> _Samples:
-    """Return the samples in the form in which they are folded fastest."""
+def as_folded(rtt: Column) -> Samples:
+    """Return the samples ``rtt`` [us], none below 1, in the form in which they are folded
+    fastest."""
     n = len(rtt)
     if n <= RUNS_FROM:
         return _Each(rtt)
@@ -90,15 +102,16 @@ def _as_folded(rtt: Column) -> _Samples:
     return _Blocks(rtt) if n >= BLOCKS_FROM else _Each(rtt)
 
 
-class _Each:
+class _Each(Samples):
     """Samples one by one."""
 
     __slots__ = ("samples",)
 
     def __init__(self, rtt: Column) -> None:
         self.samples: list[int] = rtt.tolist()
+        self.most = int(np.maximum.reduce(rtt))
 
-    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+    def fold_part(self, sk: TcpSock, start: int, stop: int) -> None:
         _fold_each(sk, self.samples[start:stop])
 
 
@@ -121,39 +134,46 @@ def _fold_each(sk: TcpSock, samples: list[int]) -> None:
         sk.rttvar_us = mdev_max
 
 
-class _Runs:
+class _Runs(Samples):
     """Runs of equal samples: once the state has come to rest nothing changes before the next."""
 
-    __slots__ = ("at", "ends", "still_until", "values")
+    __slots__ = ("at", "ends", "values")
 
     def __init__(self, rtt: Column, changes: Column) -> None:
         self.ends: list[int] = [*(changes + 1).tolist(), len(rtt)]
         self.values: list[int] = [*rtt[changes].tolist(), int(rtt[-1])]
-        self.at = self.still_until = 0
+        self.most = max(self.values)
+        self.at = 0  # the run that comes next
 
-    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+    def fold(
+        self, sk: TcpSock, start: int, stop: int, asked: Sequence[int], found: list[int]
+    ) -> None:
         srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
-        if stop <= self.still_until and mdev <= mdev_max:
-            return
-        at = self.at
+        next_asked = asked[len(found)] if len(found) < len(asked) else stop
         while start < stop:
-            sample, end = self.values[at], self.ends[at]
-            rest, mdev_rest, most, steps = _come_to_rest(srtt - (sample << 3), mdev)
+            level, end = self.values[self.at] << 3, self.ends[self.at]
+            excess = srtt - level
+            rest, mdev_rest, most, steps = _come_to_rest(excess, mdev)
             if end <= stop:
-                at += 1
-            length = min(end, stop) - start
-            if steps > length:
-                rest, mdev_rest, most = _steps(srtt - (sample << 3), mdev, length)
+                self.at += 1
             else:
-                self.still_until = end
-            srtt, mdev = rest + (sample << 3), mdev_rest
+                end = stop
+            while next_asked < end:
+                count = next_asked + 1 - start
+                found.append(level + (rest if count >= steps else _steps(excess, mdev, count)[0]))
+                next_asked = asked[len(found)] if len(found) < len(asked) else stop
+            if steps > end - start:
+                rest, mdev_rest, most = _steps(excess, mdev, end - start)
+            srtt, mdev = level + rest, mdev_rest
             if most > mdev_max:
                 mdev_max = most
-            start += length
-        self.at = at
+            start = end
         sk.srtt_us, sk.mdev_us, sk.mdev_max_us = srtt, mdev, mdev_max
         if mdev_max > sk.rttvar_us:
             sk.rttvar_us = mdev_max
+
+    def fold_part(self, sk: TcpSock, start: int, stop: int) -> None:
+        self.fold(sk, start, stop, (), [])
 
 
 @lru_cache(maxsize=1 << 14)
@@ -192,7 +212,7 @@ def _steps(excess: int, mdev: int, count: int) -> tuple[int, int, int]:
     return excess, mdev, most
 
 
-class _Blocks:
+class _Blocks(Samples):
     """Samples that waver: a block of them within one microsecond is skipped once the state is at
     rest between them.
 
@@ -208,8 +228,10 @@ class _Blocks:
         self.low: list[int] = whole.min(axis=1).tolist()
         self.high: list[int] = whole.max(axis=1).tolist()
         self.samples = memoryview(rtt)
+        rest = len(whole) << BLOCK_SHIFT
+        self.most = max(*self.high, *self.samples[rest:])
 
-    def fold(self, sk: TcpSock, start: int, stop: int) -> None:
+    def fold_part(self, sk: TcpSock, start: int, stop: int) -> None:
         while start < stop:
             end = min((start | (BLOCK - 1)) + 1, stop)
             if end - start == BLOCK:

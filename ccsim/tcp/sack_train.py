@@ -165,7 +165,8 @@ def _rtt_and_samples(
     sk: TcpSock, t: Column, rtt: Column, leaves: Column, sample_times: list[int]
 ) -> list[SenderSample]:
     """Fold the RTT samples and return the state at the recording instants before the last ACK."""
-    wanted, stops = rows_before(t, sample_times)
+    wanted, latest = rows_before(t, sample_times)
+    stops = latest.tolist()
     srtts = fold_samples(sk, rtt, stops)
     flight, out, ssthresh = in_flight(sk), sk.nxt - sk.una, sk.snd_ssthresh
     taken: list[SenderSample] = []
@@ -188,7 +189,6 @@ def _stamp(sk: TcpSock, row: int, t_us: Column, tx: Column, leaves: Column) -> N
     packets.delivered_us_np[a : a + sent] = sent_us
     packets.delivered_np[a : a + sent] = leaves + (sk.delivered + 1)
     packets.first_tx_us_np[a : a + sent] = tx[leaves]
-    packets.flags_np[a : a + sent] = 0
 
 
 def _settle(sk: TcpSock, t: Column, tx: Column, leaves: Column, end: int) -> None:

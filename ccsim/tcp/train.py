@@ -7,22 +7,26 @@ limited by the window alone, no pacing, no timer that fires. Everything else run
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
+from functools import partial
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.compiled import in_use
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.kernel.train import AckTrain
 from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR
 from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import schedule_loss_probe
-from ccsim.tcp.pacing import pacing_rate
+from ccsim.tcp.pacing import pacing_rate, pacing_rates
 from ccsim.tcp.packets import PacketColumns
 from ccsim.tcp.rtt import set_rto
-from ccsim.tcp.rtt_train import fold_rounds
+from ccsim.tcp.rtt_train import as_folded, fold_rounds
 from ccsim.tcp.sock import TcpSock
+from ccsim.tcp.train_loops import COLUMNS, RATES, fold_each, rates, read, stamp
 
 __all__ = [
     "AckColumns",
@@ -30,13 +34,17 @@ __all__ = [
     "TrainOutcome",
     "ack_train",
     "in_plain_order",
+    "leave_as_last_ack",
     "may_take_train",
+    "next_numbers",
     "rows_before",
+    "rtt_and_samples",
     "timers_keep_still",
     "unmarked",
 ]
 
 Column = NDArray[np.int64]
+BY_ROWS = in_use()
 SenderSample = tuple[int, int, int, int, int, int, int, int]
 """(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets
 acknowledged in order, packets delivered)."""
@@ -55,26 +63,106 @@ class TrainOutcome:
 
 
 class AckColumns:
-    """What plain ACKs at ``t`` [ns] that acknowledge ``una`` packets bring, one row each: RTT of
-    their first packet, of their last [us], when that was sent, its row among the packets, and how
-    many are newly acknowledged."""
+    """What plain ACKs at ``t`` [ns] that acknowledge ``una`` packets bring, one row each: when they
+    come [us], how many packets they newly acknowledge, when the last of them was sent [us], its row
+    among the packets, and its RTT [us]; the least and most of them, with the RTT of the first."""
 
-    __slots__ = ("acked", "ca_rtt", "last_rows", "last_tx", "rtt", "t", "t_us", "una")
+    __slots__ = (
+        *("_columns", "_rtt", "acked", "by_rows", "ca_rtt", "last_rows", "last_tx"),
+        *("least_acked", "least_rtt", "most_acked", "most_rtt", "t", "t_us", "una"),
+    )
+
+    last_rows: Column | slice
 
     def __init__(self, sk: TcpSock, t: Column, una: Column) -> None:
-        packets = sk.packets
         self.t, self.una = t, una
-        self.t_us = t_us = t // 1000
-        self.last_rows = una - (packets.base + 1)
-        self.last_tx = last_tx = packets.tx_us_np[self.last_rows]
-        first_tx = np.empty_like(last_tx)
-        first_tx[0] = packets.tx_us_np[sk.una - packets.base]
-        first_tx[1:] = packets.tx_us_np[self.last_rows[:-1] + 1]
-        self.rtt = t_us - first_tx
-        self.ca_rtt = t_us - last_tx
-        self.acked = acked = np.empty_like(una)
-        acked[0] = una[0] - sk.una
+        self.by_rows = BY_ROWS
+        if self.by_rows:
+            self._read(sk.packets, sk.una)
+        else:
+            self._gather(sk.packets, sk.una)
+
+    def _read(self, packets: PacketColumns, before: int) -> None:
+        self._columns = columns = np.empty((COLUMNS, len(self.t)), dtype=np.int64)
+        self.t_us, self.acked, self.last_tx, self.ca_rtt, _ = columns
+        found = read(packets, before, self.t, self.una, columns)
+        self.least_acked, self.most_acked, self.least_rtt, self.most_rtt = found
+        self.last_rows = self.una - (packets.base + 1)
+
+    def _gather(self, packets: PacketColumns, before: int) -> None:
+        una, n = self.una, len(self.t)
+        self.t_us = t_us = self.t // 1000
+        self.acked = acked = np.empty(n, dtype=np.int64)
+        acked[0] = una[0] - before
         np.subtract(una[1:], una[:-1], out=acked[1:])
+        self.most_acked = each = int(np.maximum.reduce(acked))
+        row, tx_us = before - packets.base, packets.tx_us_np
+        first_tx: Column
+        if each > 0 and each * n == int(una[-1]) - before:  # none acknowledges fewer
+            self.least_acked = each
+            end = row + each * n
+            self.last_rows = slice(row + each - 1, end, each)
+            first_tx = tx_us[row:end:each]
+            self.last_tx = tx_us[self.last_rows]
+        else:
+            self.least_acked = int(np.minimum.reduce(acked))
+            self.last_rows = rows = una - (packets.base + 1)
+            self.last_tx = tx_us[rows]
+            first_tx = np.empty(n, dtype=np.int64)
+            first_tx[0] = tx_us[row]
+            first_tx[1:] = tx_us[rows[:-1] + 1]
+        self.ca_rtt = t_us - self.last_tx
+        self.least_rtt = int(np.minimum.reduce(self.ca_rtt))
+        self._rtt = as_folded(t_us - first_tx)
+        self.most_rtt = self._rtt.most
+
+    def fold(self, sk: TcpSock, k: int, nxt: Column, stops: list[int]) -> list[int]:
+        """Fold the RTTs of the first ``k`` ACKs, as `fold_rounds`."""
+        una = self.una[:k]
+        if self.by_rows:
+            return fold_each(sk, una, self._columns, nxt, stops)
+        return fold_rounds(sk, una, self._rtt, nxt, stops)
+
+    def make_room(self, sk: TcpSock, count: int) -> None:
+        """Make sure that the next ``count`` packets have rows."""
+        packets = sk.packets
+        if sk.nxt + count - packets.base > packets.capacity:
+            self.last_tx = self.last_tx.copy()  # it may be a view of what moves
+            packets.make_room(sk.una, sk.nxt, count)
+
+    def send(self, sk: TcpSock, nxt: Column) -> Column:
+        """Stamp the packets that each ACK lets out, up to ``nxt[k + 1]`` those of ACK ``k``; return
+        when they leave [ns]."""
+        self.make_room(sk, int(nxt[-1]) - sk.nxt)
+        packets, not_acked = sk.packets, sk.delivered - sk.una
+        a, b = int(nxt[0]) - packets.base, int(nxt[-1]) - packets.base
+        if self.by_rows:
+            sent_ns = np.empty(b - a, dtype=np.int64)
+            columns = self._columns
+            stamp(packets, nxt, self.una, columns, not_acked, self.t, sent_ns, False)
+            return sent_ns
+        rows = np.arange(len(nxt) - 1).repeat(nxt[1:] - nxt[:-1])
+        sent_us = packets.tx_us_np[a:b]
+        self.t_us.take(rows, out=sent_us, mode="clip")
+        packets.delivered_us_np[a:b] = sent_us
+        delivered = packets.delivered_np[a:b]
+        self.una.take(rows, out=delivered, mode="clip")
+        delivered += not_acked
+        self.last_tx.take(rows, out=packets.first_tx_us_np[a:b], mode="clip")
+        return self.t[rows]
+
+    def stamp_paced(self, sk: TcpSock, nxt: Column, sent_ns: Column) -> None:
+        """Stamp in a loop the packets that leave at ``sent_ns`` [ns], up to ``nxt[k + 1]`` of them
+        after ACK ``k``."""
+        not_acked = sk.delivered - sk.una
+        stamp(sk.packets, nxt, self.una, self._columns, not_acked, self.t, sent_ns, True)
+
+    def rates(self, sk: TcpSock) -> tuple[Column, Column, Column, Column]:
+        """Return in a loop the columns of the ACKs' rate samples, as `train_loops.rates`."""
+        found = np.empty((RATES, len(self.t)), dtype=np.int64)
+        rates(sk, self.una, self._columns, found)
+        delivered, prior_delivered, interval, prior_us = found
+        return delivered, prior_delivered, interval, prior_us
 
 
 def may_take_train(sk: TcpSock) -> bool:
@@ -116,11 +204,10 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     if not _has_room(sk, una) or not unmarked(sk.packets, sk.una, int(una[-1]), MARKED):
         return None
     columns = AckColumns(sk, t, una)
-    acked, least_rtt = columns.acked, int(columns.ca_rtt.min())
     # Something stays in flight at every ACK, as the window never falls within a train.
-    if int(acked.min()) < 1 or int(acked.max()) + 2 > sk.snd_cwnd:
+    if columns.least_acked < 1 or columns.most_acked + 2 > sk.snd_cwnd:
         return None
-    if least_rtt < 1 or not timers_keep_still(sk, columns, least_rtt):
+    if columns.least_rtt < 1 or not timers_keep_still(sk, columns):
         return None
     sk.set_clock(int(t[0]))
     acks = _ack_train(sk, columns)
@@ -130,15 +217,22 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
     k = train(sk, acks)
     if not k:
         return None
-    nxt = np.maximum.accumulate(una[:k] + acks.cwnd[:k])
-    if int(nxt[0]) < sk.nxt:
-        np.maximum(nxt, sk.nxt, out=nxt)
+    nxt = next_numbers(sk, una[:k], acks.cwnd[:k])
     samples = rtt_and_samples(sk, columns, k, acks.cwnd, nxt, ssthresh, sample_times)
-    if least_rtt < sk.rtt_min_us:
+    if columns.least_rtt < sk.rtt_min_us:
         sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
-    sent_ns = send_train(sk, columns, k, nxt)
+    sent_ns = columns.send(sk, nxt)
     leave_as_last_ack(sk, columns, k, nxt)
     return TrainOutcome(k, sent_ns, samples)
+
+
+def next_numbers(sk: TcpSock, una: Column, cwnd: Column) -> Column:
+    """Return the next packet number before the first of some ACKs, and after each of them, where
+    the windows ``cwnd`` are the only limit."""
+    nxt = np.empty(len(una) + 1, dtype=np.int64)
+    nxt[0] = sk.nxt
+    np.add(una, cwnd, out=nxt[1:])
+    return np.maximum.accumulate(nxt, out=nxt)
 
 
 def _has_room(sk: TcpSock, una: Column) -> bool:
@@ -155,19 +249,25 @@ def _has_room(sk: TcpSock, una: Column) -> bool:
 
 def _ack_train(sk: TcpSock, columns: AckColumns) -> AckTrain:
     """Return the ACKs as the algorithm's ``train`` hook receives them."""
-    host, una, packets = sk.host, columns.una, sk.packets
-    before = sk.delivered - sk.una
+    host = sk.host
     return AckTrain(
         columns.t,
-        una,
+        columns.una,
         columns.acked,
         columns.ca_rtt,
         snd_nxt=sk.nxt,
         mss=sk.mss_cache,
         jiffies0_ns=host.jiffies0_ns,
         jiffy_ns=host.jiffy_ns,
-        in_flight=lambda: sk.mss_cache * (before + una - packets.delivered_np[columns.last_rows]),
+        in_flight=partial(_in_flight, sk, columns),
     )
+
+
+def _in_flight(sk: TcpSock, columns: AckColumns) -> Column:
+    """Return the bytes in flight when the newest packet of each ACK was sent, before the train."""
+    delivered: Column = columns.una + (sk.delivered - sk.una)
+    delivered -= sk.packets.delivered_np[columns.last_rows]
+    return delivered * sk.mss_cache
 
 
 def unmarked(packets: PacketColumns, start: int, end: int, marks: int) -> bool:
@@ -176,15 +276,15 @@ def unmarked(packets: PacketColumns, start: int, end: int, marks: int) -> bool:
     return packets.flags_bytes.count(0, a, b) == b - a or not (packets.flags_np[a:b] & marks).any()
 
 
-def timers_keep_still(sk: TcpSock, columns: AckColumns, least_rtt: int) -> bool:
+def timers_keep_still(sk: TcpSock, columns: AckColumns) -> bool:
     """Report whether no timer can fire between these ACKs, from bounds that hold whatever the
-    smoothed RTT becomes; no sample is below ``least_rtt`` [us]."""
+    smoothed RTT becomes."""
     t = columns.t
     start, end = int(t[0]), int(t[-1])
     if sk.timer_ns < start:
         return False
-    low = min(sk.srtt_us >> 3, least_rtt)
-    left = low + sk.host.rto_min_us - int(columns.rtt.max())
+    low = min(sk.srtt_us >> 3, columns.least_rtt)
+    left = low + sk.host.rto_min_us - columns.most_rtt
     gap_us = (end - start) // 1000 + 1  # none is longer than all together
     if gap_us <= 2 * low + TIMEOUT_MIN_US and 2 * gap_us < left:
         return True
@@ -192,12 +292,11 @@ def timers_keep_still(sk: TcpSock, columns: AckColumns, least_rtt: int) -> bool:
     return gap_us <= 2 * low + TIMEOUT_MIN_US and 2 * gap_us < left
 
 
-def rows_before(t: Column, sample_times: list[int]) -> tuple[list[int], list[int]]:
+def rows_before(t: Column, sample_times: list[int]) -> tuple[list[int], Column]:
     """Return the recording instants before the last of the times ``t`` [ns], and which row each
     finds as the latest."""
-    times = memoryview(t)
-    wanted = sample_times[: bisect_left(sample_times, times[-1])]
-    return wanted, [bisect_right(times, s) - 1 for s in wanted]
+    wanted = sample_times[: bisect_left(sample_times, int(t[-1]))]
+    return wanted, t.searchsorted(wanted, "right") - 1
 
 
 def rtt_and_samples(
@@ -210,45 +309,21 @@ def rtt_and_samples(
     sample_times: list[int],
 ) -> list[SenderSample]:
     """Fold the RTT samples and return the state at the recording instants before the last ACK."""
-    wanted, stops = rows_before(columns.t[:k], sample_times)
-    numbers, windows, sent = memoryview(columns.una), memoryview(cwnd), memoryview(nxt)
-    una, nxt0 = columns.una[:k], sk.nxt
-    srtts = fold_rounds(sk, una, columns.rtt[:k], lambda row: sent[row - 1] if row else nxt0, stops)
-    taken: list[SenderSample] = []
+    una = columns.una
+    wanted, latest = rows_before(columns.t[:k], sample_times)
+    srtts = columns.fold(sk, k, nxt, latest.tolist())
+    if not wanted:
+        return []
+    acked, windows = una[latest].tolist(), cwnd[latest].tolist()
+    before, after = nxt[latest].tolist(), nxt[latest + 1].tolist()
+    rates = pacing_rates(sk, ssthresh, windows, map(sub, before, acked), srtts)
     delivered0 = sk.delivered - sk.una
-    final_ssthresh, sk.snd_ssthresh = sk.snd_ssthresh, ssthresh
-    for s, row, srtt in zip(wanted, stops, srtts, strict=True):
-        ack, window = numbers[row], windows[row]
-        before = sent[row - 1] if row else nxt0
-        rate = pacing_rate(sk, window, before - ack, srtt)
-        taken.append((s, window, ssthresh, srtt, sent[row] - ack, rate, ack, delivered0 + ack))
-    sk.snd_ssthresh = final_ssthresh
-    return taken
-
-
-def send_train(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> Column:
-    """Stamp the packets that each ACK lets out; return when each leaves [ns]."""
-    packets = sk.packets
-    nxt0, end = sk.nxt, int(nxt[-1])
-    count = end - nxt0
-    if not count:
-        return np.empty(0, dtype=np.int64)
-    if end - packets.base > packets.capacity:
-        packets.make_room(sk.una, nxt0, count)
-    new = np.empty_like(nxt)
-    new[0] = nxt[0] - nxt0
-    np.subtract(nxt[1:], nxt[:-1], out=new[1:])
-    rows = np.arange(k).repeat(new)
-    part = slice(nxt0 - packets.base, end - packets.base)
-    sent_us = packets.tx_us_np[part]
-    columns.t_us.take(rows, out=sent_us, mode="clip")
-    packets.delivered_us_np[part] = sent_us
-    delivered = packets.delivered_np[part]
-    columns.una.take(rows, out=delivered, mode="clip")
-    delivered += sk.delivered - sk.una
-    columns.last_tx.take(rows, out=packets.first_tx_us_np[part], mode="clip")
-    packets.flags_np[part] = 0
-    return columns.t.take(rows, mode="clip")
+    return [
+        (t, window, ssthresh, srtt, out - ack, rate, ack, delivered0 + ack)
+        for t, window, srtt, out, rate, ack in zip(
+            wanted, windows, srtts, after, rates, acked, strict=True
+        )
+    ]
 
 
 def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> None:
@@ -256,8 +331,7 @@ def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> 
     last_ns = int(columns.t[k - 1])
     now_us = last_ns // 1000
     ack = int(columns.una[k - 1])
-    nxt_before = int(nxt[k - 2]) if k > 1 else sk.nxt
-    nxt_after = int(nxt[k - 1])
+    nxt_before, nxt_after = int(nxt[k - 1]), int(nxt[k])
     sent = nxt_after - sk.nxt
     sk.delivered += ack - sk.una
     sk.delivered_mstamp = now_us
@@ -271,7 +345,9 @@ def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> 
     set_rto(sk)
     sk.backoff = 0
     if sent:
-        row = bisect_left(memoryview(nxt), nxt_after)  # the last ACK that let something out
+        row = k - 1  # the last ACK that let something out
+        if nxt_after == nxt_before:
+            row = bisect_left(memoryview(nxt), nxt_after) - 1
         sk.lsnd_ns = sk.tcp_wstamp_ns = int(columns.t[row])
         sk.data_segs_out += sent
     sk.set_clock(last_ns)

@@ -10,9 +10,10 @@ every window: sent = delivered + dropped + under way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from ccsim.sim import fuzz, simulate
 from ccsim.sim.fuzz import check, difference, shrink
 from ccsim.sim.fuzz_scenarios import Example, RandomDraw, complete, make_example, to_yaml
 from ccsim.sim.world import World
+from ccsim.tcp import paced_train, train, train_loops
 from tests.sim.directed import DIRECTED
 from tests.sim.sim_rig import MS, S, plant, resolved, run, template
 
@@ -69,6 +71,57 @@ def test_the_fuzz_finds_no_difference_in_its_own_examples(first: int) -> None:
     report = fuzz.fuzz(first, template(), examples=24)
     assert report.failure is None, report.failure
     assert report.examples == 24
+
+
+def loop_over_acks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let trains loop over their ACKs, as they do once compiled; return the list of loops that they
+    enter."""
+    entered: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        loop = getattr(train_loops, name)
+
+        def count(*args: Any) -> Any:
+            entered.append(name)  # elements of a memoryview are integers of Python
+            return loop(*(memoryview(x) if isinstance(x, np.ndarray) else x for x in args))
+
+        return count
+
+    monkeypatch.setattr(train, "BY_ROWS", True)
+    for name in ("fold_each", "rates", "read", "stamp"):
+        monkeypatch.setattr(train, name, counted(name))
+    monkeypatch.setattr(paced_train, "note_use", counted("note_use"))
+    return entered
+
+
+LOOPED = (3, 12)  # examples with trains that the window limits, and with paced ones
+
+
+def test_the_fuzz_finds_no_difference_where_trains_loop_over_their_acks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered = loop_over_acks(monkeypatch)
+    for seed in LOOPED:
+        assert check(make_example(RandomDraw(seed)), template()) == ""
+    assert entered.count("fold_each") > entered.count("note_use") > 10
+
+
+@pytest.mark.parametrize(
+    ("loop", "old", "new"),
+    [
+        (train_loops.read, "now - tx_us[before - base]", "now - last_tx"),
+        (train_loops.fold_each, "una[k] > sk.rtt_nxt", "una[k] >= sk.rtt_nxt"),
+        (train_loops.stamp, "= now_us, columns[LAST_TX, k]", "= now_us, now_us"),
+        (train_loops.rates, "columns[T_US, k] - prior_us", "0"),
+        (train_loops.note_use, "noted, most = end,", "noted, most = una[k],"),
+    ],
+)
+def test_the_fuzz_finds_a_bug_in(
+    loop: Callable[..., Any], old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, loop, old, new)
+    loop_over_acks(monkeypatch)
+    assert any(check(make_example(RandomDraw(seed)), template()) for seed in LOOPED)
 
 
 # --- directed examples, for what random ones rarely meet ---

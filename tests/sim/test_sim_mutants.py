@@ -123,15 +123,15 @@ MUTANTS = (
     Mutant(
         "a constant run of RTT samples always comes to rest",
         rtt_train._Runs.fold,
-        "if steps > length:",
+        "if steps > end - start:",
         "if False:",
         seeds=(3,),
     ),
     Mutant(
         "a round of RTT samples ends one ACK early in a train",
-        train.fold_rounds,
-        "bisect_right(numbers, sk.rtt_nxt)",
-        "bisect_right(numbers, sk.rtt_nxt - 1)",
+        rtt_train.fold_rounds,
+        "bisect_right(numbers, sk.rtt_nxt, done)",
+        "bisect_right(numbers, sk.rtt_nxt - 1, done)",
         seeds=(3,),
     ),
     Mutant(
@@ -172,7 +172,7 @@ MUTANTS = (
     # --- trains of paced ACKs ---
     Mutant(
         "a rate sample counts the time of sending alone",
-        paced_train._rate_train,
+        paced_train._rates,
         "columns.t_us - prior_us",
         "columns.last_tx - packets.first_tx_us_np[rows]",
         seeds=(12,),
@@ -180,8 +180,8 @@ MUTANTS = (
     Mutant(
         "paced packets are stamped with the ACK in place of what it acknowledges",
         paced_train._stamp,
-        "columns.last_tx[rows]",
-        "columns.t_us[rows]",
+        "columns.last_tx.take",
+        "columns.t_us.take",
         seeds=(12,),
     ),
     Mutant(

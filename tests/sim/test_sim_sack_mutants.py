@@ -90,16 +90,16 @@ MUTANTS = (
     ),
     (
         "the RTT at a recording instant is folded twice amid SACKs",
-        rtt_train.fold_samples,
-        "done = stop + 1",
-        "done = stop",
+        rtt_train.Samples.fold,
+        "start = row + 1",
+        "start = row",
         "the SACKs of a CUBIC flow's recoveries",
     ),
     (
         "the RTT at a recording instant is seen before it is folded",
-        rtt_train.fold_samples,
-        "samples.fold(sk, done, stop + 1)",
-        "samples.fold(sk, done, stop)",
+        rtt_train.Samples.fold,
+        "self.fold_part(sk, start, row + 1)",
+        "self.fold_part(sk, start, row)",
         "the SACKs of two flows' recoveries",
     ),
     (

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from ccsim.tcp import rtt_train
 from ccsim.tcp.host import Host
 from ccsim.tcp.rtt import rtt_estimator
-from ccsim.tcp.rtt_train import BLOCK, fold_rounds, fold_samples
+from ccsim.tcp.rtt_train import BLOCK, as_folded, fold_rounds, fold_samples
 from ccsim.tcp.sender import Sender
+from ccsim.tcp.train_loops import COLUMNS, fold_each
 
 runs = st.lists(
     st.tuples(st.integers(1, 400_000), st.integers(1, 70)).map(lambda run: [run[0]] * run[1]),
@@ -46,8 +47,8 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
     values: list[int], first: int | None, rto_min_us: int, asked: list[float], window: int
 ) -> None:
     stops = sorted(int(part * len(values)) for part in asked)
-    one, other = (Sender(Host(rto_min_us=rto_min_us)) for _ in "ab")
-    for sk in (one, other):
+    one, other, third = (Sender(Host(rto_min_us=rto_min_us)) for _ in "abc")
+    for sk in (one, other, third):
         rtt_estimator(sk, values[0] if first is None else first)
         sk.nxt = sk.rtt_nxt = window // 2
     una = 2 * np.arange(1, len(values) + 1)
@@ -56,16 +57,20 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
         one.una, one.nxt = number, number + window
         rtt_estimator(one, value)
         passed.append(one.srtt_us)
-    found = fold_rounds(other, una, np.array(values), (una + window).item, stops)
+    found = fold_rounds(other, una, as_folded(np.array(values)), una + window, stops)
     assert found == [passed[stop] for stop in stops]
+    columns = np.array([values] * COLUMNS)  # the RTTs are a row of them
+    assert fold_each(third, una, columns, una + window, stops) == found
     for name in ("srtt_us", "mdev_us", "mdev_max_us", "rttvar_us", "rtt_nxt"):
         assert getattr(other, name) == getattr(one, name), name
+        assert getattr(third, name) == getattr(one, name), name
 
 
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [
-        (rtt_train._Runs.fold, "and mdev <= mdev_max", ""),
+        (rtt_train._Runs.fold, "if steps > end - start", "if False"),
+        (rtt_train._Runs.fold, "if count >= steps", "if count >= 4"),
         (rtt_train._come_to_rest, "next_excess == excess and", ""),
         (rtt_train._come_to_rest, "and next_mdev == mdev", ""),
         (rtt_train._Blocks._skip, "high[block] <= r + 1", "high[block] <= r + 2"),
@@ -118,5 +123,5 @@ def test_samples_of_two_neighbouring_values_leave_what_the_latest_three_say(
 def test_a_deviation_above_three_falls_even_where_samples_are_equal() -> None:
     """9 loses its quarter, rounded down: 7, 6, 5, 4, 3; 3 has no quarter to lose."""
     sk = settled(8 * 50, 9)
-    rtt_train._Blocks(np.array([50] * 2 * BLOCK)).fold(sk, 0, 2 * BLOCK)
+    rtt_train._Blocks(np.array([50] * 2 * BLOCK)).fold_part(sk, 0, 2 * BLOCK)
     assert (sk.srtt_us, sk.mdev_us) == (8 * 50, 3)

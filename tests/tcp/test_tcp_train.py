@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ccsim.tcp import train
 from ccsim.tcp.input import on_ack
-from ccsim.tcp.train import ack_train, may_take_train
+from ccsim.tcp.train import AckColumns, ack_train, may_take_train
 from tests.tcp.tcp_rig import MS, Clocked, connected
 
 SCRATCH = {
@@ -65,6 +67,7 @@ gaps = st.one_of(st.integers(1, 900_000), st.just(240_000), st.sampled_from([4 *
     acks=st.lists(st.tuples(gaps, st.sampled_from([1, 2, 2, 2])), min_size=2, max_size=80),
     delay_ms=st.sampled_from([0, 20, 45]),
     min_rto_us=st.sampled_from([200_000, 40_000]),
+    by_rows=st.booleans(),
 )
 def test_a_train_is_its_acks(
     congestion: str,
@@ -73,13 +76,15 @@ def test_a_train_is_its_acks(
     acks: list[tuple[int, int]],
     delay_ms: int,
     min_rto_us: int,
+    by_rows: bool,
 ) -> None:
     one, other = (busy(congestion, cwnd, ssthresh, min_rto_us) for _ in "ab")
     assert state(one) == state(other)
     assume(may_take_train(other))
     t = one.tcp_clock_cache + delay_ms * MS + np.cumsum([gap for gap, _ in acks])
     una = one.una + np.cumsum([acked for _, acked in acks])
-    outcome = ack_train(other, t, una, [])
+    with patch.object(train, "BY_ROWS", by_rows):
+        outcome = ack_train(other, t, una, [])
     assume(outcome is not None)
     assert outcome is not None
     for at, number in zip(t[: outcome.taken].tolist(), una[: outcome.taken].tolist(), strict=True):
@@ -110,6 +115,54 @@ def test_samples_between_acks_see_the_state_after_the_last_one_before_them() -> 
     ]
     assert got == expected
     assert [sample[0] for sample in outcome.samples] == instants
+
+
+def test_an_ack_that_brings_nothing_new_is_no_train() -> None:
+    sk = busy("reno", 60, None, 200_000)
+    t = sk.tcp_clock_cache + np.array([MS, 2 * MS])
+    for by_rows in (False, True):
+        with patch.object(train, "BY_ROWS", by_rows):
+            assert ack_train(sk, t, sk.una + np.array([2, 2]), []) is None
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_what_acks_bring_is_the_same_in_slices_and_row_by_row(step: int) -> None:
+    """As many packets by each ACK are read as a slice; one that acknowledges another number makes
+    all of them be looked up."""
+    sk = busy("reno", 60, None, 200_000)
+    una = sk.una + step * np.arange(1, 11)
+    t = sk.tcp_clock_cache + 40 * MS + np.arange(10)
+    regular, odd = AckColumns(sk, t, una), AckColumns(sk, t, una + (np.arange(10) == 9))
+    with patch.object(train, "BY_ROWS", True):
+        looped = AckColumns(sk, t, una + (np.arange(10) == 9))
+    assert isinstance(regular.last_rows, slice)
+    assert not isinstance(odd.last_rows, slice)
+    stamps = sk.packets.tx_us[sk.una - sk.packets.base :].tolist()
+    last = [stamps[step * k + step - 1] for k in range(10)]
+    assert regular.last_tx.tolist() == last
+    assert odd.last_tx.tolist() == [*last[:-1], stamps[10 * step]]
+    now_us = int(t[0]) // 1000
+    assert regular.least_rtt == now_us - last[9]
+    assert regular.most_rtt == odd.most_rtt == now_us - stamps[0]
+    for name in ("t_us", "acked", "ca_rtt", "last_rows", "last_tx"):
+        assert getattr(looped, name).tolist() == getattr(odd, name).tolist(), name
+    for name in ("least_acked", "most_acked", "least_rtt", "most_rtt"):
+        assert getattr(looped, name) == getattr(odd, name), name
+    assert (regular.least_acked, regular.most_acked) == (step, step)
+    assert (odd.least_acked, odd.most_acked) == (step, step + 1)
+
+
+def test_what_acks_bring_outlives_the_move_of_the_packets_rows() -> None:
+    sk = busy("reno", 60, 10, 200_000)
+    while sk.nxt - sk.packets.base < sk.packets.capacity - 20:
+        on_ack(sk, sk.tcp_clock_cache + MS, sk.una + 2, 0)
+    una = sk.una + 2 * np.arange(1, 11)
+    columns = AckColumns(sk, sk.tcp_clock_cache + 40 * MS + np.arange(10), una)
+    before, base, capacity = columns.last_tx.tolist(), sk.packets.base, sk.packets.capacity
+    columns.make_room(sk, 21)
+    assert (sk.packets.base > base, sk.packets.capacity) == (True, capacity)  # moved in place
+    sk.packets.tx_us_np[:] = 0
+    assert columns.last_tx.tolist() == before
 
 
 @pytest.mark.parametrize(
