@@ -32,15 +32,23 @@ def write_out(source: str, types: str) -> str:
     typed = dict(_TYPED.findall(types))
     lines = source.split("\n")
     for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef) and node.name in typed and node.decorator_list:
+        if isinstance(node, ast.ClassDef) and node.name in typed and _is_written_out(node):
             attributes = ", ".join(_PUBLIC.findall(typed[node.name])).split(", ")
             _write_class_out(lines, node, set(attributes) - {""})
     return "\n".join(lines)
 
 
-def _write_class_out(lines: list[str], node: ast.ClassDef, attributes: set[str]) -> None:
-    if [ast.unparse(decorator) for decorator in node.decorator_list] != ["dataclass(slots=True)"]:
+def _is_written_out(node: ast.ClassDef) -> bool:
+    """Tell a class to write out from one that Cython can decorate, a frozen one, or has not to."""
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    if decorators in ([], ["dataclass(frozen=True)"]):
+        return False
+    if decorators != ["dataclass(slots=True)"]:
         raise ValueError(f"class {node.name}: expected @dataclass(slots=True)")
+    return True
+
+
+def _write_class_out(lines: list[str], node: ast.ClassDef, attributes: set[str]) -> None:
     own = [_checked(node.name, one) for one in node.body[1:]]  # behind the docstring
     base = ast.unparse(node.bases[0]) if node.bases else "None"
     fields = ", ".join([base, *map(_field, own)])
