@@ -16,10 +16,11 @@ def add_parsers(verbs: Any) -> None:
     parser = verbs.add_parser(
         "compile",
         help="compile the scalar path (needs a C compiler)",
-        description="Compile the scalar path of the simulator to machine code, into the user's "
-        "cache. Results of algorithms that pass ccsim check have the same bytes, sooner. "
-        "CCSIM_PURE=1 in the environment runs without it; a change of the sources does, "
-        "too, until they are compiled again.",
+        description="Compile the scalar path of the simulator and the shipped algorithms to "
+        "machine code, into the user's cache. Results of algorithms that pass ccsim check have the "
+        "same bytes, sooner. CCSIM_PURE=1 in the environment runs without it; a change of the "
+        "sources does, too, until they are compiled again. An algorithm file of one's own, or a "
+        "shipped one that was edited, runs as it is.",
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--status", action="store_true", help="only say whether it is in use")

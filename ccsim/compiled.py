@@ -5,6 +5,9 @@ algorithms that keep the rules of ``ccsim check`` have the same bytes either way
 where they would fail: a C integer takes the whole part of a float, a compiled socket any attribute.
 What was compiled lies in the user's cache under a name made of the content of those files, so it is
 never used for other sources than its own.
+
+So are the shipped algorithms, each under a name made of its content: one that was edited since is
+loaded as it is, and so is every file of the user's.
 """
 
 from __future__ import annotations
