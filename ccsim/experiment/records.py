@@ -19,6 +19,7 @@ _METHODS = (
     "    def __init__(self, *values, **named): _records.initialise(self, values, named)",
     "    def __repr__(self): return _records.shown(self)",
     "    def __eq__(self, other): return _records.equal(self, other)",
+    "    def __reduce__(self): return _records.reduced(self)",
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import Field, fields, make_dataclass
 from typing import Any
 
-__all__ = ["PARAMS", "equal", "fields_of", "initialise", "shown"]
+__all__ = ["PARAMS", "equal", "fields_of", "initialise", "rebuilt", "reduced", "shown"]
 
 PARAMS = vars(make_dataclass("made", (), slots=True))["__dataclass_params__"]
 """What the decorator was told; those who derive a dataclass ask for it."""
@@ -54,3 +54,23 @@ def equal(a: Any, b: Any) -> Any:
         return NotImplemented
     names = [field.name for field in fields(a)]
     return [getattr(a, name) for name in names] == [getattr(b, name) for name in names]
+
+
+def reduced(record: Any) -> tuple[Any, ...]:
+    """Return what ``copy`` and ``pickle`` make another of, with what a class of Python that derives
+    from a compiled one has beside."""
+    values = dict(getattr(record, "__dict__", {}))
+    for kind in type(record).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(record, name):
+                values[name] = getattr(record, name)
+    return rebuilt, (type(record), values)
+
+
+def rebuilt(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Return a record of such a class with these attributes."""
+    record = kind.__new__(kind)
+    for name, value in values.items():
+        setattr(record, name, value)
+    return record

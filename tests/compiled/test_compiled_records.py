@@ -45,6 +45,7 @@ class Derived(Base):
     f: int = 0
     g: int = 0
     h: int = 0
+    i: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ cdef class Base:
     cdef public list log
 
 cdef class Derived(Base):
-    cdef public long long d, f, g, h
+    cdef public long long d, f, g, h, i
     cdef public tuple e
 """
 STEMS = [
@@ -105,9 +106,10 @@ def test_what_no_type_file_names_stays_as_it_is() -> None:
 def test_fields_defaults_repr_and_copies_are_the_dataclass_s(pair: tuple[Any, Any]) -> None:
     for module in pair:
         one = module.Derived(2, d=9)
-        assert repr(one) == ("Derived(a=2, b=3, c=False, log=[7], d=9, e=(0, 0), f=0, g=0, h=0)")
+        text = "Derived(a=2, b=3, c=False, log=[7], d=9, e=(0, 0), f=0, g=0, h=0, i=0)"
+        assert repr(one) == text
         names = [field.name for field in dataclasses.fields(one)]
-        assert names == ["a", "b", "c", "log", "d", "e", "f", "g", "h"]
+        assert names == ["a", "b", "c", "log", "d", "e", "f", "g", "h", "i"]
         assert dataclasses.asdict(one)["b"] == 3
         assert dataclasses.replace(one, d=5).d == 5
         assert dataclasses.is_dataclass(type(one))
@@ -116,7 +118,7 @@ def test_fields_defaults_repr_and_copies_are_the_dataclass_s(pair: tuple[Any, An
         assert other == one
         other.e = (1, 2)
         assert other != one
-        assert module.Derived.__slots__ == ("d", "e", "f", "g", "h")
+        assert module.Derived.__slots__ == ("d", "e", "f", "g", "h", "i")
 
 
 def test_only_the_same_class_is_equal(pair: tuple[Any, Any]) -> None:
@@ -127,7 +129,7 @@ def test_only_the_same_class_is_equal(pair: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "named"), [((), {"nobody": 1}), ((2,), {"a": 1}), ((0,) * 10, {})]
+    ("values", "named"), [((), {"nobody": 1}), ((2,), {"a": 1}), ((0,) * 11, {})]
 )
 def test_what_a_dataclass_refuses_is_refused(
     pair: tuple[Any, Any], values: tuple[int, ...], named: dict[str, int]
@@ -143,8 +145,20 @@ def test_a_user_may_derive_a_dataclass_from_it(pair: tuple[Any, Any]) -> None:
             "Mine", [("mine", int, 5)], bases=(module.Derived,), slots=True
         )
         assert mine.__slots__ == ("mine",)  # what is inherited lies in the base
-        assert repr(mine(a=8)).endswith("h=0, mine=5)")
+        assert repr(mine(a=8)).endswith("i=0, mine=5)")
         assert mine(a=8).a == 8
+        for other in (copy.copy(mine(a=8, mine=6)), copy.deepcopy(mine(a=8, mine=6))):
+            assert (other.a, other.log, other.mine) == (8, [7], 6)
+
+
+def test_a_copy_has_what_a_class_of_python_adds(pair: tuple[Any, Any]) -> None:
+    for module in pair:
+        loose: Any = type("Loose", (module.Base,), {})  # its instances have a dictionary
+        one = loose(a=2)
+        one.seen = 5
+        assert (copy.copy(one).a, copy.copy(one).seen) == (2, 5)
+        assert copy.copy(one).log is one.log
+        assert copy.deepcopy(one).log is not one.log
 
 
 @pytest.mark.parametrize(
@@ -153,7 +167,7 @@ def test_a_user_may_derive_a_dataclass_from_it(pair: tuple[Any, Any]) -> None:
         ("    c: bool = False\n", "    def c(self): ...\n", "expected a field with a default in"),
         ("    c: bool = False\n", "    c: bool\n", "expected a field with a default in line 15"),
         ("@dataclass(slots=True)\nclass Base", "@dataclass\nclass Base", "expected @dataclass"),
-        ("    f: int = 0\n    g: int = 0\n    h: int = 0\n", "", "5 lines of fields or more"),
+        ("    g: int = 0\n    h: int = 0\n    i: int = 0\n", "", "6 lines of fields or more"),
         ("    d: int = 4\n", "    dd: int = 4\n", "Derived: d in the .pxd file, dd in the .py"),
         ("    cdef public tuple e\n", "", "nothing more in the .pxd file, e in the .py"),
     ],
