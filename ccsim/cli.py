@@ -38,12 +38,15 @@ Verbs = Any  # argparse's sub-parsers, whose class is private
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; results go to stdout, trouble to stderr."""
+    """Run one command and return its exit status; results go to stdout, trouble to stderr.
+
+    Without ``argv`` it is the process's own, which does nothing else and ends with it.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with _terminable(), _lean(), patient_collector():
             args = _parse(arguments)
-            args.argv = ["ccsim", *arguments]
+            args.argv, args.own_process = ["ccsim", *arguments], argv is None
             status = int(args.func(args) or 0)
             sys.stdout.flush()
             return status

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import hashlib
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,7 @@ def run_verb(args: argparse.Namespace) -> int:
     from ccsim.experiment.parallel import default_jobs
 
     formats = () if args.no_plot else ("png", "pdf")
-    with Artist(formats, args.jobs or default_jobs(), fork=True) as artist:
+    with Artist(formats, args.jobs or default_jobs(), fork=args.own_process) as artist:
         run = _run(args, formats, artist)
     if args.json:
         _print_json(run.metrics)
@@ -55,6 +57,9 @@ def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> 
     from ccsim.scenario import load_scenario
 
     scenario = load_scenario(args.scenario, args.overrides, args.seed)
+    if args.own_process:
+        import_module("ccsim.sim.world")
+        gc.freeze()  # what is imported stays until the end, where to look through it took as long
     # what an algorithm prints must not get into the tables or the JSON
     with contextlib.redirect_stdout(sys.stderr), ProgressBar(scenario.name) as bar:
         return run_scenario(
@@ -67,7 +72,7 @@ def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> 
             formats=formats,
             paranoid=args.paranoid,
             artist=artist,
-            fork=True,
+            fork=args.own_process,
         )
 
 
