@@ -7,6 +7,7 @@ from typing import Any
 
 from ccsim.experiment.tables import to_json
 from ccsim.experiment.worker import serve
+from ccsim.sim import patient_collector
 
 __all__ = ["CODE", "main"]
 
@@ -15,6 +16,11 @@ CODE = "from ccsim.experiment.study.worker import main; main()"
 
 def main() -> None:
     """Answer requests from standard input; trouble of the machine is an answer too."""
+    with patient_collector():
+        _serve()
+
+
+def _serve() -> None:
     from ccsim.experiment.study.work import answer
 
     def carry_out(request: dict[str, Any], progress: Callable[[int], None]) -> bytes:
