@@ -38,7 +38,8 @@ PACED_TRAIN_ROWS = 24
 PACED_HOOK_ROWS = 512  # where the algorithm is compiled too
 SACK_TRAIN_ROWS = 16
 LEAST_TRAIN = min(PLAIN_TRAIN_ROWS, PACED_TRAIN_ROWS, SACK_TRAIN_ROWS)
-RETRY_ROWS = 12  # ACKs that go one by one after a train was refused
+RETRY_ROWS = 12  # ACKs that go one by one after a train was refused, at least
+RETRY_PARTS = 32  # of those that are left, one: a long train is not looked at again and again
 
 
 class Flow(Delivering):
@@ -200,7 +201,7 @@ class Flow(Delivering):
         self._flush()
         outcome = train(sk, t, numbers, instants)
         if outcome is None:
-            rows.retry = start + RETRY_ROWS
+            rows.retry = start + max(RETRY_ROWS, (len(rows) - start) // RETRY_PARTS)
             return False
         self.recorder.take(sk, outcome.samples)
         if len(outcome.sent_ns):

@@ -224,12 +224,12 @@ class _Blocks(Samples):
     __slots__ = ("high", "low", "samples")
 
     def __init__(self, rtt: Column) -> None:
-        whole = rtt[: len(rtt) >> BLOCK_SHIFT << BLOCK_SHIFT].reshape(-1, BLOCK)
-        self.low: list[int] = whole.min(axis=1).tolist()
-        self.high: list[int] = whole.max(axis=1).tolist()
+        whole = len(rtt) >> BLOCK_SHIFT << BLOCK_SHIFT
+        starts = np.arange(0, whole, BLOCK)
+        self.low: list[int] = np.minimum.reduceat(rtt[:whole], starts).tolist()
+        self.high: list[int] = np.maximum.reduceat(rtt[:whole], starts).tolist()
         self.samples = memoryview(rtt)
-        rest = len(whole) << BLOCK_SHIFT
-        self.most = max(*self.high, *self.samples[rest:])
+        self.most = max(*self.high, *self.samples[whole:])
 
     def fold_part(self, sk: TcpSock, start: int, stop: int) -> None:
         while start < stop:
