@@ -1,13 +1,15 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
+from ccsim.tcp.host cimport Host
 
 cdef int BLOCKS_KEPT, DELACK_MIN_NS, MAX_QUICKACKS
 cdef bint COMPILED
 
 cdef class Receiver:
     cdef dict __dict__
-    cdef public object ecn, host, writer
+    cdef public Host host
+    cdef public object ecn, writer
     cdef public set pushed
     cdef public list ends, starts
     cdef public tuple sacks
