@@ -133,7 +133,7 @@ def test_what_is_there_is_used(cache: Path) -> None:
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     spec = finder.find_spec("ccsim.tcp.input")
     assert spec.origin == str(folder / f"ccsim.tcp.input{suffix}")
-    assert finder.find_spec("ccsim.tcp.train") is None
+    assert finder.find_spec("ccsim.sim.world") is None
     assert finder.find_spec("json") is None
 
 

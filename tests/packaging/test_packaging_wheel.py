@@ -45,11 +45,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
     return environment
 
 
-@pytest.mark.parametrize(("folder", "ending"), [("algorithms", ".py"), ("scenarios", ".yaml")])
+@pytest.mark.parametrize(
+    ("folder", "endings"), [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml",))]
+)
 def test_it_carries_every_shipped_file_of_the_folder(
-    names: list[str], folder: str, ending: str
+    names: list[str], folder: str, endings: tuple[str, ...]
 ) -> None:
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(f"*{ending}")}
+    files = [path for ending in endings for path in (ROOT / folder).rglob(f"*{ending}")]
+    here = {path.relative_to(ROOT).as_posix() for path in files}
     prefix = f"ccsim/{folder}/"
     packed = {name.removeprefix("ccsim/") for name in names if name.startswith(prefix)}
     assert here
