@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import simpy
 
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
+from ccsim.net.link import Link
 from ccsim.sim.followed import FollowedFlow
+from ccsim.sim.foresight import Foreseen
 from ccsim.sim.reception import begin_ecn
 from ccsim.tcp.packets import PacketColumns
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_PACKETS", "LiveFlow"]
 
 Process = Generator[simpy.Event, Any, None]
+T = TypeVar("T")
 NO_PACKETS = PacketColumns()  # of all flows that have not begun or have closed
 
 
@@ -113,6 +116,14 @@ class LiveFlow(FollowedFlow):
         except Exception as error:
             raise self.world.blame(error) from error
 
+    def may_foresee(self, link: Link) -> bool:
+        """Tell whether `foresee` may be tried; what the algorithm raises ends the run."""
+        return self._guarded(lambda: super(LiveFlow, self).may_foresee(link))
+
+    def foresee(self, link: Link, until_ns: int) -> Foreseen | None:
+        """Take ACKs before they are sent; what the algorithm raises ends the run."""
+        return self._guarded(lambda: super(LiveFlow, self).foresee(link, until_ns))
+
     def begin(self) -> None:
         """Open the socket at the flow's start, unless it has begun, and make the SYN due.
 
@@ -151,8 +162,8 @@ class LiveFlow(FollowedFlow):
         if self.closed_ns is None:
             self.stop_writing(t_ns)
 
-    def _guarded(self, act: Callable[[], None]) -> None:
+    def _guarded(self, act: Callable[[], T]) -> T:
         try:
-            act()
+            return act()
         except Exception as error:
             raise self.world.blame(error) from error

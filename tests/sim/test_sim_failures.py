@@ -90,6 +90,34 @@ def test_a_hook_that_raises_at_the_first_ack_is_blamed_too(tmp_path: Path, vecto
     assert "no_such_field" in result.failed
 
 
+FORESEEN = """
+def train(sk, acks):
+    return reno_train(sk, acks)
+
+
+def rtt_floor(sk):
+    raise ZeroDivisionError("no RTT to divide")
+
+
+mine = TcpCongestionOps(
+    train=train,
+    rtt_floor=rtt_floor,
+"""
+
+
+def test_what_raises_in_windows_that_are_foreseen_is_blamed_too(tmp_path: Path) -> None:
+    source = TABLE.replace("mine = TcpCongestionOps(\n", FORESEEN.lstrip()).replace(
+        "from ccsim.kernel.ops", "from ccsim.kernel.window import reno_train\nfrom ccsim.kernel.ops"
+    )
+    line = source.splitlines().index('    raise ZeroDivisionError("no RTT to divide")') + 1
+    result = simulate(mine(tmp_path / "mine.py", source))
+    assert f"mine.py:{line}" in result.failed
+    assert "ZeroDivisionError: no RTT to divide" in result.failed
+    # Reno avoids congestion from the first loss on, which comes in the first second
+    assert 0 < result.duration_ns < 2 * S
+    assert len(flow_of(result, "f").t_ns) >= 20
+
+
 def test_an_init_that_raises_in_a_swap_fails_the_run(tmp_path: Path) -> None:
     source = TABLE.replace('    name="mine",', '    name="mine",\n    init=lambda sk: [].pop(),')
     swap = "swaps:\n  - {at: 1 s, via: setsockopt, flows: [f], to: reno}\n"
