@@ -155,5 +155,14 @@ def _draw_at_once(run: Any, folder: Path, formats: Sequence[str]) -> None:
         finally:
             os._exit(status)  # none of the parent's business: its replies, its buffers
     write_figure(figure, [first])
-    if child is None or os.waitpid(child, 0)[1]:
+    if child is None or not _did(child):
         write_figure(figure, others)
+
+
+def _did(child: int) -> bool:
+    """Wait for a child's end and report whether it did its work; False where nobody can tell, as
+    SIGCHLD is ignored."""
+    try:
+        return os.waitpid(child, 0)[1] == 0
+    except ChildProcessError:
+        return False

@@ -32,8 +32,9 @@ class Forked:
     """
 
     def __init__(self, main: Callable[[], object]) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as where its descriptor was closed before Python began
+                stream.flush()
         asked, ask = os.pipe()
         answers, answer = os.pipe()
         try:
@@ -65,7 +66,10 @@ class Forked:
 
     def _waited(self, options: int) -> int | None:
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, options)
+            try:
+                pid, status = os.waitpid(self.pid, options)
+            except ChildProcessError:  # SIGCHLD is ignored, and the status lost: Popen's word is 0
+                pid, status = self.pid, 0
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
@@ -93,8 +97,9 @@ def _live(main: Callable[[], object], stdin: int, stdout: int, others: list[int]
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for end, number in ((stdin, 0), (stdout, 1)):
-            os.dup2(end, number)
-            os.close(end)
+            if end != number:  # as where standard input was closed
+                os.dup2(end, number)
+                os.close(end)
         sys.stdin = os.fdopen(0, closefd=False)
         main()
         status = 0

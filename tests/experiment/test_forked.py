@@ -100,6 +100,59 @@ child.stdout.close()
     assert printed(code) == ["buffered 1", "at exit"]
 
 
+def test_where_ended_children_leave_no_status_theirs_counts_as_zero() -> None:
+    """Whoever starts ccsim may ignore SIGCHLD, and exec keeps that: nobody can wait then."""
+    code = """
+import signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+from ccsim.experiment.forked import Forked
+child = Forked(signal.pause)
+print(child.poll())
+child.stdin.close()
+child.stdout.close()
+import os
+os.kill(child.pid, signal.SIGKILL)
+print(child.wait(), child.poll())
+"""
+    assert printed(code) == ["None", "0 0"]
+
+
+def test_where_sigchld_is_ignored_a_picture_is_drawn_in_all_its_formats() -> None:
+    code = """
+import signal, sys, tempfile
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+from ccsim.experiment.artist import Artist
+from ccsim.experiment.worker import Worker
+with Artist(("png", "pdf"), 2, fork=True) as artist:
+    from ccsim.experiment import run_scenario
+    from ccsim.scenario import parse_scenario
+    with tempfile.TemporaryDirectory() as folder:
+        run = run_scenario(parse_scenario(sys.argv[1], "drawn.yaml"), out=folder, jobs=1)
+        artist.begin(run)
+        artist.finish(run)
+        print(sorted(file.name for file in (run.path / "plots").iterdir()))
+        print("matplotlib" in sys.modules)
+"""
+    assert printed(code, TEXT) == ["['run.pdf', 'run.png']", "False"]
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (0, 1)])
+def test_it_answers_where_standard_streams_were_closed(closed: tuple[int, ...]) -> None:
+    """The lowest free descriptors are 0 and 1 then, so its pipes may already be where they go."""
+    code = f"""
+import os, sys
+for number in {closed}:
+    os.close(number)
+sys.stdin = sys.stdout = None  # as Python leaves them
+from ccsim.experiment.worker import Worker, serve
+worker = Worker(forked=lambda: serve(lambda request, progress: b"%d" % request["number"]))
+print(worker.ask({{"number": 41}}, print).decode(), file=sys.stderr)
+worker.kill()
+worker.close()
+"""
+    assert printed(code) == ["41"]
+
+
 def test_a_process_of_one_thread_may_fork() -> None:
     code = """
 import threading
