@@ -30,6 +30,7 @@ __all__ = [
     "do_without",
     "extension",
     "in_use",
+    "some_imported",
     "typed_algorithms",
     "use",
     "why_not",
@@ -159,6 +160,12 @@ def do_without() -> None:
 def in_use() -> bool:
     """Report whether the modules are imported as compiled."""
     return any(isinstance(finder, _Finder) for finder in sys.meta_path)
+
+
+def some_imported() -> bool:
+    """Report whether a module has been imported as compiled, which `do_without` cannot undo."""
+    specs = (getattr(sys.modules.get(name), "__spec__", None) for name in MODULES)
+    return any(spec and isinstance(spec.loader, ExtensionFileLoader) for spec in specs)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -56,6 +56,19 @@ def failure() -> str:
     return str(simulate(parse_scenario(text, "fails").resolved()).failed)
 
 
+def checked() -> str:
+    """Return what a check says of half a packet, which an integer of C would not take."""
+    import ccsim
+
+    source = (ROOT / "algorithms" / "reno.py").read_text()
+    half = "    tcp_cong_avoid_ai(sk, sk.snd_cwnd, acked)"
+    assert half in source
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "half.py")
+        file.write_text(source.replace(half, "    sk.snd_cwnd += 0.5"))
+        return ccsim.check_algorithm(file).findings[0].message
+
+
 def loaded(file: Path) -> dict[str, str]:
     """Return what an algorithm file is loaded as: the file itself, an edited copy of it."""
     from ccsim.kernel import load_tables
@@ -75,7 +88,7 @@ def main(seeds: int) -> None:
 
     found: dict[str, Any] = {"in use": in_use(), "input": import_module("ccsim.tcp.input").__file__}
     found["loaded"] = loaded(ROOT / "algorithms" / "bbr.py")
-    found["failure"] = failure()
+    found["failure"], found["checked"] = failure(), checked()
     for path in sorted((ROOT / "algorithms").glob("*.py")):
         text = SHORT.format(name=path.stem)
         found[path.stem] = digest(parse_scenario(text, path.stem).resolved())

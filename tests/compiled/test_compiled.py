@@ -338,5 +338,6 @@ def test_compiled_or_not_every_byte_of_the_results_is_the_same(cache: Path) -> N
     assert re.fullmatch(r"_ccsim_object_\d+", fast["loaded"].pop("edited"))
     assert re.fullmatch(r"_ccsim_object_\d+", pure["loaded"].pop("edited"))
     assert re.search(r"algorithms/cubic\.py:\d+: ZeroDivisionError", pure["failure"])
-    assert len(pure) == 2 + SEEDS + len(list((ROOT / "algorithms").glob("*.py")))
+    assert re.fullmatch(r"snd_cwnd: expected an integer, got \d+\.5 \(float\)", pure["checked"])
+    assert len(pure) == 3 + SEEDS + len(list((ROOT / "algorithms").glob("*.py")))
     assert fast == pure

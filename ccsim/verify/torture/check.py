@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ccsim.compiled import some_imported
 from ccsim.kernel import ObjectFileError, TcpCongestionOps, load_tables
 from ccsim.kernel.loader import declared_at, load_file
+from ccsim.verify.torture.apart import check_apart
 from ccsim.verify.torture.episodes import EPISODES, alone, beside
 from ccsim.verify.torture.loading import load_findings
 from ccsim.verify.torture.probe import Broken, Probe
@@ -23,13 +25,16 @@ __all__ = ["check_algorithm"]
 def check_algorithm(path: str | Path) -> AlgorithmReport:
     """Check an algorithm file as ``ccsim check`` does and return what was found.
 
-    This executes the file's code, with all the rights of this process. Each of its tables is held
-    against what Linux refuses at load; one that would be loaded is then run on ccsim's own sender
-    through losses, timeouts, pauses and swaps, and its ``train`` hook is compared with its scalar
-    hooks. What the algorithm prints goes to standard error.
+    This executes the file's code, with all the rights of this process, and in another one where
+    this has compiled modules (``ccsim compile``), which would hide broken rules. Each of its tables
+    is held against what Linux refuses at load; one that would be loaded is then run on ccsim's own
+    sender through losses, timeouts, pauses and swaps, and its ``train`` hook is compared with its
+    scalar hooks. What the algorithm prints goes to standard error.
 
     A file that cannot be loaded at all is a report with one finding, not an exception.
     """
+    if some_imported() and sys.executable:
+        return check_apart(str(path))
     file = Path(path).resolve()
     report = AlgorithmReport(str(path), loaded_from=str(file))
     with contextlib.redirect_stdout(sys.stderr):
