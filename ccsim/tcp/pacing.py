@@ -10,7 +10,7 @@ __all__ = ["pacing_due", "pacing_rate", "pacing_rates", "update_pacing_rate"]
 
 US_PER_S = 1_000_000
 UNIT = US_PER_S // 100 << 3  # srtt_us is kept << 3, the ratios are per cent
-MANY = 1 << 24  # packets; the rate of more may pass 64 bits
+MANY = 1 << 22  # packets; of more, if they are large, the products may pass 64 bits
 
 
 def pacing_rate(sk: TcpSock, cwnd: int, packets_out: int, srtt_us: int) -> int:

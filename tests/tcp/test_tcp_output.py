@@ -9,7 +9,7 @@ import pytest
 from ccsim.kernel.kfuncs import tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import RateSample, TcpCongestionOps
 from ccsim.kernel.sock import PACING_NEEDED, PACING_NONE, UNLIMITED_RATE
-from ccsim.tcp.host import NEVER
+from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.output import cwnd_restart_after_idle, write_xmit
 from ccsim.tcp.pacer import on_pacing_timer
 from tests.tcp.tcp_rig import MS, T0, Clocked, ack, connected, sent
@@ -117,6 +117,13 @@ def test_the_rate_is_twice_the_window_per_rtt_in_early_slow_start_else_1_2_times
     sk.snd_ssthresh = ssthresh
     expected = ratio * cwnd * 1448 / 0.040
     assert pacing_rate(sk, cwnd, 0, 40_000 << 3) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_products_of_fewer_than_many_packets_fit_an_integer_of_c() -> None:
+    """The largest MSS, rates in bytes/s of a time in us << 3, ratios in per cent."""
+    from ccsim.tcp.pacing import MANY
+
+    assert 65_483 * 1_000_000 * 8 * Host().pacing_ss_ratio // 100 * MANY < 1 << 63
 
 
 # --- delivery-rate samples ---
