@@ -215,8 +215,8 @@ def train(sk: Sock, acks: AckTrain) -> int:
     if sk.snd_cwnd < sk.snd_ssthresh:
         if not is_regular_start(sk, acks):
             return 0
-        taken, found = slow_start_train(sk, acks)
-        if found or taken == acks.n:
+        taken, stopped = slow_start_train(sk, acks)
+        if stopped or taken == acks.n:
             return taken
     follow_curve_train(sk, acks, taken)
     return acks.n
@@ -251,23 +251,27 @@ def is_regular_start(sk: Sock, acks: AckTrain) -> bool:
 
 
 def slow_start_train(sk: Sock, acks: AckTrain) -> tuple[int, bool]:
-    """Take the ACKs of slow start; return their number, and whether HyStart ended it."""
+    """Take the ACKs of slow start; return their number, and whether HyStart ended it, or may do so
+    at the next."""
     ca, params, cwnd = sk.ca, sk.ca_ops.params, sk.snd_cwnd
     taken, left = slow_start(sk, acks)
-    end = taken
+    end, found = taken, False
     if params.hystart and not ca.found:
-        end = ends_slow_start_train(sk, ca, params, acks, cwnd, taken)
+        end, found = ends_slow_start_train(sk, ca, params, acks, cwnd, taken)
     else:
         take_samples(ca, acks, 0, taken)
-    found = end < taken
+    stopped = end < taken
+    if stopped:
+        sk.snd_cwnd = int(acks.cwnd[end - 1]) if end else cwnd
+        taken, left = end, 0
     if found:
         taken, left = end + 1, int(acks.acked[end])
-        sk.snd_cwnd = sk.snd_ssthresh = int(acks.cwnd[end - 1]) if end else cwnd
+        sk.snd_ssthresh = sk.snd_cwnd
         ca.found = True
     if left:
         follow_curve(sk, ca, tick(acks, int(acks.t_ns[taken - 1])), left)
         acks.cwnd[taken - 1] = sk.snd_cwnd
-    return taken, found
+    return taken, stopped
 
 
 def take_samples(ca: Cubic, acks: AckTrain, start: int, stop: int) -> None:

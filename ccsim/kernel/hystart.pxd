@@ -20,8 +20,11 @@ cpdef bint ends_slow_start(Sock sk, HyStart ca, object params, long long delay)
 cdef bint _train_is_long(Sock sk, HyStart ca, object params)
 @cython.locals(margin=cython.longlong)
 cdef bint _delay_has_grown(HyStart ca, long long delay)
-@cython.locals(row=cython.Py_ssize_t, end=cython.Py_ssize_t, found=cython.Py_ssize_t)
-cpdef Py_ssize_t ends_slow_start_train(
+@cython.locals(
+    row=cython.Py_ssize_t, end=cython.Py_ssize_t, found=cython.Py_ssize_t, sure=cython.bint,
+    last=cython.Py_ssize_t,
+)
+cpdef tuple ends_slow_start_train(
     Sock sk, HyStart ca, object params, object acks, long long cwnd, Py_ssize_t count
 )
 cdef Py_ssize_t _round_end(

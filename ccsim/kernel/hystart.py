@@ -114,23 +114,31 @@ def _delay_has_grown(ca: HyStart, delay: int) -> bool:
 def is_regular_train(sk: Sock, acks: AckTrain) -> bool:
     """Tell whether `ends_slow_start_train` may be asked.
 
-    Each ACK needs an RTT sample, and the ACK-delay term must stay at its maximum, 1 ms: the pacing
-    rate, which changes with each ACK, must stay below what brings it down, 262 MB/s.
+    Each ACK needs an RTT sample, and there must be a pacing rate.
     """
-    least_rtt = min(int(acks.rtt_us.min()), sk.srtt_us >> 3)
-    acked = int(acks.una[-1]) - int(acks.una[0]) + int(acks.acked[0])
-    if least_rtt < 1 or acked * acks.mss >= 1 << 30:
+    if not sk.pacing_rate or sk.srtt_us >> 3 < 1 or int(acks.rtt_us.min()) < 1:
         return False
-    window = max(sk.snd_cwnd + acked, sk.packets_out)
-    fastest = 2 * window * acks.mss * USEC_PER_SEC // least_rtt  # 200 % of a window per RTT
-    limit = sk.gso_max_size * 4 * USEC_PER_SEC // USEC_PER_MSEC
-    return 0 < sk.pacing_rate <= limit and fastest <= limit
+    return _acked(acks) * acks.mss < 1 << 30
+
+
+def _acked(acks: AckTrain) -> int:
+    return int(acks.una[-1]) - int(acks.una[0]) + int(acks.acked[0])
+
+
+def _least_burst_us(sk: Sock, acks: AckTrain, cwnd: int) -> int:
+    """Return the least time that `_train_is_long` may add at any of the ACKs [us]: the pacing rate,
+    which changes with each, is no higher than 200 % of the greatest window per least RTT."""
+    least_rtt = min(int(acks.rtt_us.min()), sk.srtt_us >> 3)
+    window = max(cwnd + _acked(acks), sk.packets_out)
+    fastest = max(2 * window * acks.mss * USEC_PER_SEC // least_rtt, sk.pacing_rate)
+    return min(USEC_PER_MSEC, sk.gso_max_size * 4 * USEC_PER_SEC // fastest)
 
 
 def ends_slow_start_train(
     sk: Sock, ca: HyStart, params: HyStartParams, acks: AckTrain, cwnd: int, count: int
-) -> int:
-    """Return the first of ``count`` ACKs at which slow start should end, ``count`` for none.
+) -> tuple[int, bool]:
+    """Return the first of ``count`` ACKs at which slow start should end, and True; or the first for
+    which that takes its pacing rate to tell, and False: it is not taken; ``count`` for neither.
 
     As `ends_slow_start` and the tracking of ``delay_min`` ACK by ACK: ``cwnd`` is the window before
     the train, and ``acks.cwnd`` must hold its slow start.
@@ -139,20 +147,23 @@ def ends_slow_start_train(
     floor = np.minimum.accumulate(delay)
     if ca.delay_min:
         np.minimum(floor, ca.delay_min, out=floor)
-    tests = _Tests(sk, ca, params, acks.t_us[:count], delay, floor)
+    least_us = _least_burst_us(sk, acks, cwnd)
+    tests = _Tests(sk, ca, params, acks.t_us[:count], delay, floor, least_us)
     row, end = 0, _round_end(sk, ca, acks, 0, 0, count)
     tested = int(acks.cwnd[:count].searchsorted(params.hystart_low_window)) + 1
     if cwnd >= params.hystart_low_window:
         tested = 0
     while True:
-        found = tests.first_end(max(row, tested), end)
+        found, sure = tests.first_end(max(row, tested), end)
         if found < end or end == count:
             break
         _start_round_at(sk, ca, acks, end)
         row, end = end, _round_end(sk, ca, acks, end, end + 1, count)
     found = found if found < end else count
-    ca.delay_min = int(floor[min(found, count - 1)])
-    return found
+    last = found if sure else found - 1
+    if last >= 0:
+        ca.delay_min = int(floor[min(last, count - 1)])
+    return found, sure and found < count
 
 
 def _round_end(sk: Sock, ca: HyStart, acks: AckTrain, row: int, first: int, count: int) -> int:
@@ -181,23 +192,29 @@ class _Tests:
         t_us: Column,
         delay: Column,
         floor: Column,
+        least_us: int,
     ) -> None:
         self.ca, self.params = ca, params
         self.t_us, self.delay, self.floor = t_us, delay, floor
         self.halved = int(sk.pacing_status == PACING_NONE)
+        self.least_us = least_us  # that pacing adds to the limit of a train
 
-    def first_end(self, start: int, stop: int) -> int:
-        """Test the rows ``start`` to ``stop``, of one round; return the first to end slow start."""
+    def first_end(self, start: int, stop: int) -> tuple[int, bool]:
+        """Test the rows ``start`` to ``stop``, of one round; return the first that may end slow
+        start, and whether that is sure (as it is that none does)."""
         if start >= stop:
-            return stop
+            return stop, True
         alive = self.alive(start, stop)
-        found = stop
+        found, sure = stop, True
         if self.params.hystart_detect & ACK_TRAIN:
             found = self.long_train(start, start + alive, stop)
+            sure = found == stop or self.surely_long(found)
         if self.params.hystart_detect & DELAY:
-            found = min(found, self.grown_delay(start, stop))
-        self.advance(start, min(found + 1, stop), alive)
-        return found
+            slow = self.grown_delay(start, stop)
+            if slow <= found:
+                found, sure = slow, True
+        self.advance(start, min(found + sure, stop), alive)
+        return found, sure
 
     def alive(self, start: int, stop: int) -> int:
         """Return how many rows belong to the round's train."""
@@ -209,10 +226,15 @@ class _Tests:
         return broken + 1 if len(gap) and gap[broken] else stop - start
 
     def long_train(self, start: int, alive: int, none: int) -> int:
-        """Return the first row at which the train is as long as the one-way delay."""
-        limit = (self.floor[start:alive] + USEC_PER_MSEC) >> self.halved
+        """Return the first row at which the train may be as long as the one-way delay."""
+        limit = (self.floor[start:alive] + self.least_us) >> self.halved
         full = (self.t_us[start:alive] - self.ca.round_start) & U32_MAX > limit
         return start + int(full.argmax()) if full.any() else none
+
+    def surely_long(self, row: int) -> bool:
+        """Tell whether the train is that long at any pacing rate."""
+        limit = (int(self.floor[row]) + USEC_PER_MSEC) >> self.halved
+        return (int(self.t_us[row]) - self.ca.round_start) & U32_MAX > limit
 
     def grown_delay(self, start: int, stop: int) -> int:
         """Return the first row, from the ninth of a round on, whose least RTT has grown."""
@@ -227,6 +249,8 @@ class _Tests:
 
     def advance(self, start: int, stop: int, alive: int) -> None:
         """Leave the round's state as after row ``stop - 1``."""
+        if start >= stop:
+            return
         ca = self.ca
         if self.params.hystart_detect & ACK_TRAIN and alive:
             ca.last_ack = int(self.t_us[min(start + alive, stop) - 1])

@@ -156,7 +156,9 @@ def case(ops: TcpCongestionOps, rng: random.Random, slow_start: bool) -> tuple[S
     path = Path(rows, 300 * 10**9 + offset, jiffy_ns, una + cwnd + rng.choice([0, 0, 1]))
     path.set_clock(sk, rows[0])
     sk.snd_una, sk.snd_nxt, sk.srtt_us = una * MSS, path.snd_nxt * MSS, 8 * rtt_us
-    sk.pacing_rate = rng.choice([10**7] * 9 + [262_144_000, 262_144_001, UNLIMITED_RATE])
+    sk.pacing_rate = rng.choice(
+        [10**7] * 6 + [262_144_000, 262_144_001, 4 * 10**8, 10**9, 3 * 10**9, UNLIMITED_RATE]
+    )
     sk.pacing_status = rng.choice([0, 0, 1])
     if ops is not RENO:
         remember(sk, rng, una, rtt_us)
@@ -271,13 +273,41 @@ def test_reno_grows_by_a_packet_for_each_window_of_a_train() -> None:
     assert acks.cwnd.tolist() == [20] * 19 + [21] * 21 + [22] * 22 + [23]  # 20, 41, 63 acked
 
 
-@pytest.mark.parametrize("rate", [0, 262_144_001, UNLIMITED_RATE])
-def test_where_the_ack_delay_depends_on_the_pacing_rate_the_hooks_are_left_to_run(
-    rate: int,
-) -> None:
+def test_without_a_pacing_rate_the_hooks_are_left_to_run() -> None:
+    sk, path = steady(CUBIC, 30, 40_000)
+    sk.pacing_rate = 0
+    assert train(sk, train_of(path.rows, path)) == 0
+
+
+@pytest.mark.parametrize("rate", [262_144_001, UNLIMITED_RATE])
+def test_a_train_that_is_long_at_any_pacing_rate_ends_slow_start(rate: int) -> None:
+    # 20 ms are too short, (40 + 0) / 2, and 21 ms are too long, (40 + 1) / 2
     sk, path = steady(CUBIC, 30, 40_000)
     sk.pacing_rate = rate
-    assert train(sk, train_of(path.rows, path)) == 0
+    assert train(sk, train_of(path.rows, path)) == 21
+    assert sk.snd_ssthresh == 40
+
+
+def test_the_ack_whose_pacing_rate_decides_is_left_to_the_hooks() -> None:
+    # 20 ms lie between (39.4 + 0.5) / 2, with four bursts of 64 KiB in 0.5 ms, and (39.4 + 1) / 2
+    sk, path = steady(CUBIC, 30, 39_400)
+    sk.pacing_rate = 4 * 65_536 * 2000
+    acks = train_of(path.rows, path)
+    assert train(sk, acks) == 19
+    assert acks.cwnd[:19].tolist() == [*range(21, 40)]
+    assert (sk.snd_cwnd, sk.snd_ssthresh, sk.ca.delay_min) == (39, TCP_INFINITE_SSTHRESH, 39_400)
+    assert train(sk, train_of(path.rows[19:], path)) == 0
+    by_hooks(sk, path, 19, 20)
+    assert sk.snd_ssthresh == 39
+
+
+def test_a_pacing_rate_that_grows_within_the_train_counts_from_its_start() -> None:
+    # 8 ms are more than (15.8 + 0.1) / 2 and less than (15.8 + 1) / 2: at 20,000 packets per
+    # 15.8 ms, doubled, 262,144 bytes take 0.07 ms
+    sk, path = steady(CUBIC, 30, 15_800)
+    sk.pacing_rate, sk.snd_cwnd = 1_000_000, 20_000
+    assert train(sk, train_of(path.rows, path)) == 7
+    assert not sk.ca.found
 
 
 @pytest.mark.parametrize("ops", [RENO, CUBIC], ids=["reno", "cubic"])
