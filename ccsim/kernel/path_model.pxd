@@ -15,7 +15,7 @@ cdef class PathModel(Policer):
     cdef public long long settled_until, third_bw
 
 
-@cython.locals(bw=cython.longlong)
+@cython.locals(bw=cython.longlong, samples=tuple)
 cpdef track_rate(Sock sk, PathModel ca, RateSample rs)
 cpdef adopt_path(Sock sk, PathModel ca, long long bw, long long min_rtt_us)
 cpdef stamp_min_rtt(Sock sk, PathModel ca)

@@ -47,10 +47,12 @@ def track_rate(sk: Sock, ca: PathModel, rs: RateSample) -> None:
     if bw < ca.third_bw and ca.rtt_cnt <= ca.settled_until:
         return
     if not rs.is_app_limited or bw >= ca.max_bw:
-        ca.samples = running_max(ca.samples, BW_WINDOW, ca.rtt_cnt, bw & U32_MAX)
-        ca.max_bw = ca.samples[0][1]
-        ca.third_bw = ca.samples[2][1]
-        ca.settled_until = settled_until(ca.samples, BW_WINDOW)
+        samples = running_max(ca.samples, BW_WINDOW, ca.rtt_cnt, bw & U32_MAX)
+        if samples is not ca.samples:
+            ca.samples = samples
+            ca.max_bw = samples[0][1]
+            ca.third_bw = samples[2][1]
+            ca.settled_until = settled_until(samples, BW_WINDOW)
 
 
 def adopt_path(sk: Sock, ca: PathModel, bw: int, min_rtt_us: int) -> None:
