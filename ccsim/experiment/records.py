@@ -42,7 +42,7 @@ def write_out(source: str, types: str) -> str:
 def _is_written_out(node: ast.ClassDef) -> bool:
     """Tell a class to write out from one that Cython can decorate, a frozen one, or has not to."""
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-    if decorators in ([], ["dataclass(frozen=True)"]):
+    if not decorators or decorators[0].startswith("dataclass(frozen=True"):
         return False
     if decorators != ["dataclass(slots=True)"]:
         raise ValueError(f"class {node.name}: expected @dataclass(slots=True)")

@@ -115,7 +115,7 @@ class RateSample:
         self.is_ack_delayed = False
 
 
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TcpCongestionOps:
     """``struct tcp_congestion_ops``: the table with which an algorithm file declares one
     implementation.

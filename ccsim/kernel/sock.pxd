@@ -4,9 +4,13 @@ What a subclass makes a property of stays in the dictionary: ``lsndtime``, ``pac
 ``snd_nxt``, ``snd_una``, ``tcp_jiffies32``.
 """
 
+from ccsim.kernel.ops cimport TcpCongestionOps
+
+
 cdef class Sock:
     cdef dict __dict__
-    cdef public object ca, ca_ops, kernel_data, random
+    cdef public TcpCongestionOps ca_ops
+    cdef public object ca, kernel_data, random
     cdef public bint ca_initialized, ca_setsockopt, is_cwnd_limited
     cdef public long long ack_pending, app_limited, ca_state, delivered, delivered_ce
     cdef public long long delivered_mstamp, ecn_flags, gso_max_size, hz, lost, lost_out

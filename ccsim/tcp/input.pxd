@@ -1,6 +1,7 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
-from ccsim.kernel.ops cimport AckSample, RateSample
+cimport cython
+from ccsim.kernel.ops cimport AckSample, RateSample, TcpCongestionOps
 from ccsim.tcp.alert cimport AckState, fastretrans_alert, process_tlp_ack
 from ccsim.tcp.cwnd cimport cwnd_reduction, in_flight
 from ccsim.tcp.output cimport write_xmit, xmit_retransmit_queue
@@ -19,6 +20,7 @@ cdef int ACKED, APP_LIMITED, CWR, EVER_RETRANS, LOST, NOT_DUP, OPEN, PACING_NONE
     TIMER_RTO, UNA_ADVANCED
 
 cpdef on_ack(TcpSock sk, long long t_ns, long long ack, long long echo_us, object blocks=*)
+@cython.locals(ops=TcpCongestionOps)
 cdef bint _plain_ack(TcpSock sk, long long ack)
 cdef _plain_rate_sample(
     TcpSock sk, long long last, long long delivered, long long now_us, long long acked
