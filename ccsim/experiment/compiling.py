@@ -36,6 +36,7 @@ DIRECTIVES = {
     "annotation_typing": False,  # the .pxd files say what is an integer of C
     "overflowcheck": True,  # an integer that does not fit is an error, never another integer
     "initializedcheck": False,
+    "nonecheck": True,  # nothing where something is expected is an error, as in Python
 }
 FLAGS = ["-O2", "-g0"]
 _CODE = (
