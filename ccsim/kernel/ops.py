@@ -137,9 +137,9 @@ class TcpCongestionOps:
     them to the hooks. Without these two hooks there is nothing to take.
     rtt_floor: optional; ``rtt_floor(sk)`` returns from where on RTT samples [us], in congestion
     avoidance, change nothing that the hooks do then or later; 0 if all may. It changes nothing.
-    With it ``train`` is also given ACKs whose RTTs are not known yet, ``rtt_us`` being that floor,
-    and then is not told what was in flight; it has to copy its area for that: ``copy.copy(sk.ca)``
-    must do.
+    With it ``train`` is also given ACKs whose RTTs are not known yet: ``rtt_us`` is that floor, and
+    it is not told what was in flight. What it did may be taken back, so ``copy.copy(sk.ca)`` must
+    copy all that it changes.
     export_model, import_model: optional; how an implementation hands what it knows of the path to
     the next one. ``export_model(sk)`` returns it as integers, leaving out what is not known, under
     keys such as ``bw_bps`` [bit/s of payload], ``min_rtt_us``, ``cwnd_packets``,

@@ -22,13 +22,13 @@ from ccsim.kernel.train import Column
 
 __all__ = ["PathTrain", "ProbingTrain"]
 
-BY_ROWS = in_use()
+COMPILED = in_use()
 NO_SAMPLE = 1 << 62  # takes the place of the bandwidth where the sample is not valid
 
 
 def _rows(column: Column) -> Any:
     """Return a column as what is fastest to read one by one."""
-    return column if BY_ROWS else column.tolist()
+    return column if COMPILED else column.tolist()
 
 
 class PathTrain:

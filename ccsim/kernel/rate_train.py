@@ -17,7 +17,7 @@ from ccsim.kernel.train import AckTrain, Column
 __all__ = ["RateTrain"]
 
 NS_PER_S = 1_000_000_000
-BY_ROWS = in_use()
+COMPILED = in_use()
 LEAST_IN_FLIGHT = 2  # so that no ACK of a train leaves the network empty
 
 
@@ -66,7 +66,7 @@ class RateTrain(AckTrain):
         self.gap_ns = gap = self.mss * NS_PER_S // rate
         self._depart_ns, self._seq = depart_ns, seq
         self.pieces.append((row, depart_ns, seq, gap, rate))
-        if BY_ROWS:
+        if COMPILED:
             self._most_in_flight, self._free = depart(
                 *(self.t_ns, self.una, self.acked, self.nxt),
                 *(row, depart_ns, gap, seq, self._limit, LEAST_IN_FLIGHT),
@@ -118,14 +118,14 @@ class RateTrain(AckTrain):
     def first_filled(self, start: int, stop: int, bw: int, target: int) -> int:
         """Return the first ACK from ``start`` to before ``stop`` at which ``target`` packets or
         more will be in the network when the next may depart, at ``bw`` [packets/us << 24]."""
-        if BY_ROWS:
+        if COMPILED:
             return self._first_at_departure(start, stop, bw, target, True)
         over = self._at_departure(start, stop, bw) >= target
         return start + int(over.argmax()) if over.any() else stop
 
     def first_drained(self, start: int, stop: int, bw: int, target: int) -> int:
         """Return, as `first_filled`, the first ACK at which it will be ``target`` or fewer."""
-        if BY_ROWS:
+        if COMPILED:
             return self._first_at_departure(start, stop, bw, target, False)
         over = self._at_departure(start, stop, bw) <= target
         return start + int(over.argmax()) if over.any() else stop
@@ -154,7 +154,7 @@ class RateTrain(AckTrain):
     def grow(self, sk: Sock, row: int, stop: int, target: int) -> None:
         """Let the window follow the ACKs from ``row`` to before ``stop`` up to ``target``, or down
         to it at once [packets]."""
-        if BY_ROWS:
+        if COMPILED:
             sk.snd_cwnd = follow(self.acked, self.cwnd, row, stop, sk.snd_cwnd, target)
             return
         if sk.snd_cwnd == target:

@@ -2,7 +2,7 @@
 
 cimport cython
 
-cdef bint BY_ROWS
+cdef bint COMPILED
 
 @cython.locals(middle=cython.Py_ssize_t)
 cpdef Py_ssize_t first_at_least(

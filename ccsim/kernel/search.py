@@ -9,13 +9,13 @@ from ccsim.compiled import in_use
 
 __all__ = ["first_at_least"]
 
-BY_ROWS = in_use()
+COMPILED = in_use()
 
 
 def first_at_least(column: Any, value: int, row: int, stop: int) -> int:
     """Return the first row from ``row`` to before ``stop`` that is not below a value; ``stop`` if
     all are."""
-    if not BY_ROWS:
+    if not COMPILED:
         return bisect_left(column, value, row, stop)
     while row < stop:
         middle = (row + stop) // 2

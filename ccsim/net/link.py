@@ -366,7 +366,7 @@ def _fill(column: Column, start: int, values: list[int]) -> None:
         start += 1
 
 
-def _part(batches: list[Batch], departures: Column) -> None:
+def _part(batches: list[Batch], departures: Values) -> None:
     """Give each batch its part of the departures, batch after batch."""
     start = 0
     for batch in batches:
@@ -380,11 +380,7 @@ def _hand_out(batches: list[Batch], order: list[int], departures: list[int]) -> 
     mixed = [0] * len(departures)
     for k, departure in zip(order, departures, strict=True):
         mixed[k] = departure
-    start = 0
-    for batch in batches:
-        stop = start + len(batch.seqs)
-        batch.departures = mixed[start:stop]
-        start = stop
+    _part(batches, mixed)
 
 
 def _refused(arrivals: Values, departures: Values) -> list[tuple[int, int]]:

@@ -75,7 +75,9 @@ def foresee(flow: Flow, link: Link, until_ns: int) -> Foreseen | None:
     """Let the flow, alone on the link, take the ACKs that will come before ``until_ns``, as far as
     they can be foreseen (if `may_foresee`); None, and nothing has changed, if that is no further
     than they are known."""
-    acks = _plain_acks(flow) or []
+    acks = _plain_acks(flow)
+    if not acks:
+        return None
     t = np.concatenate([rows.t[rows.at :] for rows in acks])
     una = np.concatenate([rows.numbers[rows.at :] for rows in acks])
     known = len(t)

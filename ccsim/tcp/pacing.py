@@ -39,7 +39,7 @@ def pacing_rates(
 ) -> list[int]:
     """Return `pacing_rate` for columns of windows, packets in flight and smoothed RTTs, none of
     them 0, with another ``ssthresh``."""
-    unit = sk.mss_cache * (US_PER_S // 100 << 3)
+    unit = sk.mss_cache * UNIT
     starting, avoiding = unit * sk.host.pacing_ss_ratio, unit * sk.host.pacing_ca_ratio
     half, most = ssthresh >> 1, sk.max_pacing_rate
     rates = []

@@ -9,7 +9,7 @@ from ccsim.tcp.train_loops cimport fold_each, rates, read, stamp
 from ccsim.tcp.xmit_timer cimport schedule_loss_probe
 
 cdef int MARKED, PACING_NONE, TCP_ECN_QUEUE_CWR, TIMEOUT_MIN_US
-cdef bint BY_ROWS
+cdef bint COMPILED
 
 cdef class TrainOutcome:
     cdef public long long taken

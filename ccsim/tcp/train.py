@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 Column = NDArray[np.int64]
-BY_ROWS = in_use()
+COMPILED = in_use()
 SenderSample = tuple[int, int, int, int, int, int, int, int]
 """(t_ns, snd_cwnd, ssthresh, srtt_us << 3, packets in flight, pacing rate [bytes/s], packets
 acknowledged in order, packets delivered)."""
@@ -76,7 +76,7 @@ class AckColumns:
 
     def __init__(self, sk: TcpSock, t: Column, una: Column) -> None:
         self.t, self.una = t, una
-        self.by_rows = BY_ROWS
+        self.by_rows = COMPILED
         if self.by_rows:
             self._read(sk.packets, sk.una)
         else:

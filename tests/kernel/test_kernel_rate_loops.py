@@ -30,7 +30,7 @@ def by_rows(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def choose(rows: bool) -> None:
         for module in (rate_train, path_train, search):
-            monkeypatch.setattr(module, "BY_ROWS", rows)
+            monkeypatch.setattr(module, "COMPILED", rows)
 
     return choose
 

@@ -87,7 +87,7 @@ def loop_over_acks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return count
 
-    monkeypatch.setattr(train, "BY_ROWS", True)
+    monkeypatch.setattr(train, "COMPILED", True)
     for name in ("fold_each", "rates", "read", "stamp"):
         monkeypatch.setattr(train, name, counted(name))
     monkeypatch.setattr(paced_train, "note_use", counted("note_use"))

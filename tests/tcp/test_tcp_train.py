@@ -83,7 +83,7 @@ def test_a_train_is_its_acks(
     assume(may_take_train(other))
     t = one.tcp_clock_cache + delay_ms * MS + np.cumsum([gap for gap, _ in acks])
     una = one.una + np.cumsum([acked for _, acked in acks])
-    with patch.object(train, "BY_ROWS", by_rows):
+    with patch.object(train, "COMPILED", by_rows):
         outcome = ack_train(other, t, una, [])
     assume(outcome is not None)
     assert outcome is not None
@@ -121,7 +121,7 @@ def test_an_ack_that_brings_nothing_new_is_no_train() -> None:
     sk = busy("reno", 60, None, 200_000)
     t = sk.tcp_clock_cache + np.array([MS, 2 * MS])
     for by_rows in (False, True):
-        with patch.object(train, "BY_ROWS", by_rows):
+        with patch.object(train, "COMPILED", by_rows):
             assert ack_train(sk, t, sk.una + np.array([2, 2]), []) is None
 
 
@@ -133,7 +133,7 @@ def test_what_acks_bring_is_the_same_in_slices_and_row_by_row(step: int) -> None
     una = sk.una + step * np.arange(1, 11)
     t = sk.tcp_clock_cache + 40 * MS + np.arange(10)
     regular, odd = AckColumns(sk, t, una), AckColumns(sk, t, una + (np.arange(10) == 9))
-    with patch.object(train, "BY_ROWS", True):
+    with patch.object(train, "COMPILED", True):
         looped = AckColumns(sk, t, una + (np.arange(10) == 9))
     assert isinstance(regular.last_rows, slice)
     assert not isinstance(odd.last_rows, slice)
