@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["cli", "report", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "kernel"]
-ORDER += ["base"]
+ORDER = ["cli", "report", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "bpf"]
+ORDER += ["kernel", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog", "compiled", "spill"}
 
@@ -104,6 +104,7 @@ def test_nothing_in_the_package_imports_an_algorithm(module: str) -> None:
     [
         ("matplotlib", "plot"),
         ("duckdb", "experiment"),
+        ("elftools", "bpf"),
         ("optuna", "experiment"),
         ("ruamel", "scenario"),
         ("simpy", "sim"),
