@@ -58,7 +58,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
 def layer(module: str) -> str:
     """Return the layer to which a module of ccsim belongs."""
     part = [*module.split("."), "__init__"][1]
-    if part in TOP or part.startswith("cli_"):
+    if part in TOP:
         return "cli"
     return "base" if part in BASE else part
 

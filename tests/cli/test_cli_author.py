@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ccsim.cli import main
-from ccsim.cli_template import NameRefused, check_name, write_algorithm
+from ccsim.cli.template import NameRefused, check_name, write_algorithm
 
 ROOT = Path(__file__).resolve().parents[2]
 Output = pytest.CaptureFixture[str]

@@ -16,7 +16,7 @@ def test_a_termination_in_a_callback_of_an_import_comes_again_when_that_is_over(
     """What a signal handler raises there is lost: Python prints it and goes on."""
     code = """
 import time
-from ccsim.cli import _terminable
+from ccsim.cli.entry import _terminable
 callback = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('went on', flush=True)"
 with _terminable():
     exec(compile(callback, "<frozen importlib._bootstrap>", "exec"))
@@ -43,7 +43,7 @@ HEAVY: tuple[str, ...] = (
     "scipy",
     "pandas",
 )
-HEAVY += ("ccsim.plot.render", "ccsim.cli_study", "ccsim.cli_kernel")
+HEAVY += ("ccsim.plot.render", "ccsim.cli.sweep", "ccsim.cli.kernel")
 
 
 @pytest.mark.parametrize("more", [["--no-plot"], ["--jobs", "2"]])

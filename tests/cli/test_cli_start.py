@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ccsim import cli_verbs
-from ccsim.cli import LEAN, main
+import ccsim.cli.list as list_module
+from ccsim.cli.entry import LEAN, main
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN: list[bool] = []
@@ -30,7 +30,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         OWN.append(args.own_process)
         return 0
 
-    monkeypatch.setattr(cli_verbs, "list_verb", note)
+    monkeypatch.setattr(list_module, "list_verb", note)
     for name in LEAN:
         monkeypatch.delenv(name, raising=False)
     return found

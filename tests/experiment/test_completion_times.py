@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ccsim.cli_output import comparison_text, run_text
+from ccsim.cli.output import comparison_text, run_text
 from ccsim.experiment import run_scenario
 from ccsim.experiment.completion_times import completion_rows, group_rows, size_bin
 from ccsim.experiment.measure import measure

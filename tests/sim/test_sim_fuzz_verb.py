@@ -6,14 +6,14 @@ import argparse
 
 import pytest
 
-from ccsim.cli_fuzz import add_parsers
+from ccsim.cli.fuzz import add_parser
 from ccsim.scenario import parse_scenario
 from ccsim.sim import fuzz as fuzz_module
 
 
 def fuzz(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="ccsim")
-    add_parsers(parser.add_subparsers())
+    add_parser(parser.add_subparsers())
     args = parser.parse_args(["fuzz", *arguments])
     status: int = args.func(args)
     return status

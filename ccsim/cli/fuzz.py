@@ -6,17 +6,17 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli_arguments import natural, positive
+from ccsim.cli.arguments import natural, positive
 
 if TYPE_CHECKING:
     from ccsim.sim.fuzz import Failure
 
-__all__ = ["add_parsers", "fuzz_verb"]
+__all__ = ["add_parser", "fuzz_verb"]
 
 DIFFERENT = 1
 
 
-def add_parsers(subparsers: Any) -> None:
+def add_parser(subparsers: Any) -> None:
     """Add the verb ``fuzz``."""
     parser = subparsers.add_parser(
         "fuzz",

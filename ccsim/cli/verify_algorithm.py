@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-__all__ = ["add_verify_algorithm"]
+__all__ = ["add_parser"]
 
 DIFFERENT = 1
 
 
-def add_verify_algorithm(verify_subparsers: Any) -> None:
+def add_parser(verify_subparsers: Any) -> None:
     """Add the subject ``algorithm`` to the verb ``verify``."""
     parser = verify_subparsers.add_parser(
         "algorithm",

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli_arguments import positive
+from ccsim.cli.arguments import positive
 
-__all__ = ["add_parsers"]
+__all__ = ["add_parser"]
 
 
-def add_parsers(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
     """Add ``bench`` to the command line's verbs."""
     parser = verbs.add_parser("bench", help="measure wall time and µs per data packet")
     parser.add_argument("case", nargs="*", help="cases to run (default: all)")

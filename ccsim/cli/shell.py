@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ccsim.cli import shell_views as views
+from ccsim.cli.shell_socket import ShellSock
 from ccsim.errors import CcsimError
-from ccsim.kernel import shell_views as views
 from ccsim.kernel.bpf import BPF_F_LINK
 from ccsim.kernel.errors import EBADF, EEXIST, ENOENT, ENOTCONN, KernelError
 from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
 from ccsim.kernel.libbpf import Link, Map, Object
-from ccsim.kernel.shell_socket import ShellSock
 from ccsim.kernel.tcp_cong import NetNamespace
 
 __all__ = ["Shell", "ShellError"]

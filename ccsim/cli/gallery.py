@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli_arguments import formats, natural, positive
+from ccsim.cli.arguments import formats, natural, positive
 
 if TYPE_CHECKING:
     from ccsim.experiment.gallery import GalleryRun
 
-__all__ = ["add_parsers", "gallery_verb"]
+__all__ = ["add_parser", "gallery_verb"]
 
 FAILED = 1
 
 
-def add_parsers(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
     """Add ``gallery`` to the command line's verbs."""
     parser = verbs.add_parser(
         "gallery",
@@ -52,7 +52,7 @@ def add_parsers(verbs: Any) -> None:
 
 def gallery_verb(args: argparse.Namespace) -> int:
     """Run, draw and sum up; 1 if an algorithm raised."""
-    from ccsim.cli_progress import ProgressBar
+    from ccsim.cli.progress import ProgressBar
     from ccsim.errors import CcsimError
     from ccsim.experiment.gallery import gallery_scenarios, run_gallery
     from ccsim.experiment.store import explained
@@ -97,7 +97,7 @@ def _title(runs: list[GalleryRun]) -> str:
 
 
 def _table(runs: list[GalleryRun]) -> str:
-    from ccsim.cli_output import table
+    from ccsim.cli.output import table
 
     headers = ["algorithm", "goodput (Mbit/s)", "mean RTT (ms)", "mean queue (packets)", "drops"]
     return table(headers, [_row(run) for run in runs])

@@ -11,9 +11,9 @@ from ccsim.kernel.sock import TCP_ESTABLISHED
 from ccsim.kernel.tcp_cong import TCP_LISTEN
 
 if TYPE_CHECKING:
+    from ccsim.cli.shell_socket import ShellSock
     from ccsim.kernel.kernel import Kernel
     from ccsim.kernel.libbpf import Link
-    from ccsim.kernel.shell_socket import ShellSock
 
 __all__ = ["BPFTOOL", "fds", "links", "maps", "sockets", "table"]
 

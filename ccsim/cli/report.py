@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_parsers", "plot_study"]
+__all__ = ["add_parser"]
 
 
-def add_parsers(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
     """Add ``report`` to the command line's verbs."""
     text = "write one self-contained HTML page about a stored run or study"
     parser = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -31,22 +31,4 @@ def _report(args: argparse.Namespace) -> int:
     results = Path(args.results)
     folder = find_study_folder(args.run, results) or find_run(args.run, results)
     print(write_report(folder, args.out))
-    return 0
-
-
-def plot_study(args: argparse.Namespace, study: Path) -> int:
-    """Draw the heat maps of a study; CcsimError if it swapped nothing."""
-    from ccsim.errors import CcsimError
-    from ccsim.experiment.heat_maps import heat_sheets
-    from ccsim.experiment.matrix import load_matrix
-    from ccsim.experiment.store import explained
-    from ccsim.plot.heat import draw_heat
-
-    sheets = heat_sheets(load_matrix(study))
-    if not sheets:
-        raise CcsimError(f"{study}: expected swaps that a heat map can show, got none")
-    out = Path(args.out) if args.out else study / "plots"
-    with explained(out):
-        for path in draw_heat(sheets, out, args.format):
-            print(path)
     return 0

@@ -1,4 +1,4 @@
-"""The verbs ``ccsim verify episode`` and ``ccsim verify trace``: recordings of a kernel's TCP."""
+"""The verb ``ccsim verify episode``: scripted connections, packet by packet."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli_arguments import positive
-
 if TYPE_CHECKING:
     from ccsim.verify.compare import Comparison
-    from ccsim.verify.metrics import TraceMetrics
 
-__all__ = ["add_verify_episode", "add_verify_trace"]
+__all__ = ["add_arguments", "add_parser"]
 
 DIFFERENT = 1
 PLOT_FOLDER = "results/verify"
 
 
-def add_verify_episode(verify_subparsers: Any) -> None:
+def add_parser(verify_subparsers: Any) -> None:
     """Add the subject ``episode`` to the verb ``verify``."""
     parser = verify_subparsers.add_parser(
         "episode",
@@ -28,27 +25,13 @@ def add_verify_episode(verify_subparsers: Any) -> None:
         "every transmission, the window after every ACK and the kernel's counters. Exit status 1 "
         "if an episode that the kernel itself repeats (tight) does not agree.",
     )
-    _add_arguments(parser, "an episode NAME.json, or a folder of them")
+    add_arguments(parser, "an episode NAME.json, or a folder of them")
     parser.add_argument("--quiet", action="store_true", help="only what differs, and the sums")
     parser.set_defaults(func=verify_episode_verb)
 
 
-def add_verify_trace(verify_subparsers: Any) -> None:
-    """Add the subject ``trace`` to the verb ``verify``."""
-    parser = verify_subparsers.add_parser(
-        "trace",
-        help="compare with recorded bulk transfers",
-        description="Simulate recorded transfers and print how far the simulation is from the "
-        "kernel, per flow, beside what is required. Exit status 1 if a requirement is missed.",
-    )
-    _add_arguments(parser, "a recording NAME.json, or a folder of them")
-    parser.add_argument(
-        "--seeds", type=positive, default=8, metavar="N", help="seeds to average over; default: 8"
-    )
-    parser.set_defaults(func=verify_trace_verb)
-
-
-def _add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+def add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add what all comparisons with recordings take."""
     parser.add_argument("paths", metavar="PATH", nargs="+", help=what)
     parser.add_argument(
         "--plot",
@@ -125,31 +108,3 @@ def _plot_episode(outcome: Comparison, folder: Path) -> None:
     name = outcome.episode.name
     title = f"{name}: {outcome.episode.meta['what']}"
     draw_overlay(title, episode_panels(outcome), folder / f"{name}.png", episode_marks(outcome))
-
-
-def verify_trace_verb(args: argparse.Namespace) -> int:
-    """Simulate recorded transfers; return 1 if a requirement is missed."""
-    from ccsim.verify.metrics import compare_trace
-    from ccsim.verify.tables import TRACE_HEAD, trace_rows
-    from ccsim.verify.trace import load_trace, trace_files
-
-    failed = 0
-    files = list(trace_files(args.paths))
-    if args.table:
-        print(TRACE_HEAD)
-    for path in files:
-        outcome = compare_trace(load_trace(path), seeds=args.seeds)
-        print("\n".join(trace_rows(outcome)) if args.table else outcome.text(), flush=True)
-        failed += not outcome.passes
-        if args.plot is not None:
-            _plot_trace(outcome, Path(args.plot))
-    return DIFFERENT if failed else 0
-
-
-def _plot_trace(outcome: TraceMetrics, folder: Path) -> None:
-    from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import trace_marks, trace_panels
-
-    name = outcome.trace.name
-    title = name + (f" (the first of {outcome.seeds} seeds)" if outcome.seeds > 1 else "")
-    draw_overlay(title, trace_panels(outcome), folder / f"{name}.png", trace_marks(outcome))

@@ -6,12 +6,12 @@ import argparse
 import time
 from typing import Any
 
-from ccsim.cli_arguments import positive
+from ccsim.cli.arguments import positive
 
-__all__ = ["add_parsers"]
+__all__ = ["add_parser"]
 
 
-def add_parsers(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
     """Add ``compile``."""
     parser = verbs.add_parser(
         "compile",

@@ -7,15 +7,15 @@ import contextlib
 import sys
 from typing import Any
 
-from ccsim.cli_arguments import natural, positive
-from ccsim.cli_progress import ProgressBar
+from ccsim.cli.arguments import natural, positive
+from ccsim.cli.progress import ProgressBar
 
-__all__ = ["add_parsers"]
+__all__ = ["add_parser"]
 
 INTERRUPTED = 130
 
 
-def add_parsers(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
     """Add ``search`` to the command line's verbs."""
     text = "look for what hurts most and write the scenario that shows it"
     search = verbs.add_parser("search", help=text, description=f"{text[0].upper()}{text[1:]}.")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.cli_kernel import add_parsers, add_verify_kernel
+from ccsim.cli import kernel, verify_kernel
+from ccsim.cli.shell import COMMANDS, Shell, ShellError
 from ccsim.errors import CcsimError
 from ccsim.kernel import Kernel, KernelError, ObjectFileError, errno_name
-from ccsim.kernel.shell import COMMANDS, Shell, ShellError
 
 RENO = """from dataclasses import replace
 from ccsim.kernel import TCP_RENO
@@ -254,15 +254,15 @@ def test_files_that_cannot_be_opened_are_reported(shell):
 def command(*words: str) -> int:
     parser = argparse.ArgumentParser()
     verbs = parser.add_subparsers()
-    add_parsers(verbs)
+    kernel.add_parser(verbs)
     subjects = verbs.add_parser("verify").add_subparsers()
-    add_verify_kernel(subjects)
+    verify_kernel.add_parser(subjects)
     args = parser.parse_args(words)
     status: int = args.func(args)
     return status
 
 
-BUNDLE = str(Path(__file__).parent / "data" / "conformance.jsonl.gz")
+BUNDLE = str(Path(__file__).parents[1] / "kernel" / "data" / "conformance.jsonl.gz")
 
 
 def test_verify_counts_what_agrees(capsys):

@@ -1,25 +1,23 @@
-"""The verbs of the emulated kernel: ``ccsim kernel`` and ``ccsim verify kernel``."""
+"""The verb ``kernel``: an interactive shell on the emulated kernel."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ccsim.kernel.replay import ReplayResult
-    from ccsim.kernel.shell import Shell
+    from ccsim.cli.shell import Shell
 
-__all__ = ["add_parsers", "add_verify_kernel"]
+__all__ = ["PROFILES", "add_parser"]
 
 DIFFERENT = 1
 PROFILES = ("linux", "v2")
 
 
-def add_parsers(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
     """Add the verb ``kernel``."""
     parser = verbs.add_parser(
         "kernel",
@@ -32,44 +30,10 @@ def add_parsers(verbs: Any) -> None:
     parser.set_defaults(func=kernel_verb)
 
 
-def add_verify_kernel(subjects: Any) -> None:
-    """Add the subject ``kernel`` to the verb ``verify``."""
-    parser = subjects.add_parser(
-        "kernel",
-        help="replay recorded sequences of bpf and socket operations",
-        description="Replay sequences recorded on a real kernel and compare every field.",
-    )
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="recordings, or folders of them")
-    parser.add_argument("--profile", choices=PROFILES, default="linux", help="default: linux")
-    parser.set_defaults(func=verify_kernel_verb)
-
-
-def verify_kernel_verb(args: argparse.Namespace) -> int:
-    """Replay recordings; 1 if any differs."""
-    from ccsim.kernel.replay import replay_paths
-
-    results = list(replay_paths(args.paths, args.profile))
-    for result in results:
-        if not result.agrees:
-            print(_difference(result))
-    agreeing = sum(result.agrees for result in results)
-    steps = sum(result.steps for result in results)
-    print(f"{agreeing} of {len(results)} sequences agree ({steps} steps, profile {args.profile})")
-    return 0 if agreeing == len(results) else DIFFERENT
-
-
-def _difference(result: ReplayResult) -> str:
-    expected, got = (json.dumps(v, ensure_ascii=False) for v in (result.expected, result.got))
-    return (
-        f"{result.name}: step {result.step}: {result.op}: {result.field}: "
-        f"expected {expected}, got {got}"
-    )
-
-
 def kernel_verb(args: argparse.Namespace) -> int:
     """Run a script, or read commands until the end of input."""
+    from ccsim.cli.shell import Shell
     from ccsim.kernel import Kernel
-    from ccsim.kernel.shell import Shell
 
     kernel = Kernel(args.profile, request_module=_request_module)
     shell = Shell(kernel, _algorithm_file)
@@ -120,8 +84,8 @@ def _script(shell: Shell, script: str) -> int:
     """Echo and run each line; the first unexpected error ends the script."""
     from pathlib import Path
 
+    from ccsim.cli.shell import ShellError
     from ccsim.errors import CcsimError
-    from ccsim.kernel.shell import ShellError
 
     try:
         text = sys.stdin.read() if script == "-" else Path(script).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The verbs of those who write an algorithm: ``ccsim new`` and ``ccsim check``."""
+"""The verb ``check``: scenarios are validated, algorithm files tortured."""
 
 from __future__ import annotations
 
@@ -6,29 +6,18 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ScenarioError
 
-__all__ = ["add_parsers", "check_verb", "new_verb"]
+__all__ = ["add_parser", "check_verb"]
 
 FOUND = 1
 WRONG_INPUT = 2
 
 
-def add_parsers(verbs: Any) -> None:
-    """Add ``new`` and ``check`` to the command line's verbs."""
-    new = verbs.add_parser(
-        "new",
-        help="write a starting file for an algorithm, and its test",
-        description="Write NAME.py, a commented congestion control to start from, and "
-        "test_NAME.py, its test. Both work as they are; nothing is overwritten.",
-    )
-    new.add_argument("what", choices=["algorithm"])
-    new.add_argument("name", metavar="NAME", help="what sockets will choose, such as my_cc")
-    new.add_argument("--dir", default=".", metavar="DIR", help="where to write; default: here")
-    new.set_defaults(func=new_verb)
+def add_parser(verbs: Any) -> None:
+    """Add ``check`` to the command line's verbs."""
     check = verbs.add_parser(
         "check",
         help="validate scenarios without running them; torture algorithm files",
@@ -40,17 +29,6 @@ def add_parsers(verbs: Any) -> None:
     check.add_argument("files", metavar="FILE", nargs="+", help="scenarios or algorithm files")
     check.add_argument("--json", action="store_true", help="print one JSON document")
     check.set_defaults(func=check_verb)
-
-
-def new_verb(args: argparse.Namespace) -> int:
-    """Write the two files and say what to do with them."""
-    from ccsim.cli_template import write_algorithm
-
-    algorithm, test = write_algorithm(args.name, Path(args.dir))
-    print(f"wrote {algorithm} and {test}; try:")
-    print(f"  ccsim check {algorithm}")
-    print(f"  pytest {test}")
-    return 0
 
 
 def check_verb(args: argparse.Namespace) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ccsim.cli_workloads import comparison_table, workload_tables
+from ccsim.cli.workloads import comparison_table, workload_tables
 
-__all__ = ["comparison_text", "run_text", "table"]
+__all__ = ["comparison_text", "print_json", "print_paths", "run_text", "table"]
 
 NONE = "–"
 FLOWS_BESIDE = 6
@@ -17,6 +19,17 @@ ROWS = 40
 
 Row = Mapping[str, Any]
 Format = Callable[[Any], str]
+
+
+def print_json(value: Any) -> None:
+    """Print one document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_paths(paths: Iterable[Path]) -> None:
+    """Print the files that were written, one a line."""
+    for path in paths:
+        print(path)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

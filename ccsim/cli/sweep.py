@@ -1,4 +1,4 @@
-"""The verbs of studies: sweep, query, ls, diff, and what show says of a study."""
+"""The verb ``sweep``: a study, all runs of a design."""
 
 from __future__ import annotations
 
@@ -9,41 +9,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli_arguments import positive
-from ccsim.cli_progress import ProgressBar, duration_text
+from ccsim.cli.arguments import positive
+from ccsim.cli.progress import ProgressBar, duration_text
 from ccsim.errors import CcsimError
 
 if TYPE_CHECKING:
     from ccsim.experiment.study.sweep import Outcome, Progress
 
-__all__ = ["add_parsers", "show_study"]
+__all__ = ["add_parser"]
 
 EVERY_S = 60.0
 """Where no terminal shows the bar, a line is written so often."""
-RESULTS = "where runs and studies are; default: results"
 
 
-def add_parsers(verbs: Any) -> None:
-    """Add the verbs to the command line's."""
-    _add_sweep(verbs)
-    query = verbs.add_parser("query", help="ask SQL of a study's or a run's tables, read-only")
-    query.add_argument("study", metavar="STUDY", help="a study's name or folder, or a run")
-    query.add_argument("sql", metavar="SQL", help='such as "select avg(deficit_s) from runs"')
-    query.add_argument("--format", choices=["table", "csv", "json"], default="table")
-    query.set_defaults(func=_query)
-    listing = verbs.add_parser("ls", help="list runs and studies with status, age and size")
-    listing.add_argument("--json", action="store_true", help="print one JSON document")
-    listing.set_defaults(func=_ls)
-    diff = verbs.add_parser("diff", help="tell how two runs or two studies differ")
-    diff.add_argument("a", metavar="A")
-    diff.add_argument("b", metavar="B")
-    diff.add_argument("--json", action="store_true", help="print one JSON document")
-    diff.set_defaults(func=_diff)
-    for parser in (query, listing, diff):
-        parser.add_argument("--results", default="results", metavar="DIR", help=RESULTS)
-
-
-def _add_sweep(verbs: Any) -> None:
+def add_parser(verbs: Any) -> None:
+    """Add ``sweep`` to the command line's verbs."""
     sweep = verbs.add_parser(
         "sweep",
         help="run a study: a design over a scenario's keys, seeds as replications",
@@ -148,72 +128,6 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
     if outcome.failed:
         print(f'{outcome.failed} runs failed: ccsim query {name} "select point, seed, error …"')
     print(f"tables  {outcome.path}")
-
-
-def _query(args: argparse.Namespace) -> int:
-    """Print what a SELECT returns."""
-    from ccsim.cli_output import table
-    from ccsim.experiment.study.query import as_csv, as_json, as_text, query
-
-    found = query(args.study, args.sql, Path(args.results))
-    if args.format == "csv":
-        sys.stdout.write(as_csv(found))
-    elif args.format == "json":
-        print(as_json(found))
-    else:
-        print(table(found.columns, [[as_text(cell) for cell in row] for row in found.rows]))
-    return 0
-
-
-def _ls(args: argparse.Namespace) -> int:
-    """List what there is."""
-    from ccsim.cli_output import table
-    from ccsim.experiment.study.listing import listing
-
-    entries = listing(Path(args.results))
-    if args.json:
-        print(json.dumps([entry.plain() for entry in entries], indent=2))
-    else:
-        headers = ["name", "kind", "run id", "status", "runs", "age", "size (MB)"]
-        print(table(headers, [entry.cells() for entry in entries]))
-    return 0
-
-
-def _diff(args: argparse.Namespace) -> int:
-    """Tell how two runs or studies differ; 1 if they do."""
-    from ccsim.cli_output import table
-    from ccsim.experiment.study.diff import diff
-
-    found = diff(args.a, args.b, Path(args.results))
-    if args.json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
-    else:
-        for title, headers, rows in found.sections():
-            print(f"{title}\n{table(headers, rows)}\n")
-        if not found.differs:
-            print("no difference")
-    return int(found.differs)
-
-
-def show_study(args: argparse.Namespace, folder: Path) -> int:
-    """Print what a study found, point by point."""
-    from ccsim.cli_output import table
-    from ccsim.experiment.study.summary import summarise
-
-    try:
-        found = summarise(folder, args.metric, args.detect)
-    except ValueError as error:
-        raise CcsimError(str(error)) from error
-    if args.json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
-        return 0
-    print(found.title)
-    for headers, rows in found.tables():
-        print(f"\n{table(headers, rows)}")
-    for note in found.notes:
-        print(f"\n{note}")
-    print(f"study folder  {folder}")
-    return 0
 
 
 class StudyBar(ProgressBar):

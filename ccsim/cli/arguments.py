@@ -1,0 +1,56 @@
+"""What verbs have in common: how they are added, and what their options take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["add_formats", "add_verb", "formats", "natural", "positive"]
+
+Function = Callable[[argparse.Namespace], int]
+
+
+def add_verb(verbs: Any, name: str, text: str, func: Function) -> argparse.ArgumentParser:
+    """Add a verb whose help is one line, and the function that carries it out."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    parser.set_defaults(func=func)
+    return parser
+
+
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the formats of pictures."""
+    parser.add_argument(
+        "--format",
+        type=formats,
+        default=("png", "pdf"),
+        help="one or more of png, pdf, svg with commas between; default: png,pdf",
+    )
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Return the formats in a list with commas, each once."""
+    named = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in named:
+        if name not in ("png", "pdf", "svg"):
+            raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
+    return named
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on."""
+    return _at_least(1, text)
+
+
+def natural(text: str) -> int:
+    """Return a whole number from 0 on."""
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) < least:
+        message = f"expected a whole number from {least} on, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)

@@ -1,0 +1,38 @@
+"""The verb ``diff``: how two runs or studies differ."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ccsim.cli.stored import add_results
+
+__all__ = ["add_parser"]
+
+
+def add_parser(verbs: Any) -> None:
+    """Add ``diff`` to the command line's verbs."""
+    diff = verbs.add_parser("diff", help="tell how two runs or two studies differ")
+    diff.add_argument("a", metavar="A")
+    diff.add_argument("b", metavar="B")
+    diff.add_argument("--json", action="store_true", help="print one JSON document")
+    diff.set_defaults(func=_diff)
+    add_results(diff)
+
+
+def _diff(args: argparse.Namespace) -> int:
+    """Tell how two runs or studies differ; 1 if they do."""
+    from ccsim.cli.output import table
+    from ccsim.experiment.study.diff import diff
+
+    found = diff(args.a, args.b, Path(args.results))
+    if args.json:
+        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+    else:
+        for title, headers, rows in found.sections():
+            print(f"{title}\n{table(headers, rows)}\n")
+        if not found.differs:
+            print("no difference")
+    return int(found.differs)

@@ -1,0 +1,38 @@
+"""The verb ``list``: what scenarios may name."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ccsim.cli.arguments import add_verb
+from ccsim.cli.output import table
+
+__all__ = ["add_parser"]
+
+_LISTS = ["scenarios", "studies", "algorithms", "qdiscs", "mechanisms", "policies"]
+
+
+def add_parser(verbs: Any) -> None:
+    """Add ``list`` to the command line's verbs."""
+    what = add_verb(verbs, "list", "list what there is", list_verb)
+    what.add_argument("what", choices=_LISTS)
+
+
+def list_verb(args: argparse.Namespace) -> int:
+    """List what scenarios may name."""
+    print(table(["name", "what it is"], _listed(args.what)))
+    return 0
+
+
+def _listed(what: str) -> list[list[str]]:
+    if what in ("scenarios", "algorithms", "studies"):
+        from ccsim.catalog import algorithm_files, scenario_files, study_files, summary
+
+        found = {"scenarios": scenario_files, "algorithms": algorithm_files, "studies": study_files}
+        files = found[what]()
+        return [[name, summary(path)] for name, path in files.items()]
+    from ccsim.scenario.vocabulary import MECHANISMS, QDISCS, STATE_POLICIES
+
+    known = {"qdiscs": QDISCS, "mechanisms": MECHANISMS, "policies": STATE_POLICIES}
+    return [[name, text] for name, text in known[what].items()]

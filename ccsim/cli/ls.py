@@ -1,0 +1,34 @@
+"""The verb ``ls``: what is stored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ccsim.cli.stored import add_results
+
+__all__ = ["add_parser"]
+
+
+def add_parser(verbs: Any) -> None:
+    """Add ``ls`` to the command line's verbs."""
+    listing = verbs.add_parser("ls", help="list runs and studies with status, age and size")
+    listing.add_argument("--json", action="store_true", help="print one JSON document")
+    listing.set_defaults(func=_ls)
+    add_results(listing)
+
+
+def _ls(args: argparse.Namespace) -> int:
+    """List what there is."""
+    from ccsim.cli.output import table
+    from ccsim.experiment.study.listing import listing
+
+    entries = listing(Path(args.results))
+    if args.json:
+        print(json.dumps([entry.plain() for entry in entries], indent=2))
+    else:
+        headers = ["name", "kind", "run id", "status", "runs", "age", "size (MB)"]
+        print(table(headers, [entry.cells() for entry in entries]))
+    return 0

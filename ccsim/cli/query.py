@@ -1,0 +1,37 @@
+"""The verb ``query``: SQL over what is stored."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ccsim.cli.stored import add_results
+
+__all__ = ["add_parser"]
+
+
+def add_parser(verbs: Any) -> None:
+    """Add ``query`` to the command line's verbs."""
+    query = verbs.add_parser("query", help="ask SQL of a study's or a run's tables, read-only")
+    query.add_argument("study", metavar="STUDY", help="a study's name or folder, or a run")
+    query.add_argument("sql", metavar="SQL", help='such as "select avg(deficit_s) from runs"')
+    query.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    query.set_defaults(func=_query)
+    add_results(query)
+
+
+def _query(args: argparse.Namespace) -> int:
+    """Print what a SELECT returns."""
+    from ccsim.cli.output import table
+    from ccsim.experiment.study.query import as_csv, as_json, as_text, query
+
+    found = query(args.study, args.sql, Path(args.results))
+    if args.format == "csv":
+        sys.stdout.write(as_csv(found))
+    elif args.format == "json":
+        print(as_json(found))
+    else:
+        print(table(found.columns, [[as_text(cell) for cell in row] for row in found.rows]))
+    return 0

@@ -1,0 +1,91 @@
+"""The verb ``run``: a scenario and its twins."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ccsim.cli.arguments import add_verb, positive
+from ccsim.cli.output import print_json, run_text
+from ccsim.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from ccsim.experiment.artist import Artist
+    from ccsim.experiment.stored import StoredRun
+
+__all__ = ["add_parser"]
+
+
+def add_parser(verbs: Any) -> None:
+    """Add ``run`` to the command line's verbs."""
+    run = add_verb(
+        verbs, "run", "run a scenario and its twins, print what the swaps cost, draw it", run_verb
+    )
+    run.add_argument("scenario", metavar="SCENARIO", help="a YAML file or a shipped one's name")
+    run.add_argument(
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        help="such as duration='10 s' path.rate=1Gbit/s",
+    )
+    run.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
+    run.add_argument("--out", default="results", metavar="DIR", help="default: results")
+    run.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
+    run.add_argument("--no-twins", action="store_true", help="run without the twins")
+    run.add_argument("--no-plot", action="store_true", help="draw no picture")
+    run.add_argument(
+        "--paranoid", action="store_true", help="check invariants after every window and hook"
+    )
+    run.add_argument(
+        "--jobs", type=positive, metavar="N", help="simulations at once; default: cores"
+    )
+
+
+def run_verb(args: argparse.Namespace) -> int:
+    """Run a scenario; 1 if its algorithm raised."""
+    from ccsim.experiment.artist import Artist
+    from ccsim.experiment.parallel import default_jobs
+
+    formats = () if args.no_plot else ("png", "pdf")
+    with Artist(formats, args.jobs or default_jobs(), fork=args.own_process) as artist:
+        run = _run(args, formats, artist)
+    if args.json:
+        print_json(run.metrics)
+    else:
+        print(run_text(run.name, run.metrics))
+        print(f"run folder  {run.path}")
+        figure = run.path / "plots" / "run.png"
+        if figure.exists():
+            print(f"figure      {figure}")
+    if run.failed:
+        print(f"run failed: {run.failed}; its traces up to then: {run.path}", file=sys.stderr)
+    return int(bool(run.failed))
+
+
+def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> StoredRun:
+    """Load and run a scenario, whose picture ``artist`` draws."""
+    from ccsim.experiment.run import run_scenario
+    from ccsim.scenario import load_scenario
+
+    scenario = load_scenario(args.scenario, args.overrides, args.seed)
+    if args.own_process:
+        import_module("ccsim.sim.world")
+        gc.freeze()  # what is imported stays until the end, where to look through it took as long
+    # what an algorithm prints must not get into the tables or the JSON
+    with contextlib.redirect_stdout(sys.stderr), ProgressBar(scenario.name) as bar:
+        return run_scenario(
+            scenario,
+            twins=not args.no_twins,
+            out=args.out,
+            jobs=args.jobs,
+            progress=bar.update,
+            argv=args.argv,
+            formats=formats,
+            paranoid=args.paranoid,
+            artist=artist,
+            fork=args.own_process,
+        )

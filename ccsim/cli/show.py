@@ -1,0 +1,64 @@
+"""The verb ``show``: the tables of a stored run or study."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ccsim.cli.arguments import add_verb
+from ccsim.cli.output import print_json, run_text, table
+from ccsim.cli.stored import add_results, add_run, load
+from ccsim.errors import CcsimError
+
+__all__ = ["add_parser"]
+
+
+def add_parser(verbs: Any) -> None:
+    """Add ``show`` to the command line's verbs."""
+    text = "print the tables of a stored run again, or what a study found"
+    show = add_verb(verbs, "show", text, show_verb)
+    show.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
+    show.add_argument("--metric", default="deficit_s", help="of a study; default: deficit_s")
+    show.add_argument(
+        "--detect", type=float, metavar="X", help="of a study: how many seeds a difference X takes"
+    )
+    add_run(show)
+    add_results(show, "runs")
+
+
+def show_verb(args: argparse.Namespace) -> int:
+    """Print a stored run or study."""
+    from ccsim.experiment.study.listing import find_study_folder
+
+    study = find_study_folder(args.run, Path(args.results))
+    if study is not None:
+        return _show_study(args, study)
+    run = load(args.run, args.results)
+    if args.json:
+        print_json(run.metrics)
+    else:
+        print(run_text(run.name, run.metrics))
+        print(f"run folder  {run.path}")
+    return 0
+
+
+def _show_study(args: argparse.Namespace, folder: Path) -> int:
+    """Print what a study found, point by point."""
+    from ccsim.experiment.study.summary import summarise
+
+    try:
+        found = summarise(folder, args.metric, args.detect)
+    except ValueError as error:
+        raise CcsimError(str(error)) from error
+    if args.json:
+        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+        return 0
+    print(found.title)
+    for headers, rows in found.tables():
+        print(f"\n{table(headers, rows)}")
+    for note in found.notes:
+        print(f"\n{note}")
+    print(f"study folder  {folder}")
+    return 0
