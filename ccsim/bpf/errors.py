@@ -1,0 +1,32 @@
+"""Why a BPF object cannot be used: the stage, Linux's errno and the kernel's sentence."""
+
+from __future__ import annotations
+
+from ccsim.kernel.errors import EINVAL, KernelError, errno_name
+
+__all__ = ["ATTACH", "LOAD", "OPEN", "BpfObjectError", "MalformedError"]
+
+OPEN, LOAD, ATTACH = "open", "load", "attach"
+
+
+class BpfObjectError(KernelError):
+    """An object that libbpf or the kernel refuses.
+
+    ``stage`` is ``open``, ``load`` or ``attach``; ``number`` Linux's errno; ``message`` the
+    sentence that libbpf or the kernel logs; ``log`` what else was logged before it, one line each.
+    """
+
+    def __init__(self, stage: str, number: int, message: str, log: tuple[str, ...] = ()) -> None:
+        super().__init__(number, message)
+        self.stage = stage
+        self.log = log
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {errno_name(self.number)}: {self.message}"
+
+
+class MalformedError(BpfObjectError):
+    """A file that is damaged or hostile: EINVAL while it is opened."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(OPEN, EINVAL, message)
