@@ -9,7 +9,7 @@ from typing import Any
 
 from ccsim.cli.arguments import add_formats, add_verb
 from ccsim.cli.output import comparison_text, print_paths
-from ccsim.cli.stored import add_results, load
+from ccsim.cli.stored import add_results, add_verify, load
 
 __all__ = ["add_parser"]
 
@@ -23,6 +23,7 @@ def add_parser(verbs: Any) -> None:
     add_formats(compare)
     compare.add_argument("--out", metavar="DIR", help="the folder to write into")
     add_results(compare, "runs")
+    add_verify(compare)
 
 
 def compare_verb(args: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def compare_verb(args: argparse.Namespace) -> int:
     from ccsim.experiment.store import explained
     from ccsim.plot import draw_comparison
 
-    runs = [load(text, args.results) for text in args.runs]
+    runs = [load(text, args) for text in args.runs]
     labels = _labels(runs)
     content = "\n".join(f"{run.name}/{run.path.name}" for run in runs)
     name = hashlib.sha256(content.encode()).hexdigest()[:12]

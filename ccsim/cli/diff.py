@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli.stored import add_results
+from ccsim.cli.stored import add_results, add_verify
 
 __all__ = ["add_parser"]
 
@@ -20,6 +20,7 @@ def add_parser(verbs: Any) -> None:
     diff.add_argument("--json", action="store_true", help="print one JSON document")
     diff.set_defaults(func=_diff)
     add_results(diff)
+    add_verify(diff)
 
 
 def _diff(args: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def _diff(args: argparse.Namespace) -> int:
     from ccsim.cli.output import table
     from ccsim.experiment.study.diff import diff
 
-    found = diff(args.a, args.b, Path(args.results))
+    found = diff(args.a, args.b, Path(args.results), verify=args.verify)
     if args.json:
         print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ccsim.cli.arguments import add_formats, add_verb
 from ccsim.cli.output import print_paths
-from ccsim.cli.stored import add_results, add_run, load
+from ccsim.cli.stored import add_results, add_run, add_verify, load
 
 __all__ = ["add_parser"]
 
@@ -20,6 +20,7 @@ def add_parser(verbs: Any) -> None:
     add_formats(plot)
     plot.add_argument("--out", metavar="DIR", help="the folder to write into")
     add_results(plot, "runs")
+    add_verify(plot)
 
 
 def plot_verb(args: argparse.Namespace) -> int:
@@ -31,7 +32,7 @@ def plot_verb(args: argparse.Namespace) -> int:
     study = find_study_folder(args.run, Path(args.results))
     if study is not None:
         return _plot_study(args, study)
-    run = load(args.run, args.results)
+    run = load(args.run, args)
     out = Path(args.out) if args.out else run.path / "plots"
     with explained(out):
         print_paths(draw_run(run, out, args.format))
@@ -46,7 +47,7 @@ def _plot_study(args: argparse.Namespace, study: Path) -> int:
     from ccsim.experiment.store import explained
     from ccsim.plot.heat import draw_heat
 
-    sheets = heat_sheets(load_matrix(study))
+    sheets = heat_sheets(load_matrix(study, verify=args.verify))
     if not sheets:
         raise CcsimError(f"{study}: expected swaps that a heat map can show, got none")
     out = Path(args.out) if args.out else study / "plots"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli.stored import add_results
+from ccsim.cli.stored import add_results, add_verify
 
 __all__ = ["add_parser"]
 
@@ -20,6 +20,7 @@ def add_parser(verbs: Any) -> None:
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
     query.set_defaults(func=_query)
     add_results(query)
+    add_verify(query)
 
 
 def _query(args: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def _query(args: argparse.Namespace) -> int:
     from ccsim.cli.output import table
     from ccsim.experiment.study.query import as_csv, as_json, as_text, query
 
-    found = query(args.study, args.sql, Path(args.results))
+    found = query(args.study, args.sql, Path(args.results), verify=args.verify)
     if args.format == "csv":
         sys.stdout.write(as_csv(found))
     elif args.format == "json":

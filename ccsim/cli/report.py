@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli.stored import add_verify
+
 __all__ = ["add_parser"]
 
 
@@ -20,6 +22,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--results", default="results", metavar="DIR", help="where runs are; default: results"
     )
+    add_verify(parser)
     parser.set_defaults(func=_report)
 
 
@@ -30,5 +33,5 @@ def _report(args: argparse.Namespace) -> int:
 
     results = Path(args.results)
     folder = find_study_folder(args.run, results) or find_run(args.run, results)
-    print(write_report(folder, args.out))
+    print(write_report(folder, args.out, verify=args.verify))
     return 0

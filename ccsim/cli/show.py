@@ -9,7 +9,7 @@ from typing import Any
 
 from ccsim.cli.arguments import add_verb
 from ccsim.cli.output import print_json, run_text, table
-from ccsim.cli.stored import add_results, add_run, load
+from ccsim.cli.stored import add_results, add_run, add_verify, load
 from ccsim.errors import CcsimError
 
 __all__ = ["add_parser"]
@@ -26,6 +26,7 @@ def add_parser(verbs: Any) -> None:
     )
     add_run(show)
     add_results(show, "runs")
+    add_verify(show)
 
 
 def show_verb(args: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def show_verb(args: argparse.Namespace) -> int:
     study = find_study_folder(args.run, Path(args.results))
     if study is not None:
         return _show_study(args, study)
-    run = load(args.run, args.results)
+    run = load(args.run, args)
     if args.json:
         print_json(run.metrics)
     else:
@@ -49,7 +50,7 @@ def _show_study(args: argparse.Namespace, folder: Path) -> int:
     from ccsim.experiment.study.summary import summarise
 
     try:
-        found = summarise(folder, args.metric, args.detect)
+        found = summarise(folder, args.metric, args.detect, verify=args.verify)
     except ValueError as error:
         raise CcsimError(str(error)) from error
     if args.json:

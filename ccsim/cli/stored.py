@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ccsim.experiment.stored import StoredRun
 
-__all__ = ["add_results", "add_run", "load"]
+__all__ = ["add_results", "add_run", "add_verify", "load"]
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,14 @@ def add_results(parser: argparse.ArgumentParser, what: str = "runs and studies")
     )
 
 
-def load(text: str, results: str) -> StoredRun:
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Add the option that has everything read be checked whole."""
+    text = "check the SHA-256 of every file, of large ones too, not of a sample"
+    parser.add_argument("--verify", action="store_true", help=text)
+
+
+def load(text: str, args: argparse.Namespace) -> StoredRun:
     """Return the run that ``text`` names."""
     from ccsim.experiment.stored import find_run, load_run
 
-    return load_run(find_run(text, Path(results)))
+    return load_run(find_run(text, Path(args.results)), verify=args.verify)

@@ -7,7 +7,6 @@ flows their mean, of times the slowest flow's. All is read from the study's ``ru
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 from ccsim.errors import ResultsError
 from ccsim.experiment.comparisons import holm, wilcoxon_p
 from ccsim.experiment.estimates import Estimate, mean_estimate, median_estimate
-from ccsim.experiment.parquet import connect
+from ccsim.experiment.integrity import check_study
+from ccsim.experiment.parquet import connect, parquet
 
 __all__ = ["METRICS", "Cell", "Conditions", "Matrix", "Metric", "load_matrix", "matrix_of"]
 
@@ -100,13 +100,13 @@ class Matrix:
         return sorted(known, key=lambda cell: -(cell.estimates[metric].value or 0.0))
 
 
-def load_matrix(folder: Path) -> Matrix:
+def load_matrix(folder: Path, *, verify: bool = False) -> Matrix:
     """Return the matrix of a study's folder; ResultsError if it cannot be read."""
+    _, plan = check_study(folder, verify=verify)
     try:
-        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         with connect() as db:
             found = db.execute(
-                "SELECT * FROM read_parquet($f)", {"f": str(folder / "runs.parquet")}
+                f"SELECT * FROM {parquet('$f')}", {"f": str(folder / "runs.parquet")}
             )
             names = [column[0] for column in found.description or ()]
             rows = [dict(zip(names, values, strict=True)) for values in found.fetchall()]

@@ -32,6 +32,7 @@ __all__ = [
     "connect",
     "copy_to_csv",
     "os_error",
+    "parquet",
     "read_result",
     "write_result",
 ]
@@ -41,6 +42,16 @@ MORE_TABLES = ("groups", "completions")  # of runs with workloads
 DESCRIPTION = "trace.json"
 PIECE_ROWS = 1 << 19
 """What is read at a time of a long table: 46 MB of a flow's samples."""
+
+
+def parquet(files: str, options: str = "") -> str:
+    """Return the SQL that reads Parquet files: what they hold, and no more.
+
+    ``files`` is a parameter such as ``$file``. A folder called ``key=value`` on their way is a
+    folder, not a column.
+    """
+    return f"read_parquet({files}, hive_partitioning = false{options and f', {options}'})"
+
 
 _WRITE = {
     "flows": """
@@ -67,27 +78,27 @@ _WRITE = {
         FROM columns""",
 }
 _READ = {
-    "flows": """
+    "flows": f"""
         SELECT t_ns, snd_cwnd, ssthresh, srtt_us, in_flight, pacing_rate_bps, delivered_bytes,
             throughput_bps, retransmissions,
             CAST(list_position($states, ca_state) - 1 AS BIGINT) AS ca_state,
             CAST(list_position($served, implementation) - 1 AS BIGINT) AS implementation
-        FROM read_parquet($file)""",
-    "links": """
+        FROM {parquet("$file")}""",
+    "links": f"""
         SELECT t_ns, queue_packets, drops, losses, departed_bytes, utilisation_ppm
-        FROM read_parquet($file)""",
-    "drops": """
+        FROM {parquet("$file")}""",
+    "drops": f"""
         SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow,
             CAST(random_loss AS BIGINT) AS random
-        FROM read_parquet($file)""",
-    "events": "SELECT t_ns, kind, flow, detail FROM read_parquet($file)",
-    "groups": """
+        FROM {parquet("$file")}""",
+    "events": f"SELECT t_ns, kind, flow, detail FROM {parquet('$file')}",
+    "groups": f"""
         SELECT t_ns, flows, snd_cwnd, in_flight, srtt_us, throughput_bps
-        FROM read_parquet($file)""",
-    "completions": """
+        FROM {parquet("$file")}""",
+    "completions": f"""
         SELECT CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow, start_ns,
             coalesce(end_ns, -1) AS end_ns, size_bytes, ideal_ns
-        FROM read_parquet($file)""",
+        FROM {parquet("$file")}""",
 }
 
 
@@ -146,15 +157,15 @@ def _read(
     db: duckdb.DuckDBPyConnection, table: str, names: Mapping[str, Any], file: Path
 ) -> dict[str, Any]:
     """Return a table's columns; those of a long one are read in pieces and lie in a file."""
-    _execute(db, "SELECT count(*) FROM read_parquet($file)", names, file)
+    _execute(db, f"SELECT count(*) FROM {parquet('$file')}", names, file)
     (n,) = db.fetchone() or (0,)
     if n <= PIECE_ROWS or table == "events":
         _execute(db, _READ[table], names, file)
         return dict(db.fetchnumpy())
     columns: dict[str, Any] = {}
-    source = "read_parquet($file, file_row_number = true)"
+    source = parquet("$file", "file_row_number = true")
     rows = "WHERE file_row_number >= $first AND file_row_number < $end"
-    sql = _READ[table].replace("read_parquet($file)", f"{source} {rows}")
+    sql = _READ[table].replace(parquet("$file"), f"{source} {rows}")
     for first in range(0, n, PIECE_ROWS):
         _execute(db, sql, {**names, "first": first, "end": first + PIECE_ROWS}, file)
         piece = db.fetchnumpy()
@@ -175,7 +186,7 @@ def _room(folder: Path, names: tuple[str, ...], n: int) -> dict[str, NDArray[np.
 
 def copy_to_csv(db: duckdb.DuckDBPyConnection, source: Path, target: Path) -> None:
     """Write one Parquet file as CSV with a header line."""
-    copy = "COPY (SELECT * FROM read_parquet($source)) TO $file (FORMAT csv, HEADER)"
+    copy = f"COPY (SELECT * FROM {parquet('$source')}) TO $file (FORMAT csv, HEADER)"
     _execute(db, copy, {"source": str(source.resolve())}, target)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import ccsim
 from ccsim.errors import ResultsError
 from ccsim.experiment.code import code_sha256
+from ccsim.experiment.integrity import MANIFEST, hashes_of
 from ccsim.experiment.parquet import connect, write_result
 from ccsim.experiment.processes import is_alive
 from ccsim.experiment.tables import to_json
@@ -44,7 +45,6 @@ __all__ = [
     "write_run",
 ]
 
-MANIFEST = "manifest.json"
 METRICS = "metrics.json"
 RESOLVED = "resolved.json"
 SCENARIO = "scenario.yaml"
@@ -141,7 +141,8 @@ def write_run(
 
 def write_manifest(folder: Path, **facts: Any) -> dict[str, Any]:
     """Write and return the manifest: the given facts, versions, and the SHA-256 of every file."""
-    manifest = {**facts, "versions": package_versions(), "sha256": _hashes(folder)}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST]
+    manifest = {**facts, "versions": package_versions(), **hashes_of(folder, files)}
     write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -194,12 +195,3 @@ def package_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder but the manifest, by relative name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }

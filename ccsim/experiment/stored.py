@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
+from ccsim.experiment.integrity import MANIFEST, check_run
 from ccsim.experiment.parquet import (
     DESCRIPTION,
     MORE_TABLES,
@@ -18,7 +18,7 @@ from ccsim.experiment.parquet import (
     copy_to_csv,
     read_result,
 )
-from ccsim.experiment.store import FAILED_SUFFIX, MANIFEST, METRICS, RESOLVED, TWIN_FOLDERS
+from ccsim.experiment.store import FAILED_SUFFIX, TWIN_FOLDERS
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 
 __all__ = ["EXPORT_FORMATS", "StoredRun", "export", "find_run", "load_run"]
@@ -91,16 +91,16 @@ class StoredRun:
             raise _unwritable(out, error) from error
 
 
-def load_run(path: str | Path) -> StoredRun:
-    """Return the run in a folder; ResultsError if there is none or it cannot be read."""
+def load_run(path: str | Path, *, verify: bool = False) -> StoredRun:
+    """Return the run in a folder; ResultsError if there is none, or it is not what was written.
+
+    Small files are read whole for that, of large ones a sample; with ``verify`` these too.
+    """
     folder = Path(path)
     if not (folder / MANIFEST).is_file():
         raise ResultsError(str(folder), f"expected the folder of a run, got no {MANIFEST} in it")
+    scenario, manifest, metrics = check_run(folder, verify=verify)
     try:
-        scenario, manifest, metrics = (
-            json.loads((folder / name).read_text(encoding="utf-8"))
-            for name in (RESOLVED, MANIFEST, METRICS)
-        )
         with connect() as db:
             traces = {
                 key: read_result(db, folder / sub)
@@ -109,8 +109,9 @@ def load_run(path: str | Path) -> StoredRun:
             }
         return StoredRun(folder, scenario, manifest, metrics, **traces)
     except Exception as error:  # whatever a damaged file makes json, duckdb or numpy raise
+        what = f"{type(error).__name__}: {error}"
         raise ResultsError(
-            str(folder), f"cannot read the run: {error}; run the scenario again"
+            str(folder), f"the run is damaged: {what}; run the scenario again"
         ) from error
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.heat_maps import heat_sheets
+from ccsim.experiment.integrity import check_study
 from ccsim.experiment.matrix import METRICS, Cell, Matrix, load_matrix
 from ccsim.report.forest import cells_table, ranking, span_of
 from ccsim.report.heat import heat_section, tabs
@@ -23,11 +23,11 @@ RANKED = 10
 MAX_CELLS = 2_000
 
 
-def study_page(folder: Path) -> str:
+def study_page(folder: Path, *, verify: bool = False) -> str:
     """Return the HTML page of a study's folder; ResultsError if it cannot be read."""
-    matrix = load_matrix(folder)
+    matrix = load_matrix(folder, verify=verify)
+    manifest, _ = check_study(folder)
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         given = (folder / "study.yaml").read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ResultsError(str(folder), f"cannot read the study: {error}") from error

@@ -16,7 +16,9 @@ __all__ = ["write_page", "write_report"]
 NAME = "report.html"
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+def write_report(
+    folder: str | Path, out: str | Path | None = None, *, verify: bool = False
+) -> Path:
     """Write the report of a stored run or study and return its path.
 
     ``out`` is the file (default: ``report.html`` in the folder). ResultsError if the folder cannot
@@ -24,8 +26,12 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """
     place = Path(folder)
     study = find_study_folder(str(place), place) is not None
-    text = study_page(place) if study else run_page(load_run(place))
-    return write_page(text, Path(out) if out else place / NAME)
+    page = study_page if study else _page_of_run
+    return write_page(page(place, verify=verify), Path(out) if out else place / NAME)
+
+
+def _page_of_run(folder: Path, *, verify: bool) -> str:
+    return run_page(load_run(folder, verify=verify))
 
 
 def write_page(text: str, out: Path) -> Path:

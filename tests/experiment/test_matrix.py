@@ -175,7 +175,7 @@ def test_a_study_is_read_from_its_folder(tmp_path: Path) -> None:
 def test_a_damaged_study_is_refused_with_its_place(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "made", matrix_rows())
     (folder / "runs.parquet").write_bytes(b"nonsense")
-    with pytest.raises(ResultsError, match="made: cannot read the study"):
+    with pytest.raises(ResultsError, match=r"made: cannot read the study"):
         load_matrix(folder)
 
 

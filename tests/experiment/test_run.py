@@ -229,7 +229,7 @@ def test_a_folder_that_is_no_run_or_a_damaged_one_is_refused(
         load_run(tmp_path)
     run = run_scenario(scenario, out=tmp_path, jobs=1)
     (run.path / "flows.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(ResultsError, match="cannot read the run"):
+    with pytest.raises(ResultsError, match="the run is damaged"):
         load_run(run.path)
 
 

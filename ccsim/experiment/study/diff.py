@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ccsim.errors import CcsimError, ResultsError
+from ccsim.errors import CcsimError
+from ccsim.experiment.integrity import check_run, check_study
 from ccsim.experiment.parquet import connect
 from ccsim.experiment.statistics import bca_interval
-from ccsim.experiment.store import METRICS, RESOLVED
 from ccsim.experiment.stored import find_run
 from ccsim.experiment.study.columns import TABLES
-from ccsim.experiment.study.folder import MANIFEST, PLAN
 from ccsim.experiment.study.listing import find_study_folder
 from ccsim.experiment.study.query import study_database
 from ccsim.experiment.study.tables import quoted
@@ -95,25 +93,25 @@ class Difference:
             yield (f"{title} (… and {hidden} more: --json)" if hidden else title), headers, rows
 
 
-def diff(a: str, b: str, results: Path) -> Difference:
+def diff(a: str, b: str, results: Path, *, verify: bool = False) -> Difference:
     """Return how two runs, or two studies, differ.
 
-    ResultsError if one is not found or cannot be read, CcsimError for a run and a study.
+    ResultsError if one is not found or not what was written (``verify``: large files are read
+    whole), CcsimError for a run and a study.
     """
     studies = [find_study_folder(name, results) for name in (a, b)]
     if studies[0] is not None and studies[1] is not None:
-        return _of_studies(studies[0], studies[1])
+        return _of_studies(studies[0], studies[1], verify=verify)
     if studies[0] is not None or studies[1] is not None:
         study, run = (a, b) if studies[0] is not None else (b, a)
         raise CcsimError(f"diff: expected two runs or two studies, got study {study}, run {run}")
-    return _of_runs(find_run(a, results), find_run(b, results))
+    return _of_runs(find_run(a, results), find_run(b, results), verify=verify)
 
 
-def _of_runs(a: Path, b: Path) -> Difference:
+def _of_runs(a: Path, b: Path, *, verify: bool) -> Difference:
     """Compare two runs value by value."""
-    scenarios, metrics, code = (
-        [_flat(_json(run / name)) for run in (a, b)] for name in (RESOLVED, METRICS, MANIFEST)
-    )
+    checked = [check_run(run, verify=verify) for run in (a, b)]
+    scenarios, code, metrics = ([_flat(one) for one in ones] for ones in zip(*checked, strict=True))
     facts = [{k: v for k, v in one.items() if _is_code(k)} for one in code]
     return Difference(_changes(*scenarios), _changes(*facts), _changes(*metrics))
 
@@ -122,10 +120,11 @@ def _is_code(name: str) -> bool:
     return name.startswith(("versions.", "code"))
 
 
-def _of_studies(a: Path, b: Path) -> Difference:
+def _of_studies(a: Path, b: Path, *, verify: bool) -> Difference:
     """Compare two studies: what they ask, and the means over the runs that both have."""
-    plans = [_json(study / PLAN) for study in (a, b)]
-    manifests = [_flat(_json(study / MANIFEST)) for study in (a, b)]
+    checked = [check_study(study, verify=verify) for study in (a, b)]
+    plans = [plan for _, plan in checked]
+    manifests = [_flat(manifest) for manifest, _ in checked]
     facts = [{k: v for k, v in one.items() if _is_code(k)} for one in manifests]
     asked = [_flat(_asked(study, plan)) for study, plan in zip((a, b), plans, strict=True)]
     return Difference(_changes(*asked), _changes(*facts), _means(a, b, plans))
@@ -176,13 +175,6 @@ def _mean_change(metric: str, pairs: Any) -> Change:
     first, second = (float(f"{mean:.6g}") for mean in means)
     relative = _relative(float(means[0]), float(means[1]))
     return Change(metric, first, second, relative, len(pairs), interval.low, interval.high)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(str(path), f"cannot read: {error}") from error
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:

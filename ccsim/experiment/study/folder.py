@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.parquet import connect, os_error
+from ccsim.experiment.integrity import MANIFEST, hashes_of
+from ccsim.experiment.parquet import connect, os_error, parquet
 from ccsim.experiment.processes import is_alive
 from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
@@ -27,7 +28,6 @@ from ccsim.experiment.tables import to_json
 __all__ = ["MANIFEST", "MANY", "PLAN", "RUNS", "Result", "StudyFolder", "is_held"]
 
 PLAN = "plan.json"
-MANIFEST = "manifest.json"
 LOG = "log.jsonl"
 LOCK = ".lock"
 PARTS = "parts"
@@ -119,7 +119,7 @@ class StudyFolder:
         alone = {path.stem for path in parts if "-" not in path.stem}
         joined = [str(path) for path in parts if "-" in path.stem]
         with self._database() as db:
-            sql = "SELECT run_id FROM read_parquet($files)"
+            sql = f"SELECT run_id FROM {parquet('$files')}"
             rows = db.execute(sql, {"files": joined}).fetchall() if joined else []
         return alone | {str(row[0]) for row in rows}
 
@@ -223,6 +223,14 @@ class StudyFolder:
         except (OSError, ValueError) as error:
             raise ResultsError(str(self.path / name), f"cannot read: {error}") from error
 
+    def hashes(self) -> dict[str, Any]:
+        """Return what a manifest says of what is stored: the documents, tables and finished
+        runs."""
+        files = [path for path in self.path.iterdir() if path.suffix in (".json", ".parquet")]
+        files += self.path.glob("*.yaml")
+        kept = [path for path in files if path.name != MANIFEST and path.is_file()]
+        return hashes_of(self.path, [*kept, *self._parts()])
+
     def log(self, event: str, **facts: Any) -> None:
         """Add a line to the log, whole or not at all."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -242,9 +250,9 @@ class StudyFolder:
 _WRITE = """
     COPY (SELECT run_id, status, error, metrics FROM columns)
     TO $file (FORMAT parquet, COMPRESSION zstd)"""
-_RESULTS = """
+_RESULTS = f"""
     SELECT run_id, any_value(status), any_value(nullif(error, '')), any_value(metrics)
-    FROM read_parquet($files) JOIN (
+    FROM {parquet("$files")} JOIN (
         SELECT unnest($ids) AS run_id, generate_subscripts($ids, 1) AS number
     ) AS asked USING (run_id)
     GROUP BY run_id, number ORDER BY number"""

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.errors import CcsimError
+from ccsim.experiment.integrity import check_run, check_study
 from ccsim.experiment.parquet import TABLES as RUN_TABLES
-from ccsim.experiment.parquet import connect
+from ccsim.experiment.parquet import connect, parquet
 from ccsim.experiment.store import TWIN_FOLDERS
 from ccsim.experiment.stored import find_run
 from ccsim.experiment.study.columns import COMMON, TABLES
-from ccsim.experiment.study.folder import PLAN, RUNS, StudyFolder
+from ccsim.experiment.study.folder import RUNS, StudyFolder
 from ccsim.experiment.study.listing import find_study_folder
 from ccsim.experiment.study.tables import fill_table, quoted
 
@@ -39,23 +40,26 @@ class Answer:
     rows: list[tuple[Any, ...]]
 
 
-def query(name: str, sql: str, results: Path) -> Answer:
+def query(name: str, sql: str, results: Path, *, verify: bool = False) -> Answer:
     """Return what a SELECT gives over a study's tables, or over the traces of a run.
 
     A study has ``runs``, ``flows``, ``links``, ``totals`` and ``metrics``, which is ``runs`` with
     one row a metric; with ``keep: traces`` also ``traces``, the flows' samples of all runs. A run
     has ``flows``, ``links``, ``drops``, ``events``; ``twin`` is empty, ``a`` or ``b``. CcsimError
     for anything but one SELECT and for what the database says of it; ResultsError if there is
-    nothing of that name.
+    nothing of that name, or it is not what was written (``verify``: large files are read whole).
     """
     import duckdb
 
     study = find_study_folder(name, results)
     with connect() as db:
         if study is not None:
-            study_database(db, study, traces=bool(re.search(r"\btraces\b", sql)))
+            traces = bool(re.search(r"\btraces\b", sql))
+            study_database(db, study, traces=traces, verify=verify)
         else:
-            _run_tables(db, find_run(name, results))
+            run = find_run(name, results)
+            check_run(run, verify=verify)
+            _run_tables(db, run)
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
         try:
@@ -67,12 +71,14 @@ def query(name: str, sql: str, results: Path) -> Answer:
             raise CcsimError(f"query: {error}") from error
 
 
-def study_database(db: duckdb.DuckDBPyConnection, study: Path, *, traces: bool = False) -> None:
+def study_database(
+    db: duckdb.DuckDBPyConnection, study: Path, *, traces: bool = False, verify: bool = False
+) -> None:
     """Fill a database with a study's tables: as they were written, or of what is finished so
     far."""
     folder = StudyFolder(study)
-    plan = folder.read_json(PLAN)
-    whole = folder.read_json("manifest.json").get("status") == "complete"
+    manifest, plan = check_study(study, verify=verify)
+    whole = manifest["status"] == "complete"
     for table in TABLES:
         file = study / f"{table}.parquet"
         if whole and file.is_file():
@@ -138,13 +144,13 @@ def _run_tables(db: duckdb.DuckDBPyConnection, run: Path) -> None:
             if file.is_file():
                 mark = key.removeprefix("twin_")
                 values[f"file{mark}"] = str(file.resolve())
-                parts.append(f"SELECT '{mark}' AS twin, * FROM read_parquet($file{mark})")
+                parts.append(f"SELECT '{mark}' AS twin, * FROM {parquet(f'$file{mark}')}")
         if parts:
             db.execute(f"CREATE TABLE {table} AS {' UNION ALL '.join(parts)}", values)
 
 
 def _load(db: duckdb.DuckDBPyConnection, table: str, files: list[Path], columns: str = "*") -> None:
-    source = "read_parquet($files, union_by_name = true, filename = $name)"
+    source = parquet("$files", "union_by_name = true, filename = $name")
     db.execute(
         f"CREATE TABLE {table} AS SELECT {columns} FROM {source}",
         {"files": [str(file.resolve()) for file in files], "name": columns != "*"},

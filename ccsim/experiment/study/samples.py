@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.experiment.integrity import check_study
 from ccsim.experiment.parquet import connect
 from ccsim.experiment.study.beside import VALUES
 from ccsim.experiment.study.columns import TABLES
-from ccsim.experiment.study.folder import PLAN, StudyFolder
 from ccsim.experiment.study.query import study_database
 from ccsim.experiment.study.tables import quoted
 from ccsim.scenario.vocabulary import did_you_mean
@@ -70,15 +70,15 @@ def twin_metric(metric: str) -> str:
     return names.get(metric, "")
 
 
-def read_samples(study: Path, metric: str) -> list[Samples]:
+def read_samples(study: Path, metric: str, *, verify: bool = False) -> list[Samples]:
     """Return a metric of each point of a study that has a finished run, in the design's order."""
     check_metric(metric)
-    plan = StudyFolder(study).read_json(PLAN)
+    _, plan = check_study(study)
     twin = twin_metric(metric)
     flag = f"{metric.removesuffix('_s')}_censored"
     censored = quoted(flag) if flag in TABLES["runs"] else "false"
     with connect() as db:
-        study_database(db, study)
+        study_database(db, study, verify=verify)
         rows = db.execute(
             f"""SELECT point, seed, {_JOINT.get(metric, f"avg({quoted(metric)})")},
                     avg({quoted(twin) if twin else "CAST(NULL AS DOUBLE)"}),

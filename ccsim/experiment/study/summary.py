@@ -15,8 +15,8 @@ from ccsim.experiment.comparisons import (
     pairs_needed,
     wilcoxon_p,
 )
+from ccsim.experiment.integrity import check_study
 from ccsim.experiment.statistics import FEW, Interval, bca_interval
-from ccsim.experiment.study.folder import MANIFEST, PLAN, StudyFolder
 from ccsim.experiment.study.samples import DIFFERENCES, Samples, read_samples, twin_metric
 
 __all__ = ["PointFound", "Summary", "summarise"]
@@ -116,20 +116,23 @@ class Summary:
         yield headers, rows
 
 
-def summarise(study: Path, metric: str, detect: float | None = None) -> Summary:
+def summarise(
+    study: Path, metric: str, detect: float | None = None, *, verify: bool = False
+) -> Summary:
     """Return what a study found about a metric; ``detect``: how many seeds such a difference takes.
 
-    ValueError for an unknown metric, ResultsError for a study that cannot be read.
+    ValueError for an unknown metric, ResultsError for a study that is not what was
+    written (``verify``: large files are read whole).
     """
-    manifest = StudyFolder(study).read_json(MANIFEST)
-    samples = read_samples(study, metric)
+    manifest, plan = check_study(study)
+    samples = read_samples(study, metric, verify=verify)
     p_values = [_p(one) for one in samples]
     adjusted = holm(p_values)
     points = tuple(
         _point(one, p, p_holm, detect)
         for one, p, p_holm in zip(samples, p_values, adjusted, strict=True)
     )
-    planned = len(StudyFolder(study).read_json(PLAN)["runs"])
+    planned = len(plan["runs"])
     grown = any(str(word).startswith("--until-ci") for word in manifest.get("argv", ()))
     return Summary(
         str(manifest["study"]),

@@ -239,7 +239,8 @@ class _Session:
             self.folder.compact()
             tables = tuple(write_tables(self.folder))
             self.failed = self.count_failed(plan)
-            self.write_manifest("complete", runs=len(plan.runs), failed=self.failed)
+            hashes = self.folder.hashes()
+            self.write_manifest("complete", runs=len(plan.runs), failed=self.failed, **hashes)
             self.folder.clean()
         return tables
 
