@@ -1,0 +1,211 @@
+"""What every queueing discipline is: Linux's ``Qdisc_ops`` for packets that a simulator moves.
+
+All arithmetic is on integers; where the kernel's types wrap, the code masks. Times are nanoseconds
+of one clock that never goes back, lengths bytes with the link's header, as Linux counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from ccsim.net.qdisc.draws import Draws
+from ccsim.net.qdisc.parameters import Parameter
+
+__all__ = [
+    "CE",
+    "CONGESTION",
+    "DROPPED",
+    "HZ",
+    "NEVER",
+    "PSCHED_MTU",
+    "QUEUED",
+    "S32_SIGN",
+    "STOLEN",
+    "U32",
+    "U64",
+    "Packet",
+    "Qdisc",
+    "instant_of_jiffies",
+    "jiffies",
+    "jiffies_of_us",
+    "scale",
+    "set_ce",
+]
+
+QUEUED = 0  # NET_XMIT_SUCCESS
+DROPPED = 1  # NET_XMIT_DROP: the arriving packet
+CONGESTION = 2  # NET_XMIT_CN: one of the same queue, maybe the arriving one
+STOLEN = 0x20000  # success, with __NET_XMIT_BYPASS: lost, but the sender must not notice
+
+CE = 3  # ECN codepoints: 0 Not-ECT, 1 ECT(1), 2 ECT(0)
+U32 = 0xFFFF_FFFF
+U64 = 0xFFFF_FFFF_FFFF_FFFF
+S32_SIGN = 0x8000_0000
+HZ = 1000
+PSCHED_MTU = 1514  # the device's MTU and its link header [bytes]
+NEVER = -1
+NS_PER_S = 1_000_000_000
+NS_PER_US = 1_000
+
+
+class Packet:
+    """What a qdisc sees of a packet (``struct sk_buff``); it never sees TCP.
+
+    ``len`` [bytes] includes the link's header; ``hash`` is the flow's hash (32 bits), ``truesize``
+    what memory limits count. ``ecn`` is the codepoint, ``marked`` whether a qdisc has changed it
+    to CE. ``sk`` names the socket (0: none), with its ``pacing_rate`` [byte/s]; ``tstamp`` is the
+    departure time wanted [ns, 0: none]. ``srchost`` and ``dsthost`` are hashes of the hosts,
+    ``tcp`` the header of an ACK as CAKE's filter reads it. ``stamp`` and ``cb`` belong to the
+    qdisc that holds the packet.
+    """
+
+    __slots__ = (
+        *("number", "len", "ecn", "flow", "hash", "truesize", "marked", "stamp", "cb"),
+        *("sk", "pacing_rate", "tstamp", "priority", "srchost", "dsthost", "dscp", "tcp"),
+    )
+
+    def __init__(
+        self,
+        number: int,
+        length: int,
+        ecn: int = 0,
+        *,
+        flow: int = 0,
+        hash: int = 0,
+        truesize: int = 0,
+    ) -> None:
+        self.number = number
+        self.len = length
+        self.ecn = ecn
+        self.flow = flow
+        self.hash = hash
+        self.truesize = truesize
+        self.marked = False
+        self.stamp = 0
+        self.cb = 0
+        self.sk = 0
+        self.pacing_rate = U64
+        self.tstamp = 0
+        self.priority = 0
+        self.srchost = 0
+        self.dsthost = 0
+        self.dscp = 0
+        self.tcp: Any = None
+
+    def copy(self, number: int) -> Packet:
+        """Return a duplicate of the packet under another number."""
+        twin = Packet(
+            number, self.len, self.ecn, flow=self.flow, hash=self.hash, truesize=self.truesize
+        )
+        twin.marked = self.marked
+        twin.sk, twin.pacing_rate, twin.tstamp = self.sk, self.pacing_rate, self.tstamp
+        twin.priority, twin.dscp, twin.tcp = self.priority, self.dscp, self.tcp
+        twin.srchost, twin.dsthost = self.srchost, self.dsthost
+        return twin
+
+
+def set_ce(packet: Packet) -> bool:
+    """Mark a packet (``INET_ECN_set_ce``): False if it is Not-ECT, True also if it bore CE
+    already."""
+    ecn = packet.ecn
+    if ecn == 0:
+        return False
+    if ecn != CE:
+        packet.ecn = CE
+        packet.marked = True
+    return True
+
+
+def scale(value: int, end: int) -> int:
+    """Map 32 bits onto 0 … end - 1 (``reciprocal_scale``)."""
+    return ((value & U32) * end) >> 32
+
+
+def jiffies(now: int, hz: int) -> int:
+    """Return the clock in ticks of 1/hz s."""
+    return now * hz // NS_PER_S
+
+
+def instant_of_jiffies(tick: int, hz: int) -> int:
+    """Return when a tick comes [ns]."""
+    return -(-tick * NS_PER_S // hz)
+
+
+def jiffies_of_us(us: int, hz: int) -> int:
+    """Return a time in jiffies, rounded up (``usecs_to_jiffies``)."""
+    return -(-us * hz // 1_000_000)
+
+
+class Qdisc:
+    """A queueing discipline.
+
+    ``qlen`` and ``backlog`` are the packets and bytes inside. What a call drops is appended to
+    ``dropped``, in order: the caller empties it. ``wake_ns`` is set when a call asks to be woken
+    (the watchdog: then `dequeue` may have something), ``tick_ns`` is when the qdisc's own timer is
+    due; `NEVER` if there is none. The timer comes before any other call of its instant.
+    """
+
+    __slots__ = ("backlog", "draws", "dropped", "hz", "mtu", "qlen", "root", "tick_ns", "wake_ns")
+
+    kind: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    keeps: ClassVar[Literal["order", "flow order", "none"]] = "order"
+    decides: ClassVar[Literal["arrival", "service"]] = "arrival"
+    PARAMETERS: ClassVar[tuple[Parameter, ...]] = ()
+    OBSERVED: ClassVar[tuple[str, ...]] = ("qlen", "backlog")
+    """Attributes that recordings show under the same names."""
+
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        now: int,
+        draws: Draws,
+        *,
+        hz: int = HZ,
+        mtu: int = PSCHED_MTU,
+    ) -> None:
+        self.qlen = 0
+        self.backlog = 0
+        self.dropped: list[Packet] = []
+        self.wake_ns = NEVER
+        self.tick_ns = NEVER
+        self.draws = draws
+        self.hz = hz
+        self.mtu = mtu
+        self.root: Callable[[Packet, int], int] = self.enqueue
+        self._configure(self._complete(values), now)
+
+    def enqueue(self, packet: Packet, now: int) -> int:
+        """Take a packet or drop some; return `QUEUED`, `DROPPED`, `CONGESTION` or `STOLEN`."""
+        raise NotImplementedError
+
+    def dequeue(self, now: int) -> Packet | None:
+        """Hand out the next packet; None if there is none, or none may go yet."""
+        raise NotImplementedError
+
+    def tick(self, now: int) -> None:
+        """Do what the qdisc's own timer does at ``tick_ns``."""
+        raise NotImplementedError
+
+    def change(self, values: Mapping[str, Any], now: int) -> None:
+        """Set parameters of a qdisc in use (``tc qdisc change``); what is not given stays."""
+        self._configure(values, now)
+
+    def packets(self) -> Iterator[Packet]:
+        """Return what is inside, in no order that means anything."""
+        raise NotImplementedError
+
+    def observe(self) -> dict[str, int]:
+        """Return the state under the names of the recordings."""
+        return {name: int(getattr(self, name)) for name in self.OBSERVED}
+
+    def _configure(self, values: Mapping[str, Any], now: int) -> None:
+        """Set the parameters given, at creation all that have defaults."""
+        raise NotImplementedError
+
+    @classmethod
+    def _complete(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the defaults."""
+        defaults = {p.key: p.default for p in cls.PARAMETERS if p.default is not None}
+        return {**defaults, **values}

@@ -1,0 +1,139 @@
+"""Files of recorded calls of queueing disciplines: found, read, and checked for their form."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ccsim.units import show
+from ccsim.verify.episode import RecordingError
+
+__all__ = ["QdiscRecording", "qdisc_recordings", "read_recordings", "recording_error"]
+
+FORMAT = "qdisc-vectors/1"
+_OPENERS: dict[str, Callable[..., Any]] = {
+    ".jsonl.gz": gzip.open,
+    ".jsonl.xz": lzma.open,
+    ".jsonl": open,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QdiscRecording:
+    """One recording: its name, the file, the line of its header, the header and the calls."""
+
+    name: str
+    path: Path
+    line: int
+    header: dict[str, Any]
+    calls: list[dict[str, Any]]
+
+    @property
+    def kind(self) -> str:
+        """The qdisc's kind, by tc's name."""
+        return str(self.header.get("variant") or self.header.get("qdisc"))
+
+
+def recording_error(recording: QdiscRecording, calls: int, error: Exception) -> RecordingError:
+    """Return the error of a call that cannot be made, with its place."""
+    line = recording.line + calls
+    what = f"no {error}" if isinstance(error, KeyError) else str(error)
+    return RecordingError(f"{recording.path}:{line}: expected a recorded call, got {what}")
+
+
+def qdisc_recordings(paths: Iterable[str]) -> Iterator[QdiscRecording]:
+    """Read the recordings among files and folders; RecordingError if there is nothing."""
+    for text in paths:
+        path = Path(text)
+        files = sorted(_inside(path)) if path.is_dir() else [path]
+        if not path.exists() or not files:
+            raise RecordingError(
+                f"{text}: expected a recording NAME.jsonl.gz or a folder of them, "
+                + ("got a folder without" if path.exists() else "got nothing there")
+            )
+        for file in files:
+            yield from read_recordings(file)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Return the recordings of qdiscs below a folder; other JSON lines may lie beside them."""
+    for path in folder.rglob("*.jsonl*"):
+        if _suffix(path) and _begins_well(path):
+            yield path
+
+
+def _suffix(path: Path) -> str:
+    return next((suffix for suffix in _OPENERS if path.name.endswith(suffix)), "")
+
+
+def _begins_well(path: Path) -> bool:
+    with _OPENERS[_suffix(path)](path, "rt", encoding="utf-8") as file:
+        return FORMAT in file.read(4096)
+
+
+def read_recordings(path: Path) -> Iterator[QdiscRecording]:
+    """Read a file, which may hold several recordings one after another."""
+    suffix = _suffix(path)
+    if not suffix:
+        raise RecordingError(f"{path}: expected {', '.join(_OPENERS)}, got {show(path.name)}")
+    found: QdiscRecording | None = None
+    try:
+        with _OPENERS[suffix](path, "rt", encoding="utf-8") as file:
+            for number, text in enumerate(file, 1):
+                row = _row(path, number, text)
+                if "format" in row:
+                    if found is not None:
+                        yield found
+                    found = _begin(path, number, row, suffix)
+                elif found is None:
+                    raise RecordingError(f"{path}:{number}: expected a header, got a call")
+                else:
+                    found.calls.append(row)
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: expected recorded calls of a qdisc, got {error}") from error
+    if found is None:
+        raise RecordingError(f"{path}: expected a header, got an empty file")
+    yield found
+
+
+def _row(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        row = json.loads(text)
+    except ValueError as error:
+        raise RecordingError(f"{path}:{number}: expected JSON, got {error}") from error
+    if not isinstance(row, dict):
+        raise RecordingError(f"{path}:{number}: expected an object, got {show(row)}")
+    return row
+
+
+def _begin(path: Path, number: int, header: dict[str, Any], suffix: str) -> QdiscRecording:
+    """Begin a recording with its header."""
+    if header["format"] != FORMAT:
+        raise RecordingError(
+            f"{path}:{number}: expected format {FORMAT}, got {show(header['format'])}"
+        )
+    for key, kind in _HEADER.items():
+        value = header.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise RecordingError(
+                f"{path}:{number}: {key}: expected {_WHAT[kind]}, got {show(value)}"
+            )
+    stem = path.name.removesuffix(suffix)
+    name = "/".join(dict.fromkeys((str(header["qdisc"]), str(header.get("kind", stem)))))
+    return QdiscRecording(name, path, number, header, [])
+
+
+_HEADER: dict[str, type] = {
+    "qdisc": str,
+    "params": dict,
+    "initial_state": dict,
+    "t0": int,
+    "HZ": int,
+    "psched_mtu": int,
+}
+_WHAT = {str: "a text", dict: "a mapping", int: "a whole number"}

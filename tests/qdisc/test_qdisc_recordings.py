@@ -1,0 +1,32 @@
+"""Every call of every recorded qdisc, every field of its state, and every timer's instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ccsim.verify.qdisc import replay
+from ccsim.verify.qdisc_files import read_recordings
+
+DATA = Path(__file__).parent / "data"
+CALLS = {  # of all recordings of a file
+    "codel": 32_100,
+    "fifo": 1_500,
+    "pie": 52_200,
+    "police": 6_400,
+    "red": 28_600,
+    "sfq": 17_100,
+    "tbf": 11_800,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_recorded_call_agrees_in_every_field(name: str) -> None:
+    outcomes = [replay(found) for found in read_recordings(DATA / f"{name}.jsonl.xz")]
+    assert [f"{o.name}: {o.first}" for o in outcomes if o.differences] == []
+    assert sum(outcome.calls for outcome in outcomes) == CALLS[name]
+
+
+def test_each_file_of_recordings_is_replayed() -> None:
+    assert sorted(path.name for path in DATA.iterdir()) == [f"{name}.jsonl.xz" for name in CALLS]
