@@ -18,16 +18,17 @@ from ccsim.bpf.kernel_types import FUNCTIONS, OLD_CONG_CONTROL, TYPES
 __all__ = ["Leaf", "Target", "kernel_btf", "leaves", "member_at"]
 
 _INTS = {
-    "unsigned char": (1, 0),
-    "unsigned short": (2, 0),
-    "unsigned int": (4, 0),
-    "unsigned long": (8, 0),
-    "unsigned long long": (8, 0),
-    "char": (1, kinds.SIGNED),
-    "int": (4, kinds.SIGNED),
-    "long": (8, kinds.SIGNED),
-    "_Bool": (1, kinds.BOOL),
+    "unsigned char": ("unsigned char", 1, 0),
+    "unsigned short": ("short unsigned int", 2, 0),
+    "unsigned int": ("unsigned int", 4, 0),
+    "unsigned long": ("long unsigned int", 8, 0),
+    "unsigned long long": ("long long unsigned int", 8, 0),
+    "char": ("char", 1, kinds.SIGNED),
+    "int": ("int", 4, kinds.SIGNED),
+    "long": ("long int", 8, kinds.SIGNED),
+    "_Bool": ("_Bool", 1, kinds.BOOL),
 }
+"""Spelling in C: the name that gcc gives it, bytes, encoding."""
 _TYPEDEFS = {
     "u8": "unsigned char",
     "u16": "unsigned short",
@@ -232,9 +233,9 @@ class _Builder:
             return Type(kinds.FWD, spelling.split(" ")[1])  # until its declaration is read
         if spelling in _TYPEDEFS:
             return Type(kinds.TYPEDEF, spelling, type=self.number(_TYPEDEFS[spelling]))
-        size, encoding = _INTS[spelling]
+        name, size, encoding = _INTS[spelling]
         signed = bool(encoding & kinds.SIGNED)
-        return Type(kinds.INT, spelling, size=size, encoding=encoding, signed=signed)
+        return Type(kinds.INT, name, size=size, encoding=encoding, signed=signed)
 
     def _add(self, it: Type) -> int:
         self.types.append(it)
