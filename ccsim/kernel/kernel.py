@@ -76,6 +76,7 @@ class Kernel:
         self.grace_ns = grace_ns
         self._graces: list[tuple[int, StructOpsMap]] = []
         self._sockets: dict[int, Sock] = {}
+        self._opened = 0
         self._boot(list(builtins), default)
 
     def _boot(self, tables: list[TcpCongestionOps], default: str) -> None:
@@ -196,7 +197,10 @@ class Kernel:
             raise KernelError(EINVAL, "the socket is open already")
         netns.sockets += 1
         self._sockets[id(sk)] = sk
-        return SockData(self, netns, netns.tcp_congestion_control)
+        data = SockData(self, netns, netns.tcp_congestion_control)
+        data.number = self._opened
+        self._opened += 1
+        return data
 
     def socket(self, sk: Sock, netns: NetNamespace | None = None) -> None:
         """Open a socket with its namespace's default (``tcp_init_sock``)."""
@@ -250,6 +254,8 @@ class Kernel:
         try:
             self.tcp_cong.cleanup(sk)
         finally:
+            for forget in data.on_close:
+                forget(sk)
             sk.kernel_data = None
             del self._sockets[id(sk)]
             data.netns.sockets -= 1

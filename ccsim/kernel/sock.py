@@ -144,6 +144,14 @@ class Sock:
         self.rcv_tsecr = 0
         self.sk_state = TCP_CLOSE
 
+    def member(self, name: str) -> int:
+        """Return a member of ``struct tcp_sock`` that hooks seldom read, by Linux's name and in its
+        encoding; a socket without a host has 0 there."""
+        return self.rtt_min_us if name.endswith(".v") else 0
+
+    def set_member(self, name: str, value: int) -> None:
+        """Write such a member: ``snd_cwnd_stamp`` is the one that hooks may write."""
+
     def tcp_enter_cwr(self) -> None:
         """Let the host start a window reduction without a loss (``tcp_enter_cwr``); hosts override
         it."""

@@ -112,7 +112,8 @@ class SockData:
 
     ``ecn_xmit`` tells whether all packets are marked ECN-capable (``INET_ECN_xmit``);
     ``chg_cc_inprogress`` and ``releasing`` guard against hooks that change the algorithm again
-    (``bpf_chg_cc_inprogress``).
+    (``bpf_chg_cc_inprogress``). ``on_close`` is told when the socket is gone: what a map stores for
+    it goes, too. ``number`` counts the sockets that the kernel has opened.
     """
 
     __slots__ = (
@@ -121,6 +122,8 @@ class SockData:
         "implementation",
         "kernel",
         "netns",
+        "number",
+        "on_close",
         "releasing",
     )
 
@@ -131,6 +134,8 @@ class SockData:
         self.ecn_xmit = False
         self.chg_cc_inprogress = False
         self.releasing = False
+        self.number = 0  # of the sockets that the kernel has opened
+        self.on_close: list[Callable[[Sock], object]] = []
 
 
 class TcpCong:

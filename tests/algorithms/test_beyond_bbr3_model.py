@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from ccsim.kernel.inflight_model import UNBOUNDED
 from ccsim.kernel.ops import CaEvent, CaState
 from tests.algorithms.bbr3_rig import (
     BDP,
@@ -27,8 +28,6 @@ from tests.algorithms.bbr3_rig import (
     sender,
     until,
 )
-
-UNBOUNDED = 1 << 62  # in flight, while no limit is known
 
 # --- the model ---
 

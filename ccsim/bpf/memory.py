@@ -1,0 +1,233 @@
+"""What a BPF program can address: regions of bytes and of socket members, and an invocation's view
+of them (kernel/bpf/core.c, net/ipv4/bpf_tcp_ca.c).
+
+An address is a number of 64 bits: the region's number in the upper half, an offset in the lower;
+0 is NULL. So pointers may be kept on the stack, in maps and in the private area like any number,
+and every access is checked against the region that it falls into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ccsim.errors import CcsimError
+
+if TYPE_CHECKING:
+    from ccsim.bpf.runtime import Runtime
+
+__all__ = [
+    "ACK_SAMPLE",
+    "AREA_BYTES",
+    "CTX",
+    "FRAMES",
+    "FUNCTIONS",
+    "MAP_HANDLES",
+    "MAP_VALUES",
+    "MAX_FRAMES",
+    "RATE_SAMPLE",
+    "SOCK",
+    "STACK_BYTES",
+    "U32",
+    "U64",
+    "BpfFault",
+    "Buffer",
+    "Invocation",
+    "Memory",
+    "PrivateArea",
+]
+
+U32 = (1 << 32) - 1
+U64 = (1 << 64) - 1
+AREA_BYTES = 104  # icsk_ca_priv
+STACK_BYTES = 512  # of one frame
+MAX_FRAMES = 8
+
+# The numbers of the regions, in the upper half of an address.
+CTX = 1 << 32  # the program's arguments, 64 bits each
+SOCK = 2 << 32  # struct tcp_sock
+ACK_SAMPLE = 3 << 32
+RATE_SAMPLE = 4 << 32
+MAP_HANDLES = 6 << 32  # what a helper takes as a map: its index; nothing can be read there
+FUNCTIONS = 7 << 32  # what a helper takes as a callback: its first slot
+FRAMES = 8 << 32  # the stack: one region for each of up to eight frames
+SCRATCH = 32  # keys that callbacks are shown
+MAP_VALUES = 64 << 32  # one region for the values of each map
+
+
+class BpfFault(CcsimError, RuntimeError):
+    """A program did what no verified program does; the message names it and its instruction."""
+
+
+class Memory(Protocol):
+    """A region: integers of 1, 2, 4 or 8 bytes, little-endian, at offsets within it.
+
+    Both raise IndexError for bytes that are not the region's.
+    """
+
+    def load(self, offset: int, size: int) -> int:
+        """Return the unsigned number at an offset."""
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        """Write the low bytes of a number to an offset."""
+
+
+class Buffer:
+    """A region of plain bytes."""
+
+    __slots__ = ("data", "writable")
+
+    def __init__(self, data: bytearray, *, writable: bool = True) -> None:
+        self.data = data
+        self.writable = writable
+
+    def load(self, offset: int, size: int) -> int:
+        """Return the unsigned number at an offset."""
+        end = offset + size
+        if end > len(self.data):
+            raise IndexError(f"{size} bytes at {offset} of {len(self.data)}")
+        return int.from_bytes(self.data[offset:end], "little")
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        """Write the low bytes of a number to an offset."""
+        end = offset + size
+        if end > len(self.data) or not self.writable:
+            raise IndexError(f"{size} bytes at {offset} of {len(self.data)} cannot be written")
+        self.data[offset:end] = (value & (1 << size * 8) - 1).to_bytes(size, "little")
+
+
+class PrivateArea(Buffer):
+    """``icsk_ca_priv``: 104 bytes of a socket, zero when an implementation is bound to it.
+
+    ``state`` is what a kernel's own algorithm keeps there while its functions are called
+    (`ccsim.bpf.kernel_state`), and ``layout`` tells how that lies in the area; while the bytes are
+    ``stale`` they follow it as soon as somebody looks.
+    """
+
+    __slots__ = ("layout", "stale", "state")
+
+    def __init__(self) -> None:
+        super().__init__(bytearray(AREA_BYTES))
+        self.state: Any = None
+        self.layout: Any = None
+        self.stale = False
+
+    def bytes(self) -> bytearray:
+        """Return the area's bytes as they are now."""
+        if self.stale:
+            number = self.layout.encode(self.state, int.from_bytes(self.data, "little"))
+            self.data[:] = number.to_bytes(AREA_BYTES, "little")
+            self.stale = False
+        return self.data
+
+    def load(self, offset: int, size: int) -> int:
+        """Return the unsigned number at an offset."""
+        if self.stale:
+            self.bytes()
+        return super().load(offset, size)
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        """Write the low bytes of a number to an offset; an algorithm's state is read anew."""
+        if self.state is not None:
+            self.bytes()
+            self.state = None
+        super().store(offset, size, value)
+
+    def __copy__(self) -> PrivateArea:
+        other = PrivateArea()
+        other.data[:] = self.bytes()
+        return other
+
+
+class Invocation:
+    """One call of a program on a socket: its arguments, frames and what it may reach.
+
+    ``call`` runs a function of the program, given its first slot and arguments, in the form in
+    which the program itself is run; ``depth`` is the number of frames in use.
+    """
+
+    __slots__ = ("back_jumps", "call", "depth", "regions", "runtime", "sk")
+
+    def __init__(self, runtime: Runtime, sk: Any, regions: dict[int, Memory]) -> None:
+        self.runtime = runtime
+        self.sk = sk
+        self.regions = regions
+        self.depth = 0
+        self.back_jumps = 0
+        self.call: Callable[..., int] = _no_code
+
+    def load(self, address: int, size: int) -> int:
+        """Return the unsigned number at an address; BpfFault where there is none."""
+        region = self.regions.get(address >> 32)
+        if region is None:
+            raise BpfFault(f"invalid read of {size} bytes at {_place(address)}")
+        try:
+            return region.load(address & U32, size)
+        except IndexError as error:
+            raise BpfFault(f"invalid read at {_place(address)}: {error}") from error
+
+    def store(self, address: int, size: int, value: int) -> None:
+        """Write the low bytes of a number to an address; BpfFault where that cannot be."""
+        region = self.regions.get(address >> 32)
+        if region is None:
+            raise BpfFault(f"invalid write of {size} bytes at {_place(address)}")
+        try:
+            region.store(address & U32, size, value)
+        except IndexError as error:
+            raise BpfFault(f"invalid write at {_place(address)}: {error}") from error
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return the bytes at an address."""
+        region = self.regions.get(address >> 32)
+        offset = address & U32
+        if type(region) is Buffer and offset + size <= len(region.data):
+            return bytes(region.data[offset : offset + size])
+        return bytes(self.load(address + i, 1) for i in range(size))
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write bytes to an address."""
+        for i, byte in enumerate(data):
+            self.store(address + i, 1, byte)
+
+    @contextmanager
+    def scratch(self, size: int) -> Iterator[tuple[int, bytearray]]:
+        """Lend memory for what a callback is shown: its address and bytes."""
+        number = SCRATCH + len([n for n in self.regions if SCRATCH <= n < SCRATCH + 16])
+        data = bytearray(size)
+        self.regions[number] = Buffer(data)
+        try:
+            yield number << 32, data
+        finally:
+            del self.regions[number]
+
+    def read_text(self, address: int, size: int) -> bytes:
+        """Return the bytes at an address up to a NUL, at most ``size``."""
+        return self.read(address, size).split(b"\0", 1)[0]
+
+
+def _place(address: int) -> str:
+    """Name an address for people."""
+    if not address:
+        return "NULL"
+    number, offset = address >> 32, address & U32
+    name = _NAMES.get(number, "")
+    if FRAMES <= address < FRAMES + (MAX_FRAMES << 32):
+        name = "stack"
+    if address >= MAP_VALUES:
+        name = f"the values of map {number - (MAP_VALUES >> 32)}"
+    return f"{name}+{offset}" if name else f"{address:#x}"
+
+
+_NAMES = {
+    CTX >> 32: "the arguments",
+    SOCK >> 32: "struct tcp_sock",
+    ACK_SAMPLE >> 32: "struct ack_sample",
+    RATE_SAMPLE >> 32: "struct rate_sample",
+    MAP_HANDLES >> 32: "a map",
+    FUNCTIONS >> 32: "a function",
+}
+
+
+def _no_code(slot: int, *args: int) -> int:
+    raise BpfFault(f"nothing to call at instruction {slot}")

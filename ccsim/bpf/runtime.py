@@ -1,0 +1,163 @@
+"""A loaded object at work: its maps and global variables, and its programs as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ccsim.bpf import instructions as isa
+from ccsim.bpf.bindings import SampleRegion, SockRegion
+from ccsim.bpf.helpers import HELPERS, Host, formatted, helper
+from ccsim.bpf.interpreter import interpreted
+from ccsim.bpf.kernel_functions import kernel_function
+from ccsim.bpf.maps import RingBuffer, create_map
+from ccsim.bpf.memory import (
+    ACK_SAMPLE,
+    CTX,
+    MAP_VALUES,
+    RATE_SAMPLE,
+    SOCK,
+    U64,
+    BpfFault,
+    Buffer,
+    Invocation,
+    Memory,
+    PrivateArea,
+)
+
+if TYPE_CHECKING:
+    from ccsim.bpf.object import LoadedObject, Program
+
+__all__ = ["FORMS", "Code", "Runtime"]
+
+FORMS: tuple[str, ...] = ("interpreter",)
+"""Ways of running a program, with one meaning."""
+
+TRACE_LINES = 10_000  # that a run keeps
+_SAMPLES = {"pkts_acked": ("ack_sample", ACK_SAMPLE), "cong_control": ("rate_sample", RATE_SAMPLE)}
+_SOCK, _CTX = SOCK >> 32, CTX >> 32
+
+
+@dataclass(frozen=True)
+class Code:
+    """One program: its instructions, relocated; the kernel functions that it calls, by number; the
+    source lines of its instructions."""
+
+    name: str
+    instructions: Sequence[isa.Instruction]
+    kfuncs: tuple[str, ...] = ()
+    lines: Mapping[int, str] = field(default_factory=dict)
+
+    def callee(self, it: isa.Instruction) -> Callable[..., int]:
+        """Return the helper or kernel function that an instruction calls."""
+        if it.src == isa.CALL_KFUNC:
+            return kernel_function(self.kfuncs[it.imm])
+        if it.imm not in HELPERS:
+            return _unreachable
+        return helper(it.imm)[1]
+
+    def placed(self, fault: BpfFault, at: int) -> BpfFault:
+        """Return a fault whose message says where in the program it happened."""
+        text = str(fault)
+        if text.startswith("program "):  # an inner function's, or another program's
+            return fault
+        line = self.lines.get(at) or next(
+            (self.lines[i] for i in range(at, -1, -1) if i in self.lines), ""
+        )
+        return BpfFault(f"program {self.name}, instruction {at}{line and f' ({line})'}: {text}")
+
+
+def _unreachable(call: Invocation, *registers: int) -> int:
+    raise BpfFault("an instruction that was not to be reached")
+
+
+def code_of(program: Program) -> Code:
+    """Return a loaded program's code."""
+    lines = {slot: f"{line.file}:{line.line}" for slot, line in program.lines.items()}
+    return Code(program.name, program.instructions, program.kfuncs, lines)
+
+
+class Runtime:
+    """The maps and programs of one object in one kernel.
+
+    host: whom helpers ask about the world; form: how programs are run, see `FORMS`.
+    """
+
+    def __init__(
+        self, loaded: LoadedObject, host: Host | None = None, form: str = "interpreter"
+    ) -> None:
+        self.name = loaded.name
+        self.loaded = loaded
+        self.host = host or Host()
+        self.form = form
+        self.maps: list[Any] = [create_map(spec, index) for index, spec in enumerate(loaded.maps)]
+        self.codes = {
+            name: code_of(program)
+            for name, program in loaded.programs.items()
+            if program.member is not None
+        }
+        self.base: dict[int, Memory] = {
+            (MAP_VALUES >> 32) + index: map.memory for index, map in enumerate(self.maps)
+        }
+        self.trace: list[str] = []
+        self._functions: dict[tuple[str, str], Callable[..., int]] = {}
+
+    def function(self, program: str, member: str) -> Callable[..., int]:
+        """Return a program as the function that serves a member of ``tcp_congestion_ops``: it takes
+        the socket and the hook's arguments, and returns r0."""
+        key = (program, member)
+        if key not in self._functions:
+            self._functions[key] = self.interpreted(program, member)
+        return self._functions[key]
+
+    @property
+    def area(self) -> type[PrivateArea]:
+        """The class of the private areas that this object's programs work on."""
+        return PrivateArea
+
+    def map_named(self, name: str) -> Any:
+        """Return a map; KeyError without one of that name."""
+        for found in self.maps:
+            if found.name == name:
+                return found
+        raise KeyError(name)
+
+    def ring_at(self, address: int) -> RingBuffer:
+        """Return the ring buffer in whose memory an address lies."""
+        number = (address >> 32) - (MAP_VALUES >> 32)
+        if 0 <= number < len(self.maps) and isinstance(self.maps[number], RingBuffer):
+            return self.maps[number]
+        raise BpfFault(f"expected what bpf_ringbuf_reserve returned, got {address:#x}")
+
+    def trace_line(self, call: Invocation, text: bytes, arguments: list[int]) -> int:
+        """Keep a line for the trace; return its length."""
+        line = formatted(call, text, arguments)
+        if len(self.trace) < TRACE_LINES:
+            self.trace.append(line.decode("utf-8", "replace").rstrip("\n"))
+        return len(line)
+
+    def interpreted(self, program: str, member: str) -> Callable[..., int]:
+        """Return a program as the function that serves a member of ``tcp_congestion_ops``, run by
+        the interpreter."""
+        code = self.codes[program]
+        run = interpreted(self, code)
+        struct, place = _SAMPLES.get(member, ("", 0))
+
+        def hook(sk: Any, *arguments: Any) -> int:
+            regions = dict(self.base)
+            regions[_SOCK] = SockRegion(sk)
+            invocation = Invocation(self, sk, regions)
+            invocation.call = lambda slot, *args: run(invocation, slot, *args)
+            words = [SOCK]
+            for argument in arguments:
+                if isinstance(argument, int):
+                    words.append(argument & U64)
+                else:
+                    regions[place >> 32] = SampleRegion(struct, argument)
+                    words.append(place)
+            data = b"".join(word.to_bytes(8, "little") for word in words)
+            regions[_CTX] = Buffer(bytearray(data), writable=False)
+            return run(invocation, 0, CTX)
+
+        return hook
