@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "AlgorithmError",
     "CcsimError",
+    "HookTimeout",
     "InvariantError",
     "Problem",
     "ResultsError",
@@ -89,6 +90,10 @@ class AlgorithmError(CcsimError, RuntimeError):
         ]
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return cls(text, file, lines[-1] if lines else 0, hook)
+
+
+class HookTimeout(BaseException):
+    """A hook does not return. Not an Exception, which the hook itself might catch."""
 
 
 class InvariantError(CcsimError, AssertionError):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["cli", "report", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "bpf"]
 ORDER += ["kernel", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
-BASE = {"units", "errors", "catalog", "compiled", "spill"}
+BASE = {"units", "errors", "catalog", "compiled", "ending", "spill"}
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ccsim.ending import exit_process
 from ccsim.experiment.forked import may_fork
 from ccsim.experiment.worker import Worker, WorkerDied, serve
 from ccsim.sim import patient_collector
@@ -153,7 +154,7 @@ def _draw_at_once(run: Any, folder: Path, formats: Sequence[str]) -> None:
             write_figure(figure, others)
             status = 0
         finally:
-            os._exit(status)  # none of the parent's business: its replies, its buffers
+            exit_process(status)  # none of the parent's business: its replies, its buffers
     write_figure(figure, [first])
     if child is None or not _did(child):
         write_figure(figure, others)

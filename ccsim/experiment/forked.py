@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from weakref import WeakSet
 
+from ccsim.ending import exit_process
+
 __all__ = ["Forked", "may_fork"]
 
 _THREADS = Path("/proc/self/task")
@@ -104,4 +106,4 @@ def _live(main: Callable[[], object], stdin: int, stdout: int, others: list[int]
         main()
         status = 0
     finally:
-        os._exit(status)
+        exit_process(status)

@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ccsim.ending import exit_process
 from ccsim.errors import ResultsError
 from ccsim.experiment.forked import Forked
 from ccsim.sim import patient_collector
@@ -169,7 +170,7 @@ def serve(answer: Callable[[dict[str, Any], Progress], bytes]) -> None:
 
     def progress(t_ns: int) -> None:
         if os.getppid() != parent:
-            os._exit(1)
+            exit_process(1)
         replies.write(_HEAD.pack(_PROGRESS, t_ns))
         replies.flush()
 

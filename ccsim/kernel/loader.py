@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
+from ccsim.catalog import algorithms_dir
 from ccsim.compiled import compiled_algorithm
-from ccsim.errors import CcsimError
+from ccsim.ending import no_exits
+from ccsim.errors import CcsimError, HookTimeout
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.policy import StatePolicy
 from ccsim.kernel.tcp_cong import TCP_RENO
 
-__all__ = ["ObjectFileError", "declared_at", "load_file", "load_tables", "loaded_file"]
+__all__ = [
+    "MAX_BYTES",
+    "ObjectFileChanged",
+    "ObjectFileError",
+    "declared_at",
+    "is_loaded",
+    "is_users",
+    "load_file",
+    "load_tables",
+    "loaded_file",
+    "unloaded_after",
+]
 
 Tables = dict[str, TcpCongestionOps]
 Policies = dict[str, type[StatePolicy]]
 
 _PREFIX = "_ccsim_object_"
+MAX_BYTES = 1024 * 1024
+"""An algorithm file is no larger than this."""
 _serial = count(1)
+_loading = threading.local()
+"""Holds the ``names`` of modules that `unloaded_after` is to let go."""
 _compiled_from: dict[str, str] = {}
 """Files as loaded, by what tracebacks call the code that was compiled from them."""
 
 
 class ObjectFileError(CcsimError, ValueError):
     """A file that cannot be loaded as an object; the message begins with file and line."""
+
+
+class ObjectFileChanged(ObjectFileError):
+    """A file that is not what it was when its hash was taken."""
 
 
 def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
@@ -53,12 +78,17 @@ def load_tables(path: str | Path) -> dict[str, TcpCongestionOps]:
     return tables
 
 
-def load_file(path: str | Path) -> tuple[Tables, Policies]:
+def load_file(path: str | Path, sha256: str = "") -> tuple[Tables, Policies]:
     """Execute a file as `load_tables` does; return its tables by variable and the state policies
     that it defines by their names. A file may hold either, or both, or neither.
+
+    The bytes that are executed are those that have the hash ``sha256``, if one is given:
+    ObjectFileChanged for a file that has changed since.
     """
     path = Path(path)
     content = _read(path)
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        raise ObjectFileChanged(f"{path}: it changed since the scenario was loaded; start it again")
     machine = compiled_algorithm(content)
     module = _adopt(path, machine) if machine else _execute(path, _compile(path, content))
     found = dict(vars(module))
@@ -67,8 +97,36 @@ def load_file(path: str | Path) -> tuple[Tables, Policies]:
         value.name: value for value in found.values() if _is_policy_of(module.__name__, value)
     }
     if not tables and not policies:
-        del sys.modules[module.__name__]
+        sys.modules.pop(module.__name__, None)
     return tables, policies
+
+
+@contextmanager
+def unloaded_after() -> Iterator[None]:
+    """Let the modules of files that this thread loads meanwhile go at the end: nobody looks for
+    them any more, and hooks that somebody still holds go on working."""
+    before = getattr(_loading, "names", None)
+    names: list[str] = []
+    _loading.names = names
+    try:
+        yield
+    finally:
+        _loading.names = before
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+def is_loaded(frame: FrameType) -> bool:
+    """Tell whether a frame executes code of an algorithm file."""
+    name = frame.f_globals.get("__name__")
+    return isinstance(name, str) and name.startswith(_PREFIX)
+
+
+def is_users(frame: FrameType) -> bool:
+    """Tell whether a frame executes code of an algorithm file that does not ship with ccsim."""
+    if not is_loaded(frame):
+        return False
+    return Path(frame.f_code.co_filename).parent != algorithms_dir()
 
 
 def _is_policy_of(module: str, value: object) -> bool:
@@ -124,10 +182,16 @@ def _declares(name: str, value: object) -> bool:
 
 
 def _read(path: Path) -> bytes:
+    """Return what a file holds, at most `MAX_BYTES`: a device may have no end."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ObjectFileError(f"{path}: cannot be read: {error.strerror}") from error
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        reason = getattr(error, "strerror", None) or error
+        raise ObjectFileError(f"{path}: cannot be read: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise ObjectFileError(f"{path}: expected at most {MAX_BYTES // 1024} KiB, got more")
+    return content
 
 
 def _compile(path: Path, content: bytes) -> object:
@@ -158,6 +222,9 @@ def _fresh_module(path: Path) -> ModuleType:
     assert isinstance(spec, ModuleSpec)
     module = module_from_spec(spec)
     sys.modules[name] = module
+    names: list[str] | None = getattr(_loading, "names", None)
+    if names is not None:
+        names.append(name)
     return module
 
 
@@ -165,8 +232,9 @@ def _execute(path: Path, code: object) -> ModuleType:
     """Run the code in a fresh module."""
     module = _fresh_module(path)
     try:
-        exec(code, vars(module))  # type: ignore[arg-type]
-    except (Exception, SystemExit) as error:
+        with no_exits():
+            exec(code, vars(module))  # type: ignore[arg-type]
+    except (Exception, SystemExit, GeneratorExit, HookTimeout) as error:
         del sys.modules[module.__name__]
         place = f"{path}:{_line(path, error)}"
         raise ObjectFileError(

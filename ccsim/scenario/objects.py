@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ccsim import catalog
 from ccsim.errors import Problem
+from ccsim.kernel.loader import MAX_BYTES
 from ccsim.kernel.tcp_cong import missing_operations
 from ccsim.scenario.document import Document
 from ccsim.scenario.vocabulary import INIT_NET, STATE_POLICIES
@@ -24,7 +25,6 @@ __all__ = [
 ]
 
 LINK_MECHANISMS = ("link_update", "reregister", "staged")  # whose ``to`` is a map
-MAX_OBJECT_BYTES = 1024 * 1024
 MAX_COUNT = 100_000  # flows that one entry may stand for
 
 
@@ -89,9 +89,9 @@ def read_objects(document: Document, folder: Path) -> tuple[list[ObjectFile], li
 
 def _read_object(path: Path, index: int, name: str) -> ObjectFile:
     with path.open("rb") as stream:
-        content = stream.read(MAX_OBJECT_BYTES + 1)
-    if len(content) > MAX_OBJECT_BYTES:
-        raise ValueError(f"expected at most {MAX_OBJECT_BYTES // 1024} KiB, got more")
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"expected at most {MAX_BYTES // 1024} KiB, got more")
     source = content.decode("utf-8")
     tables = catalog.read_tables(source)
     policies = catalog.read_policies(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ccsim.errors import AlgorithmError
@@ -27,6 +27,7 @@ def simulate(
     progress: Callable[[int], None] | None = None,
     paranoid: bool = False,
     spill: Spill | None = None,
+    hook_timeout_s: float | None = 10.0,
 ) -> SimResult:
     """Run a resolved scenario (`ccsim.scenario.Scenario.resolved`) and return what was recorded.
 
@@ -35,24 +36,31 @@ def simulate(
     now and then. ``paranoid`` checks invariants after every window. ``spill`` keeps
     long traces out of memory; ResultsError if it cannot. An algorithm that raises ends
     the run: the result holds what was recorded up to then and says why in ``failed``. Loads
-    algorithm files, which runs their code.
+    algorithm files, which runs their code. A hook that takes ``hook_timeout_s`` of CPU in one call
+    (None: any time) is ended, and the run with it.
     """
+    from ccsim.ending import no_exits
+    from ccsim.kernel.loader import unloaded_after
+    from ccsim.sim.watchdog import hooks_watched
     from ccsim.sim.world import World
 
-    world = World(
-        scenario,
-        lookahead_ns=lookahead_ns,
-        vector=vector,
-        progress=progress,
-        paranoid=paranoid,
-        spill=spill,
-    )
-    with patient_collector():
-        try:
-            world.run()
-        except AlgorithmError as error:
-            return world.result(failed=str(error))
-    return world.result()
+    exits = no_exits() if scenario["objects"] else nullcontext()
+    with unloaded_after(), hooks_watched(hook_timeout_s), exits:
+        world = World(
+            scenario,
+            lookahead_ns=lookahead_ns,
+            vector=vector,
+            progress=progress,
+            paranoid=paranoid,
+            spill=spill,
+        )
+        with patient_collector():
+            try:
+                world.run()
+                failed = ""
+            except AlgorithmError as error:
+                failed = str(error)
+        return world.result(failed)
 
 
 @contextmanager

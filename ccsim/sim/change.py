@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import EBADF
 from ccsim.kernel.policy import StatePolicy
+from ccsim.sim.blame import BLAMABLE
 from ccsim.tcp.path_sample import path_sample
 from ccsim.tcp.sock import TcpSock
 
@@ -73,8 +74,8 @@ def change_flow(
         _set(world, flow, to, world.registry.new_policy(about_swap["state"]))
     except KernelError as error:
         errno = error.errno or 0
-    except Exception as error:
-        raise world.blame(error) from error
+    except BLAMABLE as error:
+        world.raise_blamed(error)
     flow.recorder.implementation_changed()
     new = world.implementation(flow)
     detail = {**about, "from": old, "to": new, "before": before, "after": _windows(flow.sk)}

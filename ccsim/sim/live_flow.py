@@ -11,6 +11,7 @@ from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.net.link import Link
+from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.foresight import Foreseen
 from ccsim.sim.reception import begin_ecn
@@ -109,12 +110,12 @@ class LiveFlow(FollowedFlow):
         """
         self._guarded(self.begin)
         window = self.world.engine.window
-        try:
-            while self.closed_ns is None:
+        while self.closed_ns is None:
+            try:
                 self.advance(horizon_ns)
-                horizon_ns = yield window()
-        except Exception as error:
-            raise self.world.blame(error) from error
+            except BLAMABLE as error:
+                self.world.raise_blamed(error)
+            horizon_ns = yield window()
 
     def may_foresee(self, link: Link) -> bool:
         """Tell whether `foresee` may be tried; what the algorithm raises ends the run."""
@@ -165,5 +166,5 @@ class LiveFlow(FollowedFlow):
     def _guarded(self, act: Callable[[], T]) -> T:
         try:
             return act()
-        except Exception as error:
-            raise self.world.blame(error) from error
+        except BLAMABLE as error:
+            self.world.raise_blamed(error)

@@ -50,6 +50,7 @@ class Registry:
         self._tables: dict[str, dict[str, TcpCongestionOps]] = {}
         self._policies: dict[str, type[StatePolicy]] = dict(POLICIES)
         self._user_files = [Path(path) for path in scenario["objects"]]
+        self._sha256 = dict(zip(self._user_files, scenario["objects_sha256"], strict=False))
         spec = scenario["kernel"]
         reno = self._request_module("reno")
         self.kernel = Kernel(
@@ -81,7 +82,7 @@ class Registry:
         key = str(path)
         if key not in self._tables:
             self.files.add(key)
-            tables, policies = load_file(path)
+            tables, policies = load_file(path, self._sha256.get(path, ""))
             self._policies |= policies
             self._tables[key] = {
                 name: ops for name, ops in tables.items() if not name.startswith("_")

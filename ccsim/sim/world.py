@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from ccsim.errors import AlgorithmError
-from ccsim.kernel.loader import loaded_file
 from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.marking import make_marker
 from ccsim.sim.ack_path import make_ack_path
+from ccsim.sim.blame import blame
 from ccsim.sim.completions import completions
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
@@ -37,6 +35,7 @@ from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
 from ccsim.spill import Spill, release
+from ccsim.tcp.checked import CheckedSender
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
@@ -113,7 +112,7 @@ class World:
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
-        sk = Sender(self._host_of(spec))
+        sk = (CheckedSender if self.scenario["objects"] else Sender)(self._host_of(spec))
         sk.random = FlowRandom(stream_seed(self.scenario["seed"], "flow", index))
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
@@ -229,16 +228,13 @@ class World:
         name = "" if flow is None else flow.spec["name"]
         self.events.add(t_ns, index, Event(t_ns, kind, name, detail))
 
-    def blame(self, error: Exception) -> Exception:
-        """Return an AlgorithmError if the error arose in a loaded algorithm file, else the error
+    def raise_blamed(self, error: BaseException) -> NoReturn:
+        """Raise an AlgorithmError if the error arose in a loaded algorithm file, else the error
         itself."""
-        frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-        for filename in reversed(frames):
-            file = loaded_file(filename)
-            if file in self.registry.files:
-                failed = AlgorithmError.from_exception(error, filename)
-                return AlgorithmError(failed.message, file, failed.line)
-        return error
+        blamed = blame(error, self.registry.files)
+        if blamed is error:
+            raise error
+        raise blamed from error
 
     def run(self) -> None:
         """Start all processes and let the world run to its end."""

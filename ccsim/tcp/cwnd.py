@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ccsim.kernel.answers import answer
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, CaState
 from ccsim.tcp.ecn import queue_cwr, withdraw_cwr
 from ccsim.tcp.packets import EVER_RETRANS, LOST
@@ -78,7 +79,7 @@ def init_cwnd_reduction(sk: TcpSock) -> None:
     sk.prr_out = 0
     ssthresh = sk.ca_ops.ssthresh
     assert ssthresh is not None
-    sk.snd_ssthresh = ssthresh(sk)
+    sk.snd_ssthresh = answer("ssthresh", ssthresh, ssthresh(sk))
     queue_cwr(sk)
 
 
@@ -158,7 +159,7 @@ def enter_loss(sk: TcpSock) -> None:
     ):
         sk.prior_ssthresh = current_ssthresh(sk)
         sk.prior_cwnd = sk.snd_cwnd
-        sk.snd_ssthresh = ssthresh(sk)
+        sk.snd_ssthresh = answer("ssthresh", ssthresh, ssthresh(sk))
         ca_event(sk, CaEvent.LOSS)
         init_undo(sk)
     sk.snd_cwnd = in_flight(sk) + 1
@@ -209,7 +210,7 @@ def undo_cwnd_reduction(sk: TcpSock, *, unmark_loss: bool) -> None:
     if sk.prior_ssthresh:
         undo = sk.ca_ops.undo_cwnd
         assert undo is not None
-        sk.snd_cwnd = undo(sk)
+        sk.snd_cwnd = answer("undo_cwnd", undo, undo(sk))
         if sk.prior_ssthresh > sk.snd_ssthresh:
             sk.snd_ssthresh = sk.prior_ssthresh
             withdraw_cwr(sk)

@@ -12,7 +12,17 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["APP_LIMITED", "EVER_RETRANS", "LOST", "RETRANS", "SACKED", "PacketColumns"]
+from ccsim.errors import AlgorithmError
+
+__all__ = [
+    "APP_LIMITED",
+    "EVER_RETRANS",
+    "LOST",
+    "MAX_IN_FLIGHT",
+    "RETRANS",
+    "SACKED",
+    "PacketColumns",
+]
 
 SACKED = 1  # TCPCB_SACKED_ACKED
 RETRANS = 2  # TCPCB_SACKED_RETRANS: a retransmission is in flight
@@ -21,6 +31,8 @@ EVER_RETRANS = 128  # TCPCB_EVER_RETRANS
 APP_LIMITED = 16  # sent while the application limited the flow
 
 INITIAL_ROWS = 1024
+MAX_IN_FLIGHT = 1 << 21
+"""So many packets of a flow may be in flight: 3 GB of data, for which a sender takes half a GB."""
 NAMES = ("tx_us", "delivered", "delivered_us", "first_tx_us")
 
 
@@ -76,8 +88,13 @@ class PacketColumns:
 
     def make_room(self, una: int, nxt: int, count: int) -> None:
         """Make sure that packets ``nxt`` to ``nxt + count`` have rows; forget those below
-        ``una``."""
+        ``una``; AlgorithmError if the window has become too large for a simulation."""
         live = nxt - una
+        if live + count > MAX_IN_FLIGHT:
+            raise AlgorithmError(
+                f"the window lets {live + count} packets be in flight, expected at most "
+                f"{MAX_IN_FLIGHT}; the flow's receiver (rwnd) or sndbuf bounds it"
+            )
         old = [getattr(self, name + "_np")[una - self.base : nxt - self.base] for name in NAMES]
         old_flags = self.flags_np[una - self.base : nxt - self.base].copy()
         if 2 * (live + count) > self.capacity:

@@ -8,6 +8,7 @@ bursts of retransmissions.
 
 from __future__ import annotations
 
+from ccsim.kernel.answers import answer
 from ccsim.kernel.ops import CaEvent
 from ccsim.tcp.packets import APP_LIMITED
 from ccsim.tcp.sock import SEGS_NEVER_PACED, TcpSock
@@ -24,7 +25,9 @@ def tso_segs(sk: TcpSock) -> int:
     (``pacing_rate >> pacing_shift``), more if the minimum RTT is short, and at least what the
     algorithm's ``min_tso_segs`` says (``tcp_tso_segs``)."""
     hook = sk.ca_ops.min_tso_segs
-    least = hook(sk) if hook is not None else sk.host.min_tso_segs
+    least = sk.host.min_tso_segs
+    if hook is not None:
+        least = answer("min_tso_segs", hook, hook(sk))
     size = sk.pacing_rate >> sk.pacing_shift
     shift = sk.rtt_min_us >> sk.host.tso_rtt_log
     if shift < GSO_BITS:

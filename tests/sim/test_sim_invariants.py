@@ -127,13 +127,12 @@ def of_mine(folder: Path, bug: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("bug", "message"),
     [
-        ("sk.snd_cwnd = 0", "mine: cong_avoid: expected cwnd of at least 1, got 0"),
-        ("sk.pacing_rate = 0", "mine: cong_avoid: expected a pacing rate above 0, got 0"),
+        ("sk.snd_cwnd = 0", "cong_avoid left snd_cwnd 0, expected a whole number from 1 to "),
+        ("sk.pacing_rate = 0", "cong_avoid left pacing_rate 0, expected a whole number from 1 to "),
     ],
 )
 def test_a_users_algorithm_is_named_at_its_hook(tmp_path: Path, bug: str, message: str) -> None:
-    with pytest.raises(InvariantError, match=message):
-        simulate(of_mine(tmp_path, bug))
+    assert message in simulate(of_mine(tmp_path, bug)).failed
     assert simulate(of_mine(tmp_path, "pass")).failed == ""
 
 
