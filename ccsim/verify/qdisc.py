@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ccsim.net.qdisc.base import NEVER, Packet, Qdisc
+from ccsim.net.qdisc.cake_ack_filter import TcpAck
 from ccsim.net.qdisc.draws import Draws
 from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.qdisc.parameters import QdiscError, check
@@ -21,6 +22,8 @@ from ccsim.verify.qdisc_files import QdiscRecording, recording_error
 
 __all__ = ["Difference", "RecordedDraws", "Replay", "replay"]
 
+HEADERS_BYTES = 66  # Ethernet 14, IPv4 20, TCP 20, timestamps 12
+SACK_BASE_BYTES, SACK_BLOCK_BYTES = 4, 8
 Fields = dict[str, Any]
 
 
@@ -197,10 +200,21 @@ def packet_of(call: Mapping[str, Any]) -> Packet:
     packet.srchost, packet.dsthost = call.get("sh", 0), call.get("dh", 0)
     packet.dscp = call.get("dscp", 0)
     packet.sk = call.get("sk", 0)
-    packet.pacing_rate = call.get("rate", packet.pacing_rate)
+    packet.pacing_rate = call.get("rate", 0)
     packet.tstamp = call.get("tstamp", 0)
     packet.priority = call.get("prio", 0)
+    if "tcp" in call:
+        packet.tcp = _ack_of(call["tcp"], call["len"])
     return packet
+
+
+def _ack_of(header: Mapping[str, Any], length: int) -> TcpAck:
+    """Return a recorded TCP header; what the packet is longer than its headers is data."""
+    blocks = tuple((start, end) for start, end in header.get("sack", ()))
+    headers = HEADERS_BYTES + (SACK_BASE_BYTES + SACK_BLOCK_BYTES * len(blocks) if blocks else 0)
+    return TcpAck(
+        header["f"], header["ack"], header["tsval"], header["tsecr"], blocks, length - headers
+    )
 
 
 def _apart(call: Fields, out: Fields, also: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:

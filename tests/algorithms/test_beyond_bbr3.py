@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import pytest
 
-from ccsim.kernel.inflight_model import UNBOUNDED
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaState
 from tests.algorithms.bbr3_rig import (
     BDP,
@@ -32,6 +31,8 @@ from tests.algorithms.bbr3_rig import (
     sender,
     until,
 )
+
+UNBOUNDED = 1 << 62  # in flight, while no limit is known
 
 # --- STARTUP and DRAIN ---
 

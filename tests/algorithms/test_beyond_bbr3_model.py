@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.kernel.inflight_model import UNBOUNDED
 from ccsim.kernel.ops import CaEvent, CaState
 from tests.algorithms.bbr3_rig import (
     BDP,
@@ -28,6 +27,8 @@ from tests.algorithms.bbr3_rig import (
     sender,
     until,
 )
+
+UNBOUNDED = 1 << 62  # in flight, while no limit is known
 
 # --- the model ---
 

@@ -94,6 +94,7 @@ def test_a_train_is_free_until_data_or_the_network_run_out(
     assert depart(T_NS, UNA, ONES, nxt, 0, 10 * MS, 2 * MS, 7, limit, least)[1] == free
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("rows", [True, False])
 @pytest.mark.parametrize(
     ("value", "row", "stop", "found"),
@@ -129,6 +130,7 @@ def test_a_window_follows_up_to_its_target_or_falls_to_it() -> None:
     assert cwnd.tolist() == [14, 14, 13, 14, 0]
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_train_is_the_same_by_rows_and_by_columns(seed: int, by_rows: Any) -> None:
     found = []
@@ -151,6 +153,7 @@ def test_a_train_is_the_same_by_rows_and_by_columns(seed: int, by_rows: Any) -> 
     assert found[0] == found[1]
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_path_model_is_the_same_by_rows_and_by_columns(seed: int, by_rows: Any) -> None:
     found = []

@@ -142,6 +142,7 @@ arrivals = st.lists(
 rates = st.sampled_from([12 * MBIT, 7 * MBIT, 13_333_333, 100 * MBIT])
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(arrivals, rates, st.integers(1, 40), st.lists(st.integers(1, 60), max_size=8), st.data())
@@ -177,6 +178,7 @@ def test_serve_train_gives_what_serve_gives_for_any_arrivals_limit_and_cut(
         assert getattr(other, name) == getattr(one, name), name
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_a_train_of_packets_of_several_sizes_takes_the_time_of_each(
     one_by_one: bool, monkeypatch: pytest.MonkeyPatch
@@ -189,6 +191,7 @@ def test_a_train_of_packets_of_several_sizes_takes_the_time_of_each(
     assert queue.accepted_bytes == 3000
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_small_packets_of_a_train_are_not_lost_at_random_and_draw_nothing(
     one_by_one: bool, monkeypatch: pytest.MonkeyPatch

@@ -135,6 +135,7 @@ def test_departures_of_earlier_windows_count_in_later_samples() -> None:
 times = st.lists(st.integers(0, 60), max_size=40).map(lambda ks: sorted(k * MS // 2 for k in ks))
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(times, min_size=1, max_size=3), st.integers(1, 12), st.sets(st.integers(1, 61)))

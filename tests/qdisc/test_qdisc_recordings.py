@@ -11,8 +11,13 @@ from ccsim.verify.qdisc_files import read_recordings
 
 DATA = Path(__file__).parent / "data"
 CALLS = {  # of all recordings of a file
+    "cake": 32_370,
     "codel": 32_100,
+    "dualpi2": 31_400,
     "fifo": 1_500,
+    "fq": 22_900,
+    "fq_codel": 26_400,
+    "netem": 26_300,
     "pie": 52_200,
     "police": 6_400,
     "red": 28_600,

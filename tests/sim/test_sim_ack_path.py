@@ -77,6 +77,7 @@ def test_a_run_and_its_twins_lose_the_same_acks_and_each_flow_has_its_own_stream
     assert lost(text) != lost(text + "seed: 2\n")
 
 
+@pytest.mark.pure
 def test_acks_of_a_slot_arrive_together(monkeypatch: pytest.MonkeyPatch) -> None:
     from ccsim.sim import rows as module
 
@@ -223,6 +224,7 @@ def test_equality_holds_with(name: str) -> None:
     assert check(Example(scenario, (7 * MS, 1 * MS)), scenario) == ""
 
 
+@pytest.mark.pure
 def test_merged_packets_that_are_handed_on_too_late_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

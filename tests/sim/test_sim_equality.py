@@ -97,6 +97,7 @@ def loop_over_acks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 LOOPED = (3, 12)  # examples with trains that the window limits, and with paced ones
 
 
+@pytest.mark.pure
 def test_the_fuzz_finds_no_difference_where_trains_loop_over_their_acks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_fuzz_finds_no_difference_where_trains_loop_over_their_acks(
     assert entered.count("fold_each") > entered.count("note_use") > 10
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("loop", "old", "new"),
     [
@@ -176,6 +178,7 @@ def ack_times(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
     return sorted(times)
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.6, 0.8, 0.95])
 def test_equality_holds_where_an_ack_a_sample_and_a_swap_fall_on_one_instant(
     part: float, monkeypatch: pytest.MonkeyPatch
@@ -188,6 +191,7 @@ def test_equality_holds_where_an_ack_a_sample_and_a_swap_fall_on_one_instant(
     assert check_text(tied + swap, 3 * MS) == ""
 
 
+@pytest.mark.pure
 def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     from ccsim.sim import rows, sampler
 
@@ -208,6 +212,7 @@ def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatc
     assert check_text(f"{TIES}record: {{interval: {t} ns}}\n", 3 * MS) != ""
 
 
+@pytest.mark.pure
 def test_a_swap_acts_before_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     times = ack_times(monkeypatch, TIES)
     t = times[len(times) // 2]

@@ -128,6 +128,7 @@ def test_an_init_that_raises_in_a_swap_fails_the_run(tmp_path: Path) -> None:
     assert result.duration_ns == 1 * S
 
 
+@pytest.mark.pure
 def test_a_bug_of_ccsims_own_is_not_blamed_on_an_algorithm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ def test_nothing_is_foreseen_where(name: str) -> None:
     assert leaps(text, **options)[1] == 0
 
 
+@pytest.mark.pure
 def test_what_comes_otherwise_than_foreseen_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, Fifo.back_to_back, "+ self.last_ns", "+ self.last_ns + 1")
     assert "as foreseen, but they came otherwise" in check_text(ALONE)
@@ -304,6 +305,7 @@ MUTANTS = (
 )
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("function", "old", "new", "text"),
     [mutant[1:] for mutant in MUTANTS],

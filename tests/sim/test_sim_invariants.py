@@ -83,6 +83,7 @@ def test_a_reference_that_is_never_dropped_is_noticed(monkeypatch: pytest.Monkey
     assert "expected a reference for each of" in violation(SWAP)
 
 
+@pytest.mark.pure
 def test_a_window_below_one_packet_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     old = "sk.snd_cwnd = flight + max(sndcnt, 0 if sk.prr_out else 1)"
     plant(monkeypatch, cwnd_reduction, old, "sk.snd_cwnd = 0")

@@ -14,6 +14,11 @@ from typing import Any
 
 import pytest
 
+from ccsim.compiled import in_use
+
+if in_use():
+    pytest.skip("reaches into functions that are machine code here", allow_module_level=True)
+
 import ccsim.sim.registry
 from ccsim.catalog import algorithms_dir
 from ccsim.kernel import path_train, rate_train

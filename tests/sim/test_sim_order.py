@@ -56,11 +56,13 @@ def tied_flow(log: list[str]) -> Flow:
     return flow
 
 
+@pytest.mark.pure
 def test_ack_before_rto_before_pacer_before_sample(log: list[str]) -> None:
     tied_flow(log).advance(T + 1)
     assert log == ["ack", "rto", "pacer", "sample"]
 
 
+@pytest.mark.pure
 def test_a_window_is_half_open(log: list[str]) -> None:
     flow = tied_flow(log)
     flow.advance(T)
@@ -69,6 +71,7 @@ def test_a_window_is_half_open(log: list[str]) -> None:
     assert len(log) == 4
 
 
+@pytest.mark.pure
 def test_a_timer_a_nanosecond_earlier_fires_before_the_ack(log: list[str]) -> None:
     flow = tied_flow(log)
     flow.sk.timer_ns = T - 1
@@ -76,6 +79,7 @@ def test_a_timer_a_nanosecond_earlier_fires_before_the_ack(log: list[str]) -> No
     assert log == ["rto", "ack", "pacer", "sample"]
 
 
+@pytest.mark.pure
 def test_the_pacer_a_nanosecond_earlier_fires_before_both(log: list[str]) -> None:
     flow = tied_flow(log)
     flow.sk.pacing_ns = T - 1
@@ -83,6 +87,7 @@ def test_the_pacer_a_nanosecond_earlier_fires_before_both(log: list[str]) -> Non
     assert log == ["pacer", "ack", "rto", "sample"]
 
 
+@pytest.mark.pure
 def test_a_sample_an_instant_earlier_sees_nothing_of_it(log: list[str]) -> None:
     flow = tied_flow(log)
     flow.recorder.next_ns = T - 1

@@ -155,6 +155,7 @@ MUTANTS = (
 """(what goes wrong, in which function, what stands there, what is put in its place, the example)"""
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("function", "old", "new", "example"),
     [mutant[1:] for mutant in MUTANTS],

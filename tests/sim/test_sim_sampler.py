@@ -56,6 +56,7 @@ def test_no_sample_is_lost_or_moved_where_they_are_packed() -> None:
     assert [row[:2] for row in recorder.between(0, NEVER)] == [(k * 10 * MS, k) for k in range(600)]
 
 
+@pytest.mark.pure
 def test_unlimited_pacing_is_minus_one_and_a_fraction_its_whole_part() -> None:
     sk = Sender(Host())
     recorder = recorder_of(sk)
@@ -118,6 +119,7 @@ flows: [{name: f, congestion: bbr}]
 """
 
 
+@pytest.mark.pure
 def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -131,6 +133,7 @@ def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
     assert flow._train_path(rows) == (flow_module.paced_train, 512)
 
 
+@pytest.mark.pure
 def test_a_train_too_short_to_be_taken_at_once_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_finite_flow_that_is_stopped_ends_before_all_is_written() -> None:
     assert sent == 2 + int(flow.delivered_bytes[-1]) // 1448 + 1
 
 
+@pytest.mark.pure
 def test_a_fin_that_is_lost_is_sent_again_until_it_is_acknowledged() -> None:
     text = f"duration: 4 s\n{PATH.replace('packets', 'packets, loss: 0 %')}"
     flows = "flows:\n  - {name: f, congestion: reno, stop: 300 ms}\n"

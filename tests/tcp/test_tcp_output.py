@@ -119,6 +119,7 @@ def test_the_rate_is_twice_the_window_per_rtt_in_early_slow_start_else_1_2_times
     assert pacing_rate(sk, cwnd, 0, 40_000 << 3) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.pure
 def test_the_products_of_fewer_than_many_packets_fit_an_integer_of_c() -> None:
     """The largest MSS, rates in bytes/s of a time in us << 3, ratios in per cent."""
     from ccsim.tcp.pacing import MANY

@@ -141,6 +141,7 @@ def test_a_duplicate_puts_the_receiver_into_quick_mode() -> None:
 # --- trains ---
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
@@ -190,6 +191,7 @@ def test_trains_of_packets_are_received_as_one_by_one(
         assert other.echo_us == one.echo_us
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize(
     ("times_ms", "seqs", "expected"),

@@ -66,6 +66,7 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
         assert getattr(third, name) == getattr(one, name), name
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [

@@ -59,6 +59,7 @@ def busy(congestion: str, cwnd: int, ssthresh: int | None, min_rto_us: int) -> C
 gaps = st.one_of(st.integers(1, 900_000), st.just(240_000), st.sampled_from([4 * MS, 9 * MS]))
 
 
+@pytest.mark.pure
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(
     congestion=st.sampled_from(["reno", "cubic"]),
@@ -117,6 +118,7 @@ def test_samples_between_acks_see_the_state_after_the_last_one_before_them() -> 
     assert [sample[0] for sample in outcome.samples] == instants
 
 
+@pytest.mark.pure
 def test_an_ack_that_brings_nothing_new_is_no_train() -> None:
     sk = busy("reno", 60, None, 200_000)
     t = sk.tcp_clock_cache + np.array([MS, 2 * MS])
@@ -125,6 +127,7 @@ def test_an_ack_that_brings_nothing_new_is_no_train() -> None:
             assert ack_train(sk, t, sk.una + np.array([2, 2]), []) is None
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_what_acks_bring_is_the_same_in_slices_and_row_by_row(step: int) -> None:
     """As many packets by each ACK are read as a slice; one that acknowledges another number makes

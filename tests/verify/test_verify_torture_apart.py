@@ -44,6 +44,7 @@ def test_the_end_of_the_process_is_an_error(tmp_path: Path) -> None:
         check_apart(str(file))
 
 
+@pytest.mark.pure
 def test_where_something_is_compiled_another_process_checks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ccsim.net.qdisc.base import HZ, PSCHED_MTU, Qdisc
+from ccsim.net.qdisc.cake import Cake
 from ccsim.net.qdisc.codel import Codel
 from ccsim.net.qdisc.draws import Draws
+from ccsim.net.qdisc.dualpi2 import DualPi2
 from ccsim.net.qdisc.fifo import Bfifo, Pfifo, PfifoHeadDrop
+from ccsim.net.qdisc.fq import Fq
+from ccsim.net.qdisc.fq_codel import FqCodel
+from ccsim.net.qdisc.netem import Netem
 from ccsim.net.qdisc.parameters import QdiscError, check, parse
 from ccsim.net.qdisc.pie import Pie
 from ccsim.net.qdisc.police import Police
@@ -21,7 +26,8 @@ from ccsim.units import show
 __all__ = ["KINDS", "create", "create_raw", "kind_of"]
 
 _CLASSES: tuple[type[Qdisc], ...] = (
-    *(Pfifo, Bfifo, PfifoHeadDrop, Codel, Pie, Red, Sfq, Tbf, Police),
+    *(Pfifo, Bfifo, PfifoHeadDrop, Codel, FqCodel, Pie, DualPi2, Red, Sfq, Fq, Tbf, Police),
+    *(Cake, Netem),
 )
 KINDS: Mapping[str, type[Qdisc]] = {qdisc.kind: qdisc for qdisc in _CLASSES}
 """The classes of qdiscs by kind."""

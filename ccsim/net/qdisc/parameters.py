@@ -24,7 +24,7 @@ from ccsim.units import (
     show,
 )
 
-__all__ = ["Parameter", "QdiscError", "check", "parse"]
+__all__ = ["Parameter", "QdiscError", "check", "fraction32", "parse"]
 
 U32 = 0xFFFF_FFFF
 _SUFFIXES = {"us": "_us", "ns": "_ns", "s": "_s", "byte/s": "_Bps"}
@@ -48,12 +48,15 @@ class Parameter:
     maximum: int = U32
     length: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
-    internal: bool = False  # what tc computes of others
+    internal: bool = False
+    reader: Callable[[Any], Any] | None = None
+    raw: str = ""
+    also: tuple[str, Callable[[Any], Any]] | None = None
 
     @property
     def key(self) -> str:
         """The name with the unit, as recordings have it."""
-        return self.name + _SUFFIXES.get(self.unit, "")
+        return self.raw or self.name + _SUFFIXES.get(self.unit, "")
 
 
 def check(kind: str, parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +80,8 @@ def parse(kind: str, parameters: Iterable[Parameter], values: Mapping[str, Any])
         parameter = known[name]
         try:
             number = _parsed(parameter, value)
+            if parameter.also is not None:
+                parsed[parameter.also[0]] = parameter.also[1](value)
         except ValueError as error:
             raise QdiscError(f"{kind}: {name}: {error}") from None
         parsed[parameter.key] = _checked(kind, parameter, number)
@@ -120,6 +125,8 @@ def _number(place: str, parameter: Parameter, value: Any) -> int:
 
 def _parsed(parameter: Parameter, value: Any) -> Any:
     """Return the number, or the numbers of a list, that a person's spelling means."""
+    if parameter.reader is not None:
+        return parameter.reader(value)
     if parameter.names:
         return _named(parameter.names, value)
     if parameter.length:
@@ -160,7 +167,7 @@ def _byte_rate(value: Any) -> int:
     return bits // 8
 
 
-def _fraction32(value: Any) -> int:
+def fraction32(value: Any) -> int:
     """Return a probability in 32 bits as tc rounds it: 2^32 - 1 is always."""
     return round(Fraction(repr(parse_probability(value))) * U32)
 
@@ -173,6 +180,6 @@ _PARSERS: dict[str, Callable[[Any], int]] = {
     "s": lambda value: _whole(parse_time_ns(value), NS_PER_S, "seconds"),
     "byte/s": _byte_rate,
     "flag": _flag,
-    "probability": _fraction32,
+    "probability": fraction32,
     "": _integer,
 }
