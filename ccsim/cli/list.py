@@ -21,8 +21,20 @@ def add_parser(verbs: Any) -> None:
 
 def list_verb(args: argparse.Namespace) -> int:
     """List what scenarios may name."""
-    print(table(["name", "what it is"], _listed(args.what)))
+    if args.what == "qdiscs":
+        print(table(["name", "in scenarios", "what it is"], _qdiscs()))
+    else:
+        print(table(["name", "what it is"], _listed(args.what)))
     return 0
+
+
+def _qdiscs() -> list[list[str]]:
+    """Return those that a scenario's path may have, then all that recordings can be replayed on."""
+    from ccsim.net.qdisc.kinds import KINDS
+    from ccsim.scenario.vocabulary import QDISCS
+
+    rows = [[name, "yes", text] for name, text in QDISCS.items()]
+    return rows + [[n, "no", q.summary] for n, q in KINDS.items() if n not in QDISCS]
 
 
 def _listed(what: str) -> list[list[str]]:
@@ -32,7 +44,7 @@ def _listed(what: str) -> list[list[str]]:
         found = {"scenarios": scenario_files, "algorithms": algorithm_files, "studies": study_files}
         files = found[what]()
         return [[name, summary(path)] for name, path in files.items()]
-    from ccsim.scenario.vocabulary import MECHANISMS, QDISCS, STATE_POLICIES
+    from ccsim.scenario.vocabulary import MECHANISMS, STATE_POLICIES
 
-    known = {"qdiscs": QDISCS, "mechanisms": MECHANISMS, "policies": STATE_POLICIES}
+    known = {"mechanisms": MECHANISMS, "policies": STATE_POLICIES}
     return [[name, text] for name, text in known[what].items()]

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["add_parser"]
 
-SUBJECTS = ("kernel", "algorithm", "episode", "trace")
+SUBJECTS = ("kernel", "algorithm", "episode", "trace", "qdisc")
 
 
 def add_parser(verbs: Any) -> None:

@@ -95,7 +95,7 @@ def replay(recording: QdiscRecording) -> Replay:
         player = _Player(recording)
         for line, call, fields in player.differences(outcome):
             outcome.differs(Difference(line, call, fields))
-    except (QdiscError, KeyError, TypeError, AttributeError) as error:
+    except (QdiscError, KeyError, TypeError, ValueError) as error:
         raise recording_error(recording, outcome.calls, error) from error
     return outcome
 

@@ -93,6 +93,7 @@ def read_recordings(path: Path) -> Iterator[QdiscRecording]:
                 elif found is None:
                     raise RecordingError(f"{path}:{number}: expected a header, got a call")
                 else:
+                    _check(f"{path}:{number}", row)
                     found.calls.append(row)
     except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: expected recorded calls of a qdisc, got {error}") from error
@@ -128,6 +129,31 @@ def _begin(path: Path, number: int, header: dict[str, Any], suffix: str) -> Qdis
     return QdiscRecording(name, path, number, header, [])
 
 
+def _check(place: str, call: dict[str, Any]) -> None:
+    """Check the types of a call's fields; RecordingError if one is not what it must be."""
+    for key in ("t", "id", "len") if call.get("op") == "enq" else ("t",):
+        if key not in call:
+            raise RecordingError(f"{place}: expected a call with {key}, got none")
+    for key, value in call.items():
+        kind = _CALL.get(key, int)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise RecordingError(f"{place}: {key}: expected {_WHAT[kind]}, got {show(value)}")
+        least, most = _RANGES.get(key, (0, _U64))
+        if isinstance(value, int) and not least <= value <= most:
+            raise RecordingError(f"{place}: {key}: expected {least} to {most}, got {value}")
+
+
+_U64 = (1 << 64) - 1
+_CALL: dict[str, type] = {
+    "op": str,
+    "rand": list,
+    "drop": list,
+    "st": dict,
+    "params": dict,
+    "tcp": dict,
+}
+"""The types of a call's fields that are not whole numbers."""
+_RANGES = {"ecn": (0, 3), "dscp": (0, 63), "len": (1, 1 << 31), "hash": (0, (1 << 32) - 1)}
 _HEADER: dict[str, type] = {
     "qdisc": str,
     "params": dict,
@@ -136,4 +162,4 @@ _HEADER: dict[str, type] = {
     "HZ": int,
     "psched_mtu": int,
 }
-_WHAT = {str: "a text", dict: "a mapping", int: "a whole number"}
+_WHAT = {str: "a text", dict: "a mapping", int: "a whole number", list: "a list"}

@@ -177,6 +177,7 @@ def test_schema_is_a_json_schema(capsys: Output) -> None:
         ("scenarios", "cubic_to_bbr"),
         ("algorithms", "cubic"),
         ("qdiscs", "fifo"),
+        ("qdiscs", "cake"),
         ("mechanisms", "link_update"),
     ],
 )
