@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccsim.kernel.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
+from ccsim.kernel.fixed_point_more import require_range
 from ccsim.kernel.hystart import (
     HyStart,
     HyStartParams,
@@ -49,6 +50,7 @@ from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
 
 __all__ = ["Cubic", "Params", "cubic"]
 
+I32_MAX = U32_MAX >> 1
 BETA_SCALE = 1024  # unit of the multiplicative decrease
 TIME_SHIFT = 10  # the curve's time is in 1/1024 s
 CURVE_SHIFT = 10 + 3 * TIME_SHIFT  # C / 1024 * time**3 in packets
@@ -69,6 +71,12 @@ class Params(HyStartParams):
     initial_ssthresh: int = 0
     bic_scale: int = 41
     tcp_friendliness: int = 1
+
+    def __post_init__(self) -> None:
+        HyStartParams.__post_init__(self)
+        require_range("cubic: beta", self.beta, 0, BETA_SCALE - 1)
+        require_range("cubic: initial_ssthresh", self.initial_ssthresh, 0, I32_MAX)
+        require_range("cubic: bic_scale", self.bic_scale, 1, I32_MAX)
 
 
 @dataclass(slots=True)

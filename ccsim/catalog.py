@@ -6,7 +6,7 @@ import ast
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ __all__ = [
     "algorithm_files",
     "algorithms_dir",
     "find_scenario",
+    "labelled",
     "read_parameters",
     "read_policies",
     "read_tables",
@@ -260,6 +261,14 @@ def _imported_fields(module: ast.Module, name: str) -> dict[str, str] | None:
 def _shipped(folder: str) -> Path:
     inside = _PACKAGE / folder
     return inside if inside.is_dir() else _PACKAGE.parent / folder
+
+
+def labelled(name: str, params: Mapping[str, bool | int | float | str]) -> str:
+    """Return what lists call an algorithm with parameters of its own: ``cubic(hystart=false)``."""
+    if not params:
+        return name
+    values = ((key, str(v).lower() if isinstance(v, bool) else str(v)) for key, v in params.items())
+    return f"{name}({','.join(f'{key}={value}' for key, value in sorted(values))})"
 
 
 def _files(folder: Path, ending: str) -> list[Path]:

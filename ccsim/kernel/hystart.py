@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, s32
+from ccsim.kernel.fixed_point_more import require_range
 from ccsim.kernel.kfuncs import after
 from ccsim.kernel.sock import PACING_NONE, Sock
 from ccsim.kernel.train import AckTrain
@@ -30,6 +31,7 @@ __all__ = [
     "start_round",
 ]
 
+I32_MAX = U32_MAX >> 1
 ACK_TRAIN = 0x1
 DELAY = 0x2
 MIN_SAMPLES = 8
@@ -50,6 +52,11 @@ class HyStartParams:
     hystart_detect: int = 3
     hystart_low_window: int = 16
     hystart_ack_delta_us: int = 2000
+
+    def __post_init__(self) -> None:
+        require_range("hystart_detect", self.hystart_detect, 0, ACK_TRAIN | DELAY)
+        require_range("hystart_low_window", self.hystart_low_window, 0, I32_MAX)
+        require_range("hystart_ack_delta_us", self.hystart_ack_delta_us, 0, I32_MAX)
 
 
 @dataclass(slots=True)

@@ -2,85 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any
-
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    StrictBool,
-    StrictInt,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, StrictBool, StrictInt, model_validator
 
 from ccsim.scenario import names
 from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
-from ccsim.scenario.models import Parameter
 from ccsim.scenario.objects import MAX_COUNT, flow_names
+from ccsim.scenario.target_spec import Congestion
 from ccsim.scenario.traffic import MAX_CONNECTIONS
 from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec, Sizes, Times
 from ccsim.scenario.vocabulary import INIT_NET, is_harmless
-from ccsim.units import show
 
 __all__ = [
-    "Congestion",
-    "CongestionSpec",
     "FlowSpec",
     "ListenerSpec",
     "ReceiverSpec",
     "SourceSpec",
     "WorkloadSpec",
 ]
-
-
-class CongestionSpec(BaseModel):
-    """A registered name, and parameters of that implementation beside it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-    name: names.Registered = key("Registered name of the implementation.")
-
-    @property
-    def params(self) -> dict[str, Parameter]:
-        """The parameters by name."""
-        return dict(self.model_extra or {})
-
-
-def _named(value: object) -> object:
-    """Let a bare name stand for a mapping; each parameter must be one number, word or truth."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return {"name": value}
-    if not isinstance(value, dict):
-        raise ValueError(f'expected a name such as "cubic", got {show(value)}')
-    for name, parameter in value.items():
-        if not isinstance(parameter, Parameter) or not _is_finite(parameter):
-            raise ValueError(f"parameter {name!r}: expected a number, got {show(parameter)}")
-    return value
-
-
-def _is_finite(parameter: Parameter) -> bool:
-    """Refuse what JSON, and so a stored scenario, has no word for."""
-    return not isinstance(parameter, float) or math.isfinite(parameter)
-
-
-_CONGESTION: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {
-            "type": "object",
-            "properties": {"name": {"type": "string", "minLength": 1}},
-            "required": ["name"],
-            "additionalProperties": {"type": ["number", "string", "boolean"]},
-        },
-    ],
-    "examples": ["cubic", {"name": "cubic", "beta": 717}],
-}
-Congestion = Annotated[CongestionSpec | None, BeforeValidator(_named), WithJsonSchema(_CONGESTION)]
 
 
 class SourceSpec(Spec):

@@ -49,6 +49,7 @@ NonNegativeNs = Annotated[int, Field(ge=0, le=MAX_TIME_NS)]
 PositiveNs = Annotated[int, Field(ge=1, le=MAX_TIME_NS)]
 Packets = Annotated[int, Field(ge=1, le=MAX_PACKETS)]
 Parameter = bool | int | float | str
+Chosen = tuple[str, dict[str, Parameter]]
 MAX_SEED = 2**63 - 1
 MAX_GRO_PACKETS = 64  # 64 KiB hold no more of the smallest packets that are merged
 HEADER_BYTES = 52  # IPv4 (20), TCP (20) and its timestamps (12): 1448 bytes of payload make 1500
@@ -186,13 +187,17 @@ class Sysctl(_Frozen):
 
     netns: Name
     to: str
+    to_params: dict[str, Parameter] = Field(default_factory=dict)
 
 
 class LinkSpec(_Frozen):
-    """A bpf_link made before the run: the struct_ops map ``map`` is registered as ``name``."""
+    """A bpf_link made before the run: the struct_ops map ``map`` is registered as ``name``; its
+    table has the parameters ``params`` where these are given.
+    """
 
     name: str
     map: str
+    params: dict[str, Parameter] = Field(default_factory=dict)
 
 
 class Trigger(_Frozen):
@@ -224,16 +229,17 @@ class Swap(_Frozen):
     """One replacement: of ``flows`` and ``listeners``, of a ``link``, or of the default of
     ``netns``; what does not belong to its mechanism is empty.
 
-    ``to`` is a map for what has a ``link``, and a registered name for the others. ``over_ns`` is
-    the time over which a sweep is staggered (0: at once); or it takes ``cohort`` flows at a time.
-    ``pause_ns`` lies between cohorts, and between the ``steps_ppm`` of a staged roll-out;
-    ``gap_ns`` between unregistering and registering. With a ``trigger`` ``at_ns`` is when it is
-    first looked for.
+    ``to`` is a map for what has a ``link``, and a registered name for the others; ``to_params`` are
+    parameters of its own, which make it another table entry. ``over_ns`` is the time over which a
+    sweep is staggered (0: at once); or it takes ``cohort`` flows at a time. ``pause_ns`` lies
+    between cohorts, and between the ``steps_ppm`` of a staged roll-out; ``gap_ns`` between
+    unregistering and registering. With a ``trigger`` ``at_ns`` is when it is first looked for.
     """
 
     at_ns: NonNegativeNs
     via: Literal["setsockopt", "link_update", "sweep", "sysctl", "reregister", "staged"]
     to: str
+    to_params: dict[str, Parameter] = Field(default_factory=dict)
     flows: tuple[Name, ...] = ()
     listeners: tuple[Name, ...] = ()
     link: str = ""
@@ -246,6 +252,11 @@ class Swap(_Frozen):
     guard: Guard | None = None
     state: str = "linux"
     trigger: Trigger | None = None
+
+    @property
+    def chosen(self) -> Chosen:
+        """What a socket that is swapped asks for: a registered name and parameters."""
+        return (self.link, {}) if self.link else (self.to, self.to_params)
 
 
 class Record(_Frozen):
@@ -349,15 +360,16 @@ class Scenario(_Frozen):
         """Return twin B: what the swaps end in runs from the start, and nothing is swapped.
 
         A flow, workload or listener that a setsockopt or sweep reaches starts on the last such
-        swap's ``to`` (of a staged one: its link), with that implementation's own parameters; a link
-        that is updated or registered anew starts on the last such map; what swaps write to sysctls
+        swap's ``to`` (of a staged one: its link), with the parameters that go with it and not those
+        it had; a link that is updated or registered anew starts on the last such map; what swaps
+        write to sysctls
         is written before the run, in their order. A triggered swap counts from when it is looked
         for.
         """
         swaps = sorted(self.swaps, key=lambda swap: swap.at_ns)
-        flow_to = {name: swap.link or swap.to for swap in swaps for name in swap.flows}
-        listener_to = {name: swap.to for swap in swaps for name in swap.listeners}
-        link_to = {swap.link: swap.to for swap in swaps if swap.link}
+        flow_to = {name: swap.chosen for swap in swaps for name in swap.flows}
+        listener_to = {name: swap.chosen for swap in swaps for name in swap.listeners}
+        link_to = {swap.link: swap for swap in swaps if swap.link}
         changes = {
             "swaps": (),
             "flows": tuple(_started_on(flow, flow_to.get(flow.name)) for flow in self.flows),
@@ -369,10 +381,14 @@ class Scenario(_Frozen):
                 _started_on(each, listener_to.get(each.name)) for each in self.listeners
             ),
             "links": tuple(
-                link.model_copy(update={"map": link_to.get(link.name, link.map)})
+                _behind(link, link_to[link.name]) if link.name in link_to else link
                 for link in self.links
             ),
-            "sysctls": tuple(Sysctl(netns=s.netns, to=s.to) for s in swaps if s.via == "sysctl"),
+            "sysctls": tuple(
+                Sysctl(netns=s.netns, to=s.to, to_params=s.to_params)
+                for s in swaps
+                if s.via == "sysctl"
+            ),
         }
         return self.model_copy(update=changes)
 
@@ -387,10 +403,16 @@ def _problem(details: ErrorDetails) -> Problem:
 _Started = TypeVar("_Started", Flow, Listener)
 
 
-def _started_on(socket: _Started, congestion: str | None) -> _Started:
+def _started_on(socket: _Started, chosen: Chosen | None) -> _Started:
     """Return a flow or listener with another implementation; its parameters belonged to the old
     one.
     """
-    if congestion is None:
+    if chosen is None:
         return socket
-    return socket.model_copy(update={"congestion": congestion, "congestion_params": {}})
+    congestion, params = chosen
+    return socket.model_copy(update={"congestion": congestion, "congestion_params": params})
+
+
+def _behind(link: LinkSpec, swap: Swap) -> LinkSpec:
+    """Return a link with the map that a swap puts behind it."""
+    return link.model_copy(update={"map": swap.to, "params": swap.to_params})

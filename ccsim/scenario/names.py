@@ -59,7 +59,8 @@ def _word(what: str, known: Mapping[str, str]) -> tuple[PlainValidator, WithJson
 def unknown(what: str, value: object, known: Iterable[str], *, none: str = "there is none") -> str:
     """Raise the ValueError for a word that is not in a table, with the nearest or all that are."""
     if not isinstance(value, str):
-        raise ValueError(f"expected the name of a {what}, got {show(value)}")
+        article = "an" if what[0] in "aeiou" else "a"
+        raise ValueError(f"expected the name of {article} {what}, got {show(value)}")
     words = sorted(known)
     some = f"; expected {listed(words)}" if words else f"; {none}"
     raise ValueError(f"no {what} {value!r}{did_you_mean(value, words) or some}")

@@ -132,7 +132,7 @@ def incomplete_tables(document: Document, files: Sequence[ObjectFile]) -> list[P
     show.
     """
     links, linked = _links(document)
-    first = [name for name in _keys(document.get("links")).values() if isinstance(name, str)]
+    first = _maps_behind(document)
     problems: list[Problem] = []
     for file in files:
         for table in file.tables.found:
@@ -171,13 +171,23 @@ def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:
 
 def _links(document: Document) -> tuple[set[str], set[str]]:
     """Return the links' names, and the maps that they or a link update put behind them."""
-    links, swaps = document.get("links"), document.get("swaps")
-    maps = _keys(links)
-    linked = {name for name in maps.values() if isinstance(name, str)}
+    swaps = document.get("swaps")
+    linked = _maps_behind(document)
     for swap in swaps if isinstance(swaps, list) else []:
         if isinstance(swap, dict) and swap.get("via") in LINK_MECHANISMS:
-            linked.add(str(swap.get("to")))
-    return set(maps), linked
+            linked.add(target_name(swap.get("to")))
+    return set(_keys(document.get("links"))), linked
+
+
+def _maps_behind(document: Document) -> set[str]:
+    """Return the maps that the scenario's links begin with."""
+    return {target_name(map_name) for map_name in _keys(document.get("links")).values()} - {""}
+
+
+def target_name(value: object) -> str:
+    """Return the name in what a document says, bare or with parameters; empty if there is none."""
+    name = value.get("name") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else ""
 
 
 def _keys(section: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ from ccsim.errors import Problem
 from ccsim.scenario import flow_spec, spec, swap_spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.names import unknown
+from ccsim.scenario.target_spec import CongestionSpec, MapSpec
 from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec
 from ccsim.scenario.vocabulary import MECHANISMS, did_you_mean, listed
 from ccsim.units import show
@@ -124,10 +125,12 @@ def _model_at(raw: Location) -> type[BaseModel]:
         return spec.ScenarioSpec
     if enclosing[0] == "swaps" and enclosing[-1] in _IN_SWAPS:
         return _IN_SWAPS[str(enclosing[-1])]
+    if enclosing[-1] in ("congestion", "to"):
+        return CongestionSpec
+    if enclosing[0] == "links":
+        return MapSpec
     if enclosing[0] == "swaps" and len(enclosing) > 2:
         return _SWAPS[str(enclosing[2])]
-    if enclosing[-1] == "congestion":
-        return flow_spec.CongestionSpec
     if str(enclosing[-1]) in _NESTED:
         return _NESTED[str(enclosing[-1])]
     return _SECTIONS.get(str(enclosing[0]), spec.ScenarioSpec)
@@ -138,6 +141,6 @@ def _in_document(raw: Location, document: Document) -> Location:
     location = tuple(step for step in raw if step != "[key]")
     if location[:1] == ("swaps",) and len(location) > 2:
         location = (*location[:2], *location[3:])
-    if location[-2:] == ("congestion", "name") and isinstance(document.get(*location[:-1]), str):
+    if location[-1:] == ("name",) and isinstance(document.get(*location[:-1]), str):
         location = location[:-1]
     return location

@@ -9,10 +9,12 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import flow_spec, models, spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.hosts import flow_hosts, wrong_hosts
+from ccsim.scenario.models import Parameter
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_swaps import SwapResolver
 from ccsim.scenario.resolve_workloads import resolve_workloads
 from ccsim.scenario.tables import is_restricted, wrong_parameters
+from ccsim.scenario.target_spec import CongestionSpec, MapSpec
 from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
 
@@ -35,16 +37,31 @@ class _Resolver:
     def complain(self, location: Location, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self.document.problem(location, message, at_key=at_key))
 
-    def congestion(
-        self, location: Location, entry: flow_spec.CongestionSpec | None
-    ) -> dict[str, Any]:
+    def congestion(self, location: Location, entry: CongestionSpec | None) -> dict[str, Any]:
         """Return the two fields of what a socket chooses, its parameters checked."""
         if entry is None:
             return {}
-        links = self.written.links
-        for key, message in wrong_parameters(entry.name, entry.params, links, self.files):
-            self.complain((*location, "congestion", key), message, at_key=True)
-        return {"congestion": entry.name, "congestion_params": entry.params}
+        params = self.params((*location, "congestion"), entry)
+        return {"congestion": entry.name, "congestion_params": params}
+
+    def params(self, location: Location, entry: CongestionSpec | MapSpec) -> dict[str, Parameter]:
+        """Return the parameters of what is chosen at a place, checked."""
+        is_map = isinstance(entry, MapSpec)
+        known = (self.links, self.files)
+        for key, message in wrong_parameters(entry.name, entry.params, *known, is_map=is_map):
+            self.complain((*location, key), message, at_key=True)
+        return entry.params
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The map behind each link."""
+        return {name: entry.name for name, entry in self.written.links.items()}
+
+    def made_links(self) -> tuple[models.LinkSpec, ...]:
+        return tuple(
+            models.LinkSpec(name=name, map=entry.name, params=self.params(("links", name), entry))
+            for name, entry in self.written.links.items()
+        )
 
     def path(self) -> models.Path:
         path = self.written.path
@@ -108,7 +125,7 @@ class _Resolver:
         return tuple(made)
 
     def namespaces(self) -> tuple[models.Namespace, ...]:
-        links, unrestricted = self.written.links, {"reno", self.written.kernel.default}
+        links, unrestricted = self.links, {"reno", self.written.kernel.default}
         for name, default in self.written.namespaces.items():
             if default not in unrestricted and is_restricted(default, links, self.files):
                 message = (
@@ -189,7 +206,7 @@ class _Resolver:
     def swaps(self, flows: Sequence[models.Flow]) -> tuple[models.Swap, ...]:
         """Resolve the swaps; ``flows`` are all of the scenario's, and one for each
         workload."""
-        made = SwapResolver(self.written, self.complain, flows)
+        made = SwapResolver(self.written, self.complain, self.params, flows)
         return tuple(s for i, entry in enumerate(self.written.swaps) for s in made.swaps(i, entry))
 
 
@@ -199,7 +216,7 @@ def resolve(
     """Return the scenario with every unit resolved; ScenarioError lists what does not agree."""
     resolver = _Resolver(written, document, files)
     path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
-    namespaces = resolver.namespaces()
+    namespaces, links = resolver.namespaces(), resolver.made_links()
     workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain)
     swaps = resolver.swaps((*flows, *(workload.flow for workload in workloads)))
     interval_ns = written.record.interval
@@ -220,7 +237,7 @@ def resolve(
         namespaces=namespaces,
         objects=tuple(file.path for file in files),
         objects_sha256=tuple(file.sha256 for file in files),
-        links=tuple(models.LinkSpec(name=n, map=m) for n, m in written.links.items()),
+        links=links,
         swaps=swaps,
         record=models.Record(interval_ns=interval_ns, flows=written.record.flows),
         kernel=models.KernelSpec(**written.kernel.model_dump()),

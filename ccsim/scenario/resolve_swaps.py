@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from ccsim.scenario import models, spec, swap_spec
 from ccsim.scenario.document import Location
+from ccsim.scenario.target_spec import CongestionSpec, MapSpec
 from ccsim.units import NS_PER_MS, format_time
 
 __all__ = ["SwapResolver"]
@@ -22,13 +23,19 @@ class Complain(Protocol):
 
 
 class SwapResolver:
-    """Resolves a scenario's swaps one by one; ``flows`` are all of the scenario's."""
+    """Resolves a scenario's swaps one by one; ``flows`` are all of the scenario's, ``params``
+    checks the parameters at a place."""
 
     def __init__(
-        self, written: spec.ScenarioSpec, complain: Complain, flows: Sequence[models.Flow]
+        self,
+        written: spec.ScenarioSpec,
+        complain: Complain,
+        params: Callable[[Location, CongestionSpec | MapSpec], dict[str, models.Parameter]],
+        flows: Sequence[models.Flow],
     ) -> None:
         self.written = written
         self.complain = complain
+        self.params = params
         self.flows = flows
 
     def swaps(self, i: int, entry: swap_spec.SwapSpec) -> Iterator[models.Swap]:
@@ -37,11 +44,13 @@ class SwapResolver:
         if entry.start >= self.written.duration:
             got = format_time(entry.start)
             self.complain(("swaps", i, key), f"{self.before_end()}, got {got}")
+        to_params = self.params(("swaps", i, "to"), entry.to)
         for at_ns in self.times(i, entry):
             yield models.Swap(
                 at_ns=at_ns,
                 via=entry.via,
-                to=entry.to,
+                to=entry.to.name,
+                to_params=to_params,
                 trigger=self.trigger(entry.when),
                 **self.details(i, entry, at_ns),
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ccsim.scenario import flow_spec, models, spec
 from ccsim.scenario.document import Location
+from ccsim.scenario.target_spec import CongestionSpec
 from ccsim.scenario.traffic import MAX_CONNECTIONS, Arrivals, OnOff, Requests
 from ccsim.scenario.traffic_spec import OnOffSpec, RequestsSpec
 from ccsim.scenario.vocabulary import INIT_NET
@@ -22,7 +23,7 @@ Complain = Callable[..., None]
 def resolve_workloads(
     written: spec.ScenarioSpec,
     flows: tuple[models.Flow, ...],
-    congestion: Callable[[Location, flow_spec.CongestionSpec | None], dict[str, Any]],
+    congestion: Callable[[Location, CongestionSpec | None], dict[str, Any]],
     complain: Complain,
 ) -> tuple[models.Workload, ...]:
     """Return the workloads; ``complain`` is told, with a location, what does not agree."""

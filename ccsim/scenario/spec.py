@@ -23,6 +23,7 @@ from ccsim.scenario.flow_spec import FlowSpec, ListenerSpec, WorkloadSpec
 from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.models import MAX_SEED
 from ccsim.scenario.swap_spec import SwapSpec
+from ccsim.scenario.target_spec import MapTarget
 
 __all__ = ["EcnSpec", "KernelSection", "PathSpec", "RecordSpec", "ScenarioSpec", "TcpSpec"]
 
@@ -104,7 +105,7 @@ class ScenarioSpec(Spec):
         "Network namespaces beside the initial one, by name: each one's default.", {}
     )
     objects: tuple[StrictStr, ...] = key("Algorithm files, relative to the scenario's folder.", ())
-    links: dict[names.LinkName, names.MapName] = key("Registered name: map, for each bpf_link.", {})
+    links: dict[names.LinkName, MapTarget] = key("Registered name: map, for each bpf_link.", {})
     swaps: tuple[SwapSpec, ...] = key("The replacements.", ())
     record: RecordSpec = key("Sampling of traces.", {})
     kernel: KernelSection = key("The emulated kernel.", {})

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 from ccsim.scenario import names
 from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
+from ccsim.scenario.target_spec import MapTarget, Target
 from ccsim.scenario.vocabulary import INIT_NET, listed
 
 __all__ = [
@@ -107,7 +108,7 @@ class SetsockoptSpec(_SwapSpec):
     listeners: names.ListenerRefs | None = key(
         "The listeners to swap: what they accept from then on inherits it.", None
     )
-    to: names.Registered = key("The registered name to swap to.")
+    to: Target = key("The registered name to swap to.")
     state: names.State = key("What the new implementation starts from.", "linux")
 
     @model_validator(mode="after")
@@ -122,7 +123,7 @@ class LinkUpdateSpec(_SwapSpec):
 
     via: Literal["link_update"] = key("The mechanism.")
     link: names.LinkRef = key("The link, one of those under links.")
-    to: names.MapName = key("The map to put behind the link's name.")
+    to: MapTarget = key("The map to put behind the link's name.")
 
 
 class SweepSpec(_SwapSpec):
@@ -130,7 +131,7 @@ class SweepSpec(_SwapSpec):
 
     via: Literal["sweep"] = key("The mechanism.")
     flows: names.FlowRefs = key("The flows to sweep.", "all")
-    to: names.Registered = key("The registered name to swap to.")
+    to: Target = key("The registered name to swap to.")
     over: q.Time | None = key("The time over which it is staggered.", None)
     cohort: q.CohortSize | None = key("So many flows at a time, or such a share.", None)
     pause: q.PositiveTime | None = key("With a cohort: the time between two.", None)
@@ -150,7 +151,7 @@ class SysctlSpec(_SwapSpec):
 
     via: Literal["sysctl"] = key("The mechanism.")
     netns: names.NamespaceRef = key("The network namespace.", INIT_NET)
-    to: names.Registered = key("The registered name to write.")
+    to: Target = key("The registered name to write.")
 
 
 class ReregisterSpec(_SwapSpec):
@@ -158,7 +159,7 @@ class ReregisterSpec(_SwapSpec):
 
     via: Literal["reregister"] = key("The mechanism.")
     link: names.LinkRef = key("The link whose name goes and comes back.")
-    to: names.MapName = key("The map that is registered under the name.")
+    to: MapTarget = key("The map that is registered under the name.")
     gap: q.Time = key("How long the name is missing.", "100 ms")
 
 
@@ -167,7 +168,7 @@ class StagedSpec(_SwapSpec):
 
     via: Literal["staged"] = key("The mechanism.")
     link: names.LinkRef = key("The link, one of those under links.")
-    to: names.MapName = key("The map to put behind the link's name.")
+    to: MapTarget = key("The map to put behind the link's name.")
     flows: names.FlowRefs = key("The running flows to move.", "all")
     steps: tuple[q.Share, ...] = key("The growing shares of them.", ["1 %", "10 %", "100 %"])
     pause: q.PositiveTime = key("The time between steps.", "1 s")

@@ -59,19 +59,21 @@ class PolicyPhase:
 def change_flow(
     world: World, name: str, about_swap: Mapping[str, Any], t_ns: int, to: str = "", **more: Any
 ) -> Change:
-    """Set the option on one flow to ``to``, else to what the swap says; ``more`` goes into the
-    event's detail."""
-    flow, to = world.flow(name), to or about_swap["to"]
+    """Set the option on one flow to the name ``to``, else to what the swap says; ``more`` goes
+    into the event's detail."""
+    flow, registry = world.flow(name), world.registry
+    to = to or registry.registered(about_swap["to"], about_swap["to_params"])
     about = {"via": about_swap["via"], "state": about_swap["state"], **more}
     if not flow.running:
-        world.log("swap", flow, t_ns, {**about, "to": to, "errno": EBADF})
-        return Change(name, "", to, EBADF)
+        shown = registry.shown(to)
+        world.log("swap", flow, t_ns, {**about, "to": shown, "errno": EBADF})
+        return Change(name, "", shown, EBADF)
     old = world.implementation(flow)
     before = _windows(flow.sk)
     flow.sk.set_clock(t_ns)
     errno = 0
     try:
-        _set(world, flow, to, world.registry.new_policy(about_swap["state"]))
+        _set(world, flow, to, registry.new_policy(about_swap["state"]))
     except KernelError as error:
         errno = error.errno or 0
     except BLAMABLE as error:
@@ -118,13 +120,13 @@ def change_listener(world: World, name: str, to: str, via: str, t_ns: int, **mor
     """Set the option on a listener; what it accepted before stays as it is."""
     registry = world.registry
     sk = registry.listeners[name]
-    old = registry.kernel.would_accept(sk).map_name
+    old = registry.label(registry.kernel.would_accept(sk))
     errno = 0
     try:
         registry.kernel.setsockopt(sk, TCP_CONGESTION, to)
     except KernelError as error:
         errno = error.errno or 0
-    new = to if errno else registry.kernel.would_accept(sk).map_name
+    new = registry.shown(to) if errno else registry.label(registry.kernel.would_accept(sk))
     detail = {"via": via, "listener": name, "from": old, "to": new, "errno": errno}
     world.log("swap", None, t_ns, {**detail, **more})
     return Change(name, old, new, errno)

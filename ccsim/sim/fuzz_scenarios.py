@@ -308,7 +308,7 @@ def complete(scenario: Mapping[str, Any], template: Mapping[str, Any]) -> Scenar
     whole: Scenario = {**template, **scenario}
     for part in ("path", "tcp", "kernel", "record"):
         whole[part] = {**template[part], **scenario[part]}
-    for kind in ("flows", "swaps"):
+    for kind in ("flows", "links", "swaps"):
         whole[kind] = [{**template[kind][0], **one} for one in scenario[kind]]
     whole["workloads"] = [
         {**one, "flow": {**template["flows"][0], **one["flow"]}}

@@ -67,7 +67,7 @@ def add_swaps(draw: Draw, scenario: Scenario, time: Time) -> None:
     maker = _Maker(draw, scenario, time)
     maker.hosts()
     for swap in scenario["swaps"]:
-        swap["to"] = maker.algorithm(linked=not swap["link"])
+        swap |= maker.target(linked=not swap["link"])
     swaps = [*scenario["swaps"], *(maker.swap() for _ in range(draw.pick((1, 1, 2, 3))))]
     scenario["swaps"] = sorted(swaps, key=lambda swap: swap["at_ns"])
     scenario["links"] = [{"name": LINK, "map": maker.algorithm(linked=False)}]
@@ -85,6 +85,12 @@ class _Maker:
     def algorithm(self, *, linked: bool = True) -> str:
         """Draw an implementation, or if ``linked`` perhaps the link's name."""
         return self.draw.pick((*ALGORITHMS, *(LINK, LINK) * linked))
+
+    def target(self, *, linked: bool = True) -> Scenario:
+        """Draw what a swap ends in, of CUBIC perhaps another table entry."""
+        to = self.algorithm(linked=linked)
+        own = self.draw.pick(({}, {"hystart": 0}, {"beta": 819})) if to == "cubic" else {}
+        return {"to": to, "to_params": own}
 
     def within(self, low: int, high: int) -> int:
         """Draw a time in [low, high] [ns], aligned if there is an aligned one."""
@@ -128,7 +134,7 @@ class _Maker:
         """Draw a swap by any mechanism, at a time or when something happens."""
         draw = self.draw
         at_ns = self.within(1, self.end_ns - 1)
-        swap: Scenario = {"at_ns": at_ns, "to": self.algorithm()}
+        swap: Scenario = {"at_ns": at_ns, **self.target()}
         swap |= {"via": draw.pick(MECHANISMS), "flows": [], "link": "", "over_ns": 0}
         reachable = self.reachable(at_ns)
         if swap["via"] in ("sweep", "staged") and not reachable:
@@ -173,7 +179,7 @@ class _Maker:
 
     def link_update(self, at_ns: int, reachable: list[str]) -> Scenario:
         """Draw the map that the link's name means."""
-        return {"link": LINK, "to": self.algorithm(linked=False)}
+        return {"link": LINK, **self.target(linked=False)}
 
     def reregister(self, at_ns: int, reachable: list[str]) -> Scenario:
         """Draw how long the name is missing."""
@@ -256,7 +262,9 @@ def hosts_text(scenario: Mapping[str, Any]) -> list[str]:
 
 def swap_text(swap: Mapping[str, Any]) -> str:
     """Return a swap as an entry of a scenario's list."""
-    parts = [_when_text(swap), f"via: {swap['via']}", f"to: {swap['to']}"]
+    own = "".join(f", {name}: {value}" for name, value in swap.get("to_params", {}).items())
+    to = f"{{name: {swap['to']}{own}}}" if own else swap["to"]
+    parts = [_when_text(swap), f"via: {swap['via']}", f"to: {to}"]
     if swap["link"]:
         parts.append(f"link: {swap['link']}")
     parts += [f"{key}: [{', '.join(swap[key])}]" for key in ("flows", "listeners") if swap.get(key)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import simpy
 
+from ccsim.catalog import labelled
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
@@ -52,7 +53,9 @@ class LiveFlow(FollowedFlow):
         """Note what the socket begins with; ``missing``: not with what it asked for (ENOENT)."""
         kernel = self.world.registry.kernel
         wanted, got = self.spec["congestion"], kernel.getsockopt(self.sk, TCP_CONGESTION)
-        self.congestion = got if missing else wanted or got
+        chosen = labelled(wanted, self.spec["congestion_params"])
+        registry = self.world.registry
+        self.congestion = chosen if wanted and not missing else registry.shown(got)
         self.recorder.implementation_changed()
         if missing:
             detail = {"wanted": wanted, "got": got, "errno": ENOENT}
@@ -86,8 +89,11 @@ class LiveFlow(FollowedFlow):
     def settle(self) -> None:
         """Let a flow that was never accepted bear what its listener would have given it."""
         if self.passive and not self.recorder.implementations:
+            registry, chosen = self.world.registry, self.spec["congestion"]
             self.congestion = (
-                self.spec["congestion"] or self.world.registry.inherited(self.spec).name
+                labelled(chosen, self.spec["congestion_params"])
+                if chosen
+                else registry.shown(registry.inherited(self.spec).name)
             )
             self.recorder.implementation_changed()
 

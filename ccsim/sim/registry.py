@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ccsim.catalog import algorithm_files, algorithms_dir
+from ccsim.catalog import algorithm_files, algorithms_dir, labelled
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import (
     TCP_CONGESTION,
@@ -28,7 +28,11 @@ from ccsim.kernel.loader import load_file
 from ccsim.kernel.policy import StatePolicy
 from ccsim.sim.policies import POLICIES
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "Target"]
+
+Params = Mapping[str, Any]
+Target = tuple[str, Params]
+"""A map and the parameters that it is opened with; empty: its table's own."""
 
 
 class Registry:
@@ -62,15 +66,21 @@ class Registry:
         )
         self.links: dict[str, Link] = {}
         self.maps: dict[str, Map] = {}
-        self._variants: dict[tuple[str, str], str] = {}
+        self._variants: dict[str, str] = {}
+        self._labels: dict[int, str] = {}
+        self._parametrised: list[Any] = []  # keeps the objects that `_labels` tells by their ids
+        self._behind: dict[str, Target] = {}
         self.listeners: dict[str, Sock] = {}
         self._attach(scenario)
         self.kernel.set_default(spec["default"])
         for netns in scenario["namespaces"]:
             self._add_namespace(netns)
+        for socket in (*scenario["listeners"], *scenario["flows"], *_of_workloads(scenario)):
+            self._add_variant(socket["congestion"], socket["congestion_params"])
+        for swap in (*scenario["swaps"], *scenario["sysctls"]):
+            if not swap.get("link"):
+                self._add_variant(swap["to"], swap["to_params"])
         self._write_sysctls(scenario["sysctls"])
-        for socket in (*scenario["listeners"], *scenario["flows"]):
-            self._add_variant(socket)
         for listener in scenario["listeners"]:
             sk = self.listeners[listener["name"]] = Sock()
             self.open_socket(sk, listener)
@@ -123,7 +133,7 @@ class Registry:
         linked = {link["map"] for link in scenario["links"]}
         linked |= {swap["to"] for swap in scenario["swaps"] if swap["link"]}
         for link in scenario["links"]:
-            self.links[link["name"]] = self._open(link["map"], link["name"]).attach_struct_ops()
+            self.register(link["name"], (link["map"], link["params"]))
         for name, ops in self._user_tables():
             if name not in linked and ops.name not in names:
                 self.maps[name] = self._open_table(name, ops, ops.name)
@@ -134,39 +144,47 @@ class Registry:
         for path in self._user_files:
             yield from self._load(path).items()
 
-    def _open(self, map_name: str, cc_name: str) -> Map:
-        return self._open_table(map_name, self._find_table(map_name), cc_name)
+    def _open(self, target: Target, cc_name: str) -> Map:
+        """Open a map with a table's own parameters, or with those that are asked for."""
+        map_name, params = target
+        table = self._find_table(map_name)
+        if params:
+            table = self._with_parameters(map_name, table, params)
+        return self._open_table(map_name, table, cc_name)
 
     def _open_table(self, map_name: str, ops: TcpCongestionOps, cc_name: str) -> Map:
         obj = Object.open({map_name: ops}, names={map_name: cc_name}, strip_get_info=True)
         obj.load(self.kernel)
         return obj.maps[map_name]
 
-    def update_link(self, link: str, map_name: str) -> None:
+    def update_link(self, link: str, target: Target) -> None:
         """Put another map behind a link, as ``bpf_link__update_map`` does; KernelError if the
         kernel refuses."""
         if link not in self.links:
             raise KernelError(ENOENT, f"no link is registered as {link!r} now")
-        self.links[link].update_map(self._open(map_name, link))
+        self.links[link].update_map(self._open(target, link))
+        self._behind[link] = target
 
-    def link_map(self, link: str) -> str:
-        """Return the name of the map that is behind a link; empty while it is unregistered."""
-        found = self.links.get(link)
-        return "" if found is None or found.map is None else found.map.name
+    def behind(self, link: str) -> Target:
+        """Return the map that is behind a link, and its parameters; no name while it is
+        unregistered."""
+        return self._behind.get(link, ("", {}))
 
     def unregister(self, link: str) -> None:
         """Let a link's name go: the process that holds the link ends, or deletes the element."""
         gone = self.links.pop(link, None)
         if gone is None:
             return
+        del self._behind[link]
         if gone.real:
             self.kernel.close_fd(gone.fd)
         else:
             gone.destroy()
 
-    def register(self, link: str, map_name: str) -> None:
+    def register(self, link: str, target: Target) -> None:
         """Register a map under a link's name; KernelError EEXIST if somebody has it."""
-        self.links[link] = self._open(map_name, link).attach_struct_ops()
+        self.links[link] = self._open(target, link).attach_struct_ops()
+        self._behind[link] = target
 
     def new_policy(self, name: str) -> StatePolicy:
         """Return a state policy for one swap of one connection: shipped, or from a user's file."""
@@ -187,7 +205,8 @@ class Registry:
         """Write defaults of namespaces; the kernel may refuse, as it may in a swap."""
         for sysctl in sysctls:
             with suppress(KernelError):
-                self.kernel.set_default(sysctl["to"], self.netns(sysctl["netns"]))
+                name = self.registered(sysctl["to"], sysctl["to_params"])
+                self.kernel.set_default(name, self.netns(sysctl["netns"]))
 
     def netns(self, name: str) -> NetNamespace:
         """Return a network namespace of the scenario."""
@@ -223,35 +242,59 @@ class Registry:
         return self.kernel.would_accept(self.listeners[spec["listener"]])
 
     def _choose(self, sk: Sock, spec: Mapping[str, Any]) -> None:
-        name = spec["congestion"]
+        name = self.registered(spec["congestion"], spec["congestion_params"])
         if name:
-            name = self._variants.get(_variant_key(spec), name)
             self.kernel.setsockopt(sk, TCP_CONGESTION, name)
 
-    def _add_variant(self, spec: Mapping[str, Any]) -> None:
+    # --- parameters ---
+
+    def registered(self, name: str, params: Params) -> str:
+        """Return the name under which an algorithm is registered with parameters of its own."""
+        return self._variants[labelled(name, params)] if params else name
+
+    def shown(self, name: str) -> str:
+        """Return what lists call what is registered under a name: `registered`, undone."""
+        return next((label for label, own in self._variants.items() if own == name), name)
+
+    def label(self, found: Implementation) -> str:
+        """Return what lists call an implementation: its map, and the parameters it was given.
+
+        These are one object from the table to the kernel's copies of it, which tells them.
+        """
+        return self._labels.get(id(found.ops.params), found.map_name)
+
+    def _add_variant(self, name: str, params: Params) -> None:
         """Register an algorithm with the module parameters that a socket wants, once for each set.
 
         Raises AlgorithmError for parameters that the algorithm does not have or refuses.
         """
-        key, params = _variant_key(spec), spec["congestion_params"]
-        if not params or key in self._variants:
+        label = labelled(name, params)
+        if not params or label in self._variants:
             return
-        name = spec["congestion"]
         map_name, found = self._find_registered(name)
-        known = [f.name for f in fields(found.params)] if found.params is not None else []
+        changed = self._with_parameters(map_name, found, params)
+        variant = f"{name[:12]}.{len(self._variants) + 1}"
+        self._open_table(map_name, changed, variant).attach_struct_ops()
+        self._variants[label] = variant
+
+    def _with_parameters(
+        self, map_name: str, table: TcpCongestionOps, params: Params
+    ) -> TcpCongestionOps:
+        """Return a table with other module parameters, which lists tell from its own."""
+        known = [f.name for f in fields(table.params)] if table.params is not None else []
         for param in params:
             if param not in known:
                 expected = ", ".join(known) or "none"
                 raise AlgorithmError(
-                    f"{name}: parameter: expected one of {expected}, got {param!r}"
+                    f"{table.name}: parameter: expected one of {expected}, got {param!r}"
                 )
         try:
-            changed = replace(found, params=replace(found.params, **params))
+            own = replace(table.params, **params)
         except (TypeError, ValueError) as error:
-            raise AlgorithmError(f"{name}: parameters: {error}") from error
-        variant = f"{name[:12]}.{len(self._variants) + 1}"
-        self._open_table(map_name, changed, variant).attach_struct_ops()
-        self._variants[key] = variant
+            raise AlgorithmError(f"{table.name}: parameters: {error}") from error
+        self._labels[id(own)] = labelled(map_name, params)
+        self._parametrised.append(own)
+        return replace(table, params=own)
 
     def _find_registered(self, name: str) -> tuple[str, TcpCongestionOps]:
         """Return the map and table that sockets find under a name: a user's, else the module's."""
@@ -261,6 +304,6 @@ class Registry:
         return name, self._request_module(name) or self._find_table(name)
 
 
-def _variant_key(spec: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what tells one set of module parameters from another."""
-    return spec["congestion"], repr(sorted(spec["congestion_params"].items()))
+def _of_workloads(scenario: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what each workload's connections are."""
+    yield from (load["flow"] for load in scenario["workloads"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ccsim.catalog import labelled
 from ccsim.kernel import KernelError
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ def reregister(carried: Carried) -> Process:
     """Let the link's name go, and come back for another map ``gap_ns`` later."""
     world, swap = carried.world, carried.swap
     registry, link = world.registry, swap["link"]
-    old = registry.link_map(link)
-    carried.describe(old, swap["to"])
+    old = labelled(*registry.behind(link))
+    carried.describe(old, carried.to)
     registry.unregister(link)
     carried.log("unregister", carried.t_ns, link=link, **{"from": old})
     t = carried.t_ns + swap["gap_ns"]
@@ -32,8 +33,8 @@ def reregister(carried: Carried) -> Process:
     world.tick()
     errno = 0
     try:
-        registry.register(link, swap["to"])
+        registry.register(link, carried.target)
     except KernelError as error:
         errno = error.errno or 0
-    carried.describe(old, swap["to"], errno)
-    carried.log("swap", t, link=link, **{"from": old}, to=swap["to"], errno=errno)
+    carried.describe(old, carried.to, errno)
+    carried.log("swap", t, link=link, **{"from": old}, to=carried.to, errno=errno)

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ccsim.catalog import labelled
 from ccsim.kernel import KernelError
 from ccsim.sim.guard import Verdict, check_guard
 
 if TYPE_CHECKING:
+    from ccsim.sim.registry import Target
     from ccsim.sim.swaps import Carried, Process
 
 __all__ = ["staged"]
@@ -24,22 +26,21 @@ PPM = 1_000_000
 
 def staged(carried: Carried) -> Process | None:
     """Update the link, and let the running flows follow; roll all of it back if the guard trips."""
-    swap, registry = carried.swap, carried.world.registry
-    old = registry.link_map(swap["link"])
-    errno = _update(carried, swap["to"], carried.t_ns)
-    carried.describe(old, swap["to"], errno)
+    old = carried.world.registry.behind(carried.swap["link"])
+    errno = _update(carried, carried.target, carried.t_ns)
+    carried.describe(labelled(*old), carried.to, errno)
     return None if errno else _Rollout(carried, old).steps()
 
 
-def _update(carried: Carried, to: str, t_ns: int) -> int:
+def _update(carried: Carried, to: Target, t_ns: int) -> int:
     """Put a map behind the link; return the errno."""
     registry, link = carried.world.registry, carried.swap["link"]
-    old, errno = registry.link_map(link), 0
+    old, errno = labelled(*registry.behind(link)), 0
     try:
         registry.update_link(link, to)
     except KernelError as error:
         errno = error.errno or 0
-    carried.log("swap", t_ns, link=link, **{"from": old}, to=to, errno=errno)
+    carried.log("swap", t_ns, link=link, **{"from": old}, to=labelled(*to), errno=errno)
     return errno
 
 
@@ -47,7 +48,7 @@ class _Rollout:
     """One roll-out under way: ``moved`` are the flows that run the new implementation for it, and
     the names that they ran before."""
 
-    def __init__(self, carried: Carried, old: str) -> None:
+    def __init__(self, carried: Carried, old: Target) -> None:
         self.carried = carried
         self.old = old
         world = carried.world
@@ -99,7 +100,7 @@ class _Rollout:
                 if done.is_done:
                     self.moved[name] = before
         self.reached = max(self.reached, count)
-        carried.describe(self.old, carried.swap["to"], carried.record.errno)
+        carried.describe(labelled(*self.old), carried.to, carried.record.errno)
 
     def _check(self, t_ns: int) -> Verdict | None:
         """Return the guard's verdict if it trips."""
@@ -121,5 +122,5 @@ class _Rollout:
         for name, to in self.moved.items():
             if carried.world.flow(name).running:
                 carried.change(name, t_ns, to=to, rollback=True)
-        carried.describe(self.old, carried.swap["to"], carried.record.errno or errno)
+        carried.describe(labelled(*self.old), carried.to, carried.record.errno or errno)
         carried.update(outcome=f"rolled back: {verdict.text()}", outcome_ns=t_ns)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from ccsim.catalog import labelled
 from ccsim.kernel import KernelError
 from ccsim.sim.change import Change, change_flow, change_listener
 from ccsim.sim.traces import SwapRecord
 from ccsim.sim.triggers import arm, trigger_text
 
 if TYPE_CHECKING:
+    from ccsim.sim.registry import Target
     from ccsim.sim.world import World
 
 __all__ = ["Carried", "Process", "carry_out", "start_swaps", "sweep_steps"]
@@ -61,7 +63,8 @@ def carry_out(world: World, index: int, swap: Swap, t_ns: int) -> Process | None
 class Carried:
     """One swap as it is carried out from ``t_ns`` on; its record among the world's grows with it.
 
-    ``old`` and ``new`` name implementations; those of changed flows are gathered.
+    ``old`` and ``new`` name implementations; those of changed flows are gathered. ``to`` is what
+    lists call the swap's target; ``target`` is that as a map and its parameters.
     """
 
     def __init__(self, world: World, index: int, swap: Swap, t_ns: int) -> None:
@@ -72,10 +75,20 @@ class Carried:
         self.trigger = trigger_text(swap["trigger"])
         self._changes: list[Change] = []
         self._slot = len(world.swaps)
-        state = swap["state"]
-        record = SwapRecord(index, t_ns, swap["via"], "", "none", swap["to"], (), 0, state)
+        self.to = labelled(swap["to"], swap["to_params"])
+        record = SwapRecord(index, t_ns, swap["via"], "", "none", self.to, (), 0, swap["state"])
         world.swaps.append(replace(record, trigger=self.trigger))
-        self.describe("none", swap["to"])
+        self.describe("none", self.to)
+
+    @property
+    def target(self) -> Target:
+        """The map that a link gets, and the parameters that it is opened with."""
+        return self.swap["to"], self.swap["to_params"]
+
+    @property
+    def registered(self) -> str:
+        """The name that sockets and sysctls get."""
+        return self.world.registry.registered(*self.target)
 
     @property
     def record(self) -> SwapRecord:
@@ -105,7 +118,7 @@ class Carried:
         self._changes += changes
         every = self._changes
         old = " + ".join(dict.fromkeys(change.old for change in every if change.old)) or "none"
-        new = next((change.new for change in every if not change.errno), self.swap["to"])
+        new = next((change.new for change in every if not change.errno), self.to)
         self.describe(old, new, next((change.errno for change in every if change.errno), 0))
         if flows:
             done = (change.name for change in changes if change.is_done)
@@ -119,29 +132,28 @@ class Carried:
 def _link_update(carried: Carried) -> None:
     """``BPF_LINK_UPDATE``: the name means another implementation, for connections that choose it
     from now on."""
-    swap, registry = carried.swap, carried.world.registry
-    link = swap["link"]
-    old = registry.link_map(link)
+    link, registry = carried.swap["link"], carried.world.registry
+    old = labelled(*registry.behind(link))
     errno = 0
     try:
-        registry.update_link(link, swap["to"])
+        registry.update_link(link, carried.target)
     except KernelError as error:
         errno = error.errno or 0
-    carried.describe(old, swap["to"], errno)
-    carried.log("swap", carried.t_ns, **{"link": link, "from": old}, to=swap["to"], errno=errno)
+    carried.describe(old, carried.to, errno)
+    carried.log("swap", carried.t_ns, **{"link": link, "from": old}, to=carried.to, errno=errno)
 
 
 def _sysctl(carried: Carried) -> None:
     """``net.ipv4.tcp_congestion_control``: what new sockets of a namespace start with."""
     swap, registry = carried.swap, carried.world.registry
     netns = registry.netns(swap["netns"])
-    old = netns.tcp_congestion_control.map_name
+    old = registry.label(netns.tcp_congestion_control)
     errno = 0
     try:
-        registry.kernel.set_default(swap["to"], netns)
+        registry.kernel.set_default(carried.registered, netns)
     except KernelError as error:
         errno = error.errno or 0
-    new = swap["to"] if errno else netns.tcp_congestion_control.map_name
+    new = carried.to if errno else registry.label(netns.tcp_congestion_control)
     carried.describe(old, new, errno)
     about = {"netns": swap["netns"], "from": old, "to": new}
     carried.log("swap", carried.t_ns, **about, errno=errno)
@@ -154,7 +166,7 @@ def _setsockopt(carried: Carried) -> None:
         if swap["trigger"] is None or len(swap["flows"]) == 1 or world.flow(name).running:
             carried.change(name, carried.t_ns)
     for name in swap["listeners"]:
-        at = (world, name, swap["to"], swap["via"], carried.t_ns)
+        at = (world, name, carried.registered, swap["via"], carried.t_ns)
         carried.gather([change_listener(*at, swap=carried.index)], flows=False)
 
 

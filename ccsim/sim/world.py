@@ -197,10 +197,10 @@ class World:
         """Return the name of the struct_ops map (or module) that serves a flow now."""
         kernel = self.registry.kernel
         if flow.running:
-            return kernel.implementation_of(flow.sk).map_name
+            return self.registry.label(kernel.implementation_of(flow.sk))
         if flow.recorder.implementations:
             return flow.recorder.implementations[-1]
-        return self.registry.inherited(flow.spec).map_name
+        return self.registry.label(self.registry.inherited(flow.spec))
 
     def flow(self, name: str) -> LiveFlow:
         """Return the flow of that name."""

@@ -94,6 +94,7 @@ def test_a_scenario_resolves_to_integers() -> None:
                 "at_ns": 20_000_000_000,
                 "via": "setsockopt",
                 "to": "bbr",
+                "to_params": {},
                 "flows": ["bulk"],
                 "listeners": [],
                 "link": "",

@@ -61,7 +61,7 @@ def test_flows_with_the_same_parameters_share_one_variant() -> None:
     )
     assert kernel_of(run).available() == ["reno", "cubic", "cubic.1", "cubic.2"]
     run.run()
-    assert set(served(run.result()).values()) == {("cubic",)}
+    assert set(served(run.result()).values()) == {("cubic(beta=800)",), ("cubic(beta=600)",)}
 
 
 MINE = """\
@@ -74,6 +74,10 @@ from ccsim.kernel import TCP_RENO
 class Params:
     gain: int = 1
 
+    def __post_init__(self):
+        if self.gain >= 10:
+            raise ValueError("expected a gain below 10")
+
 
 my_map = replace(TCP_RENO, name="my_cc", flags=0, params=Params())
 """
@@ -83,7 +87,7 @@ my_map = replace(TCP_RENO, name="my_cc", flags=0, params=Params())
     ("congestion", "message"),
     [
         ("{name: my_cc, gian: 2}", "my_cc: parameter: expected one of gain, got 'gian'"),
-        ("{name: hybla, rtt0: 0}", "hybla: parameters: "),
+        ("{name: my_cc, gain: 99}", "my_cc: parameters: expected a gain below 10"),
     ],
 )
 def test_parameters_that_only_running_shows_wrong_are_refused_before_the_first_event(
@@ -102,4 +106,4 @@ def test_a_users_own_algorithm_takes_its_parameters(tmp_path: Path) -> None:
     run = World(parse_scenario(text, "mine.yaml", tmp_path).resolved())
     run.run()
     assert run.flows[0].sk.ca_ops.params.gain == 5
-    assert served(run.result()) == {"flow-1": ("my_map",)}
+    assert served(run.result()) == {"flow-1": ("my_map(gain=5)",)}

@@ -322,5 +322,5 @@ def test_the_fuzz_reports_the_seed_and_the_smallest_scenario(
 
 
 def test_an_exception_is_a_finding_too() -> None:
-    broken = {**resolved(TIES), "links": [{"name": "fleet", "map": "no such map"}]}
+    broken = {**resolved(TIES), "links": [{"name": "fleet", "map": "no such map", "params": {}}]}
     assert "no such map" in check(Example(broken, ()), broken)

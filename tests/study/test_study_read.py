@@ -186,3 +186,20 @@ def test_nothing_is_written_for_a_study_with_an_error(tmp_path: Path) -> None:
 def test_an_unknown_study_names_the_nearest_shipped_one() -> None:
     with pytest.raises(ScenarioError, match="did you mean 'swap_matrix'"):
         read_study("swap_matrx")
+
+
+def test_a_target_with_parameters_is_called_as_in_the_tables_of_a_run(tmp_path: Path) -> None:
+    design = (
+        "design: {grid: {p: {keys: [flows.0.congestion, swaps.0.to], ordered_pairs: "
+        "[cubic, {name: cubic, hystart: false, beta: 800}]}}}"
+    )
+    own = "cubic(beta=800,hystart=false)"
+    assert points(tmp_path, design) == [
+        {"flows.0.congestion": "cubic", "swaps.0.to": own},
+        {"flows.0.congestion": own, "swaps.0.to": "cubic"},
+    ]
+
+
+def test_a_mapping_that_chooses_no_algorithm_stays_what_it_is(tmp_path: Path) -> None:
+    design = "design: {list: [{flows.0: {name: bulk, congestion: {name: bbr}}}]}"
+    assert points(tmp_path, design) == [{"flows.0": '{"name":"bulk","congestion":{"name":"bbr"}}'}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.catalog import labelled
 from ccsim.experiment.study.quantity import common_kind, quantity, written
 from ccsim.experiment.study.sampling import latin_hypercube, sobol
 from ccsim.sim.streams import stream_seed
@@ -22,6 +24,7 @@ __all__ = ["Factor", "Level", "Range", "Setting", "columns_of", "crossed", "draw
 Place = tuple[int, int]
 """Line and column in the study's file, from 1."""
 Columns = dict[str, Any]
+_CHOICE = re.compile(r"\.(congestion|to)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +132,25 @@ def drawn(ranges: Sequence[Range], seed: int) -> Level:
 def columns_of(settings: Sequence[Setting], name: str = "", label: str = "") -> Columns:
     """Return the columns of settings: the label under the factor's name, then key by key.
 
-    A mapping or list is JSON text, and left out where there is a label.
+    An algorithm with parameters is called as in the tables of a run, ``cubic(hystart=false)``;
+    another mapping or list is JSON text, and left out where there is a label.
     """
     columns: Columns = {name: label} if label else {}
     for setting in settings:
-        plain = not isinstance(setting.value, Mapping | list)
+        value = _algorithm(setting) or setting.value
+        plain = not isinstance(value, Mapping | list)
         if plain or not label:
-            columns[setting.key] = setting.value if plain else _compact(setting.value)
+            columns[setting.key] = value if plain else _compact(value)
     return columns
+
+
+def _algorithm(setting: Setting) -> str:
+    """Return the label of an algorithm with parameters; empty for any other setting."""
+    chosen, key = setting.value, setting.key
+    if not isinstance(chosen, Mapping) or not (key.startswith("links.") or _CHOICE.search(key)):
+        return ""
+    params = {name: value for name, value in chosen.items() if name != "name"}
+    return labelled(str(chosen["name"]), params) if "name" in chosen else ""
 
 
 def _compact(value: Any) -> str:
