@@ -12,12 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ccsim.bpf.errors import OPEN, BpfObjectError, MalformedError
+from ccsim.bpf.errors import (
+    LIBBPF_ERRNO_ENDIAN,
+    LIBBPF_ERRNO_FORMAT,
+    OPEN,
+    BpfObjectError,
+    MalformedError,
+)
 
 __all__ = ["ElfFile", "Relocation", "Section", "Symbol", "read_elf"]
 
-LIBBPF_ERRNO_FORMAT = 4001
-LIBBPF_ERRNO_ENDIAN = 4003
 EM_BPF = 247
 MAX_SECTIONS = 10_000
 MAX_BSS = 1 << 30  # bytes, as large as a map may be in Linux here

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from ccsim.kernel.errors import EINVAL, KernelError, errno_name
 
-__all__ = ["ATTACH", "LOAD", "OPEN", "BpfObjectError", "MalformedError"]
+__all__ = [
+    "ATTACH",
+    "LIBBPF_ERRNO_ENDIAN",
+    "LIBBPF_ERRNO_FORMAT",
+    "LIBBPF_ERRNO_RELOC",
+    "LOAD",
+    "OPEN",
+    "BpfObjectError",
+    "MalformedError",
+]
 
 OPEN, LOAD, ATTACH = "open", "load", "attach"
+LIBBPF_ERRNO_FORMAT = 4001
+LIBBPF_ERRNO_ENDIAN = 4003
+LIBBPF_ERRNO_RELOC = 4005
+_LIBBPF_NAMES = {
+    LIBBPF_ERRNO_FORMAT: "LIBBPF_ERRNO__FORMAT",
+    LIBBPF_ERRNO_ENDIAN: "LIBBPF_ERRNO__ENDIAN",
+    LIBBPF_ERRNO_RELOC: "LIBBPF_ERRNO__RELOC",
+}
 
 
 class BpfObjectError(KernelError):
@@ -22,7 +39,8 @@ class BpfObjectError(KernelError):
         self.log = log
 
     def __str__(self) -> str:
-        return f"{self.stage}: {errno_name(self.number)}: {self.message}"
+        name = _LIBBPF_NAMES.get(self.number) or errno_name(self.number)
+        return f"{self.stage}: {name}: {self.message}"
 
 
 class MalformedError(BpfObjectError):

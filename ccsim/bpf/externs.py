@@ -11,14 +11,12 @@ from ccsim.bpf.core_match import types_compatible
 from ccsim.bpf.elf import STB_WEAK, ElfFile
 from ccsim.bpf.errors import LOAD, OPEN, BpfObjectError
 from ccsim.bpf.mapspec import ARRAY, BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MapSpec, Variable
-from ccsim.kernel.errors import EINVAL, ENOENT, EOPNOTSUPP
+from ccsim.kernel.errors import EINVAL, ENOENT, EOPNOTSUPP, ERANGE, ESRCH
 
 __all__ = ["Extern", "collect_externs", "kconfig_map", "resolve_function"]
 
 KCONFIG = ".kconfig"
 KSYMS = ".ksyms"
-ESRCH = 3
-ERANGE = 34
 _TRISTATE = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
 
 

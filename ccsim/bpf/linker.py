@@ -11,14 +11,19 @@ from ccsim.bpf.btf import Btf
 from ccsim.bpf.btf_ext import BtfExt, CoreRelocation, SourceLine
 from ccsim.bpf.core import Answer, CoreError, resolve
 from ccsim.bpf.elf import STT_FUNC, STT_SECTION, ElfFile, Relocation, Section, Symbol
-from ccsim.bpf.errors import LOAD, OPEN, BpfObjectError, MalformedError
+from ccsim.bpf.errors import (
+    LIBBPF_ERRNO_RELOC,
+    LOAD,
+    OPEN,
+    BpfObjectError,
+    MalformedError,
+)
 from ccsim.bpf.externs import Extern
 from ccsim.bpf.instructions import SLOT, Instruction, InstructionError
-from ccsim.kernel.errors import EOPNOTSUPP
+from ccsim.kernel.errors import E2BIG, EOPNOTSUPP, ERANGE
 
 __all__ = ["Code", "Function", "Linker", "functions_of"]
 
-LIBBPF_ERRNO_RELOC = 4005
 POISON = 195896080  # 0xbad2310: the call that libbpf puts in the place of what must not run
 MAX_SLOTS = 1_000_000
 _LOADS = frozenset({isa.LDX, isa.ST, isa.STX})
@@ -145,7 +150,9 @@ class Linker:
     def _place(self, code: Code, function: Function) -> tuple[Function, int, int]:
         base = len(code.instructions)
         if base + len(function.code) > MAX_SLOTS:
-            raise BpfObjectError(LOAD, 7, f"prog '{function.name}': more than {MAX_SLOTS} slots")
+            raise BpfObjectError(
+                LOAD, E2BIG, f"prog '{function.name}': more than {MAX_SLOTS} slots"
+            )
         code.starts[function.name] = base
         code.instructions += function.code
         lines = self._ext.lines.get(function.section.name, {})
@@ -296,7 +303,7 @@ class Linker:
         elif it.cls in _LOADS:
             _check_original(answer, it.offset)
             if value > 0x7FFF:
-                raise CoreError(f"insn (LDX/ST/STX) value too big: {value}", 34)
+                raise CoreError(f"insn (LDX/ST/STX) value too big: {value}", ERANGE)
             code.instructions[at] = _resized(replace(it, offset=value), answer)
         elif it.opcode == isa.LD_IMM64 and not it.src:
             _check_original(answer, it.imm)

@@ -9,7 +9,7 @@ from ccsim.bpf import btf as kinds
 from ccsim.bpf.btf import Btf, Type
 from ccsim.bpf.elf import SHT_NOBITS, STT_OBJECT, ElfFile, Section
 from ccsim.bpf.errors import LOAD, OPEN, BpfObjectError, MalformedError
-from ccsim.kernel.errors import E2BIG, EINVAL, ENOTSUPP, EOPNOTSUPP
+from ccsim.kernel.errors import E2BIG, EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP
 
 __all__ = ["MAP_TYPES", "MapSpec", "Variable", "check_map", "defined_maps", "variable_maps"]
 
@@ -206,7 +206,7 @@ def _variables(elf: ElfFile, btf: Btf, section: Section) -> dict[str, Variable]:
         if offset is None:
             raise BpfObjectError(
                 OPEN,
-                2,
+                ENOENT,
                 f"failed to find symbol for variable '{name}' in section '{section.name}'",
             )
         if offset + size > section.size:

@@ -23,7 +23,9 @@ from ccsim.bpf.linker import Code, Function, Linker, functions_of
 from ccsim.bpf.mapspec import MapSpec, check_map, defined_maps, variable_maps
 from ccsim.bpf.tables import RawTable, Table, bind_table, check_member, raw_tables
 from ccsim.bpf.values import decode_value, encode_value
-from ccsim.kernel.errors import EINVAL, ENOENT
+from ccsim.bpf.verifier.check import Verdict
+from ccsim.bpf.verifier.verify import verify
+from ccsim.kernel.errors import EINVAL, ENOENT, ESRCH
 
 __all__ = ["LoadedObject", "OpenObject", "Program", "open_object"]
 
@@ -52,7 +54,8 @@ class Program:
 
     member: of tcp_congestion_ops that it implements, None for a program of another type;
     instructions: relocated, the subprograms that it calls behind it; kfuncs: names of the kernel
-    functions that CALL_KFUNC counts; lines: source lines by slot; starts: where functions begin.
+    functions that CALL_KFUNC counts; lines: source lines by slot; starts: where functions begin;
+    poison: why a slot must not run; verdict: what the verifier found.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Program:
     lines: dict[int, SourceLine] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
     poison: dict[int, str] = field(default_factory=dict)
+    verdict: Verdict = field(default_factory=lambda: Verdict(0))
 
 
 @dataclass(frozen=True)
@@ -221,8 +225,12 @@ class OpenObject:
         programs = {}
         for function in self.programs():
             if function.name in codes:
-                code = codes[function.name]
-                programs[function.name] = self._program(function, code, members)
+                program = self._program(function, codes[function.name], members)
+                if program.member is not None:
+                    count = target.cong_control_arguments
+                    verdict = verify(program, maps, self.btf, arguments=count)
+                    program = replace(program, verdict=verdict)
+                programs[function.name] = program
         return LoadedObject(self.name, self.license, target, self.btf, programs, tables, maps)
 
     def _resolve_externs(self, target: Target, kernel: Btf, linker: Linker) -> list[MapSpec]:
@@ -238,7 +246,7 @@ class OpenObject:
                 linker.resolved[extern.name] = resolve_function(extern, self.btf, kernel)
             elif extern.name not in config.variables and not extern.weak:
                 raise BpfObjectError(
-                    LOAD, 3, f"extern (var ksym) '{extern.name}': not found in kernel BTF"
+                    LOAD, ESRCH, f"extern (var ksym) '{extern.name}': not found in kernel BTF"
                 )
         linker.externs = self.externs
         for number, spec in enumerate(maps):

@@ -12,11 +12,10 @@ from ccsim.bpf.core_match import essential
 from ccsim.bpf.elf import ElfFile, Section
 from ccsim.bpf.errors import ATTACH, LOAD, OPEN, BpfObjectError, MalformedError
 from ccsim.bpf.mapspec import symbol_places
-from ccsim.kernel.errors import EINVAL, ENOTSUPP, EOPNOTSUPP
+from ccsim.kernel.errors import EINVAL, ENOTSUPP, EOPNOTSUPP, ESRCH
 
 __all__ = ["RawTable", "Table", "bind_table", "raw_tables"]
 
-ESRCH = 3
 TCP_CONGESTION_OPS = "tcp_congestion_ops"
 _SECTIONS = (".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link")
 FindProgram = Callable[[int, int], "str | None"]

@@ -6,6 +6,7 @@ from ccsim.errors import CcsimError
 
 __all__ = [
     "E2BIG",
+    "EACCES",
     "EBADF",
     "EBUSY",
     "EEXIST",
@@ -19,6 +20,8 @@ __all__ = [
     "ENOTSUPP",
     "EOPNOTSUPP",
     "EPERM",
+    "ERANGE",
+    "ESRCH",
     "KernelError",
     "errno_name",
 ]
@@ -26,11 +29,14 @@ __all__ = [
 # Linux's numbers, whatever system this runs on (include/uapi/asm-generic/errno.h)
 EPERM = 1
 ENOENT = 2
+ESRCH = 3
 E2BIG = 7
 EBADF = 9
+EACCES = 13
 EBUSY = 16
 EEXIST = 17
 EINVAL = 22
+ERANGE = 34
 ENOLINK = 67
 ENOPROTOOPT = 92
 EOPNOTSUPP = 95

@@ -1,0 +1,1 @@
+"""What the kernel verifies before a program may run, path by path (``kernel/bpf/verifier.c``)."""
