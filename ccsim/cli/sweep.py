@@ -112,6 +112,7 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
             "study": name,
             "path": str(outcome.path),
             "runs": outcome.runs,
+            "repeats": outcome.repeats,
             "new": outcome.new,
             "failed": outcome.failed,
             "simulated": outcome.simulated,
@@ -121,10 +122,16 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
         print(json.dumps(plain, indent=2))
         return
     old = outcome.runs - outcome.new
+    runs = "1 run" if outcome.runs == 1 else f"{outcome.runs} runs"
     print(
-        f"{name}: {outcome.runs} runs, of which {old} were there; {outcome.simulated} simulations,"
+        f"{name}: {runs}, of which {old} were there; {outcome.simulated} simulations,"
         f" twins included, in {duration_text(outcome.wall_s)}"
     )
+    if outcome.repeats:
+        print(
+            f"{outcome.repeats} further seeds only repeat a run and count for nothing: "
+            f"ccsim show {name} says why"
+        )
     if outcome.failed:
         print(f'{outcome.failed} runs failed: ccsim query {name} "select point, seed, error …"')
     print(f"tables  {outcome.path}")

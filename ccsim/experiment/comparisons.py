@@ -15,17 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "LEVEL",
     "cliffs_delta",
     "detectable_difference",
     "holm",
+    "least_p",
     "paired_cohens_d",
     "pairs_needed",
+    "pairs_to_tell",
     "permutation_p",
     "wilcoxon_p",
 ]
 
 Floats = NDArray[np.float64]
 NORMAL = NormalDist()
+LEVEL = 0.05
 EXACT_RANKS = 200
 """Up to so many pairs the signed ranks' distribution is worked out exactly."""
 EXACT_FLIPS = 16
@@ -91,6 +95,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def least_p(pairs: int, tests: int) -> float:
+    """Return the least p, corrected after Holm, that a signed-rank test of so many pairs can give
+    among so many tests: that of differences of one sign, 2 / 2^n times the number of tests."""
+    return min(tests * 2.0 / 2.0**pairs, 1.0)
+
+
+def pairs_to_tell(tests: int) -> int:
+    """Return from how many pairs on one of so many tests can give less than `LEVEL`."""
+    return math.floor(math.log2(2 * tests / LEVEL)) + 1
+
+
 def cliffs_delta(x: ArrayLike, y: ArrayLike) -> float:
     """Return P(X > Y) - P(X < Y) over all pairs of values, -1 to 1; NaN without values."""
     a, b = _finite(x), np.sort(_finite(y))
@@ -104,15 +119,13 @@ def cliffs_delta(x: ArrayLike, y: ArrayLike) -> float:
 def paired_cohens_d(differences: ArrayLike) -> float:
     """Return the mean of differences over their standard deviation (d_z); NaN below two.
 
-    Differences that are all equal have no spread: infinite, or 0 if they are 0.
+    NaN, too, for differences that are all equal, which have no spread to be measured by.
     """
     d = _finite(differences)
     if len(d) < 2:
         return math.nan
     mean, spread = float(d.mean()), float(d.std(ddof=1))
-    if spread == 0 or np.all(d == d[0]):
-        return math.copysign(math.inf, mean) if mean else 0.0
-    return mean / spread
+    return math.nan if spread == 0 or np.all(d == d[0]) else mean / spread
 
 
 def pairs_needed(

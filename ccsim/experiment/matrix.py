@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from ccsim.experiment.comparisons import holm, wilcoxon_p
 from ccsim.experiment.estimates import Estimate, mean_estimate, median_estimate
 from ccsim.experiment.integrity import check_study
 from ccsim.experiment.parquet import connect, parquet
+from ccsim.experiment.study.folder import StudyFolder
+from ccsim.experiment.study.repeats import mark_repeats, repeat_notes
 
 __all__ = ["METRICS", "Cell", "Conditions", "Matrix", "Metric", "load_matrix", "matrix_of"]
 
@@ -82,7 +84,8 @@ class Cell:
 class Matrix:
     """The cells of a study, in the order of its design; ``algorithms`` in order of first use.
 
-    ``details`` tells of a labelled path what the label stands for.
+    ``details`` tells of a labelled path what the label stands for, ``notes`` of seeds that do not
+    count.
     """
 
     study: str
@@ -93,6 +96,7 @@ class Matrix:
     failed: int
     seeds: int
     details: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def ranked(self, metric: str = "deficit_s") -> list[Cell]:
         """Return the cells that have a metric, the worst first."""
@@ -113,7 +117,9 @@ def load_matrix(folder: Path, *, verify: bool = False) -> Matrix:
         varied = [
             one["name"] for one in plan["columns"] if one["role"] == "varied" and not one["of"]
         ]
-        return matrix_of(str(plan["study"]), rows, varied)
+        facts = StudyFolder(folder).facts()
+        notes = tuple(repeat_notes(mark_repeats(plan, facts), facts))
+        return replace(matrix_of(str(plan["study"]), rows, varied), notes=notes)
     except Exception as error:  # whatever a damaged file makes json or duckdb raise
         reason = f"cannot read the study: {error}; ccsim sweep makes its tables again"
         raise ResultsError(str(folder), reason) from error
@@ -195,11 +201,13 @@ def _estimates(rows: Sequence[Row]) -> dict[str, Estimate]:
 
 
 def _replications(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return the rows of each run: its flows."""
-    runs: dict[tuple[Any, Any, Any], list[Row]] = {}
+    """Return the rows of each run: its flows. A run that stands at two points counts once."""
+    runs: dict[tuple[Any, Any], dict[Any, Row]] = {}
     for row in rows:
-        runs.setdefault((row["point"], row["seed"], row["swap"]), []).append(row)
-    return list(runs.values())
+        run = (row["point"], row["seed"]) if row.get("run_id") is None else row["run_id"]
+        flows = runs.setdefault((run, row["swap"]), {})
+        flows.setdefault(row["flow"], row)
+    return [list(flows.values()) for flows in runs.values()]
 
 
 def _means(rows: Sequence[Row], name: str) -> list[float]:
@@ -251,5 +259,5 @@ def _corrected(
     p_values = []
     for old, new, conditions, _ in made:
         deficits = [v for v in _means(rows[old, new, conditions], "deficit_s") if not math.isnan(v)]
-        p_values.append(wilcoxon_p(deficits) if deficits else math.nan)
+        p_values.append(wilcoxon_p(deficits) if len(deficits) > 1 else math.nan)
     return tuple(Cell(*cell, p) for cell, p in zip(made, holm(p_values), strict=True))

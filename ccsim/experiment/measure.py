@@ -53,6 +53,7 @@ def measure(
                 name: None if twin is None else twin.failed or "complete"
                 for name, twin in (("a", twin_a), ("b", twin_b))
             },
+            "random": _drawn(result, twin_a, twin_b),
             "phases": [_span(number, span) for number, span in enumerate(spans)],
             "flows": _flow_rows(result, spans),
             "links": _link_rows(result, spans),
@@ -71,6 +72,12 @@ def measure(
             **_workloads(compared, spans),
         }
     )
+
+
+def _drawn(*results: SimResult | None) -> list[str]:
+    """Return what a run and its twins drew from the seed: none of it, and all seeds give the same
+    metrics."""
+    return list(dict.fromkeys(part for one in results if one is not None for part in one.drew))
 
 
 def _workloads(compared: Compared, spans: list[Span]) -> dict[str, Any]:

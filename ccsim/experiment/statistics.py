@@ -53,7 +53,7 @@ class Interval:
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
-            return f"{self.estimate:.4g} (n = {self.n}: no interval)"
+            return f"{self.estimate:.4g} ({self.note or f'n = {self.n}: no interval'})"
         return f"{self.estimate:.4g} [{self.low:.4g}, {self.high:.4g}] (n = {self.n})"
 
 
@@ -79,8 +79,8 @@ def bca_interval(
 ) -> Interval:
     """Return a statistic of independent values (the mean) and its BCa interval.
 
-    NaN values are left out. With fewer than two values there is no interval; values that are all
-    equal give one of no width. ValueError for a confidence outside (0, 1).
+    NaN values are left out. There is no interval of fewer than two values, nor of values that are
+    all equal, whose resamples tell nothing. ValueError for a confidence outside (0, 1).
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected more than 0 and less than 1, got {confidence}")
@@ -91,6 +91,9 @@ def bca_interval(
         estimate = float(reduce(x)) if len(x) else math.nan
         return Interval(estimate, None, None, len(x), confidence, f"n = {len(x)}: no interval")
     estimate = float(reduce(x))
+    if np.all(x == x[0]):
+        note = f"all {len(x)} values are equal: no interval"
+        return Interval(float(x[0]), None, None, len(x), confidence, note)
     low, high = _bca(x, reduce, estimate, confidence, resamples, seed)
     note = f"n = {len(x)}: too few, the interval is too narrow as a rule" if len(x) < FEW else ""
     return Interval(estimate, low, high, len(x), confidence, note)
@@ -104,8 +107,6 @@ def _bca(
     x: Floats, reduce: Statistic, estimate: float, confidence: float, resamples: int, seed: int
 ) -> tuple[float, float]:
     """Return the ends of the interval (eq. 14.9)."""
-    if np.all(x == x[0]):
-        return estimate, estimate
     replicates = _replicates(x, reduce, resamples, seed)
     bias = _bias(replicates, estimate)
     acceleration = _acceleration(x, reduce)

@@ -69,6 +69,7 @@ def describe(result: SimResult) -> dict[str, Any]:
         "flows": [_describe_flow(flow) for flow in result.flows],
         "links": [_describe_link(link) for link in result.links],
         "swaps": [_describe_swap(swap) for swap in result.swaps],
+        "drew": list(result.drew),
         **_describe_workloads(result),
     }
 
@@ -147,6 +148,7 @@ def from_tables(
         failed=str(description["failed"]),
         groups=_groups(description, tables),
         completions=_completions(description, tables),
+        drew=tuple(map(str, description.get("drew", ()))),
     )
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ccsim.experiment.comparisons import LEVEL, least_p, pairs_to_tell
+from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.heat_maps import estimate_text, interval_text
 from ccsim.experiment.matrix import METRICS, Cell, Matrix, Metric
 from ccsim.report.markup import Markup, tag
@@ -13,13 +15,11 @@ from ccsim.report.numbers import count, listed
 
 __all__ = ["study_sentences"]
 
-LEVEL = 0.05
-
 
 def study_sentences(matrix: Matrix) -> list[Markup]:
     """Return the paragraphs of a study's summary."""
     deficit = METRICS[0]
-    paragraphs = [tag("p", _what(matrix))]
+    paragraphs = [tag("p", _what(matrix)), *(tag("p", note) for note in matrix.notes)]
     ranked = matrix.ranked(deficit.name)
     if not ranked:
         return [*paragraphs, tag("p", "No swap reached a running flow: there is no cost to tell.")]
@@ -41,7 +41,7 @@ def _what(matrix: Matrix) -> str:
     states = [one for one in dict.fromkeys(c.state for c in matrix.conditions) if one]
     paths = [one for one in dict.fromkeys(c.path for c in matrix.conditions) if one]
     parts = [
-        f"{count(matrix.runs, 'run')} with {count(matrix.seeds, 'seed')}",
+        f"{count(matrix.runs, 'run')} of {count(matrix.seeds, 'seed')}",
         f"{count(len(matrix.cells), 'combination')} of swap and conditions",
     ]
     text = ", ".join(parts)
@@ -63,32 +63,47 @@ def _extreme(how: str, cell: Cell, metric: Metric) -> list[Any]:
 
 
 def _interval(cell: Cell, metric: Metric) -> str:
-    """Return ``95 % BCa interval 0.1 … 0.2, n = 10``, or that there is none."""
+    """Return ``95 % BCa interval 0.1 … 0.2, n = 10``, or that there is none, and why."""
     estimate = cell.estimates[metric.name]
     interval = interval_text(estimate, metric)
+    if not interval:
+        return _no_interval(estimate)
     kind = "95 % BCa interval" if estimate.kind == "mean" else "95 % interval"
-    text = f"{kind} {interval}" if interval else "too few for an interval"
-    censored = f", {estimate.censored} of them censored" if estimate.censored else ""
     few = ": too few, the interval is too narrow as a rule" if estimate.few else ""
-    return f"{text}, n = {estimate.n}{censored}{few}"
+    return f"{kind} {interval}, n = {estimate.n}{_censored(estimate)}{few}"
+
+
+def _no_interval(estimate: Estimate) -> str:
+    if estimate.n > 1 and estimate.kind == "mean":
+        return f"n = {estimate.n}, all of them equal: no interval"
+    few = "too few for an interval" if estimate.n > 1 else "no interval"
+    return f"n = {estimate.n}{_censored(estimate)}: {few}"
+
+
+def _censored(estimate: Estimate) -> str:
+    return f", {estimate.censored} of them censored" if estimate.censored else ""
 
 
 def _tested(cells: Sequence[Cell]) -> str:
     """Tell how many cells differ by their intervals, and by a test corrected for their number."""
     tested = [cell for cell in cells if not math.isnan(cell.p)]
+    if not tested:
+        return "n = 1 for every combination: no interval, and nothing that could be tested."
     costs, gains = _signs([cell for cell in tested if cell.estimates["deficit_s"].differs])
     sizes = sorted({cell.estimates["deficit_s"].n for cell in tested})
     n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     found = [cell for cell in tested if cell.p < LEVEL]
     sure_costs, sure_gains = _signs(found)
+    left = len(cells) - len(tested)
+    single = f" {count(left, 'combination')} with n = 1 cannot be tested." if left else ""
     text = (
         f"Of {count(len(tested), 'combination')}, {costs} cost goodput and {gains} gained some, by "
         f"95 % BCa intervals that lie on one side of 0 (n = {n} each). With a correction for "
         f"{count(len(tested), 'test')} (Wilcoxon's signed ranks of swap less A-twin, Holm), "
         f"{sure_costs} cost and {sure_gains} gained with p < {LEVEL}; the other "
-        f"{len(tested) - len(found)} cannot be told from no difference that surely."
+        f"{len(tested) - len(found)} cannot be told from no difference that surely.{single}"
     )
-    return text + _power(len(tested), sizes[0])
+    return text + _power(len(tested), sizes[-1])
 
 
 def _signs(cells: Sequence[Cell]) -> tuple[int, int]:
@@ -98,14 +113,13 @@ def _signs(cells: Sequence[Cell]) -> tuple[int, int]:
 
 
 def _power(tests: int, n: int) -> str:
-    """Say so if so few seeds cannot reach the level: the least p of signed ranks is 2 / 2^n."""
-    least = 2 * tests / 2**n
+    """Say so if so few seeds cannot reach the level."""
+    least = least_p(n, tests)
     if least < LEVEL:
         return ""
-    needed = math.floor(math.log2(2 * tests / LEVEL)) + 1
     return (
-        f" With {n} seeds and {count(tests, 'test')} no p below {min(least, 1.0):.2g} can come "
-        f"out: {needed} seeds or more could tell."
+        f" With {n} seeds and {count(tests, 'test')} no p below {least:.2g} can come "
+        f"out: {pairs_to_tell(tests)} seeds or more could tell."
     )
 
 

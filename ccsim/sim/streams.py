@@ -4,10 +4,15 @@ alone."""
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-__all__ = ["FlowRandom", "stream_seed"]
+__all__ = ["FlowRandom", "random_parts", "stream_seed"]
+
+_DRAWN = ("poisson", "exponential", "pareto", "table")
+"""Kinds of arrivals and distributions whose numbers hang on what is drawn."""
 
 
 def stream_seed(seed: int, component: str, index: int = 0) -> int:
@@ -17,19 +22,42 @@ def stream_seed(seed: int, component: str, index: int = 0) -> int:
 
 
 class FlowRandom:
-    """What ``get_random_u32`` and kin return to one socket's hooks."""
+    """What ``get_random_u32`` and kin return to one socket's hooks; ``drawn`` once any has."""
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(seed))
+        self.drawn = False
 
     def u32(self) -> int:
         """Return a uniform integer in [0, 2**32)."""
+        self.drawn = True
         return int(self._generator.integers(1 << 32))
 
     def u32_below(self, bound: int) -> int:
         """Return a uniform integer in [0, bound)."""
+        self.drawn = True
         return int(self._generator.integers(bound))
 
     def u8(self) -> int:
         """Return a uniform integer in [0, 256)."""
+        self.drawn = True
         return int(self._generator.integers(256))
+
+
+def random_parts(scenario: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a resolved scenario draws from its seed whatever its algorithms do: losses, and
+    the workloads of which a number is no fixed one."""
+    path = scenario["path"]
+    found = ["loss"] if path["loss_probability"] else []
+    found += ["loss of ACKs"] if path["ack_loss_probability"] else []
+    workloads = scenario.get("workloads", ())
+    return (*found, *(f"workload {one['name']}" for one in workloads if any(_drawn(one))))
+
+
+def _drawn(value: Any) -> Iterator[bool]:
+    """Yield for each distribution in a workload's description whether it is none of one number."""
+    if isinstance(value, Mapping):
+        if "kind" in value:
+            yield value["kind"] in _DRAWN
+        for item in value.values():
+            yield from _drawn(item)

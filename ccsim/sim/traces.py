@@ -182,3 +182,4 @@ class SimResult:
     failed: str = ""  # why the run ended early; empty: it did not
     groups: tuple[GroupTrace, ...] = ()  # with workloads, or where not every flow is sampled
     completions: Completions | None = None  # of workloads
+    drew: tuple[str, ...] = ()  # what was drawn from the seed; empty: another gives the same

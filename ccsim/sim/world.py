@@ -28,7 +28,7 @@ from ccsim.sim.reception import make_reception
 from ccsim.sim.recorder import COLUMNS, TRACED, EventLog, FlowRecorder, link_trace
 from ccsim.sim.registry import Registry
 from ccsim.sim.source import Source, make_source
-from ccsim.sim.streams import FlowRandom, stream_seed
+from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swaps import start_swaps
 from ccsim.sim.talk import Peer, make_talk
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
@@ -93,6 +93,7 @@ class World:
             if self.grouped and record["flows"] != "none"
             else None
         )
+        self.randoms: list[FlowRandom] = []
         specs = [*scenario["flows"], *connections(scenario)]
         self.flows = [self._make_flow(k, spec) for k, spec in enumerate(specs)]
         self._by_name = {flow.spec["name"]: flow for flow in self.flows}
@@ -113,7 +114,7 @@ class World:
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
         sk = (CheckedSender if self.scenario["objects"] else Sender)(self._host_of(spec))
-        sk.random = FlowRandom(stream_seed(self.scenario["seed"], "flow", index))
+        sk.random = self._random("flow", index)
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
         path = FlowPath(access, out, rtt - access - out)
@@ -143,6 +144,12 @@ class World:
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])
         return flow
+
+    def _random(self, component: str, index: int) -> FlowRandom:
+        """Return the random numbers of one socket's hooks."""
+        made = FlowRandom(stream_seed(self.scenario["seed"], component, index))
+        self.randoms.append(made)
+        return made
 
     def _source_of(self, spec: Mapping[str, Any], sk: Sender, receiver: Receiver) -> Source | None:
         """Return who writes to a flow: its application, if it has one."""
@@ -270,7 +277,13 @@ class World:
             failed=failed,
             groups=self.groups.traces(end) if self.groups else (),
             completions=completions(self, end) if self.scenario["workloads"] else None,
+            drew=self._drew(),
         )
+
+    def _drew(self) -> tuple[str, ...]:
+        """Return what was drawn from the seed."""
+        hooks = any(one.drawn for one in self.randoms)
+        return (*random_parts(self.scenario), *(("algorithms",) if hooks else ()))
 
     def _flow_traces(self) -> tuple[FlowTrace, ...]:
         """Return the traces of all flows, whose columns lie one after the other in those of one

@@ -13,8 +13,10 @@ from ccsim.experiment.comparisons import (
     cliffs_delta,
     detectable_difference,
     holm,
+    least_p,
     paired_cohens_d,
     pairs_needed,
+    pairs_to_tell,
     permutation_p,
     wilcoxon_p,
 )
@@ -113,10 +115,17 @@ def test_cliffs_delta_by_hand() -> None:
 
 def test_paired_cohens_d_by_hand() -> None:
     assert paired_cohens_d([1, 2, 3]) == pytest.approx(2.0)  # mean 2, standard deviation 1
-    assert paired_cohens_d([0.1, 0.1, 0.1]) == math.inf
-    assert paired_cohens_d([-2, -2]) == -math.inf
-    assert paired_cohens_d([0, 0]) == 0
-    assert math.isnan(paired_cohens_d([4]))
+    for without_spread in ([0.1, 0.1, 0.1], [-2, -2], [0, 0], [4]):
+        assert math.isnan(paired_cohens_d(without_spread))
+
+
+def test_the_least_p_of_so_many_pairs_and_tests_by_hand() -> None:
+    assert least_p(6, 1) == pytest.approx(2 / 64)
+    assert least_p(10, 24) == pytest.approx(48 / 1024)
+    assert least_p(3, 9) == 1.0  # 18 / 8
+    assert pairs_to_tell(1) == 6  # 2/64 = 0.031, and 2/32 = 0.063
+    assert pairs_to_tell(24) == 10  # 48/1024 = 0.047, and 48/512 = 0.094
+    assert wilcoxon_p([1, 2, 3, 4, 5, 6]) == least_p(6, 1)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,13 @@ def test_a_censored_flow_is_slower_than_any_other() -> None:
     assert (found.value, found.value_open, found.censored) == (4.0, True, 1)
 
 
+def test_one_replication_has_no_p_and_a_run_that_stands_at_two_points_is_one() -> None:
+    rows = [row("reno", "cubic", 1, point=point, run_id="same") for point in (0, 1)]
+    (cell,) = matrix_of("made", rows, VARIED).cells
+    assert cell.estimates["deficit_s"].n == 1
+    assert cell.p != cell.p
+
+
 def test_runs_without_a_swap_count_as_runs_and_make_no_cell() -> None:
     nothing = dict.fromkeys(("via", "old", "new", "flow", "deficit_s", "swap"))
     rows = [row("reno", "cubic", 1), {**row("x", "y", 2, status="failed"), **nothing}]

@@ -82,6 +82,8 @@ def matrix_rows() -> Iterator[dict[str, Any]]:
                             point=point,
                             path=path,
                             deficit_s=cost + 0.01 * (seed - 5.5),
+                            extra_drops=10.0 + seed % 3,
+                            rtt_p99_ms=80.0 + 0.1 * seed,
                             dip_recovery_s=8.0 if lost else 0.2 * seed,
                             dip_recovery_censored=lost,
                             **{"swaps.0.state": state},

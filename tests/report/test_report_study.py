@@ -46,7 +46,7 @@ def sentences(rows: object) -> list[str]:
 
 def test_the_summary_tells_what_was_run() -> None:
     assert sentences(matrix_rows())[0] == (
-        "240 runs with 10 seeds, 24 combinations of swap and conditions, by setsockopt, with state "
+        "240 runs of 10 seeds, 24 combinations of swap and conditions, by setsockopt, with state "
         "policies linux and cold, on shallow and deep."
     )
 
@@ -83,7 +83,20 @@ def test_seeds_too_few_for_any_p_are_said_to_be() -> None:
 
 def test_too_few_seeds_have_no_interval_and_the_page_says_so() -> None:
     told = sentences([row("reno", "cubic", 1)])
-    assert "(too few for an interval, n = 1)" in told[1]
+    assert "(n = 1: no interval)" in told[1]
+    assert told[2] == "n = 1 for every combination: no interval, and nothing that could be tested."
+
+
+def test_values_that_are_all_equal_have_no_interval_and_the_page_says_so() -> None:
+    told = sentences([row("reno", "cubic", seed) for seed in range(1, 8)])
+    assert "1.000 s of A-twin goodput (n = 7, all of them equal: no interval)" in told[1]
+
+
+def test_combinations_of_one_outcome_are_not_tested_beside_others() -> None:
+    rows = [row("reno", "cubic", seed, deficit_s=0.1 * seed) for seed in range(1, 8)]
+    told = sentences([*rows, row("cubic", "reno", 1, point=1)])
+    assert "Of 1 combination, 1 cost goodput" in told[2]
+    assert "1 combination with n = 1 cannot be tested." in told[2]
 
 
 def test_an_interval_of_few_seeds_is_told_as_too_narrow() -> None:

@@ -177,7 +177,8 @@ def test_a_run_with_a_twin_that_failed_has_failed_and_says_which() -> None:
 
 
 def test_a_scenario_without_swaps_has_a_row_a_run_and_its_flows(tmp_path: Path) -> None:
-    text = "name: tiny\nbase: {duration: 300 ms, path: {rate: 2 Mbit/s, rtt: 20 ms}, flows: "
+    path = "{rate: 2 Mbit/s, rtt: 20 ms, loss: 5 %}"
+    text = f"name: tiny\nbase: {{duration: 300 ms, path: {path}, flows: "
     text += "[{name: a, congestion: reno}, {name: b, congestion: cubic}]}\nseeds: 2\n"
     outcome = run_study(read_study(write(tmp_path, text)), out=tmp_path, workers=1)
     assert outcome.simulated == 2

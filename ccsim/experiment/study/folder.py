@@ -7,12 +7,14 @@ workers, so that a new sweep begins only once the last worker of a killed one ha
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
 from ccsim.experiment.tables import to_json
 
-__all__ = ["MANIFEST", "MANY", "PLAN", "RUNS", "Result", "StudyFolder", "is_held"]
+__all__ = ["MANIFEST", "MANY", "PLAN", "RUNS", "Fact", "Result", "StudyFolder", "drawn", "is_held"]
 
 PLAN = "plan.json"
 LOG = "log.jsonl"
@@ -43,6 +45,17 @@ _AT_ONCE = 1000
 
 Result = Mapping[str, Any]
 """What a run came to: ``status``, ``error``, ``metrics`` (a document of JSON, or None)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a finished run came to: what it drew from its seed, and a digest of its metrics.
+
+    ``drew`` is None where nobody noted it.
+    """
+
+    drew: str | None
+    outcome: str
 
 
 class StudyFolder:
@@ -113,15 +126,19 @@ class StudyFolder:
 
     def done(self) -> set[str]:
         """Return the ids of all finished runs."""
-        parts = self._parts()
-        if not parts:
-            return set()
-        alone = {path.stem for path in parts if "-" not in path.stem}
-        joined = [str(path) for path in parts if "-" in path.stem]
+        return set(self.facts())
+
+    def facts(self) -> dict[str, Fact]:
+        """Return of each finished run what tells it from others."""
+        files = [str(path) for path in self._parts()]
+        if not files:
+            return {}
         with self._database() as db:
-            sql = f"SELECT run_id FROM {parquet('$files')}"
-            rows = db.execute(sql, {"files": joined}).fetchall() if joined else []
-        return alone | {str(row[0]) for row in rows}
+            known = db.execute(_DESCRIBE, {"files": files}).fetchall()
+            noted = {"drew", "outcome"} <= {row[0] for row in known}
+            sql = _FACTS if noted else _FACTS_OF_OLD
+            rows = db.execute(sql, {"files": files}).fetchall()
+        return {str(run_id): Fact(drew, outcome or "") for run_id, drew, outcome in rows}
 
     def add(self, run_id: str, result: Result) -> None:
         """Store one finished run; when this returns, it is done."""
@@ -171,6 +188,11 @@ class StudyFolder:
                 for _, result in rows
             ],
         }
+        columns["drew"] = [_text(drawn(result)) for _, result in rows]
+        columns["outcome"] = [
+            hashlib.sha256(f"{error}{metrics}".encode()).hexdigest()[:16]
+            for error, metrics in zip(columns["error"], columns["metrics"], strict=True)
+        ]
         final = self.path / PARTS / f"{name}.parquet"
         aside = final.with_name(f".tmp-{final.name}")
         with self._database() as db:
@@ -247,12 +269,26 @@ class StudyFolder:
         shutil.rmtree(self.path / TWINS, ignore_errors=True)
 
 
+def drawn(result: Result) -> list[str] | None:
+    """Return what a run and its twins drew from the seed; None where nobody noted it."""
+    found: list[str] | None = (result["metrics"] or {}).get("random")
+    return found
+
+
+def _text(drew: list[str] | None) -> str:
+    return "unknown" if drew is None else ", ".join(drew)
+
+
+_FILES = parquet("$files", "union_by_name = true")
+_DESCRIBE = f"DESCRIBE SELECT * FROM {_FILES}"
+_FACTS = f"SELECT run_id, drew, outcome FROM {_FILES}"
+_FACTS_OF_OLD = f"SELECT run_id, NULL, NULL FROM {_FILES}"
 _WRITE = """
-    COPY (SELECT run_id, status, error, metrics FROM columns)
+    COPY (SELECT run_id, status, error, metrics, drew, outcome FROM columns)
     TO $file (FORMAT parquet, COMPRESSION zstd)"""
 _RESULTS = f"""
     SELECT run_id, any_value(status), any_value(nullif(error, '')), any_value(metrics)
-    FROM {parquet("$files")} JOIN (
+    FROM {_FILES} JOIN (
         SELECT unnest($ids) AS run_id, generate_subscripts($ids, 1) AS number
     ) AS asked USING (run_id)
     GROUP BY run_id, number ORDER BY number"""

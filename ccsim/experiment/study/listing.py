@@ -117,7 +117,8 @@ def _status(folder: Path, manifest: dict[str, Any]) -> str:
 
 def _planned(folder: Path) -> int:
     try:
-        return len(json.loads((folder / PLAN).read_text(encoding="utf-8"))["runs"])
+        runs = json.loads((folder / PLAN).read_text(encoding="utf-8"))["runs"]
+        return sum("same_as" not in run for run in runs)
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 

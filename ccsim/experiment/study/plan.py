@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from ccsim.scenario.document import Document
 from ccsim.scenario.load import build_scenario
 from ccsim.scenario.models import Scenario
 from ccsim.scenario.overrides import set_value
+from ccsim.sim.streams import random_parts
 
 __all__ = ["Column", "Plan", "PlannedRun", "plan_study", "scenario_of"]
 
@@ -29,7 +32,8 @@ class PlannedRun:
     """One run: its id, where in the design it stands, and the twins that it is compared with.
 
     ``twin_a`` and ``twin_b`` are ids as of runs, empty if it has none; ``values`` are what the
-    tables show in the columns that vary.
+    tables show in the columns that vary. ``scenario`` is the same for runs that differ by their
+    seed alone; ``random``: they are sure to draw from it.
     """
 
     run_id: str
@@ -38,6 +42,8 @@ class PlannedRun:
     values: Mapping[str, Any]
     twin_a: str = ""
     twin_b: str = ""
+    scenario: str = ""
+    random: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Plan:
                     "run_id": run.run_id,
                     "point": run.point,
                     "seed": run.seed,
+                    "scenario": run.scenario,
                     "values": dict(_with_numbers(run.values, self.columns)),
                 }
                 for run in self.runs
@@ -187,11 +194,26 @@ def _planned(scenario: Scenario, number: int, seed: int, values: Mapping[str, An
     if scenario.twins and scenario.swaps:
         pair = (scenario.without_swaps(), scenario.with_b_twin())
         twins = (_id(pair[0]), _id(pair[1]))
-    return PlannedRun(_id(scenario), number, seed, values, *twins)
+    identity = scenario.identity()
+    return PlannedRun(
+        run_id(identity, seed),
+        number,
+        seed,
+        values,
+        *twins,
+        scenario=_without_seed(identity),
+        random=bool(random_parts(identity)),
+    )
 
 
 def _id(scenario: Scenario) -> str:
     return run_id(scenario.identity(), scenario.seed)
+
+
+def _without_seed(identity: Mapping[str, Any]) -> str:
+    """Return 12 hex digits that scenarios have in common which differ by their seed alone."""
+    rest = {key: value for key, value in identity.items() if key != "seed"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
 
 
 # --- columns ----------------------------------------------------------------------------------

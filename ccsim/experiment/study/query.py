@@ -24,6 +24,7 @@ from ccsim.experiment.stored import find_run
 from ccsim.experiment.study.columns import COMMON, TABLES
 from ccsim.experiment.study.folder import RUNS, StudyFolder
 from ccsim.experiment.study.listing import find_study_folder
+from ccsim.experiment.study.repeats import mark_repeats
 from ccsim.experiment.study.tables import fill_table, quoted
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def study_database(
     folder = StudyFolder(study)
     manifest, plan = check_study(study, verify=verify)
     whole = manifest["status"] == "complete"
+    if not whole:
+        plan = mark_repeats(plan, folder.facts())
     for table in TABLES:
         file = study / f"{table}.parquet"
         if whole and file.is_file():

@@ -16,7 +16,8 @@ import math
 from ccsim.experiment.statistics import FEW, Interval, bca_interval
 from ccsim.experiment.study.folder import StudyFolder
 from ccsim.experiment.study.plan import Plan
-from ccsim.experiment.study.samples import check_metric, read_samples
+from ccsim.experiment.study.repeats import fixed_points
+from ccsim.experiment.study.samples import Samples, check_metric, read_samples
 from ccsim.experiment.study.sweep import Rounds
 from ccsim.scenario.models import MAX_SEED
 from ccsim.units import parse_probability
@@ -60,8 +61,8 @@ def seeds_wanted(interval: Interval, target: Target, at_most: int) -> int:
 def until_ci(text: str, metric: str, max_seeds: int) -> Rounds:
     """Return what asks for more seeds until each point's interval of a metric is narrow enough.
 
-    A point whose runs have no value of the metric is left as it is. ValueError for an unknown
-    metric or a target that is none.
+    A point whose runs have no value of the metric is left as it is, and so is one whose seeds all
+    give the same. ValueError for an unknown metric or a target that is none.
     """
     target = Target(text)
     check_metric(metric)
@@ -71,8 +72,9 @@ def until_ci(text: str, metric: str, max_seeds: int) -> Rounds:
         for run in plan.runs:
             seeds[run.point] = (*seeds[run.point], run.seed)
         grown = dict(seeds)
+        fixed = fixed_points(plan.to_plain(), folder.facts())
         for sample in read_samples(folder.path, metric):
-            if len(sample.numbers):
+            if len(sample.numbers) and not _settled(sample, seeds[sample.point], fixed):
                 interval = bca_interval(sample.numbers)
                 lacking = len(seeds[sample.point]) - len(sample.numbers)
                 wanted = seeds_wanted(interval, target, max_seeds - lacking) + lacking
@@ -80,6 +82,13 @@ def until_ci(text: str, metric: str, max_seeds: int) -> Rounds:
         return grown if grown != seeds else None
 
     return rounds
+
+
+def _settled(sample: Samples, seeds: tuple[int, ...], fixed: set[int]) -> bool:
+    """Tell whether more seeds tell no more: none makes a difference, or of enough none did."""
+    if sample.point in fixed:
+        return True
+    return len(seeds) >= FEW and len(set(sample.numbers.tolist())) == 1
 
 
 def _with_more(seeds: tuple[int, ...], wanted: int) -> tuple[int, ...]:

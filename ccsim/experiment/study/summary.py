@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ccsim.experiment.comparisons import (
+    LEVEL,
     cliffs_delta,
     holm,
+    least_p,
     paired_cohens_d,
     pairs_needed,
+    pairs_to_tell,
     wilcoxon_p,
 )
 from ccsim.experiment.integrity import check_study
 from ccsim.experiment.statistics import FEW, Interval, bca_interval
+from ccsim.experiment.study.folder import Fact, StudyFolder
+from ccsim.experiment.study.repeats import fixed_points, mark_repeats, repeat_notes, repeated
 from ccsim.experiment.study.samples import DIFFERENCES, Samples, read_samples, twin_metric
 
 __all__ = ["PointFound", "Summary", "summarise"]
@@ -132,14 +137,15 @@ def summarise(
         _point(one, p, p_holm, detect)
         for one, p, p_holm in zip(samples, p_values, adjusted, strict=True)
     )
-    planned = len(plan["runs"])
+    facts = StudyFolder(study).facts()
+    plan = mark_repeats(plan, facts)
     grown = any(str(word).startswith("--until-ci") for word in manifest.get("argv", ()))
     return Summary(
         str(manifest["study"]),
         metric,
         str(manifest["status"]),
         points,
-        (*_notes(metric, points, planned), *([STOPPED] if grown else [])),
+        (*_notes(metric, points, plan, facts), *([STOPPED] if grown else [])),
     )
 
 
@@ -167,21 +173,24 @@ def _point(sample: Samples, p: float, p_holm: float, detect: float | None) -> Po
     )
 
 
-def _notes(metric: str, points: tuple[PointFound, ...], planned: int) -> Iterator[str]:
+def _notes(
+    metric: str,
+    points: tuple[PointFound, ...],
+    plan: Mapping[str, Any],
+    facts: Mapping[str, Fact],
+) -> Iterator[str]:
     """Yield what a reader must know to read the table rightly."""
     finished = sum(point.mean.n + point.failed for point in points)
+    planned = sum(not repeated(run) for run in plan["runs"])
     yield (
         f"{finished} of {planned} runs have a value or failed. A run counts once: the mean over "
         "its swaps and flows, for deficit_s all its flows together. d: mean difference to the "
         "A-twin over its standard deviation; p: two-sided exact signed-rank test, Holm-corrected "
         "over the points."
     )
-    few = [point.point for point in points if point.mean.n < FEW]
-    if few:
-        yield (
-            f"n is below {FEW} at {len(few)} points (first: {few[0]}): too few. Intervals there "
-            "are too narrow, and no test can reach p < 0.05; run more seeds."
-        )
+    yield from repeat_notes(plan, facts)
+    yield from _few_notes(points, fixed_points(plan, facts))
+    yield from _power_notes(points)
     if not twin_metric(metric) and metric not in DIFFERENCES:
         yield f"{metric} compares with no A-twin value: no test."
     censored = [point for point in points if point.censored > 0]
@@ -196,6 +205,37 @@ def _notes(metric: str, points: tuple[PointFound, ...], planned: int) -> Iterato
         yield f"{failed} runs failed and are left out."
     if len(points) > POINTS:
         yield f"{len(points) - POINTS} points more: ccsim show … --json, or ccsim query."
+
+
+def _few_notes(points: Sequence[PointFound], exhausted: set[int]) -> Iterator[str]:
+    """Yield where more seeds are needed, which where nothing is random are of no use."""
+    few = [p.point for p in points if p.mean.n < FEW and p.point not in exhausted]
+    if few:
+        yield (
+            f"n is below {FEW} at {_points(few)}: too few. Intervals there are too narrow, and no "
+            "test can reach p < 0.05; run more seeds."
+        )
+
+
+def _power_notes(points: Sequence[PointFound]) -> Iterator[str]:
+    """Yield why no p is small, if so few seeds and so many tests allow none that is."""
+    tested = [point for point in points if not math.isnan(point.p)]
+    pairs = max((point.difference.n for point in tested if point.difference), default=0)
+    if pairs < FEW:
+        return
+    least = least_p(pairs, len(tested))
+    if least >= LEVEL:
+        yield (
+            f"With n = {pairs} and {len(tested)} tests no p (Holm) below {least:.2g} can come out, "
+            f"whatever the differences are: {pairs_to_tell(len(tested))} seeds or more could tell."
+        )
+
+
+def _points(numbers: Sequence[int]) -> str:
+    """Return ``point 3``, or ``4 points (first: 3)``."""
+    if len(numbers) == 1:
+        return f"point {numbers[0]}"
+    return f"{len(numbers)} points (first: {numbers[0]})"
 
 
 def _is_number_of_another(name: str, names: list[str]) -> bool:

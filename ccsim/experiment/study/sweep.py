@@ -15,10 +15,11 @@ from ccsim.errors import CcsimError, Problem, ResultsError, ScenarioError
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.parallel import default_jobs
 from ccsim.experiment.store import package_versions, run_id
-from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder
+from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder, drawn
 from ccsim.experiment.study.plan import Plan, PlannedRun, plan_study, scenario_of
 from ccsim.experiment.study.pool import LocalPool, Reply
 from ccsim.experiment.study.read import Study
+from ccsim.experiment.study.repeats import leads_of, mark_repeats, repeated
 from ccsim.experiment.study.schedule import ATTEMPTS, Job, Schedule
 from ccsim.experiment.study.signals import signals_held
 from ccsim.experiment.study.tables import write_tables
@@ -43,7 +44,8 @@ class Progress:
 class Outcome:
     """What a sweep did: ``runs`` in the study, ``new`` of them run now, ``failed`` of all.
 
-    ``simulated`` counts this sweep's simulations, twins included; ``deaths`` workers that died.
+    ``repeats`` are further seeds that only repeat a run. ``simulated`` counts this sweep's
+    simulations, twins included; ``deaths`` workers that died.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class Outcome:
     deaths: int
     wall_s: float
     tables: tuple[Path, ...]
+    repeats: int = 0
 
 
 class Pool(Protocol):
@@ -112,13 +115,14 @@ def run_study(
             raise
     return Outcome(
         folder.path,
-        len(plan.runs),
+        len(plan.runs) - session.repeats,
         session.new,
         session.failed,
         session.simulated,
         session.deaths,
         time.perf_counter() - clock,
         tables,
+        session.repeats,
     )
 
 
@@ -144,6 +148,7 @@ class _Session:
     simulated: int = 0
     deaths: int = 0
     failed: int = 0
+    repeats: int = 0
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def begin(self, plan: Plan) -> None:
@@ -173,14 +178,10 @@ class _Session:
 
     def run(self, plan: Plan, pool: Pool) -> None:
         """Simulate what is missing of a plan."""
-        self.folder.write_text(PLAN, json.dumps(plan.to_plain(), ensure_ascii=False) + "\n")
-        done = self.folder.done()
-        planned = {run.run_id for run in plan.runs}
-        missing = [run for run in plan.runs if run.run_id not in done]
-        schedule = Schedule(missing, lambda twin: self.folder.twin(twin).exists())
-        finished = len(planned & done)
+        self.write_plan(plan)
+        schedule, finished, expected = self.schedule(plan)
         parts = 0
-        self.tell(schedule, pool, finished, len(planned))
+        self.tell(schedule, pool, finished, expected)
         requests = _Requests(self.study, plan, self.folder)
         # What ends the loop early must close the replies, which hold the schedule's lock meanwhile.
         replies = pool.replies(schedule, requests, self.note_start)
@@ -193,8 +194,27 @@ class _Session:
                 if parts >= MANY:
                     self.folder.compact()
                     parts = 0
-                self.tell(schedule, pool, finished, len(planned))
+                self.tell(schedule, pool, finished, expected - len(schedule.dropped))
                 act()
+        self.write_plan(plan)
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan, in which runs that are known to repeat another one say so."""
+        marked = mark_repeats(plan.to_plain(), self.folder.facts())
+        self.repeats = sum(map(repeated, marked["runs"]))
+        self.folder.write_text(PLAN, json.dumps(marked, ensure_ascii=False) + "\n")
+
+    def schedule(self, plan: Plan) -> tuple[Schedule, int, int]:
+        """Return what is to simulate, how many runs are finished, and how many there are to be."""
+        facts, leads = self.folder.facts(), leads_of(plan.runs)
+        repeat = {
+            run_id for run_id, lead in leads.items() if lead in facts and facts[lead].drew == ""
+        }
+        planned = {run.run_id for run in plan.runs} - repeat
+        missing = [run for run in plan.runs if run.run_id in planned - facts.keys()]
+        held = {run_id: lead for run_id, lead in leads.items() if lead not in facts}
+        schedule = Schedule(missing, lambda twin: self.folder.twin(twin).exists(), held)
+        return schedule, len(planned & facts.keys()), len(planned)
 
     def note_start(self, job: Job) -> None:
         self.folder.log("start", run=job.run_id, kind=job.kind)
@@ -222,7 +242,7 @@ class _Session:
         self.simulated += 1
         seconds = round(reply["seconds"], 4)
         self.folder.log("done", run=job.run_id, kind=job.kind, seconds=seconds)
-        self.folder.drop_twins(schedule.done(job))
+        self.folder.drop_twins(schedule.done(job, job.kind != "run" or drawn(reply) != []))
         return job.kind == "run"
 
     def tell(self, schedule: Schedule, pool: Pool, done: int, runs: int) -> None:
@@ -239,8 +259,9 @@ class _Session:
             self.folder.compact()
             tables = tuple(write_tables(self.folder))
             self.failed = self.count_failed(plan)
-            hashes = self.folder.hashes()
-            self.write_manifest("complete", runs=len(plan.runs), failed=self.failed, **hashes)
+            runs = len(plan.runs) - self.repeats
+            facts = {"runs": runs, "repeats": self.repeats, "failed": self.failed}
+            self.write_manifest("complete", **facts, **self.folder.hashes())
             self.folder.clean()
         return tables
 

@@ -13,6 +13,7 @@ import numpy as np
 from ccsim.experiment.parquet import connect
 from ccsim.experiment.study.columns import COMMON, TABLES, rows_of
 from ccsim.experiment.study.folder import PLAN, StudyFolder
+from ccsim.experiment.study.repeats import repeated
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +48,8 @@ def write_tables(folder: StudyFolder) -> list[Path]:
 def fill_table(
     db: duckdb.DuckDBPyConnection, table: str, folder: StudyFolder, plan: Mapping[str, Any]
 ) -> None:
-    """Make one table in a database, in the plan's order; runs that are not finished are missing."""
+    """Make one table in a database, in the plan's order. Runs that are not finished are missing,
+    and so are those that repeat another: no number is there twice."""
     columns = {
         "study": "VARCHAR",
         "point": "BIGINT",
@@ -70,7 +72,7 @@ def quoted(name: str) -> str:
 
 def _rows(table: str, folder: StudyFolder, plan: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the rows of all finished runs; a run that stands at two points has them twice."""
-    planned = plan["runs"]
+    planned = [run for run in plan["runs"] if not repeated(run)]
     for first in range(0, len(planned), 1000):
         some = planned[first : first + 1000]
         results = dict(folder.results([run["run_id"] for run in some]))

@@ -88,7 +88,8 @@ def _simulated(resolved: Mapping[str, Any], progress: Progress | None) -> SimRes
         raise
     except Exception as error:
         reason = f"ccsim failed: {type(error).__name__}: {error}"
-        return SimResult(int(resolved["duration_ns"]), (), (), (), (), failed=reason)
+        unknown = ("unknown",)  # of another seed it might not
+        return SimResult(int(resolved["duration_ns"]), (), (), (), (), failed=reason, drew=unknown)
     return result
 
 
