@@ -45,11 +45,12 @@ class FlowRandom:
 
 
 def random_parts(scenario: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a resolved scenario draws from its seed whatever its algorithms do: losses, and
-    the workloads of which a number is no fixed one."""
+    """Return what a resolved scenario draws from its seed whatever its algorithms do: losses, a
+    qdisc that may draw, and the workloads of which a number is no fixed one."""
     path = scenario["path"]
     found = ["loss"] if path["loss_probability"] else []
     found += ["loss of ACKs"] if path["ack_loss_probability"] else []
+    found += [f"qdisc {path['qdisc']}"] if path.get("qdisc", "fifo") != "fifo" else []
     workloads = scenario.get("workloads", ())
     return (*found, *(f"workload {one['name']}" for one in workloads if any(_drawn(one))))
 
