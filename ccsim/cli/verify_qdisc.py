@@ -16,8 +16,8 @@ def add_parser(verify_subparsers: Any) -> None:
         "qdisc",
         help="replay queueing disciplines, call by call",
         description="Replay recorded calls of Linux's queueing disciplines, and compare what came "
-        "of each, all of the state after it, and when timers are due. Exit status 1 if a call "
-        "differs.",
+        "of each, all of the state after it, and when timers are due. Recordings of mahimahi's "
+        "link are replayed too. Exit status 1 if a call differs.",
     )
     parser.add_argument(
         "paths", metavar="PATH", nargs="+", help="a recording NAME.jsonl.gz, or a folder of them"
@@ -30,10 +30,14 @@ def verify_qdisc_verb(args: argparse.Namespace) -> int:
     """Replay recordings; return 1 if a call differs."""
     from ccsim.verify.qdisc import replay
     from ccsim.verify.qdisc_files import qdisc_recordings
+    from ccsim.verify.trace_link import is_modelled, replay_link
 
     recordings = calls = differing = agreed = 0
     for recording in qdisc_recordings(args.paths):
-        outcome = replay(recording)
+        if recording.is_link and not is_modelled(recording):
+            print(f"{recording.name}: not replayed, mahimahi's own AQMs are not modelled")
+            continue
+        outcome = replay_link(recording) if recording.is_link else replay(recording)
         recordings += 1
         calls += outcome.calls
         differing += outcome.differences

@@ -63,13 +63,15 @@ class Difference:
 
     def __str__(self) -> str:
         given = {k: v for k, v in self.call.items() if k not in ("st", "t", "op")}
-        place = f"line {self.line}, t {self.call.get('t', 0)} ns, {self.call.get('op', 'creation')}"
+        place = f"line {self.line}"
+        if "t" in self.call:
+            place += f", t {self.call['t']} ns, {self.call['op']}"
         inputs = ", ".join(f"{key} {_short(value)}" for key, value in given.items())
         rows = [
             f"      {name}: recorded {_short(there)}, here {_short(here)}"
             for name, (there, here) in self.fields.items()
         ]
-        return "\n".join([f"{place} ({inputs})", *rows])
+        return "\n".join([f"{place} ({inputs})" if inputs else place, *rows])
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from ccsim.verify.episode import RecordingError
 
 __all__ = ["QdiscRecording", "qdisc_recordings", "read_recordings", "recording_error"]
 
-FORMAT = "qdisc-vectors/1"
+CALLS, LINK = "qdisc-vectors/1", "mmlink-vectors/1"
 _OPENERS: dict[str, Callable[..., Any]] = {
     ".jsonl.gz": gzip.open,
     ".jsonl.xz": lzma.open,
@@ -37,6 +37,11 @@ class QdiscRecording:
     def kind(self) -> str:
         """The qdisc's kind, by tc's name."""
         return str(self.header.get("variant") or self.header.get("qdisc"))
+
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a recording of mahimahi's link, not of a qdisc's calls."""
+        return bool(self.header["format"] == LINK)
 
 
 def recording_error(recording: QdiscRecording, calls: int, error: Exception) -> RecordingError:
@@ -73,7 +78,8 @@ def _suffix(path: Path) -> str:
 
 def _begins_well(path: Path) -> bool:
     with _OPENERS[_suffix(path)](path, "rt", encoding="utf-8") as file:
-        return FORMAT in file.read(4096)
+        head = file.read(4096)
+    return CALLS in head or LINK in head
 
 
 def read_recordings(path: Path) -> Iterator[QdiscRecording]:
@@ -93,7 +99,7 @@ def read_recordings(path: Path) -> Iterator[QdiscRecording]:
                 elif found is None:
                     raise RecordingError(f"{path}:{number}: expected a header, got a call")
                 else:
-                    _check(f"{path}:{number}", row)
+                    _check(f"{path}:{number}", row, found)
                     found.calls.append(row)
     except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: expected recorded calls of a qdisc, got {error}") from error
@@ -114,24 +120,31 @@ def _row(path: Path, number: int, text: str) -> dict[str, Any]:
 
 def _begin(path: Path, number: int, header: dict[str, Any], suffix: str) -> QdiscRecording:
     """Begin a recording with its header."""
-    if header["format"] != FORMAT:
+    if header["format"] not in _HEADERS:
         raise RecordingError(
-            f"{path}:{number}: expected format {FORMAT}, got {show(header['format'])}"
+            f"{path}:{number}: expected format {' or '.join(_HEADERS)}, "
+            f"got {show(header['format'])}"
         )
-    for key, kind in _HEADER.items():
+    for key, kind in _HEADERS[header["format"]].items():
         value = header.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise RecordingError(
                 f"{path}:{number}: {key}: expected {_WHAT[kind]}, got {show(value)}"
             )
     stem = path.name.removesuffix(suffix)
-    name = "/".join(dict.fromkeys((str(header["qdisc"]), str(header.get("kind", stem)))))
+    if header["format"] == CALLS:
+        name = f"{header['qdisc']}/{header.get('kind', stem)}"
+    else:
+        name = f"link/{header['trace']}, {header['queue']} {header['args']}".strip()
     return QdiscRecording(name, path, number, header, [])
 
 
-def _check(place: str, call: dict[str, Any]) -> None:
+def _check(place: str, call: dict[str, Any], recording: QdiscRecording) -> None:
     """Check the types of a call's fields; RecordingError if one is not what it must be."""
-    for key in ("t", "id", "len") if call.get("op") == "enq" else ("t",):
+    required: tuple[str, ...] = ("t", "id", "len") if call.get("op") == "enq" else ("t",)
+    if recording.is_link:
+        required = ("id", "t_ms", "size") if "drops_at_ms" not in call else ()
+    for key in required:
         if key not in call:
             raise RecordingError(f"{place}: expected a call with {key}, got none")
     for key, value in call.items():
@@ -151,15 +164,32 @@ _CALL: dict[str, type] = {
     "st": dict,
     "params": dict,
     "tcp": dict,
+    "drops_at_ms": list,
 }
 """The types of a call's fields that are not whole numbers."""
 _RANGES = {"ecn": (0, 3), "dscp": (0, 63), "len": (1, 1 << 31), "hash": (0, (1 << 32) - 1)}
-_HEADER: dict[str, type] = {
-    "qdisc": str,
-    "params": dict,
-    "initial_state": dict,
-    "t0": int,
-    "HZ": int,
-    "psched_mtu": int,
+_HEADERS: dict[str, dict[str, type]] = {
+    CALLS: {
+        "qdisc": str,
+        "params": dict,
+        "initial_state": dict,
+        "t0": int,
+        "HZ": int,
+        "psched_mtu": int,
+    },
+    LINK: {
+        "trace": str,
+        "queue": str,
+        "args": str,
+        "repeat": bool,
+        "end_ms": int,
+        "opportunities_used": int,
+    },
 }
-_WHAT = {str: "a text", dict: "a mapping", int: "a whole number", list: "a list"}
+_WHAT = {
+    bool: "true or false",
+    str: "a text",
+    dict: "a mapping",
+    int: "a whole number",
+    list: "a list",
+}

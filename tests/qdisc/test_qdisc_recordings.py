@@ -8,6 +8,7 @@ import pytest
 
 from ccsim.verify.qdisc import replay
 from ccsim.verify.qdisc_files import read_recordings
+from ccsim.verify.trace_link import replay_link
 
 DATA = Path(__file__).parent / "data"
 CALLS = {  # of all recordings of a file
@@ -17,6 +18,7 @@ CALLS = {  # of all recordings of a file
     "fifo": 1_500,
     "fq": 22_900,
     "fq_codel": 26_400,
+    "links": 21_802,
     "netem": 26_300,
     "pie": 52_200,
     "police": 6_400,
@@ -28,7 +30,8 @@ CALLS = {  # of all recordings of a file
 
 @pytest.mark.parametrize("name", CALLS)
 def test_every_recorded_call_agrees_in_every_field(name: str) -> None:
-    outcomes = [replay(found) for found in read_recordings(DATA / f"{name}.jsonl.xz")]
+    recordings = read_recordings(DATA / f"{name}.jsonl.xz")
+    outcomes = [replay_link(found) if found.is_link else replay(found) for found in recordings]
     assert [f"{o.name}: {o.first}" for o in outcomes if o.differences] == []
     assert sum(outcome.calls for outcome in outcomes) == CALLS[name]
 

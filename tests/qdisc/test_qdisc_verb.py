@@ -81,7 +81,7 @@ def test_the_first_difference_is_said_in_full(recording: Recording, capsys: Outp
 @pytest.mark.parametrize(
     ("row", "change", "message"),
     [
-        (0, {"format": "x"}, ":1: expected format qdisc-vectors/1"),
+        (0, {"format": "x"}, ':1: expected format qdisc-vectors/1 or mmlink-vectors/1, got "x"'),
         (0, {"params": 3}, ":1: params: expected a mapping, got 3"),
         (0, {"HZ": "fast"}, ":1: HZ: expected a whole number"),
         (0, {"variant": "pfifi"}, 'got "pfifi"; did you mean "pfifo"?'),
@@ -131,3 +131,65 @@ def test_a_place_without_recordings_is_an_error(tmp_path: Path, capsys: Output) 
     assert "got nothing there" in capsys.readouterr().err
     assert main(["verify", "qdisc", str(tmp_path)]) == 2
     assert "got a folder without" in capsys.readouterr().err
+
+
+def test_recordings_of_mahimahis_link_are_replayed_but_for_its_own_aqms(
+    tmp_path: Path, capsys: Output
+) -> None:
+    header: dict[str, Any] = {
+        "format": "mmlink-vectors/1",
+        "trace": "inline",
+        "trace_ms": [2],
+        "queue": "infinite",
+        "args": "",
+        "repeat": True,
+        "end_ms": 9,
+        "opportunities_used": 4,
+    }
+    calls: list[dict[str, Any]] = [
+        {"id": 1, "t_ms": 2, "size": 1504, "out_ms": 4},
+        {"drops_at_ms": []},
+    ]
+    rows = [header, *calls, {**header, "queue": "codel"}, *calls]
+    rows += [{**header, "opportunities_used": 5}, {**calls[0], "out_ms": 6}, calls[1]]
+    path = tmp_path / "links.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["verify", "qdisc", str(path)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "link/inline, infinite: 1 calls agree",
+        "link/inline, codel: not replayed, mahimahi's own AQMs are not modelled",
+        "link/inline, infinite: 1 calls, 2 differ",
+        f"    first: {path}, line 8 (id 1, t_ms 2, size 1504, out_ms 6)",
+        "      out_ms: recorded 6, here 4",
+        "1 of 2 recordings agree; 2 of 2 calls differ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trace_ms": [0]}, "expected a trace whose last line is more than 0"),
+        ({"queue": "red"}, "expected a queue (infinite, droptail, drophead), got 'red'"),
+        ({"repeat": 1}, ":1: repeat: expected true or false, got 1"),
+        ({"end_ms": None}, ":1: end_ms: expected a whole number, got null"),
+    ],
+)
+def test_a_recording_of_a_link_that_cannot_be_read_is_an_error(
+    change: dict[str, Any], message: str, tmp_path: Path, capsys: Output
+) -> None:
+    header: dict[str, Any] = {
+        "format": "mmlink-vectors/1",
+        "trace": "inline",
+        "trace_ms": [2],
+        "queue": "infinite",
+        "args": "",
+        "repeat": True,
+        "end_ms": 9,
+        "opportunities_used": 4,
+        **change,
+    }
+    rows: list[dict[str, Any]] = [header, {"drops_at_ms": []}]
+    path = tmp_path / "link.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["verify", "qdisc", str(path)]) == 2
+    assert message in capsys.readouterr().err

@@ -14,6 +14,7 @@ from ccsim.net.qdisc.dualpi2 import DualPi2
 from ccsim.net.qdisc.fifo import Bfifo, Pfifo, PfifoHeadDrop
 from ccsim.net.qdisc.fq import Fq
 from ccsim.net.qdisc.fq_codel import FqCodel
+from ccsim.net.qdisc.mahimahi import DropHead, DropTail
 from ccsim.net.qdisc.netem import Netem
 from ccsim.net.qdisc.parameters import QdiscError, check, parse
 from ccsim.net.qdisc.pie import Pie
@@ -27,7 +28,7 @@ __all__ = ["KINDS", "create", "create_raw", "kind_of"]
 
 _CLASSES: tuple[type[Qdisc], ...] = (
     *(Pfifo, Bfifo, PfifoHeadDrop, Codel, FqCodel, Pie, DualPi2, Red, Sfq, Fq, Tbf, Police),
-    *(Cake, Netem),
+    *(Cake, Netem, DropTail, DropHead),
 )
 KINDS: Mapping[str, type[Qdisc]] = {qdisc.kind: qdisc for qdisc in _CLASSES}
 """The classes of qdiscs by kind."""
