@@ -5,8 +5,9 @@ cdef class AckSample:
 
 
 cdef class RateSample:
-    cdef public long long acked_sacked, delivered, delivered_ce, interval_us, losses
-    cdef public long long prior_delivered, prior_delivered_ce, prior_in_flight, prior_mstamp, rtt_us
+    cdef public long long acked_sacked, delivered, delivered_ce, interval_us, last_end_seq, losses
+    cdef public long long prior_delivered, prior_delivered_ce, prior_in_flight, prior_mstamp
+    cdef public long long rcv_interval_us, rtt_us, snd_interval_us
     cdef public bint is_ack_delayed, is_app_limited, is_retrans
 
 

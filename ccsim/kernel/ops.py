@@ -79,8 +79,9 @@ class RateSample:
     """``struct rate_sample``: what ``cong_control`` is told. One object a socket, overwritten by
     each ACK.
 
-    Counts are packets, times microseconds; ``delivered`` and ``interval_us`` are -1 when the sample
-    is invalid, ``rtt_us`` is -1 without a sample (draft-cheng-iccrg-delivery-rate-estimation).
+    `ccsim.kernel.fields` says what the fields hold; ``delivered`` and ``interval_us`` are -1 when
+    the sample is invalid, ``rtt_us`` is -1 without one
+    (draft-cheng-iccrg-delivery-rate-estimation).
     """
 
     __slots__ = (
@@ -91,12 +92,15 @@ class RateSample:
         "is_ack_delayed",
         "is_app_limited",
         "is_retrans",
+        "last_end_seq",
         "losses",
         "prior_delivered",
         "prior_delivered_ce",
         "prior_in_flight",
         "prior_mstamp",
+        "rcv_interval_us",
         "rtt_us",
+        "snd_interval_us",
     )
 
     def __init__(self) -> None:
@@ -106,10 +110,13 @@ class RateSample:
         self.delivered = -1
         self.delivered_ce = 0
         self.interval_us = -1
+        self.snd_interval_us = 0
+        self.rcv_interval_us = 0
         self.rtt_us = -1
         self.losses = 0
         self.acked_sacked = 0
         self.prior_in_flight = 0
+        self.last_end_seq = 0
         self.is_app_limited = False
         self.is_retrans = False
         self.is_ack_delayed = False

@@ -33,33 +33,39 @@ class RandomSource(Protocol):
 
 
 class Sock:
-    """A TCP socket as hooks see it; field names are Linux's, units in brackets.
+    """A TCP socket as hooks see it; `ccsim.kernel.fields` lists the fields, with their units and
+    Linux's names.
 
-    The host (a simulated sender, a test, a replay of recordings) sets the fields; hooks write
-    ``snd_cwnd``, ``snd_cwnd_cnt``, ``snd_ssthresh``, ``snd_cwnd_clamp``, ``pacing_rate``,
-    ``pacing_status``, ``app_limited``, ``ecn_flags`` and their private area ``ca``, and nothing
-    else.
-
-    Windows and counts are in packets; ``snd_una`` and ``snd_nxt`` in bytes; ``srtt_us`` is the
-    smoothed RTT shifted left by 3 [us]; ``pacing_rate`` is in bytes/s; ``tcp_mstamp`` [us] and
-    ``tcp_clock_cache`` [ns] are the clock of the event being processed; ``tcp_jiffies32`` is the
-    same clock in ticks of 1/``hz`` s.
+    The host (a simulated sender, a test, a replay of recordings) sets the fields; hooks write those
+    that Linux lets them write, and their private area ``ca``.
     """
 
     __slots__ = (
         "ack_pending",
+        "advmss",
         "app_limited",
+        "backoff",
+        "bytes_acked",
+        "bytes_retrans",
+        "bytes_sent",
         "ca",
         "ca_initialized",
         "ca_ops",
         "ca_setsockopt",
         "ca_state",
+        "cwnd_usage_seq",
+        "data_segs_out",
         "delivered",
         "delivered_ce",
         "delivered_mstamp",
+        "dsack_dups",
         "ecn_flags",
+        "first_tx_us",
+        "frto",
         "gso_max_size",
+        "high_seq",
         "hz",
+        "icsk_retransmits",
         "is_cwnd_limited",
         "kernel_data",
         "lost",
@@ -67,6 +73,8 @@ class Sock:
         "lsndtime",
         "max_pacing_rate",
         "max_packets_out",
+        "mdev_max_us",
+        "mdev_us",
         "mss_cache",
         "pacing_rate",
         "pacing_shift",
@@ -74,25 +82,53 @@ class Sock:
         "packets_out",
         "prior_cwnd",
         "prior_ssthresh",
+        "prr_delivered",
+        "prr_out",
+        "rack_advanced",
+        "rack_dsack_seen",
+        "rack_end_seq",
+        "rack_last_delivered",
+        "rack_mstamp_us",
+        "rack_reo_wnd_persist",
+        "rack_reo_wnd_steps",
+        "rack_rtt_us",
         "random",
         "rcv_nxt",
         "rcv_tsecr",
+        "rcv_tstamp",
         "rcv_tsval",
+        "reord_seen",
+        "reordering",
         "retrans_out",
+        "retrans_stamp_ms",
+        "rto_jiffies",
         "rtt_min_us",
+        "rtt_seq",
+        "rttvar_us",
         "sacked_out",
+        "segs_out",
         "sk_state",
         "snd_cwnd",
         "snd_cwnd_clamp",
         "snd_cwnd_cnt",
+        "snd_cwnd_stamp",
+        "snd_cwnd_used",
         "snd_nxt",
         "snd_ssthresh",
         "snd_una",
+        "snd_wnd",
         "srtt_us",
         "tcp_clock_cache",
         "tcp_jiffies32",
         "tcp_mstamp",
         "tcp_wstamp_ns",
+        "timer_kind",
+        "tlp_high_seq",
+        "tlp_retrans",
+        "total_retrans",
+        "undo_marker",
+        "undo_retrans",
+        "write_seq",
     )
 
     ca_ops: TcpCongestionOps
@@ -103,51 +139,93 @@ class Sock:
         self.ca_initialized = False
         self.ca_setsockopt = False
         self.kernel_data: Any = None  # the kernel's own bookkeeping (implementation, namespace)
+        self.sk_state = TCP_CLOSE
+        self.hz = 250
+        self._init_window()
+        self._init_clocks()
+        self._init_recovery()
+        self._init_following()
+
+    def _init_window(self) -> None:
         self.ca_state = int(CaState.OPEN)
         self.snd_cwnd = 10
         self.snd_cwnd_cnt = 0
         self.snd_cwnd_clamp = 0xFFFFFFFF
+        self.snd_cwnd_used = 0
         self.snd_ssthresh = TCP_INFINITE_SSTHRESH
         self.prior_cwnd = 0
         self.prior_ssthresh = 0
         self.is_cwnd_limited = False
         self.max_packets_out = 0
-        self.packets_out = 0
-        self.sacked_out = 0
-        self.lost_out = 0
-        self.retrans_out = 0
-        self.snd_una = 0
-        self.snd_nxt = 0
-        self.lsndtime = 0
-        self.srtt_us = 0
-        self.rtt_min_us = 0xFFFFFFFF
-        self.mss_cache = 1448
-        self.delivered = 0
-        self.delivered_ce = 0
-        self.delivered_mstamp = 0
-        self.lost = 0
         self.app_limited = 0
-        self.tcp_wstamp_ns = 0
-        self.tcp_clock_cache = 0
-        self.tcp_mstamp = 0
-        self.tcp_jiffies32 = 0
-        self.hz = 250
         self.pacing_rate = UNLIMITED_RATE
         self.max_pacing_rate = UNLIMITED_RATE
         self.pacing_status = PACING_NONE
         self.pacing_shift = 10
         self.gso_max_size = 65536
+        self.mss_cache = 1448
         self.ecn_flags = 0
         self.ack_pending = 0
         self.rcv_nxt = 0
-        self.rcv_tsval = 0
-        self.rcv_tsecr = 0
-        self.sk_state = TCP_CLOSE
+
+    def _init_clocks(self) -> None:
+        self.tcp_wstamp_ns = 0
+        self.tcp_clock_cache = 0
+        self.tcp_mstamp = 0
+        self.delivered_mstamp = 0
+        self.first_tx_us = 0
+        self.srtt_us = 0
+        self.rtt_min_us = 0xFFFFFFFF
+        self.mdev_us = 1_000_000  # TCP_TIMEOUT_INIT, as tcp_init_sock has it
+        self.mdev_max_us = 0
+        self.rttvar_us = 0
+        self.rto_jiffies = 250  # one second
+        self.backoff = 0
+        self.timer_kind = 0
+
+    def _init_recovery(self) -> None:
+        self.sacked_out = 0
+        self.lost_out = 0
+        self.retrans_out = 0
+        self.delivered = 0
+        self.delivered_ce = 0
+        self.lost = 0
+        self.data_segs_out = 0
+        self.total_retrans = 0
+        self.icsk_retransmits = 0
+        self.dsack_dups = 0
+        self.reordering = 3
+        self.reord_seen = 0
+        self.prr_delivered = 0
+        self.prr_out = 0
+        self.undo_retrans = 0
+        self.retrans_stamp_ms = 0
+        self.frto = False
+        self.tlp_retrans = False
+        self.rack_mstamp_us = 0
+        self.rack_rtt_us = 0
+        self.rack_advanced = False
+        self.rack_dsack_seen = False
+        self.rack_last_delivered = 0
+        self.rack_reo_wnd_steps = 1
+        self.rack_reo_wnd_persist = 0
+
+    def _init_following(self) -> None:
+        """Set what a simulated sender derives from other fields."""
+        self.packets_out = 0
+        self.snd_una = self.snd_nxt = self.write_seq = 0
+        self.high_seq = self.undo_marker = self.tlp_high_seq = 0
+        self.rtt_seq = self.cwnd_usage_seq = self.rack_end_seq = 0
+        self.bytes_acked = self.bytes_sent = self.bytes_retrans = self.segs_out = 0
+        self.snd_wnd = 0
+        self.advmss = 1448
+        self.lsndtime = self.tcp_jiffies32 = self.rcv_tstamp = self.snd_cwnd_stamp = 0
+        self.rcv_tsval = self.rcv_tsecr = 0
 
     def member(self, name: str) -> int:
         """Return a member of ``struct tcp_sock`` that hooks seldom read, by Linux's name and in its
         encoding; a socket without a host has 0 there."""
-        return self.rtt_min_us if name.endswith(".v") else 0
+        return self.rtt_min_us if name.endswith(".v") else int(getattr(self, name, 0))
 
     def set_member(self, name: str, value: int) -> None:
         """Write such a member: ``snd_cwnd_stamp`` is the one that hooks may write."""

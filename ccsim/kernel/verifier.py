@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
-import dis
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from types import CodeType, FunctionType, ModuleType
+from pathlib import Path
 from typing import Any
 
-from ccsim.kernel.errors import EINVAL, ENOTSUPP, KernelError
+from ccsim.catalog import algorithms_dir
+from ccsim.compiled import PACKAGE
+from ccsim.kernel.accesses import accesses, reached
+from ccsim.kernel.errors import EACCES, EINVAL, ENOTSUPP, KernelError
+from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET, WRITABLE, advice
 from ccsim.kernel.kfuncs import bpf_getsockopt, bpf_setsockopt
 from ccsim.kernel.ops import TCP_CA_NAME_MAX
 
@@ -33,6 +36,11 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "release": ("sk",),
 }
 """The operations that are programs, with the arguments the kernel calls them with."""
+
+ON_SOCKET = {*SOCKET, "random", "kernel_data", "tcp_enter_cwr", "tcp_send_ack"}
+WRITABLE_HERE = {*WRITABLE.split(), "ca", "ca_ops"}
+"""Here the private area is an object, which may be another; and a table may give way to another of
+its file, as DCTCP's does without ECN: a BPF program would call ``bpf_setsockopt`` for that."""
 
 UNSUPPORTED = ("get_info",)  # for BPF; a module may have it
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
@@ -60,9 +68,9 @@ def check_prog(member: str, func: Callable[..., Any]) -> None:
     verifier).
 
     Raises KernelError: ENOTSUPP for a member that BPF may not implement; EINVAL for an unknown
-    member, something that cannot be called with the member's arguments, or a ``release`` that sets
-    or reads socket options (``bpf_tcp_ca_get_func_proto``: what is going away must not allocate
-    anew).
+    member, something that cannot be called with the member's arguments, a field of the socket that
+    is not kept, or a ``release`` that sets or reads socket options (``bpf_tcp_ca_get_func_proto``:
+    what is going away must not allocate anew); EACCES for a write to a field that is not writable.
     """
     if member not in MEMBERS:
         raise KernelError(EINVAL, f"tcp_congestion_ops has no member {member!r}")
@@ -73,8 +81,10 @@ def check_prog(member: str, func: Callable[..., Any]) -> None:
     if not callable(func):
         raise KernelError(EINVAL, f"{member}: expected a function, got {func!r}")
     check_arguments(member, func, MEMBERS[member])
+    reachable = reached(func)
     if member == "release":
-        _check_release(func)
+        _check_release(reachable)
+    _check_fields(member, func, reachable)
 
 
 def check_arguments(member: str, func: Callable[..., Any], arguments: Sequence[str]) -> None:
@@ -90,50 +100,49 @@ def check_arguments(member: str, func: Callable[..., Any], arguments: Sequence[s
         return  # a function of C that does not tell its arguments
 
 
-def _check_release(func: Callable[..., Any]) -> None:
+def _check_release(reachable: Collection[Any]) -> None:
     """EINVAL when the function or one that it calls uses a socket option helper."""
     for helper in (bpf_setsockopt, bpf_getsockopt):
-        if helper in _reached(func):
+        if helper in reachable:
             raise KernelError(
                 EINVAL, f"release: program of this type cannot use helper {helper.__name__}"
             )
 
 
-def _reached(func: Callable[..., Any]) -> set[Any]:
-    """Return the functions that a function can reach through global names and attributes of
-    modules.
+def _check_fields(member: str, func: Callable[..., Any], reachable: Collection[Any]) -> None:
+    """EINVAL for a field that is not kept, EACCES for a write to one that is not writable, in the
+    function or in one that it calls with the same argument (``bpf_tcp_ca_btf_struct_access``).
+
+    The shipped files are modules, which are not checked.
     """
-    found: set[Any] = set()
-    todo: list[Any] = [func]
-    while todo:
-        here = todo.pop()
-        if not isinstance(here, FunctionType) or here in found:
+    known = _known(member, func)
+    for here in sorted(reachable, key=lambda one: getattr(one, "__name__", "")):
+        if _is_shipped(here):
             continue
-        found.add(here)
-        todo.extend(_named(here))
-    return found
+        for access in accesses(here, known):
+            place = f"{member}: line {access.line}: {access.of}.{access.name}"
+            if access.name not in known[access.of]:
+                raise KernelError(EINVAL, f"{place}: {advice(access.name)}")
+            if access.writes and access.name not in WRITABLE_HERE:
+                raise KernelError(EACCES, f"{place}: hooks write {WRITABLE} and nothing else")
 
 
-def _named(func: FunctionType) -> Iterator[Any]:
-    """Yield what the names in a function's code stand for."""
-    names = set(_names(func.__code__))
-    values = [func.__globals__.get(name) for kind, name in names if kind == "LOAD_GLOBAL"]
-    yield from values
-    for module in values:
-        if isinstance(module, ModuleType):
-            yield from (
-                getattr(module, name, None) for kind, name in names if kind != "LOAD_GLOBAL"
-            )
-    for cell in func.__closure__ or ():
-        with suppress(ValueError):  # a variable that is not bound yet
-            yield cell.cell_contents
+def _known(member: str, func: Callable[..., Any]) -> dict[str, Collection[str]]:
+    """Return by the name of a hook's parameter which fields its argument has."""
+    names = list(MEMBERS[member])
+    with suppress(TypeError, ValueError):
+        own = list(inspect.signature(func).parameters)
+        names = own[: len(names)] + names[len(own) :]
+    known: dict[str, Collection[str]] = {"sk": ON_SOCKET, names[0]: ON_SOCKET}
+    if member == "cong_control" and names[3] != "args":
+        known[names[3]] = RATE_SAMPLE
+    elif member == "pkts_acked":
+        known[names[1]] = ACK_SAMPLE
+    return known
 
 
-def _names(code: CodeType) -> Iterator[tuple[str, str]]:
-    """Yield the kind and name of each global and attribute that a code object reads."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD"):
-            yield instruction.opname, instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
+def _is_shipped(func: Any) -> bool:
+    """Tell whether a function stands in a file of ccsim's."""
+    code = getattr(func, "__code__", None)
+    file = Path(getattr(code, "co_filename", ""))
+    return any(folder in file.parents for folder in (PACKAGE, algorithms_dir()))

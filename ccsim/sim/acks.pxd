@@ -7,6 +7,7 @@ cdef class TrainRows:
     cpdef long long time(self, long long k)
     cpdef long long before(self, long long t_ns)
     cpdef tuple row(self, long long k)
+    cpdef long long echo(self, long long k)
     cpdef list part(self, long long start, long long stop)
 
 cdef class AckTrainRows(TrainRows):

@@ -40,6 +40,10 @@ class TrainRows:
         """Return ACK ``k`` as the scalar path takes it."""
         return self.part(k, k + 1)[0]
 
+    def echo(self, k: int) -> int:
+        """Return the send time that ACK ``k`` echoes [us]."""
+        return self.row(k)[2]
+
     def part(self, start: int, stop: int) -> list[AckRow]:
         """Return ACKs ``start`` to ``stop`` as the scalar path takes them."""
         raise NotImplementedError

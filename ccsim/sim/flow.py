@@ -208,13 +208,14 @@ class Flow(Delivering):
             first = sk.nxt - len(outcome.sent_ns)
             self.chunks.append((outcome.sent_ns, np.arange(first, sk.nxt)))
         rows.at = start + outcome.taken
+        sk.echo_us = rows.echo(rows.at - 1)
         return True
 
     def _established(self, t_ns: int, echo_us: int) -> None:
         sk = self.sk
         self.connected = True
         self.syn_timer_ns = NEVER
-        sk.handshake_done(t_ns, self.syn_ns, syn_retransmitted=self.syn_tries > 1)
+        sk.handshake_done(t_ns, self.syn_ns, tries=self.syn_tries, passive=self.passive)
         if not self.passive:
             sk.out_t.append(t_ns)
             sk.out_seq.append(ACK_SEQ)

@@ -186,20 +186,20 @@ def confirm(flow: Flow, foreseen: Foreseen) -> None:
     RuntimeError if those that the receiver has sent are others: a mistake of ours.
     """
     left = foreseen.rows
-    una = -1
+    sk, una = flow.sk, -1
     while left and flow.acks:
         rows = flow.acks[0]
         part = min(left, len(rows) - rows.at)
         if part:
-            una = rows.row(rows.at + part - 1)[1]
+            _, una, sk.echo_us, _ = rows.row(rows.at + part - 1)
             rows.at += part
         if rows.at == len(rows):
             flow.acks.popleft()
         left -= part
     rows_left = flow.acks[0] if flow.acks else None
     late = rows_left is None or rows_left.time(rows_left.at) >= foreseen.horizon_ns
-    if left or una != flow.sk.una or not late:
+    if left or una != sk.una or not late:
         raise RuntimeError(
-            f"flow {flow.index}: expected ACKs up to packet {flow.sk.una} before "
+            f"flow {flow.index}: expected ACKs up to packet {sk.una} before "
             f"{foreseen.horizon_ns} ns, as foreseen, but they came otherwise; please report this"
         )

@@ -118,6 +118,7 @@ class World:
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
         path = FlowPath(access, out, rtt - access - out)
+        sk.back_ns = path.back_ns
         receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
         source = self._source_of(spec, sk, receiver)
         recorder = self._recorder_of(spec, sk, source, lambda: self.implementation(flow))

@@ -69,8 +69,8 @@ def fastretrans_alert(sk: TcpSock, prior_una: int, num_dupack: int, state: AckSt
         sk.prior_ssthresh = 0
     if sk.ca_state == OPEN:
         sk.retrans_stamp_ms = 0
-    elif sk.una >= sk.high_seq:
-        if sk.ca_state == CWR and sk.una != sk.high_seq:
+    elif sk.una >= sk.high:
+        if sk.ca_state == CWR and sk.una != sk.high:
             end_cwnd_reduction(sk)
             set_ca_state(sk, OPEN)
         elif sk.ca_state == RECOVERY:
@@ -167,9 +167,9 @@ def _try_undo_recovery(sk: TcpSock, state: AckState) -> bool:
 
 
 def _no_sack_keeps_state(sk: TcpSock) -> bool:
-    """Without SACK something *above* ``high_seq`` has to be acknowledged, lest old duplicates start
+    """Without SACK something *above* ``high`` has to be acknowledged, lest old duplicates start
     a recovery (RFC 6582 section 4.1, ``tcp_is_non_sack_preventing_reopen``)."""
-    if sk.host.sack or sk.una != sk.high_seq:
+    if sk.host.sack or sk.una != sk.high:
         return False
     if not any_retrans_done(sk):
         sk.retrans_stamp_ms = 0
@@ -179,7 +179,7 @@ def _no_sack_keeps_state(sk: TcpSock) -> bool:
 def _try_undo_partial(sk: TcpSock, prior_una: int, state: AckState) -> bool:
     """Undo when a hole is filled by the original; True: send new data only
     (``tcp_try_undo_partial``)."""
-    if sk.undo_marker < 0 or not packet_delayed(sk, state.echo_ms):
+    if sk.undo_from < 0 or not packet_delayed(sk, state.echo_ms):
         return False
     check_sack_reordering(sk, prior_una)
     if sk.retrans_out:
@@ -194,7 +194,7 @@ def _try_undo_partial(sk: TcpSock, prior_una: int, state: AckState) -> bool:
 
 def _try_undo_dsack(sk: TcpSock) -> bool:
     """Undo when every retransmission was reported as a duplicate (``tcp_try_undo_dsack``)."""
-    if sk.undo_marker < 0 or sk.undo_retrans:
+    if sk.undo_from < 0 or sk.undo_retrans:
         return False
     sk.rack_reo_wnd_persist = min(REO_WND_PERSIST, sk.rack_reo_wnd_persist + 1)
     undo_cwnd_reduction(sk, unmark_loss=False)
@@ -219,7 +219,7 @@ def _process_loss(sk: TcpSock, num_dupack: int, state: AckState) -> None:
     """Go on after a timeout: F-RTO (RFC 5682 section 3.1, with SACK) or slow start
     (``tcp_process_loss``)."""
     advanced = bool(state.flags & UNA_ADVANCED)
-    recovered = sk.una >= sk.high_seq
+    recovered = sk.una >= sk.high
     if advanced and _try_undo_loss(sk, state, frto=False):
         return
     if sk.frto and _frto(sk, num_dupack, state, advanced and not recovered):
@@ -229,7 +229,7 @@ def _process_loss(sk: TcpSock, num_dupack: int, state: AckState) -> None:
         return
     if not sk.host.sack:
         # A duplicate ACK means that new data of F-RTO's step 2.b was delivered.
-        if sk.nxt > sk.high_seq and num_dupack:
+        if sk.nxt > sk.high and num_dupack:
             add_reno_sack(sk, num_dupack)
         elif advanced:
             reset_reno_sack(sk)
@@ -241,11 +241,11 @@ def _frto(sk: TcpSock, num_dupack: int, state: AckState, partial: bool) -> bool:
     orig = state.orig_acked or (state.sack is not None and state.sack.orig_sacked)
     if orig and _try_undo_loss(sk, state, frto=True):
         return True
-    if sk.nxt > sk.high_seq:
+    if sk.nxt > sk.high:
         if state.data_sacked or num_dupack:
             sk.frto = False
     elif partial:
-        sk.high_seq = sk.nxt
+        sk.high = sk.nxt
         if sk.nxt < min(sk.write_limit, sk.una + sk.rwnd):
             state.rexmit = state.new_data_first = True
             return True
@@ -255,15 +255,15 @@ def _frto(sk: TcpSock, num_dupack: int, state: AckState, partial: bool) -> bool:
 
 def process_tlp_ack(sk: TcpSock, ack: int, state: AckState) -> None:
     """Judge the outcome of a loss probe (RFC 8985 section 7.4, ``tcp_process_tlp_ack``)."""
-    if ack < sk.tlp_high_seq:
+    if ack < sk.tlp_high:
         return
     if not sk.tlp_retrans or (state.sack is not None and state.sack.dsack_tlp):
-        sk.tlp_high_seq = -1
-    elif ack > sk.tlp_high_seq:
+        sk.tlp_high = -1
+    elif ack > sk.tlp_high:
         init_cwnd_reduction(sk)
         set_ca_state(sk, CWR)
         end_cwnd_reduction(sk)
         try_keep_open(sk)
         sk.counters["probe_recoveries"] += 1
     elif not state.flags & (UNA_ADVANCED | NOT_DUP) and not state.data_sacked:
-        sk.tlp_high_seq = -1
+        sk.tlp_high = -1

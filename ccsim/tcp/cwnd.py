@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
-NO_UNDO = -1  # nothing was retransmitted since undo_marker was set
+NO_UNDO = -1  # nothing was retransmitted since undo_from was set
 
 
 def in_flight(sk: TcpSock) -> int:
@@ -71,8 +71,8 @@ def current_ssthresh(sk: TcpSock) -> int:
 
 def init_cwnd_reduction(sk: TcpSock) -> None:
     """Begin a reduction by PRR towards the algorithm's ssthresh (``tcp_init_cwnd_reduction``)."""
-    sk.high_seq = sk.nxt
-    sk.tlp_high_seq = -1
+    sk.high = sk.nxt
+    sk.tlp_high = -1
     sk.snd_cwnd_cnt = 0
     sk.prior_cwnd = sk.snd_cwnd
     sk.prr_delivered = 0
@@ -106,7 +106,7 @@ def end_cwnd_reduction(sk: TcpSock) -> None:
     """End CWR or Recovery at ssthresh, unless it was undone (``tcp_end_cwnd_reduction``)."""
     if sk.ca_ops.cong_control is not None:
         return
-    if sk.snd_ssthresh < TCP_INFINITE_SSTHRESH and (sk.ca_state == CWR or sk.undo_marker >= 0):
+    if sk.snd_ssthresh < TCP_INFINITE_SSTHRESH and (sk.ca_state == CWR or sk.undo_from >= 0):
         sk.snd_cwnd = sk.snd_ssthresh
         sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     ca_event(sk, CaEvent.COMPLETE_CWR)
@@ -114,9 +114,9 @@ def end_cwnd_reduction(sk: TcpSock) -> None:
 
 def init_undo(sk: TcpSock) -> None:
     """Remember from where a reduction could be undone (``tcp_init_undo``)."""
-    sk.undo_marker = sk.una
+    sk.undo_from = sk.una
     sk.undo_retrans = sk.retrans_out
-    if sk.tlp_high_seq >= 0 and sk.tlp_retrans:
+    if sk.tlp_high >= 0 and sk.tlp_retrans:
         sk.undo_retrans += 1
     if not sk.undo_retrans:
         sk.undo_retrans = NO_UNDO
@@ -126,7 +126,7 @@ def enter_cwr(sk: TcpSock) -> None:
     """Reduce without a loss: ECN, local congestion (``tcp_enter_cwr``)."""
     sk.prior_ssthresh = 0
     if sk.ca_state < CWR:
-        sk.undo_marker = -1
+        sk.undo_from = -1
         init_cwnd_reduction(sk)
         set_ca_state(sk, CWR)
 
@@ -154,7 +154,7 @@ def enter_loss(sk: TcpSock) -> None:
     assert ssthresh is not None
     if (
         sk.ca_state <= DISORDER
-        or sk.high_seq <= sk.una
+        or sk.high <= sk.una
         or (sk.ca_state == LOSS and not sk.icsk_retransmits)
     ):
         sk.prior_ssthresh = current_ssthresh(sk)
@@ -168,8 +168,8 @@ def enter_loss(sk: TcpSock) -> None:
     if sk.ca_state <= DISORDER and sk.sacked_out >= sk.host.reordering:
         sk.reordering = min(sk.reordering, sk.host.reordering)
     set_ca_state(sk, LOSS)
-    sk.high_seq = sk.nxt
-    sk.tlp_high_seq = -1
+    sk.high = sk.nxt
+    sk.tlp_high = -1
     queue_cwr(sk)
     sk.frto = sk.host.frto and (new_recovery or sk.icsk_retransmits > 0)
 
@@ -193,13 +193,13 @@ def packet_delayed(sk: TcpSock, tsecr_ms: int) -> bool:
     3522)."""
     if sk.retrans_stamp_ms:
         return sk.host.timestamps and tsecr_ms < sk.retrans_stamp_ms
-    # Nothing was retransmitted yet, or, without SACK, all up to high_seq is acknowledged.
-    return sk.host.sack or sk.una < sk.high_seq
+    # Nothing was retransmitted yet, or, without SACK, all up to high is acknowledged.
+    return sk.host.sack or sk.una < sk.high
 
 
 def may_undo(sk: TcpSock, tsecr_ms: int) -> bool:
     """Report whether the reduction has proved needless (``tcp_may_undo``)."""
-    return sk.undo_marker >= 0 and (not sk.undo_retrans or packet_delayed(sk, tsecr_ms))
+    return sk.undo_from >= 0 and (not sk.undo_retrans or packet_delayed(sk, tsecr_ms))
 
 
 def undo_cwnd_reduction(sk: TcpSock, *, unmark_loss: bool) -> None:
@@ -215,7 +215,7 @@ def undo_cwnd_reduction(sk: TcpSock, *, unmark_loss: bool) -> None:
             sk.snd_ssthresh = sk.prior_ssthresh
             withdraw_cwr(sk)
     sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
-    sk.undo_marker = -1
+    sk.undo_from = -1
     sk.rack_advanced = True  # RACK has to look at its losses again
     sk.counters["undos"] += 1
     sk.on_event(sk, "undo", {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh})
@@ -236,4 +236,4 @@ def try_keep_open(sk: TcpSock) -> None:
     state = DISORDER if left_out or any_retrans_done(sk) else OPEN
     if sk.ca_state != state:
         set_ca_state(sk, state)
-        sk.high_seq = sk.nxt
+        sk.high = sk.nxt

@@ -39,12 +39,13 @@ def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None
     receiver's order; then send what may be sent."""
     sk.tcp_clock_cache = t_ns
     sk.tcp_mstamp = t_ns // 1000
+    sk.ack_ns, sk.echo_us = t_ns, echo_us
     if (
         blocks is None
         and sk.ca_state == OPEN
         and ack > sk.una
         and not sk.sacked_out
-        and sk.tlp_high_seq < 0
+        and sk.tlp_high < 0
         and _plain_ack(sk, ack)
     ):
         return
@@ -175,7 +176,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
             sk.delivered_ce += counted
         if sk.ca_ops.in_ack_event is not None:
             sk.ca_ops.in_ack_event(sk, (1 if blocks or ece else 0) | (4 if ece else 0))
-        if sk.tlp_high_seq >= 0:
+        if sk.tlp_high >= 0:
             process_tlp_ack(sk, ack, state)
         _judge(sk, prior_una, state)
         if state.flags & SET_TIMER:
@@ -189,7 +190,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
     else:
         if state.sack is not None and state.sack.dsack:
             fastretrans_alert(sk, prior_una, 0, state)
-        if sk.tlp_high_seq >= 0:
+        if sk.tlp_high >= 0:
             process_tlp_ack(sk, ack, state)
     write_xmit(sk)
 
@@ -232,7 +233,7 @@ def _clean_rtx_queue(
             if first_us < 0:
                 first_us = last_us
             reord = min(reord, seq)
-            if seq < sk.high_seq:
+            if seq < sk.high:
                 state.orig_acked = True
         if mark & SACKED:
             sk.sacked_out -= 1
@@ -327,7 +328,7 @@ def _xmit_recovery(sk: TcpSock, state: AckState) -> None:
         return
     if state.new_data_first:
         write_xmit(sk)
-        if sk.nxt > sk.high_seq:
+        if sk.nxt > sk.high:
             return
         sk.frto = False
     if sk.nxt > sk.una:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ccsim.tcp.sock import TcpSock
 
-__all__ = ["MEMBERS", "set_snd_cwnd_stamp"]
+__all__ = ["MEMBERS"]
 
 FIRST_PORT = 32_768  # of the ephemeral ports (net.ipv4.ip_local_port_range)
 PORTS = 28_232
@@ -31,10 +31,6 @@ def _peer_port(sk: TcpSock) -> int:
     return 0 if sk.sk_state == CLOSED else swapped
 
 
-def _ticks(sk: TcpSock, t_ns: int) -> int:
-    return (t_ns + sk.jiffies0_ns) // sk.jiffy_ns
-
-
 MEMBERS: dict[str, Callable[[Any], int]] = {
     "skc_num": _port,
     "skc_dport": _peer_port,
@@ -42,25 +38,20 @@ MEMBERS: dict[str, Callable[[Any], int]] = {
     "icsk_rto": lambda sk: sk.rto_jiffies,
     "icsk_retransmits": lambda sk: sk.icsk_retransmits,
     "icsk_backoff": lambda sk: sk.backoff,
-    "snd_cwnd_stamp": lambda sk: _ticks(sk, sk.snd_cwnd_stamp_ns),
-    "high_seq": lambda sk: sk.high_seq * sk.mss_cache,
+    "snd_cwnd_stamp": lambda sk: sk.snd_cwnd_stamp,
+    "high_seq": lambda sk: sk.high_seq,
     "mdev_us": lambda sk: sk.mdev_us,
     "rttvar_us": lambda sk: sk.rttvar_us,
-    "advmss": lambda sk: sk.mss_cache,
+    "advmss": lambda sk: sk.advmss,
     "first_tx_mstamp": lambda sk: sk.first_tx_us,
     "reordering": lambda sk: sk.reordering,
     "prr_delivered": lambda sk: sk.prr_delivered,
     "prr_out": lambda sk: sk.prr_out,
-    "undo_marker": lambda sk: max(sk.undo_marker, 0) * sk.mss_cache,
+    "undo_marker": lambda sk: sk.undo_marker,
     "total_retrans": lambda sk: sk.total_retrans,
     "rate_delivered": lambda sk: max(sk.rate_sample.delivered, 0),
     "rate_interval_us": lambda sk: max(sk.rate_sample.interval_us, 0),
-    "bytes_acked": lambda sk: sk.una * sk.mss_cache,
+    "bytes_acked": lambda sk: sk.bytes_acked,
     "retrans_stamp": lambda sk: sk.retrans_stamp_ms,
 }
 """Functions of the `TcpSock`, by Linux's name; what is 0 in the simulator is not here."""
-
-
-def set_snd_cwnd_stamp(sk: TcpSock, ticks: int) -> None:
-    """Take a hook's word for when the window was last set, or last used in full."""
-    sk.snd_cwnd_stamp_ns = ticks * sk.jiffy_ns - sk.jiffies0_ns

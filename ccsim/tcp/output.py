@@ -308,7 +308,7 @@ def _reo_timeout(sk: TcpSock) -> None:
 def _send_loss_probe(sk: TcpSock) -> None:
     """Send new data, or the last packet again, to learn of a lost tail
     (``tcp_send_loss_probe``)."""
-    if sk.tlp_high_seq >= 0:
+    if sk.tlp_high >= 0:
         rearm_rto(sk)
         return
     sk.tlp_retrans = False
@@ -319,7 +319,7 @@ def _send_loss_probe(sk: TcpSock) -> None:
     else:
         _retransmit(sk, sk.nxt - 1)
         sk.tlp_retrans = True
-    sk.tlp_high_seq = sk.nxt
+    sk.tlp_high = sk.nxt
     sk.counters["tlps"] += 1
     sk.on_event(sk, "tlp", {"new_data": int(not sk.tlp_retrans)})
     sk.timer_kind = TIMER_NONE  # so that the RTO starts from now

@@ -258,6 +258,7 @@ def _settle(sk: TcpSock, columns: AckColumns, acks: RateTrain, k: int, sent_ns: 
         sk.lsnd_ns = int(sent_ns[-1])
         sk.data_segs_out += len(sent_ns)
     sk.set_clock(last_ns)
+    sk.ack_ns = last_ns
     sk.pacing_ns = sk.tcp_wstamp_ns = acks.wstamp(k - 1)
     if sk.nxt - ack >= sk.snd_cwnd:
         write_xmit(sk)  # sends nothing, but notes that the window is the limit

@@ -31,9 +31,9 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
     if (
         sk.ca_state != RECOVERY
         or ack != sk.una
-        or ack >= sk.high_seq
+        or ack >= sk.high
         or type(blocks) is not tuple
-        or sk.tlp_high_seq >= 0
+        or sk.tlp_high >= 0
         or sk.undo_retrans == 0
         or sk.rack_dsack_seen
         or not sk.sacked_out

@@ -47,7 +47,7 @@ def tag_blocks(sk: TcpSock, ack: int, blocks: Blocks, prior_una: int) -> SackRes
                 start = known_end
         _tag_range(sk, max(start, sk.una), min(end, sk.nxt), result)
     sk.last_blocks = blocks[first:]
-    if result.reord < sk.sack_high and (sk.ca_state != 4 or sk.undo_marker >= 0):
+    if result.reord < sk.sack_high and (sk.ca_state != 4 or sk.undo_from >= 0):
         check_sack_reordering(sk, result.reord)
     return result
 
@@ -69,14 +69,14 @@ def _dsack_seen(sk: TcpSock, block: tuple[int, int], prior_una: int, result: Sac
     if sk.dsack_dups > sk.total_retrans:
         return  # more duplicates than retransmissions: the network made them, no evidence
     result.dsack = True
-    if count == 1 and sk.tlp_high_seq == end:
+    if count == 1 and sk.tlp_high == end:
         result.dsack_tlp = True
     sk.counters["dsacks"] += 1
     # Without reordering, or for a loss probe, RACK was not what caused the duplicate.
     if sk.reord_seen and not result.dsack_tlp:
         sk.rack_dsack_seen = True
     sk.delivered += count  # a needless retransmission was delivered, too
-    if end <= prior_una and sk.undo_marker >= 0 and sk.undo_retrans > 0 and end > sk.undo_marker:
+    if end <= prior_una and sk.undo_from >= 0 and sk.undo_retrans > 0 and end > sk.undo_from:
         sk.undo_retrans = max(0, sk.undo_retrans - count)
     for seq in range(max(start, sk.una), min(end, sk.nxt)):
         _tag_duplicate(sk, seq)
@@ -89,9 +89,9 @@ def _tag_duplicate(sk: TcpSock, seq: int) -> None:
     state = flags[i]
     if (
         state & (RETRANS | EVER_RETRANS)
-        and sk.undo_marker >= 0
+        and sk.undo_from >= 0
         and sk.undo_retrans > 0
-        and seq >= sk.undo_marker
+        and seq >= sk.undo_from
     ):
         sk.undo_retrans -= 1
     if state & RETRANS and state & SACKED:
@@ -122,7 +122,7 @@ def _tag_one(sk: TcpSock, seq: int, result: SackResult) -> None:
         if not state & EVER_RETRANS:
             if seq < sk.sack_high and seq < result.reord:
                 result.reord = seq
-            if seq < sk.high_seq:
+            if seq < sk.high:
                 result.orig_sacked = True
             if result.first_us < 0:
                 result.first_us = tx_us

@@ -46,9 +46,9 @@ def may_take_sack_train(sk: TcpSock) -> bool:
         and sk.retrans_out >= sk.lost_out
         and sk.prr_out > 0
         and sk.una <= sk.rtt_nxt
-        and sk.una < sk.high_seq
+        and sk.una < sk.high
         and sk.undo_retrans != 0
-        and sk.tlp_high_seq < 0
+        and sk.tlp_high < 0
         and not sk.rack_dsack_seen
         and not sk.reord_seen
         and not sk.app_limited
@@ -195,6 +195,7 @@ def _settle(sk: TcpSock, t: Column, tx: Column, leaves: Column, end: int) -> Non
     """Leave the socket as the last ACK, which SACKs up to ``end``, leaves it."""
     k, sent = len(t), len(leaves)
     sk.set_clock(int(t[-1]))
+    sk.ack_ns = sk.tcp_clock_cache
     sk.delivered += k
     sk.delivered_mstamp = sk.tcp_mstamp
     sk.sacked_out += k

@@ -28,11 +28,16 @@ class Sender(TcpSock):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
 
-    def handshake_done(self, t_ns: int, syn_ns: int, *, syn_retransmitted: bool) -> None:
-        """Take the SYN-ACK's RTT sample, unless it is ambiguous (``tcp_synack_rtt_meas``, RFC 6298
-        section 3)."""
+    def handshake_done(
+        self, t_ns: int, syn_ns: int, *, tries: int = 1, passive: bool = False
+    ) -> None:
+        """Take the SYN-ACK's RTT sample, unless it is ambiguous after so many ``tries``
+        (``tcp_synack_rtt_meas``, RFC 6298 section 3). A ``passive`` socket has sent nothing yet:
+        the SYN-ACK is that of the request."""
         self.set_clock(t_ns)
-        if not syn_retransmitted:
+        self.ack_ns, self.echo_us = t_ns, syn_ns // 1000
+        self.handshake_segs = 0 if passive else tries + 1
+        if tries == 1:
             sample = t_ns // 1000 - syn_ns // 1000
             update_rtt(self, sample, sample)
         self.delivered_mstamp = self.tcp_mstamp

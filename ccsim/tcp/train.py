@@ -185,7 +185,7 @@ def in_plain_order(sk: TcpSock) -> bool:
         and not sk.lost_out
         and not sk.retrans_out
         and not sk.app_limited
-        and sk.tlp_high_seq < 0
+        and sk.tlp_high < 0
         and not sk.reord_seen
         and sk.rack_reo_wnd_steps == 1
         and sk.srtt_us > 0
@@ -351,6 +351,7 @@ def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> 
         sk.lsnd_ns = sk.tcp_wstamp_ns = int(columns.t[row])
         sk.data_segs_out += sent
     sk.set_clock(last_ns)
+    sk.ack_ns = last_ns
     sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, nxt_before - ack, sk.srtt_us)
     sk.nxt = nxt_after
     schedule_loss_probe(sk, advancing_rto=nxt_after == nxt_before)

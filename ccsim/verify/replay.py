@@ -151,7 +151,7 @@ class EpisodeReplay:
         self.kernel.socket(self.sk)
         if self.kernel.getsockopt(self.sk, TCP_CONGESTION) != self.episode.meta["cc"]:
             self.kernel.setsockopt(self.sk, TCP_CONGESTION, self.episode.meta["cc"])
-        self.sk.handshake_done(t, t - rtt, syn_retransmitted=False)
+        self.sk.handshake_done(t, t - rtt)
         self.path.control(t, self.headers)
         self.kernel.connect(self.sk)
 

@@ -20,7 +20,7 @@ mine = replace(TCP_RENO, name="mine")
 """
 PACED = """from ccsim.kernel import TCP_RENO, TcpCongestionOps
 def acked(sk, sample):
-    sk.srtt_us = sample.rtt_us << 3
+    sk.snd_ssthresh = max(sample.rtt_us, 2)
 def control(sk, ack, flag, rs):
     sk.pacing_rate = sk.mss_cache * rs.delivered * 1_000_000 // rs.interval_us
     sk.snd_cwnd = 20 + sk.random.u32_below(1) + 0 * sk.random.u8() + 0 * sk.random.u32()

@@ -40,7 +40,7 @@ def connected(
     sk.on_event = lambda _, kind, detail: sk.heard.append((sk.tcp_clock_cache, kind, dict(detail)))
     if limit is not None:
         sk.write_limit = limit
-    sk.handshake_done(T0, 0, syn_retransmitted=False)
+    sk.handshake_done(T0, 0)
     sk.snd_cwnd = cwnd
     if sk.ca_ops.init is not None:
         sk.ca_ops.init(sk)

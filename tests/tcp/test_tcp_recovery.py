@@ -210,7 +210,7 @@ def test_a_probe_that_was_not_needed_costs_nothing() -> None:
     sent(sk)
     ack(sk, t + MS, 10, echo_ns=T0)
     ack(sk, t + 40 * MS, 10, (9, 10), echo_ns=t)
-    assert sk.tlp_high_seq == -1
+    assert sk.tlp_high == -1
     sk.write(t + 41 * MS, 30)
     ack(sk, t + 81 * MS, 12, echo_ns=t + 41 * MS)
     assert events(sk, "ca_state") == []

@@ -172,7 +172,7 @@ def test_in_flight_falls_to_ssthresh_and_then_a_packet_leaves_for_each_that_arri
         {"ca_state": int(CaState.DISORDER)},
         {"reord_seen": 1},
         {"undo_retrans": 0},
-        {"tlp_high_seq": 30},
+        {"tlp_high": 30},
         {"app_limited": 7},
         {"prr_out": 0},
         {"snd_ssthresh": 0x7FFF},

@@ -18,6 +18,8 @@ from tests.tcp.tcp_rig import MS, Clocked, connected
 
 SCRATCH = {
     "ack_sample",
+    "echo_us",  # the flow sets it after a train
+    "rcv_tsecr",  # follows it
     "ca",
     "ca_ops",
     "heard",
@@ -178,7 +180,7 @@ def test_what_acks_bring_outlives_the_move_of_the_packets_rows() -> None:
         {"pacing_status": 1},
         {"is_cwnd_limited": False},
         {"app_limited": 7},
-        {"tlp_high_seq": 90},
+        {"tlp_high": 90},
         {"reord_seen": 1},
     ],
     ids=lambda change: next(iter(change)),

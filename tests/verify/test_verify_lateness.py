@@ -134,7 +134,7 @@ def test_a_stall_costs_a_paced_sender_all_of_it_but_half_a_gap() -> None:
     sk = Sender(Host(awake_ns=Exact((10_500_000, 15_200_000)).awake))
     sk.set_clock(0)
     Kernel(profile="linux", default="reno").socket(sk)
-    sk.handshake_done(0, -40 * MS, syn_retransmitted=False)
+    sk.handshake_done(0, -40 * MS)
     sk.pacing_status, sk.pacing_rate, sk.snd_cwnd = PACING_NEEDED, 1_448_000, 100
     sk.data_segs_out = 10  # the first ten are never paced
     sk.begin()

@@ -134,7 +134,7 @@ class Bench:
         self.kernel.socket(sk)
         self.kernel.setsockopt(sk, TCP_CONGESTION, congestion)
         self.probe.sockets.append(sk)
-        sk.handshake_done(t_ns + RTT_NS, t_ns, syn_retransmitted=False)
+        sk.handshake_done(t_ns + RTT_NS, t_ns)
         self._serves(sk)
         self.kernel.connect(sk)
         sk.begin()
