@@ -90,7 +90,7 @@ SOCKET = _fields(
     prr_out | = | packets | sent since then
     undo_marker | = | bytes | snd_una when the reduction began that can be undone; 0: none
     undo_retrans | = | packets | retransmissions to be proved needless for that; -1: none was made
-    retrans_stamp_ms | retrans_stamp | ms | timestamp of the first retransmission; 0: none
+    retrans_stamp_ms | retrans_stamp | ms | when the first retransmission left, by another clock; 0: none
     reordering | = | packets | degree of reordering that is reckoned with
     reord_seen | = | count | how often packets were seen reordered
     dsack_dups | = | packets | reported as duplicates
@@ -122,7 +122,7 @@ SOCKET = _fields(
     hz | (HZ) | 1/s | ticks in a second
     lsndtime | = | ticks | when data left last
     rcv_tstamp | = | ticks | when the latest ACK came
-    rcv_tsval | rx_opt.rcv_tsval | ms | its timestamp; on the way back it has waited for nothing
+    rcv_tsval | rx_opt.rcv_tsval | ms | its timestamp, of a clock equal to this host's tcp_mstamp
     rcv_tsecr | rx_opt.rcv_tsecr | ms | the timestamp that it echoes
     pacing_rate | ~sk_pacing_rate | bytes/s | 2^64 - 1: unlimited
     max_pacing_rate | ~sk_max_pacing_rate | bytes/s | its upper bound

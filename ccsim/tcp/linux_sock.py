@@ -182,15 +182,11 @@ class LinuxSock(Sock):
 
     @property
     def rcv_tsval(self) -> int:
-        """Timestamp of the latest ACK [ms of its sender's clock, which is this host's]; 0 without
+        """Timestamp of the latest ACK [ms]: both ends have the clock ``tcp_mstamp``; 0 without
         timestamps."""
-        if not self.host.timestamps or not self.ack_ns:
-            return 0
-        return self.host.timestamp_ms((self.ack_ns - self.back_ns) // 1000)
+        return (self.ack_ns - self.back_ns) // 1_000_000 if self.host.timestamps else 0
 
     @property
     def rcv_tsecr(self) -> int:
-        """Timestamp that the latest ACK echoes [ms]; 0 without timestamps."""
-        if not self.host.timestamps or not self.ack_ns:
-            return 0
-        return self.host.timestamp_ms(self.echo_us)
+        """Timestamp that the latest ACK echoes [ms of ``tcp_mstamp``]; 0 without timestamps."""
+        return self.echo_us // 1000 if self.host.timestamps else 0

@@ -246,7 +246,7 @@ class Receiver:
         echoes = tx_ns[first] // 1000
         if sent and pending:
             echoes[0] = self.echo_us
-        self._after_train(times, tx_ns, sent, int(at[-1]) if sent else -1)
+        self._after_train(times, tx_ns, echoes, int(at[-1]) if sent else -1)
         return times[at], numbers, echoes
 
     def _every_second(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
@@ -262,16 +262,18 @@ class Receiver:
             echoes = np.empty(sent, dtype=np.int64)
             echoes[0] = self.echo_us
             np.floor_divide(tx_ns[1 : 2 * sent - 1 : 2], 1000, out=echoes[1:])
-        self._after_train(times, tx_ns, sent, first + 2 * sent - 2 if sent else -1)
+        self._after_train(times, tx_ns, echoes, first + 2 * sent - 2 if sent else -1)
         return times[first::2], numbers, echoes
 
-    def _after_train(self, times: Column, tx_ns: Column, sent: int, last: int) -> None:
-        """Note what a train leaves, after ``sent`` ACKs, the last elicited by packet ``last``."""
-        n = len(times)
+    def _after_train(self, times: Column, tx_ns: Column, echoes: Column, last: int) -> None:
+        """Note what a train leaves, after ACKs with such ``echoes``, the last elicited by packet
+        ``last``."""
+        n, sent = len(times), len(echoes)
         self.rcv_nxt += n
         self.quick = max(0, self.quick - sent)
         if sent:
             self.unacked = n - 1 - last
+            self.echo_us = int(echoes[-1])
             self.delack_ns = NEVER
             waiting = last + 1
         else:
