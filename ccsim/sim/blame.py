@@ -8,7 +8,9 @@ from typing import Any
 
 from ccsim.errors import AlgorithmError, HookTimeout
 from ccsim.kernel.answers import HookValueError
+from ccsim.kernel.fields import advice
 from ccsim.kernel.loader import loaded_file
+from ccsim.kernel.sock import Sock
 
 __all__ = ["BLAMABLE", "blame"]
 
@@ -32,7 +34,10 @@ def blame(error: BaseException, files: Collection[str]) -> BaseException:
     if isinstance(error, HookValueError | HookTimeout):
         return AlgorithmError(f"{hook} {error}", file, line)
     failed = AlgorithmError.from_exception(error, "")
-    return AlgorithmError(f"{failed.message} (in {hook})", file, line)
+    why = ""
+    if isinstance(error, AttributeError) and isinstance(error.obj, Sock):
+        why = f"; {advice(str(error.name))}"
+    return AlgorithmError(f"{failed.message} (in {hook}){why}", file, line)
 
 
 def _places(error: BaseException) -> Iterator[Place]:

@@ -24,7 +24,12 @@ from ccsim.errors import CcsimError
 from ccsim.experiment import compiling
 
 ROOT = Path(__file__).resolve().parents[2]
-PROPERTIES = {"lsndtime", "packets_out", "snd_nxt", "snd_una", "tcp_jiffies32"}
+PROPERTIES = {
+    *("advmss", "bytes_acked", "bytes_retrans", "bytes_sent", "cwnd_usage_seq", "high_seq"),
+    *("lsndtime", "packets_out", "rack_end_seq", "rcv_tsecr", "rcv_tstamp", "rcv_tsval", "rtt_seq"),
+    *("segs_out", "snd_cwnd_stamp", "snd_nxt", "snd_una", "snd_wnd", "tcp_jiffies32"),
+    *("tlp_high_seq", "undo_marker", "write_seq"),
+}
 SEEDS = 40
 MINE = """\
 from ccsim.kernel import TcpCongestionOps
@@ -35,7 +40,7 @@ def ssthresh(sk):
 
 
 def cong_avoid(sk, ack, acked):
-    sk.mine = acked
+    setattr(sk, 'mine', acked)  # where no look at the code finds it
 
 
 def undo_cwnd(sk):

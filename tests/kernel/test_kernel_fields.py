@@ -60,7 +60,9 @@ def test_no_field_is_both_kept_and_absent_and_each_absent_one_has_a_reason():
         ("rtt_min", "keeps rtt_min as rtt_min_us"),
     ],
 )
-def test_a_field_that_a_socket_does_not_have_under_that_name_is_explained(name: str, said: str):
+def test_a_field_that_a_socket_does_not_have_under_that_name_is_explained(
+    name: str, said: str
+) -> None:
     assert said in advice(name)
 
 
@@ -85,16 +87,18 @@ def test_a_function_that_a_hook_calls_is_looked_at_too():
 
 
 @pytest.mark.parametrize("name", ["prior_ssthresh", "snd_cwnd_clamp", "srtt_us", "ca_state"])
-def test_a_hook_that_writes_what_linux_lets_nobody_write_is_refused(name: str):
+def test_a_hook_that_writes_what_linux_lets_nobody_write_is_refused(name: str) -> None:
     scope: dict[str, Any] = {}
     exec(f"def init(sk):\n    sk.{name} = 5", scope)
-    assert refusal("init", scope["init"]).startswith(f"EACCES: init: line 2: sk.{name}: hooks write")
+    assert refusal("init", scope["init"]).startswith(
+        f"EACCES: init: line 2: sk.{name}: hooks write"
+    )
     exec(f"def init(sk):\n    sk.{name} += 5", scope)
     assert "EACCES" in refusal("init", scope["init"])
 
 
 @pytest.mark.parametrize("name", WRITABLE.split())
-def test_a_hook_may_write_every_writable_field(name: str):
+def test_a_hook_may_write_every_writable_field(name: str) -> None:
     scope: dict[str, Any] = {}
     exec(f"def init(sk):\n    sk.{name} = sk.{name} + 1\n    sk.ca.own = 3", scope)
     check_prog("init", scope["init"])

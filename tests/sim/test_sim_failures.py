@@ -83,11 +83,12 @@ def test_an_algorithm_that_raises_ends_the_run_with_file_and_line_and_keeps_the_
 
 @pytest.mark.parametrize("vector", [True, False])
 def test_a_hook_that_raises_at_the_first_ack_is_blamed_too(tmp_path: Path, vector: bool) -> None:
-    source = TABLE.replace("    tcp_reno_cong_avoid(sk, ack, acked)", "    sk.no_such_field += 1")
-    line = source.splitlines().index("    sk.no_such_field += 1") + 1
+    wrong = "    sk.snd_cwnd += getattr(sk, 'rate_delivered')"  # where no look at the code finds it
+    source = TABLE.replace("    tcp_reno_cong_avoid(sk, ack, acked)", wrong)
+    line = source.splitlines().index(wrong) + 1
     result = simulate(mine(tmp_path / "mine.py", source), vector=vector)
     assert f"mine.py:{line}" in result.failed
-    assert "no_such_field" in result.failed
+    assert "ccsim does not keep rate_delivered: the best rate sample is not kept" in result.failed
 
 
 FORESEEN = """

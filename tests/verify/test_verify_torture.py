@@ -56,7 +56,11 @@ PLANTED = {
     "a truth value": ("integer", "undo_cwnd", ("max(sk.snd_cwnd, sk.prior_cwnd)", "True")),
     "a pacing rate of NaN": ("integer", "init", (INIT, "    sk.pacing_rate = float('nan')")),
     "the host's RTT": ("host", "cong_avoid", (GROWS, "        setattr(sk, 'srtt_us', 0)")),
-    "the host's state": ("host", "set_state", ("    pass", "    setattr(sk, 'ca_state', new_state)")),
+    "the host's state": (
+        "host",
+        "set_state",
+        ("    pass", "    setattr(sk, 'ca_state', new_state)"),
+    ),
     "a field of the host": ("load", "cong_avoid", (GROWS, "        sk.srtt_us = 0")),
     "a field that is not kept": ("load", "init", (INIT, "    sk.ca.losses = sk.rate_delivered")),
 }
