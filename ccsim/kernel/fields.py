@@ -90,7 +90,7 @@ SOCKET = _fields(
     prr_out | = | packets | sent since then
     undo_marker | = | bytes | snd_una when the reduction began that can be undone; 0: none
     undo_retrans | = | packets | retransmissions to be proved needless for that; -1: none was made
-    retrans_stamp_ms | retrans_stamp | ms | when the first retransmission left, by another clock; 0: none
+    retrans_stamp_ms | retrans_stamp | ms | of the first retransmission, on a clock of its own
     reordering | = | packets | degree of reordering that is reckoned with
     reord_seen | = | count | how often packets were seen reordered
     dsack_dups | = | packets | reported as duplicates
