@@ -56,10 +56,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of one algorithm file; not ``complete`` if running it may show more names."""
+    """The tables of one algorithm file; not ``complete`` if running it may show more names,
+    ``none`` if nothing in it could make a table or a policy."""
 
     found: tuple[Table, ...]
     complete: bool
+    none: bool = False
 
 
 def algorithms_dir() -> Path:
@@ -177,7 +179,9 @@ def read_tables(source: str) -> Tables:
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
     elsewhere = any(_called(call) in (_TABLE, "replace") and call not in read for call in calls)
     named = all(table.name is not None for table in found)
-    return Tables(tuple(found), bool(found) and named and not elsewhere)
+    makers = ast.Call | ast.Import | ast.ImportFrom | ast.ClassDef
+    none = not any(isinstance(node, makers) for node in ast.walk(module))
+    return Tables(tuple(found), bool(found) and named and not elsewhere, none)
 
 
 def read_policies(source: str) -> dict[str, int]:

@@ -6,7 +6,14 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_formats", "add_verb", "formats", "natural", "positive"]
+__all__ = [
+    "add_formats",
+    "add_hook_timeout",
+    "add_verb",
+    "formats",
+    "natural",
+    "positive",
+]
 
 Function = Callable[[argparse.Namespace], int]
 
@@ -28,6 +35,29 @@ def add_formats(parser: argparse.ArgumentParser) -> None:
         default=("png", "pdf"),
         help="one or more of png, pdf, svg with commas between; default: png,pdf",
     )
+
+
+def add_hook_timeout(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how long an algorithm's hook may take."""
+    parser.add_argument(
+        "--hook-timeout",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="CPU that one call of a hook may take before it is ended; default: 10 s",
+    )
+
+
+def _seconds(text: str) -> float:
+    """Return a time in seconds, from a millisecond to a day."""
+    try:
+        seconds = float(text.strip().removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if not 0.001 <= seconds <= 86_400:
+        message = f"expected seconds from 0.001 to 86400, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
 
 
 def formats(text: str) -> tuple[str, ...]:

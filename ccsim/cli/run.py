@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import add_verb, positive
+from ccsim.cli.arguments import add_hook_timeout, add_verb, positive
 from ccsim.cli.output import print_json, run_text
 from ccsim.cli.progress import ProgressBar
 
@@ -43,6 +43,7 @@ def add_parser(verbs: Any) -> None:
     run.add_argument(
         "--jobs", type=positive, metavar="N", help="simulations at once; default: cores"
     )
+    add_hook_timeout(run)
 
 
 def run_verb(args: argparse.Namespace) -> int:
@@ -86,6 +87,7 @@ def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> 
             argv=args.argv,
             formats=formats,
             paranoid=args.paranoid,
+            hook_timeout_s=args.hook_timeout,
             artist=artist,
             fork=args.own_process,
         )

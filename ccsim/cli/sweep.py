@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import positive
+from ccsim.cli.arguments import add_hook_timeout, positive
 from ccsim.cli.progress import ProgressBar, duration_text
 from ccsim.errors import CcsimError
 
@@ -34,6 +34,7 @@ def add_parser(verbs: Any) -> None:
     sweep.add_argument("--check", action="store_true", help="validate all scenarios, run none")
     sweep.add_argument("--json", action="store_true", help="print the outcome as JSON")
     sweep.add_argument("--report", action="store_true", help="write its page, as ccsim report does")
+    add_hook_timeout(sweep)
     place = sweep.add_mutually_exclusive_group()
     place.add_argument(
         "--workers", type=positive, metavar="N", help="processes; default: one a core"
@@ -74,6 +75,7 @@ def _sweep(args: argparse.Namespace) -> int:
             pool_of=_pool_of(args),
             rounds=rounds,
             progress=bar.told,
+            hook_timeout_s=args.hook_timeout,
             argv=args.argv,
         )
     _print_outcome(study.name, outcome, args.json)

@@ -45,6 +45,7 @@ def simulate_all(
     while_waiting: Callable[[], object] | None = None,
     *,
     paranoid: bool = False,
+    hook_timeout_s: float | None = 10.0,
     spill: Path | None = None,
     fork: bool = False,
 ) -> list[SimResult | None]:
@@ -54,10 +55,10 @@ def simulate_all(
     how many run at once at most (None: one a core); results do not depend on it, and what this
     process has soon done alone it does alone. ``progress`` receives the share done, 0 to 1, on this
     thread. ``while_waiting`` is called once if this process would wait.
-    ``paranoid`` checks invariants throughout. ``spill`` is a folder for traces that are too long
-    for memory; whatever has a name in it afterwards is a dead worker's. With ``fork`` workers are
-    forks of this process if it has only one thread, and so are started at once. ResultsError if
-    ``spill`` cannot be written.
+    ``paranoid`` checks invariants throughout, ``hook_timeout_s`` is what one call of a hook may
+    take. ``spill`` is a folder for traces that are too long for memory; whatever has a name in it
+    afterwards is a dead worker's. With ``fork`` workers are forks of this process if it has only
+    one thread, and so are started at once. ResultsError if ``spill`` cannot be written.
     """
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
@@ -67,7 +68,7 @@ def simulate_all(
         scenarios,
         progress or (lambda share: None),
         while_waiting or (lambda: None),
-        paranoid,
+        {"paranoid": paranoid, "hook_timeout_s": hook_timeout_s},
         spill,
         fork,
     )
@@ -82,14 +83,14 @@ class _Batch:
         scenarios: Sequence[Resolved],
         progress: Progress,
         while_waiting: Callable[[], object],
-        paranoid: bool,
+        options: Mapping[str, Any],
         spill: Path | None,
         fork: bool,
     ) -> None:
         self.scenarios = scenarios
         self.progress = progress
         self.while_waiting = while_waiting
-        self.paranoid = paranoid
+        self.options = options
         self.spill = spill
         self.fork = fork
         self.waiting = deque(range(1, len(scenarios)))
@@ -159,8 +160,8 @@ class _Batch:
                     result = worker.simulate(
                         self.scenarios[index],
                         self._noting(index),
-                        paranoid=self.paranoid,
                         spill=self._spill(),
+                        **self.options,
                     )
                 except WorkerDied:
                     self.given_back.append(index)
@@ -186,8 +187,8 @@ class _Batch:
         result: SimResult = simulate(
             self.scenarios[index],
             progress=progress,
-            paranoid=self.paranoid,
             spill=self._spill(),
+            **self.options,
         )
         self._keep(index, result)
         if not result.failed:

@@ -45,6 +45,7 @@ def run_scenario(
     argv: Sequence[str] = (),
     formats: Sequence[str] = (),
     paranoid: bool = False,
+    hook_timeout_s: float | None = 10.0,
     artist: Artist | None = None,
     fork: bool = False,
 ) -> StoredRun:
@@ -53,7 +54,8 @@ def run_scenario(
     ``jobs`` simulations run at once (None: one a core), which changes no result. ``progress`` is
     called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
     drawn into the folder's ``plots``, by ``artist`` if there is one already. ``paranoid`` checks
-    invariants throughout. ``fork`` lets workers be forks of this process, if it has one thread. A
+    invariants throughout. A hook that takes ``hook_timeout_s`` of CPU in one call fails the run.
+    ``fork`` lets workers be forks of this process, if it has one thread. A
     run whose algorithm raised is stored, without twins, in a folder that ends in ``.failed``: see
     `StoredRun.failed`.
 
@@ -62,14 +64,27 @@ def run_scenario(
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     identity = scenario.identity()
-    name = run_id(identity, scenario.seed)
+    name, code = run_id(identity, scenario.seed), code_sha256(identity)
     final = folder_for(Path(out), scenario.name, name)
     artist = artist or Artist(formats, jobs or default_jobs())
     with artist, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
             results, failed = _simulate(
-                scenario, twins, jobs, progress, artist, paranoid=paranoid, spill=spill, fork=fork
+                scenario,
+                twins,
+                jobs,
+                progress,
+                artist,
+                paranoid=paranoid,
+                hook_timeout_s=hook_timeout_s,
+                spill=spill,
+                fork=fork,
             )
+        if code_sha256(identity) != code:
+            reason = (
+                "an algorithm that ships with ccsim changed while the run went on; start it again"
+            )
+            raise ResultsError(str(final), reason)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
@@ -78,7 +93,7 @@ def run_scenario(
                 folder,
                 scenario=scenario.name,
                 run_id=name,
-                code_sha256=code_sha256(identity),
+                code_sha256=code,
                 status="failed" if failed else "complete",
                 failed=failed or None,
                 seed=scenario.seed,

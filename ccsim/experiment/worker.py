@@ -79,17 +79,18 @@ class Worker:
         resolved: Mapping[str, Any],
         progress: Progress,
         *,
-        paranoid: bool = False,
         spill: Spill | None = None,
+        **options: Any,
     ) -> SimResult:
         """Return the result of one simulation; WorkerDied if the process ends before.
 
-        Where ``spill`` would put long traces the worker puts them.
+        Where ``spill`` would put long traces the worker puts them; ``options`` are those of
+        `ccsim.sim.simulate`.
         """
         from ccsim.experiment.handover import take_over
 
         place = [None, None] if spill is None else [str(spill.folder), spill.bound_bytes]
-        request = {"scenario": resolved, "paranoid": paranoid, "spill": place}
+        request = {"scenario": resolved, "spill": place, **options}
         data = self.ask(request, progress)
         try:
             return take_over(data)

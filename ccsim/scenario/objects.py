@@ -94,6 +94,8 @@ def _read_object(path: Path, index: int, name: str) -> ObjectFile:
         raise ValueError(f"expected at most {MAX_BYTES // 1024} KiB, got more")
     source = content.decode("utf-8")
     tables = catalog.read_tables(source)
+    if tables.none:
+        raise ValueError("expected a table of operations or a state policy, got none")
     policies = catalog.read_policies(source)
     digest = hashlib.sha256(content).hexdigest()
     return ObjectFile(str(path.resolve()), digest, source, tables, policies, index, name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import flow_spec, models, spec
+from ccsim.scenario.bounds import check_bounds
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.models import Parameter
@@ -19,8 +20,6 @@ from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
 
 __all__ = ["resolve"]
-
-MAX_SAMPLES = 10_000_000
 
 
 class _Resolver:
@@ -220,9 +219,7 @@ def resolve(
     workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain)
     swaps = resolver.swaps((*flows, *(workload.flow for workload in workloads)))
     interval_ns = written.record.interval
-    if written.duration // interval_ns > MAX_SAMPLES:
-        message = f"expected at most {MAX_SAMPLES} samples, got {written.duration // interval_ns}"
-        resolver.complain(("record", "interval"), message)
+    check_bounds(written, flows, workloads, swaps, resolver.complain)
     if resolver.problems:
         raise ScenarioError(*resolver.problems)
     return models.Scenario(

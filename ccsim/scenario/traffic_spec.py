@@ -160,6 +160,12 @@ class OnOffSpec(Spec):
     off: Times = key("How long it is silent.")
     rate: q.Rate = key("Payload that it writes while it does.")
 
+    @model_validator(mode="after")
+    def _takes_time(self) -> OnOffSpec:
+        if self.on == self.off == Distribution(kind="fixed", value=0):
+            raise ValueError("expected on or off above 0 s, got 0 s for both: its turns never end")
+        return self
+
 
 class RequestsSpec(Spec):
     """A client that asks for responses, one after the other."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from types import CodeType, TracebackType
 from typing import Any
 
-from ccsim.errors import AlgorithmError, HookTimeout
+from ccsim.errors import AlgorithmError, HookTimeout, InvariantError
 from ccsim.kernel.answers import HookValueError
 from ccsim.kernel.fields import advice
 from ccsim.kernel.loader import loaded_file
@@ -24,7 +24,7 @@ def blame(error: BaseException, files: Collection[str]) -> BaseException:
 
     The line is the innermost one of the file, the hook its outermost function.
     """
-    if isinstance(error, AlgorithmError):
+    if isinstance(error, AlgorithmError | InvariantError):
         return error
     places = [place for place in _places(error) if place[0] in files]
     if not places:

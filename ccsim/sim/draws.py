@@ -71,7 +71,8 @@ def mean(distribution: Distribution) -> float:
 def _pareto_mean(low: float, shape: float, top: float) -> float:
     """Return the mean of a Pareto distribution cut at ``top`` (Johnson, Kotz and Balakrishnan,
     Continuous Univariate Distributions, section 20.8)."""
-    scale = low**shape / (1.0 - (low / top) ** shape)
+    ratio = low / top
+    scale = low / (1.0 - ratio**shape)
     if shape == 1.0:
         return scale * math.log(top / low)
-    return scale * shape / (shape - 1.0) * (low ** (1.0 - shape) - top ** (1.0 - shape))
+    return scale * shape / (shape - 1.0) * (1.0 - ratio ** (shape - 1.0))

@@ -34,6 +34,9 @@ Params = Mapping[str, Any]
 Target = tuple[str, Params]
 """A map and the parameters that it is opened with; empty: its table's own."""
 
+BY_NAME = ("setsockopt", "sweep", "sysctl")
+"""Mechanisms whose ``to`` is a registered name, not a map."""
+
 
 class Registry:
     """Loads algorithm files, which runs their code, and registers what the scenario names.
@@ -81,6 +84,7 @@ class Registry:
             if not swap.get("link"):
                 self._add_variant(swap["to"], swap["to_params"])
         self._write_sysctls(scenario["sysctls"])
+        self._check_names(scenario)
         for listener in scenario["listeners"]:
             sk = self.listeners[listener["name"]] = Sock()
             self.open_socket(sk, listener)
@@ -93,6 +97,10 @@ class Registry:
         if key not in self._tables:
             self.files.add(key)
             tables, policies = load_file(path, self._sha256.get(path, ""))
+            if not tables and not policies:
+                raise AlgorithmError(
+                    "expected a table of operations or a state policy, got none", key
+                )
             self._policies |= policies
             self._tables[key] = {
                 name: ops for name, ops in tables.items() if not name.startswith("_")
@@ -113,6 +121,21 @@ class Registry:
         if name.isidentifier() and path.is_file():
             return path
         return algorithm_files().get(name)
+
+    def _check_names(self, scenario: Mapping[str, Any]) -> None:
+        """Check that there is what sockets are to choose; only where object files make names that
+        nobody could know before they ran. AlgorithmError: a flow would run the default instead."""
+        if not self._user_files:
+            return
+        sockets = (*scenario["flows"], *scenario["listeners"], *_of_workloads(scenario))
+        wanted = [one["congestion"] for one in sockets if one["congestion"]]
+        wanted += [swap["to"] for swap in scenario["swaps"] if swap["via"] in BY_NAME]
+        known = self.kernel.tcp_cong.names()
+        for name in dict.fromkeys(wanted):
+            if name not in known and self._module_file(name) is None:
+                names = ", ".join(known)
+                files = ", ".join(str(path) for path in self._user_files)
+                raise AlgorithmError(f"expected {name!r} in the object files, got {names}", files)
 
     def _find_table(self, name: str) -> TcpCongestionOps:
         """Return the table whose map is called ``name``: the user's files first, then the shipped

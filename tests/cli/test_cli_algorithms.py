@@ -117,7 +117,8 @@ from ccsim.kernel import TcpCongestionOps
 from ccsim.kernel.kfuncs import tcp_reno_ssthresh, tcp_reno_undo_cwnd
 
 def cong_avoid(sk, ack, acked):
-    sk.snd_cwnd = 20 if sk.delivered < 200 else 0
+    sk.snd_cwnd = 20
+    sk.ca_ops.undo_cwnd(sk)  # with nothing to undo
 
 zero = TcpCongestionOps(
     name="zero", ssthresh=tcp_reno_ssthresh, undo_cwnd=tcp_reno_undo_cwnd, cong_avoid=cong_avoid
@@ -136,6 +137,6 @@ def test_paranoid_ends_a_run_that_violates_an_invariant_and_keeps_nothing(
     capsys.readouterr()
     assert main(["run", "zero.yaml", "--no-plot", "--paranoid", "--out", "other"]) == 1
     said = capsys.readouterr()
-    message = "invariant violated: zero: cong_avoid: expected cwnd of at least 1, got 0"
+    message = "invariant violated: zero: an undo crosses a swap: it has reduced nothing since init"
     assert (said.out, said.err.splitlines()[-1]) == ("", message)
     assert not list((folder / "other").glob("*/*"))

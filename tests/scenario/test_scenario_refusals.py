@@ -170,7 +170,8 @@ def test_the_example_of_the_design_points_at_the_algorithm_that_is_missing() -> 
         (
             "interval: 10 ms",
             "interval: 1 ns",
-            "10:20: record.interval: expected at most 10000000 samples, got 60000000000",
+            "10:20: record.interval: expected at most 10000000 samples, got 60000000000; "
+            "sample less often",
         ),
         (
             "record: {interval: 10 ms}",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ccsim.errors import AlgorithmError, ScenarioError
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
@@ -251,3 +252,62 @@ def test_a_process_that_runs_many_scenarios_keeps_no_module_of_them(tmp_path: Pa
     gc.collect()
     assert set(sys.modules) == before
     assert len(gc.get_objects()) - objects < 20  # of less than one a run
+
+
+COMPUTED = """\
+from ccsim.kernel import TcpCongestionOps
+from ccsim.kernel.kfuncs import tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd
+
+for name in ("one_cc", "two_cc"):
+    globals()[name] = TcpCongestionOps(
+        name=name,
+        ssthresh=tcp_reno_ssthresh,
+        cong_avoid=tcp_reno_cong_avoid,
+        undo_cwnd=tcp_reno_undo_cwnd,
+    )
+"""
+
+
+def of_source(folder: Path, text: str, flow: str = "one_cc", to: str = "two_cc") -> dict[str, Any]:
+    (folder / "my_cc.py").write_text(text, encoding="utf-8")
+    changed = SCENARIO.replace("a, congestion: my_cc", f"a, congestion: {flow}")
+    return parse_scenario(changed.replace("to: my_cc", f"to: {to}"), "s", folder).resolved()
+
+
+def test_names_that_only_running_the_file_tells_are_found(tmp_path: Path) -> None:
+    assert simulate(of_source(tmp_path, COMPUTED)).failed == ""
+
+
+@pytest.mark.parametrize(("flow", "to"), [("one_c", "two_cc"), ("one_cc", "tow_cc")])
+def test_a_name_that_such_a_file_lacks_is_no_flow_that_runs_the_default(
+    tmp_path: Path, flow: str, to: str
+) -> None:
+    wrong = next(name for name in (flow, to) if name not in ("one_cc", "two_cc"))
+    with pytest.raises(AlgorithmError, match=f"my_cc.py: expected '{wrong}' in the object files"):
+        simulate(of_source(tmp_path, COMPUTED, flow, to))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "x = 1\n", '"""Words."""\n', "def f(): pass\n"]
+)
+def test_a_file_that_can_hold_no_table_is_refused_when_the_scenario_is_read(
+    tmp_path: Path, text: str
+) -> None:
+    expected = r"objects\.0: my_cc\.py: expected a table of operations or a state policy, got none"
+    with pytest.raises(ScenarioError, match=expected):
+        of_source(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["import os\n", "x = len('a')\n", "class A: pass\n"])
+def test_a_file_that_holds_no_table_once_it_has_run_is_refused_then(
+    tmp_path: Path, text: str
+) -> None:
+    told = "my_cc.py: expected a table of operations or a state policy, got none"
+    with pytest.raises(AlgorithmError, match=told):
+        simulate(of_source(tmp_path, text))
+
+
+def test_a_window_that_no_memory_could_hold_fails_the_run(tmp_path: Path) -> None:
+    failed = failure(tmp_path, bug="sk.snd_cwnd = 2**32 - 1; return")
+    assert "expected at most 2097152; the flow's receiver (rwnd) or sndbuf bounds it" in failed
+    assert failure(tmp_path, bug="sk.snd_cwnd = 2**10; return") == ""

@@ -22,6 +22,7 @@ from ccsim.experiment.study.pool import Reply
 from ccsim.experiment.study.schedule import Job, Schedule
 from ccsim.experiment.study.work import durably, keep_traces, run, twin
 from ccsim.experiment.tables import unpack
+from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.scenario.load import read_document
 from ccsim.units import show
 
@@ -48,13 +49,16 @@ def remote(request: Mapping[str, Any], a: bytes | None, b: bytes | None) -> dict
     resolved = request["resolved"]
     if code_sha256(resolved) != request["code"]:
         return {"trouble": f"its ccsim is not the one that runs the study; {INSTALL} it there"}
+    options = {"hook_timeout_s": request["hook_timeout_s"]}
     try:
         if "save" in request:
-            found: dict[str, Any] = {"packed": twin(resolved)}
+            found: dict[str, Any] = {"packed": twin(resolved, **options)}
         else:
-            found, packed = run(resolved, a, b)
+            found, packed = run(resolved, a, b, **options)
             if request["traces"]:
                 found["packed"] = packed
+    except ObjectFileChanged as error:
+        return {"trouble": str(error)}
     except (OSError, MemoryError) as error:
         return {"trouble": f"{type(error).__name__}: {error}"}
     return {**found, "seconds": time.perf_counter() - clock}

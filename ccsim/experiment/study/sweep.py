@@ -87,6 +87,7 @@ def run_study(
     pool_of: PoolOf | None = None,
     rounds: Rounds | None = None,
     progress: Callable[[Progress], None] | None = None,
+    hook_timeout_s: float = 10.0,
     argv: Sequence[str] = (),
 ) -> Outcome:
     """Run what is missing of a study and write its tables.
@@ -100,7 +101,7 @@ def run_study(
     folder = StudyFolder.of(Path(out), study.name)
     clock = time.perf_counter()
     with folder.locked():
-        session = _Session(study, folder, progress, argv)
+        session = _Session(study, folder, progress, argv, hook_timeout_s)
         session.begin(plan)
         try:
             with (pool_of or _local(workers))(folder) as pool:
@@ -144,6 +145,7 @@ class _Session:
     folder: StudyFolder
     progress: Callable[[Progress], None] | None
     argv: Sequence[str]
+    hook_timeout_s: float
     new: int = 0
     simulated: int = 0
     deaths: int = 0
@@ -182,7 +184,7 @@ class _Session:
         schedule, finished, expected = self.schedule(plan)
         parts = 0
         self.tell(schedule, pool, finished, expected)
-        requests = _Requests(self.study, plan, self.folder)
+        requests = _Requests(self.study, plan, self.folder, self.hook_timeout_s)
         # What ends the loop early must close the replies, which hold the schedule's lock meanwhile.
         replies = pool.replies(schedule, requests, self.note_start)
         with signals_held() as act, closing(replies):
@@ -274,10 +276,13 @@ class _Session:
 class _Requests:
     """Makes what a worker is sent for a job: its scenario is built again, not kept."""
 
-    def __init__(self, study: Study, plan: Plan, folder: StudyFolder) -> None:
+    def __init__(
+        self, study: Study, plan: Plan, folder: StudyFolder, hook_timeout_s: float
+    ) -> None:
         self.study = study
         self.plan = plan
         self.folder = folder
+        self.hook_timeout_s = hook_timeout_s
 
     def __call__(self, job: Job) -> dict[str, Any]:
         """Return the request; ScenarioError if a file has changed since the plan was made."""
@@ -286,7 +291,11 @@ class _Requests:
             reason = "its code or an object file changed while the study ran; start it again"
             raise ScenarioError(Problem(self.study.file, 0, 0, "", reason))
         resolved = scenario.resolved()
-        whole = {"resolved": resolved, "code": code_sha256(resolved)}
+        whole = {
+            "resolved": resolved,
+            "code": code_sha256(resolved),
+            "hook_timeout_s": self.hook_timeout_s,
+        }
         if job.kind != "run":
             return {**whole, "save": str(self.folder.twin(job.run_id))}
         twins = {"twin_a": job.run.twin_a, "twin_b": job.run.twin_b}

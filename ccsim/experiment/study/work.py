@@ -17,6 +17,7 @@ from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.study.beside import add_twin_values
 from ccsim.experiment.tables import pack, unpack
+from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.sim import simulate
 from ccsim.sim.traces import SimResult
 
@@ -39,8 +40,9 @@ def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict
     clock = time.perf_counter()
     if code_sha256(request["resolved"]) != request["code"]:
         return {"trouble": "ccsim or an algorithm changed while the study ran; start it again"}
+    options = {"progress": progress, "hook_timeout_s": request["hook_timeout_s"]}
     if "save" in request:
-        durably(Path(request["save"]), twin(request["resolved"], progress))
+        durably(Path(request["save"]), twin(request["resolved"], **options))
         return {"seconds": time.perf_counter() - clock}
     twins: list[SimResult | None] = []
     for key in ("twin_a", "twin_b"):
@@ -48,23 +50,23 @@ def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict
             twins.append(unpack(Path(request[key]).read_bytes()) if request[key] else None)
         except Exception:  # whatever a torn file makes NumPy, zip or JSON raise
             return {"unreadable": request[key]}
-    result = _simulated(request["resolved"], progress)
+    result = _simulated(request["resolved"], **options)
     found = measured(result, *twins)
     if request["traces"]:
         keep_traces(Path(request["traces"]), request["resolved"], found, result, *twins)
     return {**found, "seconds": time.perf_counter() - clock}
 
 
-def twin(resolved: Mapping[str, Any], progress: Progress | None = None) -> bytes:
-    """Simulate a twin and return it packed."""
-    return pack(_simulated(resolved, progress))
+def twin(resolved: Mapping[str, Any], **options: Any) -> bytes:
+    """Simulate a twin and return it packed; ``options`` are those of `ccsim.sim.simulate`."""
+    return pack(_simulated(resolved, **options))
 
 
 def run(
-    resolved: Mapping[str, Any], a: bytes | None, b: bytes | None
+    resolved: Mapping[str, Any], a: bytes | None, b: bytes | None, **options: Any
 ) -> tuple[dict[str, Any], bytes]:
     """Simulate a run against its packed twins; return status, error, metrics, and it packed."""
-    result = _simulated(resolved, None)
+    result = _simulated(resolved, **options)
     twins = [unpack(data) if data is not None else None for data in (a, b)]
     return measured(result, *twins), pack(result)
 
@@ -79,12 +81,12 @@ def measured(result: SimResult, a: SimResult | None, b: SimResult | None) -> dic
     return {"status": status, "error": failures[0] if failures else None, "metrics": metrics}
 
 
-def _simulated(resolved: Mapping[str, Any], progress: Progress | None) -> SimResult:
+def _simulated(resolved: Mapping[str, Any], **options: Any) -> SimResult:
     """Simulate; what raises by a fault of ccsim itself is a failed run, so that the study goes
     on."""
     try:
-        result: SimResult = simulate(resolved, progress=progress)
-    except (OSError, MemoryError):  # of this machine, not of the run
+        result: SimResult = simulate(resolved, **options)
+    except (OSError, MemoryError, ObjectFileChanged):  # of this machine, not of the run
         raise
     except Exception as error:
         reason = f"ccsim failed: {type(error).__name__}: {error}"

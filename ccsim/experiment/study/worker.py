@@ -22,10 +22,13 @@ def main() -> None:
 
 def _serve() -> None:
     from ccsim.experiment.study.work import answer
+    from ccsim.kernel.loader import ObjectFileChanged
 
     def carry_out(request: dict[str, Any], progress: Callable[[int], None]) -> bytes:
         try:
             found = answer(request, progress)
+        except ObjectFileChanged as error:
+            found = {"trouble": str(error)}
         except (OSError, MemoryError) as error:
             found = {"trouble": f"{type(error).__name__}: {error}"}
         return to_json(found).encode()
