@@ -1,0 +1,143 @@
+"""The emulated path in virtual time: a packet's way is decided by the instant it arrived, so that
+however late the process wakes up, lateness never accumulates.
+
+The queue is `ccsim.net.fifo`, the very one of the simulator: finish = max(arrival, finish before) +
+bits / rate. What is here is its use packet by packet, and what surrounds it: delays, losses, marks.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ccsim.net.fifo import DROPPED, LOST, Fifo
+from ccsim.net.loss import BernoulliLoss
+
+__all__ = ["Bottleneck", "Way"]
+
+BACK = -1  # in place of a flow's delay behind the queue: the packet goes to the sender
+
+
+class Way:
+    """The delays of one flow [ns]: before the queue, behind it, and back."""
+
+    __slots__ = ("ack_loss", "after_ns", "back_ns", "before_ns", "slot_ns")
+
+    def __init__(self, delays: Sequence[int], ack_loss: BernoulliLoss | None, slot_ns: int) -> None:
+        self.before_ns, self.after_ns, self.back_ns = delays
+        self.ack_loss = ack_loss
+        self.slot_ns = slot_ns
+
+
+class Bottleneck:
+    """Packets on their way; `forward` and `back` take one that arrived, `due` returns those whose
+    time has come.
+
+    ``samples`` are (time, packets inside, drops, losses, bytes that left), every ``interval_ns``;
+    ``drops`` are (time, flow, 1 if lost at random).
+    """
+
+    def __init__(self, path: Mapping[str, Any], ways: Sequence[Way], interval_ns: int) -> None:
+        loss = path["loss_probability"]
+        self.fifo = Fifo(
+            path["rate_bps"],
+            path["buffer_packets"],
+            BernoulliLoss(loss, path["loss_seed"]) if loss else None,
+        )
+        self.mark_packets: int | None = path["ecn_mark_packets"]
+        self.mark_ns: int | None = path["ecn_mark_ns"]
+        self.ways = ways
+        self.interval_ns = interval_ns
+        self.samples: list[tuple[int, int, int, int, int]] = []
+        self.drops: list[tuple[int, int, int]] = []
+        self.marked = [0] * len(ways)
+        self._inside: deque[tuple[int, int]] = deque()  # departures, and sizes
+        self._departed_bytes = 0
+        self._heap: list[tuple[int, int, int, int, bytes]] = []
+        self._order = 0
+
+    def forward(self, t_ns: int, flow: int, packet: bytes) -> None:
+        """Take a packet of a sender."""
+        self._push(t_ns + self.ways[flow].before_ns, 0, flow, packet)
+
+    def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
+        """Take a packet of a receiver; one that is ``spared``, as of a handshake, is not lost and
+        does not wait for a slot."""
+        way = self.ways[flow]
+        if not spared:
+            if way.ack_loss is not None and way.ack_loss.draw():
+                return
+            if way.slot_ns:
+                t_ns = -(-t_ns // way.slot_ns) * way.slot_ns
+        self._push(t_ns + way.back_ns, 2, flow, packet)
+
+    def due(self, now_ns: int) -> list[tuple[int, bool, int, bytes]]:
+        """Return (time, whether to the receiver, flow, packet) of what arrives by ``now_ns``, in
+        order of time."""
+        out = []
+        heap = self._heap
+        while heap and heap[0][0] <= now_ns:
+            t, _, kind, flow, packet = heapq.heappop(heap)
+            if kind == 0:
+                self._arrive(t, flow, packet)
+            else:
+                out.append((t, kind == 1, flow, packet))
+        return out
+
+    def next_ns(self) -> int | None:
+        """Return when the next thing happens; None if nothing is under way."""
+        return self._heap[0][0] if self._heap else None
+
+    def sample_until(self, t_ns: int) -> None:
+        """Take the samples up to and including ``t_ns``, before which all has been decided."""
+        while len(self.samples) * self.interval_ns <= t_ns:
+            at = len(self.samples) * self.interval_ns
+            self._leave(at)
+            fifo = self.fifo
+            row = (at, len(self._inside), fifo.drops, fifo.losses, self._departed_bytes)
+            self.samples.append(row)
+
+    def _push(self, t_ns: int, kind: int, flow: int, packet: bytes) -> None:
+        self._order += 1
+        heapq.heappush(self._heap, (t_ns, self._order, kind, flow, packet))
+
+    def _arrive(self, t_ns: int, flow: int, packet: bytes) -> None:
+        """Let a packet reach the queue."""
+        self.sample_until(t_ns - 1)
+        self._leave(t_ns)
+        start_ns = max(self.fifo.last_ns, t_ns)
+        (departure,) = self.fifo.serve([t_ns], [len(packet)])
+        if departure in (DROPPED, LOST):
+            self.drops.append((t_ns, flow, int(departure == LOST)))
+            return
+        if self._is_marked(len(self._inside), start_ns - t_ns) and packet[1] & 3:
+            packet = with_ce(packet)
+            self.marked[flow] += 1
+        self._inside.append((departure, len(packet)))
+        self._push(departure + self.ways[flow].after_ns, 1, flow, packet)
+
+    def _is_marked(self, ahead: int, wait_ns: int) -> bool:
+        if self.mark_packets is not None:
+            return ahead > self.mark_packets
+        return self.mark_ns is not None and wait_ns > self.mark_ns
+
+    def _leave(self, t_ns: int) -> None:
+        inside = self._inside
+        while inside and inside[0][0] <= t_ns:
+            self._departed_bytes += inside.popleft()[1]
+
+
+def with_ce(packet: bytes) -> bytes:
+    """Return an IPv4 packet with CE in its header, and the checksum that belongs to it (RFC 1624,
+    equation 3)."""
+    changed = bytearray(packet)
+    before = changed[0] << 8 | changed[1]
+    changed[1] |= 3
+    after = changed[0] << 8 | changed[1]
+    total = (~(changed[10] << 8 | changed[11]) & 0xFFFF) + (~before & 0xFFFF) + after
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    changed[10:12] = (~total & 0xFFFF).to_bytes(2, "big")
+    return bytes(changed)

@@ -1,0 +1,210 @@
+"""From a resolved scenario to what three processes do on a kernel, and what a kernel cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ccsim.net.link import HEADER_BYTES
+from ccsim.sim.streams import stream_seed
+from ccsim.sim.swaps import sweep_steps
+from ccsim.sim.triggers import trigger_text
+from ccsim.sim.workloads import connections
+
+__all__ = ["make_plan", "used_algorithms", "why_not_on_linux"]
+
+INIT_NET = "init"
+BUFFERS = "4096 33554432 67108864"
+SEND_BUFFERS = "4096 4194304 67108864"
+SYSCTLS = {
+    "net.ipv4.tcp_no_metrics_save": "1",
+    "net.ipv4.tcp_comp_sack_nr": "0",  # the simulated receiver does not compress SACKs either
+    "net.ipv4.tcp_rmem": BUFFERS,
+    "net.ipv4.tcp_wmem": SEND_BUFFERS,
+    "net.ipv6.conf.default.disable_ipv6": "1",
+}
+DEFAULT_MIN_RTO_NS = 200_000_000
+DEFAULT_WINDOW = 10
+DEFAULT_QUICKACKS = 1465
+SEEN_STATES = ("Open", "Disorder", "CWR", "Recovery", "Loss", "slow-start", "app-limited")
+MOST_NAMESPACES = 16
+MOST_FLOWS = 20_000  # each has a port
+Plain = Mapping[str, Any]
+
+
+def why_not_on_linux(scenario: Plain) -> list[str]:
+    """Return what of a resolved scenario a kernel cannot do, each with its place; empty if
+    nothing."""
+    return [
+        *_unlike_here(scenario),
+        *(text for k, swap in enumerate(scenario["swaps"]) for text in _swap_problems(k, swap)),
+        *(text for k, flow in enumerate(scenario["flows"]) for text in _flow_problems(k, flow)),
+    ]
+
+
+def _unlike_here(scenario: Plain) -> Iterator[str]:
+    if scenario["objects"]:
+        yield "objects: a kernel runs its own algorithms, not Python files"
+    if scenario["links"]:
+        yield "links: a bpf_link on a kernel needs a BPF object behind its name"
+    if scenario["kernel"]["profile"] != "linux":
+        yield f"kernel.profile: this kernel is not {scenario['kernel']['profile']}"
+    if scenario["tcp"]["quickack_packets"] not in (0, DEFAULT_QUICKACKS):
+        yield "tcp.quickacks: a kernel sends as many quick ACKs as it sees fit"
+    if len(scenario["namespaces"]) >= MOST_NAMESPACES:
+        yield f"namespaces: expected at most {MOST_NAMESPACES - 1}"
+    if len(scenario["flows"]) > MOST_FLOWS:
+        yield f"flows: expected at most {MOST_FLOWS}, each has a port of its own"
+
+
+def _swap_problems(number: int, swap: Plain) -> Iterator[str]:
+    place = f"swaps.{number}"
+    if swap["via"] not in ("setsockopt", "sweep", "sysctl"):
+        yield f"{place}.via: {swap['via']} needs BPF objects on a kernel"
+    if swap["state"] != "linux":
+        yield f"{place}.state: a kernel knows one policy, linux; got {swap['state']}"
+    trigger = swap["trigger"]
+    if trigger is None:
+        return
+    if trigger["state"] and trigger["state"] not in SEEN_STATES:
+        yield f"{place}.when.state: TCP_INFO does not show {trigger['state']}"
+    if trigger["loss"]:
+        yield f"{place}.when.loss: TCP_INFO does not count loss events"
+
+
+def _flow_problems(number: int, flow: Plain) -> Iterator[str]:
+    place = f"flows.{number}"
+    if flow["congestion_params"]:
+        yield f"{place}.congestion: parameters of a module hold for the whole machine"
+    if flow["receiver"]["gro_packets"] != 1:
+        yield f"{place}.receiver.gro: one packet is one segment on the emulated path"
+
+
+def used_algorithms(scenario: Plain) -> list[str]:
+    """Return the registered names that a scenario asks a kernel for, in order."""
+    asked = [scenario["kernel"]["default"], *(one["default"] for one in scenario["namespaces"])]
+    asked += [flow["congestion"] for flow in scenario["flows"]]
+    asked += [load["flow"]["congestion"] for load in scenario["workloads"]]
+    asked += [one["congestion"] for one in scenario["listeners"]]
+    asked += [swap["to"] for swap in scenario["swaps"]]
+    return [name for name in dict.fromkeys(asked) if name]
+
+
+def make_plan(scenario: Plain) -> dict[str, Any]:
+    """Return what the three processes are told: plain JSON values."""
+    namespaces = [INIT_NET, *(one["name"] for one in scenario["namespaces"])]
+    listeners = [one["name"] for one in scenario["listeners"]]
+    specs = [*scenario["flows"], *connections(scenario)]
+    flows = [
+        _flow(scenario, number, spec, namespaces, listeners) for number, spec in enumerate(specs)
+    ]
+    seed, tcp = scenario["seed"], scenario["tcp"]
+    return {
+        "duration_ns": scenario["duration_ns"],
+        "interval_ns": scenario["record"]["interval_ns"],
+        "mtu": tcp["mss_bytes"] + HEADER_BYTES,
+        "tso": tcp["tso"],
+        "path": {**scenario["path"], "loss_seed": stream_seed(seed, "loss")},
+        "namespaces": [
+            {
+                "sysctls": {**SYSCTLS, "net.ipv4.tcp_ecn": "1" if tcp["ecn"] else "2"},
+                "metrics": _sender_metrics(tcp),
+                "default": _default_of(scenario, name),
+            }
+            for name in namespaces
+        ],
+        "receiver_sysctls": {**SYSCTLS, "net.ipv4.tcp_ecn": "1"},
+        "receiver_metrics": {} if tcp["delayed_ack"] else {"quickack": 1},
+        "flows": flows,
+        "listeners": [
+            {
+                "name": one["name"],
+                "namespace": namespaces.index(one["netns"]),
+                "congestion": one["congestion"],
+            }
+            for one in scenario["listeners"]
+        ],
+        "actions": list(_actions(scenario, specs, namespaces, listeners)),
+    }
+
+
+def _default_of(scenario: Plain, namespace: str) -> str:
+    """Return what ``net.ipv4.tcp_congestion_control`` of a namespace is."""
+    defaults = {one["name"]: one["default"] for one in scenario["namespaces"]}
+    return str(defaults.get(namespace, scenario["kernel"]["default"]))
+
+
+def _sender_metrics(tcp: Plain) -> dict[str, int]:
+    metrics = {}
+    if tcp["initial_window"] != DEFAULT_WINDOW:
+        metrics["initcwnd"] = tcp["initial_window"]
+    if tcp["min_rto_ns"] != DEFAULT_MIN_RTO_NS:
+        metrics["rto_min"] = max(tcp["min_rto_ns"] // 1_000_000, 1)
+    return metrics
+
+
+def _flow(
+    scenario: Plain, number: int, spec: Plain, namespaces: Sequence[str], listeners: Sequence[str]
+) -> dict[str, Any]:
+    """Return a flow as the processes know it: its delays are those of the simulated one."""
+    access, rtt, seed = spec["access_delay_ns"], spec["rtt_ns"], scenario["seed"]
+    out = max(rtt // 2 - access, 0)
+    talk = spec.get("talk")
+    netns = spec["netns"]
+    if spec["listener"]:
+        listener = scenario["listeners"][listeners.index(spec["listener"])]
+        netns = listener["netns"]
+    return {
+        "number": number,
+        "name": spec["name"],
+        "congestion": spec["congestion"] or None,
+        "listener": listeners.index(spec["listener"]) if spec["listener"] else None,
+        "namespace": namespaces.index(netns or INIT_NET),
+        "delays_ns": [access, out, rtt - access - out],
+        "ack_loss_seed": stream_seed(seed, "ack-loss", number),
+        **{key: spec[key] for key in ("start_ns", "stop_ns", "size_bytes", "source")},
+        "sndbuf_bytes": spec["sndbuf_bytes"],
+        "rwnd_bytes": spec["receiver"]["rwnd_bytes"],
+        "mss_bytes": scenario["tcp"]["mss_bytes"],
+        "talk": talk,
+        "talk_seed": (
+            stream_seed(seed, f"workload/{spec['workload']}", spec["number"]) if talk else 0
+        ),
+        "life_ns": spec.get("life_ns"),
+    }
+
+
+def _actions(
+    scenario: Plain, specs: Sequence[Plain], namespaces: Sequence[str], listeners: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield what swaps do, step by step."""
+    numbers = {spec["name"]: number for number, spec in enumerate(specs)}
+    own: dict[str, list[str]] = {}
+    for spec in specs:
+        own.setdefault(spec.get("workload") or spec["name"], []).append(spec["name"])
+    for index, swap in enumerate(scenario["swaps"]):
+        about = {"swap": index, "via": swap["via"], "to": swap["to"], "when": None}
+        if swap["trigger"] is not None:
+            about["when"] = {
+                **swap["trigger"],
+                "flow": numbers[swap["trigger"]["flow"]],
+                "text": trigger_text(swap["trigger"]),
+            }
+        if swap["via"] == "sysctl":
+            netns = swap["netns"]
+            at = {"t_ns": swap["at_ns"], "namespace": namespaces.index(netns), "netns": netns}
+            yield {**about, **at, "do": "sysctl"}
+            continue
+        reached = [name for given in swap["flows"] for name in own.get(given, [given])]
+        steps = [(0, reached)]
+        if swap["via"] == "sweep":
+            steps = sweep_steps({**swap, "flows": reached})
+        for after_ns, names in steps:
+            yield {
+                **about,
+                "do": "setsockopt",
+                "t_ns": swap["at_ns"] + after_ns,
+                "flows": [numbers[name] for name in names],
+                "listeners": [listeners.index(name) for name in swap["listeners"]],
+                "running_only": swap["via"] == "sweep" or swap["trigger"] is not None,
+            }

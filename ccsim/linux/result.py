@@ -1,0 +1,178 @@
+"""What the processes of a run observed, as a `SimResult`: the same columns, from TCP_INFO and the
+path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.linux.senders import SAMPLED
+from ccsim.net.link import HEADER_BYTES
+from ccsim.sim.traces import Completions, Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.workloads import connections
+
+__all__ = ["to_result"]
+
+NS_PER_S = 1_000_000_000
+UNLIMITED = (1 << 64) - 1
+Column = NDArray[np.int64]
+Plain = Mapping[str, Any]
+
+
+def to_result(scenario: Plain, plan: Plain, reports: Mapping[str, Plain]) -> SimResult:
+    """Return the result of a run on a kernel, of which these are the plan and the reports."""
+    path, senders = reports["path"], reports["senders"]
+    specs = [*scenario["flows"], *connections(scenario)]
+    events = tuple(
+        Event(int(t_ns), kind, flow, detail)
+        for t_ns, kind, flow, detail in sorted(senders["events"], key=lambda event: event[0])
+    )
+    flows = tuple(
+        _flow_trace(plan, spec, seen, int(path["marked"][number]))
+        for number, (spec, seen) in enumerate(zip(specs, senders["flows"], strict=True))
+    )
+    return SimResult(
+        duration_ns=scenario["duration_ns"],
+        flows=flows,
+        links=(_link_trace(scenario, path),),
+        events=events,
+        swaps=_swaps(scenario, events),
+        completions=_completions(scenario, specs, senders["flows"]),
+    )
+
+
+def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace:
+    rows = seen["samples"]
+    columns = {
+        name: np.array([_signed(row[2 + k]) for row in rows], dtype=np.int64)
+        for k, name in enumerate(SAMPLED)
+    }
+    mss = plan["mtu"] - HEADER_BYTES
+    delivered = np.maximum(columns["delivered"] - 1, 0) * mss  # the kernel counts the SYN too
+    acked = np.maximum(columns["bytes_acked"] - 1, 0)
+    in_flight = columns["unacked"] - columns["sacked"] - columns["lost"] + columns["retrans"]
+    last = {name: int(column[-1]) if len(column) else 0 for name, column in columns.items()}
+    return FlowTrace(
+        name=spec["name"],
+        congestion=seen["congestion"] or spec["congestion"] or "",
+        start_ns=spec["start_ns"],
+        end_ns=seen["ended_ns"] if spec["stop_ns"] is None else spec["stop_ns"],
+        mss_bytes=mss,
+        t_ns=np.array([row[0] for row in rows], dtype=np.int64),
+        snd_cwnd=columns["snd_cwnd"],
+        ssthresh=columns["snd_ssthresh"],
+        srtt_us=columns["rtt"],
+        in_flight=in_flight,
+        pacing_rate_bps=np.where(
+            columns["pacing_rate"] < 0, -1, np.minimum(columns["pacing_rate"], 1 << 59) * 8
+        ),
+        delivered_bytes=acked,
+        throughput_bps=np.diff(delivered, prepend=0) * 8 * NS_PER_S // plan["interval_ns"],
+        retransmissions=columns["total_retrans"],
+        ca_state=columns["ca_state"],
+        implementation=np.array([row[1] for row in rows], dtype=np.int64),
+        implementations=tuple(seen["names"]),
+        counters={
+            "packets_sent": last["segs_out"],
+            "packets_delivered": max(last["delivered"] - 1, 0),
+            "packets_in_flight": int(in_flight[-1]) if len(in_flight) else 0,
+            "retransmissions": last["total_retrans"],
+            "packets_marked": marked,
+        },
+        workload=spec.get("workload", ""),
+        served=tuple((int(t_ns), int(index)) for t_ns, index in seen["served"]),
+    )
+
+
+def _signed(value: int) -> int:
+    """Return an unlimited rate as -1, which an int64 can hold."""
+    return -1 if value == UNLIMITED else value
+
+
+def _link_trace(scenario: Plain, path: Plain) -> LinkTrace:
+    samples = np.array(path["samples"], dtype=np.int64).reshape(-1, 5)
+    drops = np.array(path["drops"], dtype=np.int64).reshape(-1, 3)
+    rate, interval = scenario["path"]["rate_bps"], scenario["record"]["interval_ns"]
+    capacity = max(rate * interval // NS_PER_S, 1)
+    departed = samples[:, 4]
+    return LinkTrace(
+        name="bottleneck",
+        rate_bps=rate,
+        buffer_packets=scenario["path"]["buffer_packets"],
+        t_ns=samples[:, 0],
+        queue_packets=samples[:, 1],
+        drops=samples[:, 2],
+        losses=samples[:, 3],
+        departed_bytes=departed,
+        utilisation_ppm=np.diff(departed, prepend=0) * 8_000_000 // capacity,
+        drop_t_ns=drops[:, 0],
+        drop_flow=drops[:, 1],
+        drop_random=drops[:, 2],
+    )
+
+
+def _swaps(scenario: Plain, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
+    """Return each swap as it was carried out: its first step's time, and whom it changed."""
+    from ccsim.sim.triggers import trigger_text
+
+    found = []
+    for index, swap in enumerate(scenario["swaps"]):
+        steps = [e for e in events if e.kind == "swap" and e.detail.get("swap") == index]
+        if not steps:
+            continue
+        changed = [e for e in steps if not e.detail["errno"] and e.detail["from"] != e.detail["to"]]
+        old = " + ".join(dict.fromkeys(e.detail.get("from", "") for e in steps)) or "none"
+        trigger = trigger_text(swap["trigger"])
+        label = ", ".join(filter(None, (f"{old} → {swap['to']}", swap["via"], trigger)))
+        found.append(
+            SwapRecord(
+                index=index,
+                t_ns=steps[0].t_ns,
+                via=swap["via"],
+                label=label,
+                old=old,
+                new=swap["to"],
+                flows=tuple(dict.fromkeys(e.flow for e in changed if e.flow)),
+                errno=next((e.detail["errno"] for e in steps if e.detail["errno"]), 0),
+                trigger=trigger,
+            )
+        )
+    return tuple(sorted(found, key=lambda swap: (swap.t_ns, swap.index)))
+
+
+def _completions(
+    scenario: Plain, specs: Sequence[Plain], seen: Sequence[Plain]
+) -> Completions | None:
+    """Return what workloads carried, a row for each sized connection and each response."""
+    if not scenario["workloads"]:
+        return None
+    rows = []
+    for number, (spec, one) in enumerate(zip(specs, seen, strict=True)):
+        if not spec.get("workload"):
+            continue
+        ideal = _Ideal(scenario, spec)
+        if spec["size_bytes"] is not None:
+            size = spec["size_bytes"]
+            end = -1 if one["ended_ns"] is None else one["ended_ns"]
+            rows.append((number, spec["start_ns"], end, size, ideal(size, handshake=True)))
+        for start, end, size in one["responses"]:
+            rows.append((number, start, end, size, ideal(size, handshake=False)))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+    return Completions(*(table[:, k] for k in range(5)))
+
+
+class _Ideal:
+    """How long so much would take alone at line rate, as `ccsim.sim.completions` has it [ns]."""
+
+    def __init__(self, scenario: Plain, spec: Plain) -> None:
+        self.rate = scenario["path"]["rate_bps"]
+        self.mss = scenario["tcp"]["mss_bytes"]
+        self.rtt = spec["rtt_ns"]
+
+    def __call__(self, size: int, *, handshake: bool) -> int:
+        packets = -(-size // self.mss)
+        carried = (size + packets * HEADER_BYTES) * 8 * NS_PER_S // self.rate
+        return int(carried + self.rtt * (2 if handshake else 1))

@@ -1,0 +1,374 @@
+"""The senders' host: sockets with their congestion control, what they send, what is swapped, and
+what ``TCP_INFO`` says of them all the while."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from ccsim.linux import netns, tcp_info
+from ccsim.linux.applications import Writer, make_writer
+from ccsim.linux.emulator import FIRST_PORT
+from ccsim.linux.loop import Loop
+from ccsim.linux.receivers import LISTENER_PORT, RECEIVER_ADDRESS, sender_address
+
+__all__ = ["SAMPLED", "Senders"]
+
+TCP_CONGESTION = 13
+DEFAULT_CONGESTION = "net.ipv4.tcp_congestion_control"
+SAMPLED = (
+    *("snd_cwnd", "snd_ssthresh", "rtt", "unacked", "sacked", "lost", "retrans", "pacing_rate"),
+    *("bytes_acked", "delivered", "delivered_ce", "total_retrans", "ca_state", "min_rtt"),
+    *("segs_out", "app_limited"),
+)
+"""What is kept of ``TCP_INFO`` in a sample, behind its time and the implementation's number."""
+POLL_NS = 1_000_000  # how often a trigger looks, and the end of a response is looked for
+CA_STATES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
+SIOCOUTQ = 0x5411
+
+
+class Connection:
+    """One flow's socket, and what was seen of it."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.spec = spec
+        self.sock: socket.socket | None = None
+        self.writer: Writer | None = None
+        self.connected = False
+        self.congestion = ""
+        self.names: list[str] = []
+        self.samples: list[list[int]] = []
+        self.served: list[tuple[int, int]] = []
+        self.responses: list[list[int]] = []  # start, end or -1, size
+        self.ended_ns: int | None = None
+        self.last: dict[str, int] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a socket that is not closed."""
+        return self.sock is not None and self.ended_ns is None
+
+    def note_name(self, t_ns: int) -> str:
+        """Note which implementation serves the flow, and return its name."""
+        assert self.sock is not None
+        name = congestion_of(self.sock)
+        if name not in self.names:
+            self.names.append(name)
+        index = self.names.index(name)
+        if not self.served or self.served[-1][1] != index:
+            self.served.append((t_ns, index))
+        return name
+
+
+class Senders:
+    """All sending ends of a run, in their namespaces; ``home`` are descriptors of these."""
+
+    def __init__(self, plan: Mapping[str, Any], home: list[int]) -> None:
+        self.plan = plan
+        self.home = home
+        self.connections = [Connection(spec) for spec in plan["flows"]]
+        self.events: list[tuple[int, str, str, dict[str, Any]]] = []
+        self.sample_late_ns = 0
+        self.loop: Loop
+        self.defaults = [self._set_default(k) for k in range(len(home))]
+        self.listeners = [self._listen(k, spec) for k, spec in enumerate(plan["listeners"])]
+
+    def run(self, t0_ns: int, until_ns: int) -> None:
+        """Open, write, swap and sample until ``until_ns`` after ``t0_ns``."""
+        self.loop = loop = Loop(t0_ns)
+        for number, sock in enumerate(self.listeners):
+            loop.watch(sock.fileno(), select.EPOLLIN, lambda t, _, n=number: self._accept(t, n))
+        for connection in self.connections:
+            spec = connection.spec
+            if spec["listener"] is None:
+                loop.at(spec["start_ns"], lambda t, c=connection: self._open(t, c))
+            if spec["stop_ns"] is not None:
+                loop.at(spec["stop_ns"], lambda t, c=connection: self._stop(t, c))
+        for action in self.plan["actions"]:
+            loop.at(action["t_ns"], lambda t, a=action: self._act(t, a))
+        loop.at(0, self._sample)
+        loop.run(until_ns)
+        self._sample(until_ns)
+
+    def report(self) -> dict[str, Any]:
+        """Return what was observed, as JSON values."""
+        return {
+            "flows": [
+                {
+                    "congestion": one.congestion,
+                    "names": one.names,
+                    "served": one.served,
+                    "samples": one.samples,
+                    "ended_ns": one.ended_ns,
+                    "responses": one.responses,
+                }
+                for one in self.connections
+            ],
+            "events": self.events,
+            "sample_late_ns": self.sample_late_ns,
+        }
+
+    # --- sockets ---
+
+    def _set_default(self, namespace: int) -> str | None:
+        """Make a namespace's default what it should be; return what its sockets must choose
+        themselves, where the kernel does not let it be the default: a restricted one may be that in
+        the initial namespace alone (``tcp_set_default_congestion_control``)."""
+        netns.enter(self.home[namespace])
+        wanted = str(self.plan["namespaces"][namespace]["default"])
+        try:
+            netns.write_sysctl(DEFAULT_CONGESTION, wanted)
+        except PermissionError:
+            return wanted
+        return None
+
+    def _listen(self, number: int, spec: Mapping[str, Any]) -> socket.socket:
+        sock = self._socket(spec["namespace"])
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        chosen = spec["congestion"] or self.defaults[spec["namespace"]]
+        if chosen is not None:
+            set_congestion(sock, chosen)
+        sock.bind((sender_address(spec["namespace"]), LISTENER_PORT + number))
+        sock.listen(1024)
+        return sock
+
+    def _socket(self, namespace: int) -> socket.socket:
+        """Return a socket of a namespace, which it keeps."""
+        netns.enter(self.home[namespace])
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def _open(self, t_ns: int, one: Connection) -> None:
+        spec = one.spec
+        sock = one.sock = self._socket(spec["namespace"])
+        self._prepare(sock, spec)
+        wanted = spec["congestion"] or self.defaults[spec["namespace"]]
+        number = set_congestion(sock, wanted) if wanted is not None else 0
+        one.congestion = congestion_of(sock) if number or wanted is None else wanted
+        if number:
+            about = {"wanted": wanted, "got": one.congestion, "errno": number}
+            self._log(t_ns, "fallback", one, about)
+        self._log(t_ns, "start", one, {"congestion": one.congestion})
+        one.note_name(t_ns)
+        sock.connect_ex((RECEIVER_ADDRESS, FIRST_PORT + spec["number"]))
+        self.loop.watch(
+            sock.fileno(), select.EPOLLOUT, lambda t, events: self._connected(t, one, events)
+        )
+
+    def _prepare(self, sock: socket.socket, spec: Mapping[str, Any]) -> None:
+        if spec["sndbuf_bytes"] is not None:  # the kernel doubles it, for its own structures
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, spec["sndbuf_bytes"])
+
+    def _connected(self, t_ns: int, one: Connection, events: int) -> None:
+        assert one.sock is not None
+        self.loop.forget(one.sock.fileno())
+        failed = one.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failed:
+            self._log(t_ns, "refused", one, {"errno": failed})
+            self._close(t_ns, one)
+            return
+        self._begin(t_ns, one)
+
+    def _accept(self, t_ns: int, number: int) -> None:
+        sock, (_, port) = self.listeners[number].accept()
+        one = self.connections[port - FIRST_PORT]
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.sock = sock
+        self._prepare(sock, one.spec)
+        wanted = one.spec["congestion"]
+        if wanted is not None:
+            set_congestion(sock, wanted)
+        one.congestion = one.note_name(t_ns)
+        self._log(t_ns, "accept", one, {"congestion": one.congestion})
+        self._begin(t_ns, one)
+
+    def _begin(self, t_ns: int, one: Connection) -> None:
+        assert one.sock is not None
+        one.connected = True
+        one.writer = make_writer(
+            one.spec,
+            self.loop,
+            one.sock,
+            lambda t: self._close(t, one),
+            lambda t, size: self._responding(t, one, size),
+        )
+        one.writer.begin(t_ns)
+
+    def _stop(self, t_ns: int, one: Connection) -> None:
+        if one.writer is not None and one.running:
+            one.writer.stop()
+
+    def _close(self, t_ns: int, one: Connection) -> None:
+        """Note the end of a connection whose peer has read all and closed."""
+        if not one.running:
+            return
+        self._look(one)
+        one.ended_ns = t_ns
+        self._log(t_ns, "end", one, {})
+        if one.writer is not None:
+            one.writer.close()
+        elif one.sock is not None:
+            self.loop.forget(one.sock.fileno())
+            one.sock.close()
+
+    def _responding(self, t_ns: int, one: Connection, size: int) -> None:
+        row = [t_ns, -1, size]
+        one.responses.append(row)
+
+        def look(t: int) -> None:
+            if not one.running or one.sock is None:
+                return
+            if unacknowledged(one.sock):
+                self.loop.at(t + POLL_NS, look)
+            else:
+                row[1] = t
+
+        self.loop.at(t_ns + POLL_NS, look)
+
+    # --- what is seen ---
+
+    def _sample(self, t_ns: int) -> None:
+        """Take a sample of every connection, as of a point of the grid."""
+        self.sample_late_ns = max(self.sample_late_ns, self.loop.now() - t_ns)
+        for one in self.connections:
+            if one.running:
+                self._look(one)
+                row = [one.last[name] for name in SAMPLED if name in one.last]
+                one.samples.append([t_ns, one.served[-1][1], *row])
+        following = t_ns + self.plan["interval_ns"]
+        if following < self.plan["duration_ns"]:
+            self.loop.at(following, self._sample)
+
+    def _look(self, one: Connection) -> None:
+        assert one.sock is not None
+        try:
+            one.last = tcp_info.read(one.sock)
+        except OSError:  # the connection was reset
+            return
+
+    def _log(self, t_ns: int, kind: str, one: Connection | None, detail: dict[str, Any]) -> None:
+        self.events.append((t_ns, kind, one.spec["name"] if one else "", detail))
+
+    # --- swaps ---
+
+    def _act(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        if action["when"] is not None:
+            self._await(t_ns, action)
+        elif action["do"] == "sysctl":
+            self._sysctl(t_ns, action)
+        else:
+            self._setsockopt(self.loop.now(), action)
+
+    def _setsockopt(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        about = {"via": action["via"], "state": "linux", "swap": action["swap"]}
+        for number in action["flows"]:
+            one = self.connections[number]
+            if one.running:
+                self._change(one, action["to"], about)
+            elif not action["running_only"]:
+                detail = {**about, "to": action["to"], "errno": errno.EBADF}
+                self._log(t_ns, "swap", one, detail)
+        for number in action["listeners"]:
+            sock, spec = self.listeners[number], self.plan["listeners"][number]
+            old = congestion_of(sock)
+            failed = set_congestion(sock, action["to"])
+            new = action["to"] if failed else congestion_of(sock)
+            detail = {**about, "listener": spec["name"], "from": old, "to": new, "errno": failed}
+            self._log(t_ns, "swap", None, detail)
+
+    def _change(self, one: Connection, to: str, about: dict[str, Any]) -> None:
+        """Set TCP_CONGESTION, and look at the socket just before and just after."""
+        assert one.sock is not None
+        old = one.note_name(self.loop.now())
+        self._look(one)
+        before = _windows(one.last)
+        t_ns = self.loop.now()
+        failed = set_congestion(one.sock, to)
+        took_ns = self.loop.now() - t_ns
+        self._look(one)
+        new = to if failed else one.note_name(t_ns)
+        detail = {**about, "from": old, "to": new, "before": before, "after": _windows(one.last)}
+        self._log(t_ns, "swap", one, {**detail, "errno": failed, "took_ns": took_ns})
+
+    def _sysctl(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        netns.enter(self.home[action["namespace"]])
+        failed = 0
+        old = self.defaults[action["namespace"]] or netns.read_sysctl(DEFAULT_CONGESTION)
+        try:
+            netns.write_sysctl(DEFAULT_CONGESTION, action["to"])
+            self.defaults[action["namespace"]] = None
+        except OSError as error:
+            failed = error.errno or errno.EIO
+        detail = {"via": "sysctl", "netns": action["netns"], "from": old, "to": action["to"]}
+        self._log(t_ns, "swap", None, {**detail, "errno": failed, "swap": action["swap"]})
+
+    def _await(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        """Look every millisecond for what a trigger waits for."""
+        one = self.connections[action["when"]["flow"]]
+        if one.running and one.connected:
+            self._look(one)
+            if _holds(action["when"], one):
+                now = self.loop.now()
+                about = {"swap": action["swap"], "when": action["when"]["text"], "acts_ns": now}
+                self._log(now, "trigger", one, about)
+                self._act(now, {**action, "when": None})
+                return
+        self.loop.at(t_ns + POLL_NS, lambda t: self._await(t, action))
+
+
+def _holds(when: Mapping[str, Any], one: Connection) -> bool:
+    """Report whether ``TCP_INFO`` shows what a trigger waits for."""
+    info = one.last
+    if when["state"] == "slow-start":
+        return info["snd_cwnd"] < info["snd_ssthresh"]
+    if when["state"] == "app-limited":
+        return bool(info["app_limited"] & 1)
+    if when["state"]:
+        return CA_STATES[info["ca_state"]] == when["state"]
+    if when["acked_bytes"]:
+        return info["bytes_acked"] > when["acked_bytes"]  # the SYN counts as one
+    return info["snd_cwnd"] > when["cwnd_above"]
+
+
+def _windows(info: Mapping[str, int]) -> dict[str, int]:
+    return {
+        "snd_cwnd": info["snd_cwnd"],
+        "ssthresh": info["snd_ssthresh"],
+        "pacing_rate": info["pacing_rate"],
+    }
+
+
+def set_congestion(sock: socket.socket, name: str) -> int:
+    """Choose a congestion control; return the errno, 0 if it worked."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, name.encode())
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def congestion_of(sock: socket.socket) -> str:
+    """Return the name of a socket's congestion control."""
+    raw = sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16)
+    return raw.split(b"\0", 1)[0].decode("ascii", "replace")
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Return how many written bytes have not been acknowledged (tcp(7), SIOCOUTQ)."""
+    import fcntl
+    import struct
+
+    answer = fcntl.ioctl(sock.fileno(), SIOCOUTQ, struct.pack("=i", 0))
+    return int(struct.unpack("=i", answer)[0])
+
+
+def open_home() -> int:
+    """Return a descriptor of the namespace in which this process is."""
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
