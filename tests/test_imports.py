@@ -14,7 +14,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["cli", "report", "experiment", "verify", "plot", "scenario", "sim", "net", "tcp", "bpf"]
+ORDER = [
+    "cli",
+    "report",
+    "experiment",
+    "linux",
+    "verify",
+    "plot",
+    "scenario",
+    "sim",
+    "net",
+    "tcp",
+    "bpf",
+]
 ORDER += ["kernel", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog", "compiled", "ending", "spill"}

@@ -31,6 +31,7 @@ VERBS = (
     "report",
     "search",
     "gallery",
+    "doctor",
 )
 """In the order of the help."""
 

@@ -9,12 +9,16 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import add_hook_timeout, add_verb, positive
+from ccsim.cli.arguments import add_hook_timeout, add_verb, natural, positive
 from ccsim.cli.output import print_json, run_text
 from ccsim.cli.progress import ProgressBar
+from ccsim.errors import CcsimError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ccsim.experiment.artist import Artist
+    from ccsim.experiment.on_linux import OnLinux
     from ccsim.experiment.stored import StoredRun
 
 __all__ = ["add_parser"]
@@ -41,23 +45,53 @@ def add_parser(verbs: Any) -> None:
         "--paranoid", action="store_true", help="check invariants after every window and hook"
     )
     run.add_argument(
+        "--on",
+        choices=("simulator", "linux"),
+        default="simulator",
+        help="what runs it: the simulator, or this machine's own kernel in real time",
+    )
+    run.add_argument(
+        "--repeat", type=positive, default=1, metavar="N", help="with --on linux: so many times"
+    )
+    run.add_argument(
+        "--retry",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="with --on linux: run again, up to N times, what the machine disturbed",
+    )
+    run.add_argument(
         "--jobs", type=positive, metavar="N", help="simulations at once; default: cores"
     )
     add_hook_timeout(run)
 
 
 def run_verb(args: argparse.Namespace) -> int:
-    """Run a scenario; 1 if its algorithm raised."""
+    """Run a scenario, on a kernel as often as asked for; 1 if its algorithm raised."""
+    if args.on == "simulator":
+        if args.repeat != 1 or args.retry:
+            raise CcsimError(
+                "run: --repeat and --retry go with --on linux; a simulation repeats itself"
+            )
+        return _run_once(args, None)
+    from ccsim.experiment.on_linux import OnLinux
+
+    return max(_run_once(args, OnLinux(k + 1, args.retry)) for k in range(args.repeat))
+
+
+def _run_once(args: argparse.Namespace, backend: OnLinux | None) -> int:
     from ccsim.experiment.artist import Artist
     from ccsim.experiment.parallel import default_jobs
 
     formats = () if args.no_plot else ("png", "pdf")
     with Artist(formats, args.jobs or default_jobs(), fork=args.own_process) as artist:
-        run = _run(args, formats, artist)
+        run = _run(args, formats, artist, backend)
     if args.json:
         print_json(run.metrics)
     else:
         print(run_text(run.name, run.metrics))
+        if backend is not None:
+            print(lateness_text(run.manifest))
         print(f"run folder  {run.path}")
         figure = run.path / "plots" / "run.png"
         if figure.exists():
@@ -67,7 +101,18 @@ def run_verb(args: argparse.Namespace) -> int:
     return int(bool(run.failed))
 
 
-def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> StoredRun:
+def lateness_text(manifest: Mapping[str, Any]) -> str:
+    """Return a line about a run on a kernel: which, and how late its path was."""
+    late = manifest["lateness_us"][0]
+    kernel = manifest["host"]["kernel"]
+    text = f"kernel      Linux {kernel}; packets late by {late['p99']:.0f} µs (p99), "
+    text += f"{late['max'] / 1000:.1f} ms at most"
+    return text + ("; DISTURBED: the machine was busy" if manifest["disturbed"] else "")
+
+
+def _run(
+    args: argparse.Namespace, formats: tuple[str, ...], artist: Artist, backend: OnLinux | None
+) -> StoredRun:
     """Load and run a scenario, whose picture ``artist`` draws."""
     from ccsim.experiment.run import run_scenario
     from ccsim.scenario import load_scenario
@@ -90,4 +135,5 @@ def _run(args: argparse.Namespace, formats: tuple[str, ...], artist: Artist) -> 
             hook_timeout_s=args.hook_timeout,
             artist=artist,
             fork=args.own_process,
+            backend=backend,
         )

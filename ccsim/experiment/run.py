@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.artist import Artist
@@ -30,9 +30,24 @@ from ccsim.experiment.stored import StoredRun
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 
-__all__ = ["run_scenario"]
+__all__ = ["Backend", "run_scenario"]
 
 Results = dict[str, SimResult | None]
+
+
+class Backend(Protocol):
+    """What carries out runs instead of the simulator: `ccsim.experiment.on_linux`."""
+
+    def name(self, run_id: str) -> str:
+        """Return the name of a run's folder."""
+
+    def run_all(
+        self, scenarios: Sequence[Mapping[str, Any]], progress: Callable[[float], None] | None
+    ) -> Sequence[SimResult | None]:
+        """Return the results of resolved scenarios, in order: the run and its twins."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says of how it was done, once it was."""
 
 
 def run_scenario(
@@ -48,6 +63,7 @@ def run_scenario(
     hook_timeout_s: float | None = 10.0,
     artist: Artist | None = None,
     fork: bool = False,
+    backend: Backend | None = None,
 ) -> StoredRun:
     """Run a scenario and, if it swaps, its twins; store and return all of it.
 
@@ -55,9 +71,9 @@ def run_scenario(
     called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
     drawn into the folder's ``plots``, by ``artist`` if there is one already. ``paranoid`` checks
     invariants throughout. A hook that takes ``hook_timeout_s`` of CPU in one call fails the run.
-    ``fork`` lets workers be forks of this process, if it has one thread. A
-    run whose algorithm raised is stored, without twins, in a folder that ends in ``.failed``: see
-    `StoredRun.failed`.
+    ``fork`` lets workers be forks of this process, if it has one thread. ``backend`` runs it
+    instead of the simulator. A run whose algorithm raised is stored, without twins, in a folder
+    that ends in ``.failed``: see `StoredRun.failed`.
 
     ResultsError if ``out`` cannot be written, InvariantError if one is violated; nothing
     half-written stays, whatever is raised.
@@ -65,16 +81,14 @@ def run_scenario(
     started, clock = datetime.now(UTC), time.perf_counter()
     identity = scenario.identity()
     name, code = run_id(identity, scenario.seed), code_sha256(identity)
+    if backend is not None:
+        name = backend.name(name)
     final = folder_for(Path(out), scenario.name, name)
     artist = artist or Artist(formats, jobs or default_jobs())
     with artist, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
             results, failed = _simulate(
-                scenario,
-                twins,
-                jobs,
-                progress,
-                artist,
+                *(scenario, twins, jobs, progress, artist, backend),
                 paranoid=paranoid,
                 hook_timeout_s=hook_timeout_s,
                 spill=spill,
@@ -100,6 +114,7 @@ def run_scenario(
                 argv=list(argv),
                 started=started.isoformat(timespec="seconds"),
                 wall_s=round(time.perf_counter() - clock, 3),
+                **({} if backend is None else backend.facts()),
             )
             finish(folder, final)
     if not failed:
@@ -135,19 +150,25 @@ def _simulate(
     jobs: int | None,
     progress: Callable[[float], None] | None,
     artist: Artist,
+    backend: Backend | None,
     **options: Any,
 ) -> tuple[Results, str]:
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
     variants = {"result": scenario}
     if twins and scenario.twins and scenario.swaps:
         variants |= {"twin_b": scenario.with_b_twin(), "twin_a": scenario.without_swaps()}
-    found = simulate_all(
-        [one.resolved() for one in variants.values()],
-        jobs,
-        progress,
-        while_waiting=lambda: _import_early(artist),
-        **options,
-    )
+    resolved = [one.resolved() for one in variants.values()]
+    found: Sequence[SimResult | None]
+    if backend is not None:
+        found = backend.run_all(resolved, progress)
+    else:
+        found = simulate_all(
+            resolved,
+            jobs,
+            progress,
+            while_waiting=lambda: _import_early(artist),
+            **options,
+        )
     results: Results = dict(zip(variants, found, strict=True))
     names = {"result": "", "twin_a": "A-twin: ", "twin_b": "B-twin: "}
     failures = [names[key] + one.failed for key, one in results.items() if one and one.failed]

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ccsim.linux import netns
@@ -83,7 +83,11 @@ def _path(plan: Mapping[str, Any], *handovers: socket.socket) -> Any:
     return Emulator(plan, senders, receiver)
 
 
-_ROLES = {"senders": _senders, "receivers": _receivers, "path": _path}
+_ROLES: Mapping[str, Callable[..., Any]] = {
+    "senders": _senders,
+    "receivers": _receivers,
+    "path": _path,
+}
 
 
 def _prepare(plan: Mapping[str, Any], namespace: Mapping[str, Any], own: str, other: str) -> int:

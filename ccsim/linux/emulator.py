@@ -130,6 +130,6 @@ def _percentiles(lateness: array.array[int]) -> dict[str, float]:
     values = sorted(lateness)
     if not values:
         return {}
-    at = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
-    found = {key: values[min(int(share * len(values)), len(values) - 1)] for key, share in at.items()}
-    return {key: value / 1000 for key, value in {**found, "max": values[-1]}.items()}
+    last = len(values) - 1
+    at = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
+    return {key: values[min(int(share * len(values)), last)] / 1000 for key, share in at.items()}

@@ -88,6 +88,7 @@ def describe_host() -> dict[str, str | int | float]:
 def _hz() -> int:
     """Return CONFIG_HZ if the kernel tells its configuration; 0 if not."""
     import gzip
+    import re
 
     boot = Path(f"/boot/config-{platform.release()}")
     try:
@@ -97,8 +98,8 @@ def _hz() -> int:
             text = gzip.decompress(Path("/proc/config.gz").read_bytes()).decode(errors="replace")
     except OSError:
         return 0
-    found = [line[len("CONFIG_HZ=") :] for line in text.splitlines() if line.startswith("CONFIG_HZ=")]
-    return int(found[0]) if found and found[0].isdigit() else 0
+    found = re.search(r"^CONFIG_HZ=(\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _first_line(path: str) -> str:
@@ -123,7 +124,9 @@ def _may_unshare() -> bool:
 
     code = "from ccsim.linux.netns import enter_new_network; enter_new_network()"
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

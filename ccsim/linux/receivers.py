@@ -6,6 +6,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ccsim.linux.applications import Client, Writer
@@ -52,7 +53,7 @@ class Receivers:
             self.loop.watch(sock.fileno(), select.EPOLLIN, self._accepting(number, sock))
         for number, flow in enumerate(self.flows):
             if flow["listener"] is not None:
-                self.loop.at(flow["start_ns"], lambda _, n=number: self._connect(n))
+                self.loop.at(flow["start_ns"], partial(self._connect, number))
         self.loop.run(until_ns)
 
     def report(self) -> dict[str, Any]:
@@ -78,7 +79,7 @@ class Receivers:
 
         return accept
 
-    def _connect(self, number: int) -> None:
+    def _connect(self, number: int, t_ns: int) -> None:
         """Open a connection that a listener of the senders' host accepts."""
         flow = self.flows[number]
         sock = socket.socket()

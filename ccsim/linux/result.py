@@ -54,7 +54,7 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace
     delivered = np.maximum(columns["delivered"] - 1, 0) * mss  # the kernel counts the SYN too
     acked = np.maximum(columns["bytes_acked"] - 1, 0)
     in_flight = columns["unacked"] - columns["sacked"] - columns["lost"] + columns["retrans"]
-    last = {name: int(column[-1]) if len(column) else 0 for name, column in columns.items()}
+    last = {name: seen["last"].get(name, 0) for name in SAMPLED}
     return FlowTrace(
         name=spec["name"],
         congestion=seen["congestion"] or spec["congestion"] or "",

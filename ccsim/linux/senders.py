@@ -8,6 +8,7 @@ import os
 import select
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ccsim.linux import netns, tcp_info
@@ -81,15 +82,15 @@ class Senders:
         """Open, write, swap and sample until ``until_ns`` after ``t0_ns``."""
         self.loop = loop = Loop(t0_ns)
         for number, sock in enumerate(self.listeners):
-            loop.watch(sock.fileno(), select.EPOLLIN, lambda t, _, n=number: self._accept(t, n))
+            loop.watch(sock.fileno(), select.EPOLLIN, partial(self._accept, number))
         for connection in self.connections:
             spec = connection.spec
             if spec["listener"] is None:
-                loop.at(spec["start_ns"], lambda t, c=connection: self._open(t, c))
+                loop.at(spec["start_ns"], partial(self._open, connection))
             if spec["stop_ns"] is not None:
-                loop.at(spec["stop_ns"], lambda t, c=connection: self._stop(t, c))
+                loop.at(spec["stop_ns"], partial(self._stop, connection))
         for action in self.plan["actions"]:
-            loop.at(action["t_ns"], lambda t, a=action: self._act(t, a))
+            loop.at(action["t_ns"], partial(self._act, action))
         loop.at(0, self._sample)
         loop.run(until_ns)
         self._sample(until_ns)
@@ -104,6 +105,7 @@ class Senders:
                     "served": one.served,
                     "samples": one.samples,
                     "ended_ns": one.ended_ns,
+                    "last": one.last,
                     "responses": one.responses,
                 }
                 for one in self.connections
@@ -144,7 +146,7 @@ class Senders:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def _open(self, t_ns: int, one: Connection) -> None:
+    def _open(self, one: Connection, t_ns: int) -> None:
         spec = one.spec
         sock = one.sock = self._socket(spec["namespace"])
         self._prepare(sock, spec)
@@ -175,7 +177,7 @@ class Senders:
             return
         self._begin(t_ns, one)
 
-    def _accept(self, t_ns: int, number: int) -> None:
+    def _accept(self, number: int, t_ns: int, events: int) -> None:
         sock, (_, port) = self.listeners[number].accept()
         one = self.connections[port - FIRST_PORT]
         sock.setblocking(False)
@@ -201,7 +203,7 @@ class Senders:
         )
         one.writer.begin(t_ns)
 
-    def _stop(self, t_ns: int, one: Connection) -> None:
+    def _stop(self, one: Connection, t_ns: int) -> None:
         if one.writer is not None and one.running:
             one.writer.stop()
 
@@ -258,9 +260,9 @@ class Senders:
 
     # --- swaps ---
 
-    def _act(self, t_ns: int, action: Mapping[str, Any]) -> None:
+    def _act(self, action: Mapping[str, Any], t_ns: int) -> None:
         if action["when"] is not None:
-            self._await(t_ns, action)
+            self._await(action, t_ns)
         elif action["do"] == "sysctl":
             self._sysctl(t_ns, action)
         else:
@@ -309,7 +311,7 @@ class Senders:
         detail = {"via": "sysctl", "netns": action["netns"], "from": old, "to": action["to"]}
         self._log(t_ns, "swap", None, {**detail, "errno": failed, "swap": action["swap"]})
 
-    def _await(self, t_ns: int, action: Mapping[str, Any]) -> None:
+    def _await(self, action: Mapping[str, Any], t_ns: int) -> None:
         """Look every millisecond for what a trigger waits for."""
         one = self.connections[action["when"]["flow"]]
         if one.running and one.connected:
@@ -318,9 +320,9 @@ class Senders:
                 now = self.loop.now()
                 about = {"swap": action["swap"], "when": action["when"]["text"], "acts_ns": now}
                 self._log(now, "trigger", one, about)
-                self._act(now, {**action, "when": None})
+                self._act({**action, "when": None}, now)
                 return
-        self.loop.at(t_ns + POLL_NS, lambda t: self._await(t, action))
+        self.loop.at(t_ns + POLL_NS, partial(self._await, action))
 
 
 def _holds(when: Mapping[str, Any], one: Connection) -> bool:
