@@ -64,7 +64,7 @@ def gallery_verb(args: argparse.Namespace) -> int:
         with contextlib.redirect_stdout(sys.stderr), ProgressBar("gallery") as bar:
             runs = run_gallery(scenarios, args.jobs, bar.update)
         with explained(out):
-            paths = draw_gallery(runs, [run.name for run in runs], _title(runs), out, args.format)
+            paths = draw_gallery(runs, [run.label for run in runs], _title(runs), out, args.format)
     except ValueError as error:
         raise error if isinstance(error, CcsimError) else CcsimError(str(error)) from error
     print(_table(runs))
@@ -106,11 +106,11 @@ def _table(runs: list[GalleryRun]) -> str:
 def _row(run: GalleryRun) -> list[str]:
     flow, link = run.result.flows[0], run.result.links[0]
     if not len(flow.t_ns):
-        return [run.name, "–", "–", "–", "–"]
+        return [run.label, "–", "–", "–", "–"]
     measured = flow.srtt_us[flow.srtt_us > 0]
     seconds = run.result.duration_ns / 1e9
     return [
-        run.name,
+        run.label,
         f"{flow.delivered_bytes[-1] * 8 / seconds / 1e6:.2f}",
         f"{measured.mean() / 1e3:.1f}" if len(measured) else "–",
         f"{link.queue_packets.mean():.1f}",

@@ -19,6 +19,9 @@ __all__ = ["DEFAULT_PATH", "GalleryError", "GalleryRun", "gallery_scenarios", "r
 
 DEFAULT_PATH = {"rate": "50 Mbit/s", "rtt": "40 ms", "buffer": "1 BDP"}
 DEFAULT_DURATION = "40 s"
+MARK_ABOVE_NS = 5_000_000
+"""From what queueing delay on packets are marked for algorithms that are made for marks."""
+_NEEDS_ECN = "TCP_CONG_NEEDS_ECN"
 
 
 class GalleryError(CcsimError, ValueError):
@@ -35,6 +38,12 @@ class GalleryRun:
     twin_a: SimResult | None = None
     twin_b: SimResult | None = None
 
+    @property
+    def label(self) -> str:
+        """Its name, and from when on its queue marks, if it does."""
+        wait_ns = self.scenario["path"]["ecn_mark_ns"]
+        return f"{self.name} (marks > {wait_ns / 1e6:g} ms)" if wait_ns else self.name
+
 
 def gallery_scenarios(
     names: Sequence[str] = (),
@@ -46,7 +55,9 @@ def gallery_scenarios(
 
     ``names`` are shipped algorithms, and files ending in ``.py`` whose tables all count; none means
     all that are shipped. ``path`` holds keys of a scenario's ``path`` in place of the default's.
-    Raises GalleryError for a name, ScenarioError for the path or the duration.
+    Algorithms that need ECN, which are Reno without it, get a queue that marks at 5 ms, unless
+    ``path`` says how it marks. Raises GalleryError for a name, ScenarioError for the path or the
+    duration.
     """
     known = algorithm_files()
     wanted: dict[str, str] = {}
@@ -55,10 +66,27 @@ def gallery_scenarios(
     files = dict.fromkeys(file for file in wanted.values() if file)
     text = _text({**DEFAULT_PATH, **(path or {})}, duration, seed)
     together = parse_scenario(text + _flows(wanted) + _objects(files), "gallery")
-    return {
+    found = {
         flow.congestion: _alone(together, k, wanted[flow.congestion])
         for k, flow in enumerate(together.flows)
     }
+    if "ecn" in (path or {}):
+        return found
+    return {
+        name: _marked(one) if _needs_ecn(wanted[name] or known[name]) else one
+        for name, one in found.items()
+    }
+
+
+def _needs_ecn(file: str | Path) -> bool:
+    """Tell whether a file's tables bear the flag of algorithms that need ECN."""
+    return _NEEDS_ECN in Path(file).read_text(encoding="utf-8")
+
+
+def _marked(scenario: Scenario) -> Scenario:
+    """Return the scenario with a queue that marks."""
+    path = scenario.path.model_copy(update={"ecn_mark_ns": MARK_ABOVE_NS})
+    return scenario.model_copy(update={"path": path})
 
 
 def _alone(together: Scenario, index: int, file: str) -> Scenario:

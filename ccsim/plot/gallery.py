@@ -17,7 +17,7 @@ from ccsim.plot.curves import cwnd_curve, throughput_curve, trace_curve
 from ccsim.plot.draw import file_paths, write_figure
 from ccsim.plot.picture import Curve
 from ccsim.plot.reduce import bin_width_ns, decimate, occupied_bins
-from ccsim.plot.style import COLOURS, DROP, GREY, LIMIT, Look
+from ccsim.plot.style import COLOURS, DROP, GREY, LIMIT, MARKING, Look
 from ccsim.plot.units import time_text
 from ccsim.plot.view import PlottableRun, View, view_of
 from ccsim.sim.traces import LinkTrace
@@ -182,6 +182,8 @@ def _draw_cell(
             axes.axhline(limit / unit, **_style(LIMIT))
         axes.add_line(Line2D(curve.t_s, curve.y, **_style(curve.look)))
         if strip == 2:
+            for marking in view_of([run]).markings:
+                axes.axhline(marking.packets / unit, **_style(MARKING))
             _draw_drops(axes, run.result.links[0], view.duration_ns)
         _label(axes, grid, index, strip, name)
     failed = " (failed)" if run.result.failed else ""

@@ -23,6 +23,7 @@ from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.style import (
     DROP,
     LIMIT,
+    MARKING,
     RANDOM_LOSS,
     SSTHRESH,
     TWIN_A,
@@ -35,7 +36,16 @@ from ccsim.plot.units import time_text
 from ccsim.plot.view import PlottableRun, View, run_name, swap_marks, view_of
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 
-__all__ = ["MANY_FLOWS", "group_panels", "limit_entry", "link_panel", "run_picture"]
+__all__ = [
+    "MANY_FLOWS",
+    "flow_label",
+    "flow_panels",
+    "group_panels",
+    "limit_entry",
+    "link_panel",
+    "marking_entries",
+    "run_picture",
+]
 
 MANY_FLOWS = 8  # above it, lines and legend entries of single flows cannot be told apart
 FEW_FLOWS = 2  # up to which there is room for the neighbours' twins
@@ -75,14 +85,22 @@ def _one_by_one(run: PlottableRun, view: View) -> tuple[list[Panel], list[Legend
         view.cwnd(windows, thresholds),
         view.rtt_panel(rtts),
     ]
-    legend = [(look, _flow_label(flow)) for flow, look in drawn]
+    legend = [(look, flow_label(flow)) for flow, look in drawn]
     if thresholds:
         legend.append((SSTHRESH if len(thresholds) > 1 else thresholds[0].look, "ssthresh"))
     legend += dict.fromkeys((curve.look, label) for curve, label in twins)
     return panels, legend
 
 
-def _flow_label(flow: FlowTrace) -> str:
+def flow_panels(drawn: Sequence[tuple[FlowTrace, Look]], view: View) -> list[Panel]:
+    """Return the cwnd and RTT panels of flows, without ssthresh."""
+    return [
+        view.cwnd([cwnd_curve(flow, look, view.packets.size) for flow, look in drawn]),
+        view.rtt_panel([srtt_curve(flow, look, view.rtt.size) for flow, look in drawn]),
+    ]
+
+
+def flow_label(flow: FlowTrace) -> str:
     """Return ``bulk (cubic → bbr)``: the flow's name and what served it, first and last if many."""
     story = [shorten(name) for name in served_by(flow)]
     if len(story) > 3:
@@ -152,7 +170,14 @@ def limit_entry(view: View) -> list[LegendEntry]:
         names.append("base RTT")
     if view.buffers_packets:
         names.append("buffer")
-    return [(LIMIT, ", ".join(names))] if names else []
+    limits = [(LIMIT, ", ".join(names))] if names else []
+    return [*limits, *marking_entries(view)]
+
+
+def marking_entries(view: View) -> list[LegendEntry]:
+    """Return the legend entry of the thresholds at which the queue marks."""
+    said = [one.text for one in view.markings]
+    return [(MARKING, said[0] if len(said) == 1 else "marking thresholds")] if said else []
 
 
 def link_panel(result: SimResult, view: View) -> tuple[Panel, list[LegendEntry]]:

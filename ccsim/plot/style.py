@@ -12,6 +12,7 @@ __all__ = [
     "FAILED_SWAP",
     "GREY",
     "LIMIT",
+    "MARKING",
     "NAME_MAX",
     "RANDOM_LOSS",
     "SSTHRESH",
@@ -82,6 +83,7 @@ class Look:
 
 
 LIMIT = Look(colour="#8A8A8A", dashes=(1.2, 1.6), width=0.8, zorder=2.0)
+MARKING = Look(colour="#B34A00", dashes=(4.0, 1.4, 1.0, 1.4), width=0.7, zorder=2.1)
 SSTHRESH = Look(colour=GREY, dashes=(3.0, 1.6), width=0.6, zorder=2.5)
 TWIN_A = Look(colour="#9C9C9C", dashes=(4.0, 1.2), width=0.7, zorder=2.2)
 TWIN_B = Look(colour="#DDA3C4", width=0.8, zorder=2.1)

@@ -10,11 +10,12 @@ import numpy as np
 
 from ccsim.plot.picture import Curve, Limit, Mark, Panel, Rug, y_range
 from ccsim.plot.reduce import bin_width_ns
-from ccsim.plot.style import FAILED_SWAP, SWAP, shorten
+from ccsim.plot.style import FAILED_SWAP, MARKING, SWAP, shorten
 from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
 __all__ = [
+    "Marking",
     "PlottableRun",
     "View",
     "base_rtts_ns",
@@ -26,6 +27,7 @@ __all__ = [
     "view_of",
 ]
 
+HEADER_BYTES = 52  # IPv4, TCP and its timestamps, which packets of a full MSS bear
 SWAP_LABEL_MAX = 64  # two names of 15 characters, an arrow, a mechanism and a state policy
 
 
@@ -49,6 +51,14 @@ class PlottableRun(Protocol):
         """The same run with the new implementation from the start."""
 
 
+@dataclass(frozen=True, order=True)
+class Marking:
+    """From how long a queue on [packets] ECN-capable packets are marked, and how that is said."""
+
+    packets: float
+    text: str
+
+
 @dataclass(frozen=True)
 class View:
     """Scales shared by the panels of a figure; limits are distinct values, ascending."""
@@ -61,6 +71,7 @@ class View:
     capacities_bps: tuple[int, ...]
     base_rtts_ns: tuple[int, ...]
     buffers_packets: tuple[int, ...]
+    markings: tuple[Marking, ...] = ()
 
     @property
     def queue_unit(self) -> Unit:
@@ -100,10 +111,10 @@ class View:
         """Return the queue panel, its head free for the ticks of drops if there are any."""
         unit = self.queue_unit
         buffer = limits(self.buffers_packets, unit.size, f"buffer {{:g}} {unit.name}")
-        y = y_range(curves, buffer, headroom=1.25 if rugs else 1.08, least_share=0.3)
-        return Panel(
-            f"Queue ({unit.name})", "", tuple(curves), buffer, y, tuple(rugs), integer=True
-        )
+        marks = tuple(Limit(one.packets / unit.size, one.text, MARKING) for one in self.markings)
+        y = y_range(curves, (*buffer, *marks), headroom=1.25 if rugs else 1.08, least_share=0.3)
+        label = f"Queue ({unit.name})"
+        return Panel(label, "", tuple(curves), (*buffer, *marks), y, tuple(rugs), integer=True)
 
 
 def view_of(runs: Sequence[PlottableRun]) -> View:
@@ -122,7 +133,20 @@ def view_of(runs: Sequence[PlottableRun]) -> View:
         capacities_bps=_bottlenecks(results),
         base_rtts_ns=tuple(base),
         buffers_packets=tuple(sorted({link.buffer_packets for link in links})),
+        markings=tuple(sorted({mark for run in runs for mark in _markings(run.scenario)})),
     )
+
+
+def _markings(scenario: Mapping[str, Any]) -> Iterator[Marking]:
+    """Yield the threshold at which a resolved scenario's path marks, if it does."""
+    path = scenario.get("path") or {}
+    packets, wait_ns = path.get("ecn_mark_packets"), path.get("ecn_mark_ns")
+    if packets is not None:
+        yield Marking(packets, f"marks above {packets} packets")
+    elif wait_ns is not None:
+        wire_bytes = scenario["tcp"]["mss_bytes"] + HEADER_BYTES
+        ahead = path["rate_bps"] * wait_ns / (8e9 * wire_bytes)
+        yield Marking(ahead, f"marks above {time_text(wait_ns)}")
 
 
 def _highest(columns: Iterable[Any]) -> int:

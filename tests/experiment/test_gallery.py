@@ -61,6 +61,21 @@ def test_a_file_of_ones_own_stands_beside_shipped_ones(tmp_path: Path) -> None:
     assert scenarios["mine"].objects == (str(tmp_path / "my.py"),)
 
 
+def test_what_is_made_for_marks_gets_a_queue_that_marks_and_says_so() -> None:
+    scenarios = gallery_scenarios(["cubic", "dctcp", "prague"], SLOW, "1 s")
+    marks = {name: one.path.ecn_mark_ns for name, one in scenarios.items()}
+    assert marks == {"cubic": None, "dctcp": 5_000_000, "prague": 5_000_000}
+    labels = [run.label for run in run_gallery(scenarios, 1)]
+    assert labels == ["cubic", "dctcp (marks > 5 ms)", "prague (marks > 5 ms)"]
+
+
+def test_a_path_that_says_how_it_marks_is_the_same_for_all() -> None:
+    path = {**SLOW, "ecn": "{mark_above: 3 packets}"}
+    scenarios = gallery_scenarios(["cubic", "dctcp"], path)
+    assert {one.path.ecn_mark_packets for one in scenarios.values()} == {3}
+    assert {one.path.ecn_mark_ns for one in scenarios.values()} == {None}
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -331,3 +331,16 @@ def test_a_name_that_is_missing_for_long_is_marked_when_it_is_back() -> None:
     run = replace(run, result=replace(run.result, swaps=(gone,), events=(back,)))
     assert [mark.t_s for mark in run_picture(run).marks] == [1.0, 2.0]
     assert run_picture(run).marks[1].label == "fleet registered again"
+
+
+def test_the_threshold_at_which_the_queue_marks_is_a_line_of_its_own() -> None:
+    run = Run(result([flow(101)], [link(101, 30)]), scenario())
+    run.scenario["path"] |= {"ecn_mark_packets": None, "ecn_mark_ns": 6 * MS}
+    run.scenario["tcp"] = {"mss_bytes": 1448}
+    picture = run_picture(run)
+    marked = [limit for limit in picture.panels[-1].limits if limit.text.startswith("marks")]
+    # 100 Mbit/s carry 50 packets of 1500 bytes in 6 ms
+    assert [(limit.y, limit.text) for limit in marked] == [(50.0, "marks above 6 ms")]
+    assert "marks above 6 ms" in [text for _, text in picture.legend]
+    run.scenario["path"] |= {"ecn_mark_packets": 65, "ecn_mark_ns": None}
+    assert "marks above 65 packets" in [text for _, text in run_picture(run).legend]

@@ -120,7 +120,30 @@ def test_a_completion_is_a_dot_at_its_start_with_its_slowdown() -> None:
 
 def test_the_legend_counts_connections_by_what_they_began_on() -> None:
     legend = [text for _, text in workload_picture(run()).legend]
-    assert legend[:3] == ["cubic (4 connections)", "bbr (1 connections)", "cubic → bbr"]
+    assert legend[:3] == ["cubic (4 connections)", "bbr (1 connection)", "cubic → bbr"]
+
+
+def test_flows_beside_a_workload_keep_their_lines_and_the_sums_are_without_them() -> None:
+    times = np.arange(10 * DURATION + 1) * SECOND // 10
+    beside = flow(len(times), "bulk", t_ns=times, throughput_bps=10_000_000)
+    flows = (beside, *fleet().flows)
+    found = run(flows=flows, groups=(group("cubic", 40),), completions=shifted())
+    picture = workload_picture(found)
+    assert [one.label.split(" ")[0] for one in picture.panels] == [
+        *("Throughput", "cwnd", "RTT", "Connections", "Slowdown", "Queue")
+    ]
+    assert [text for _, text in picture.legend][:2] == ["bulk (cubic)", "cubic (4 connections)"]
+    assert len(panel(picture, "cwnd").curves) == len(panel(picture, "RTT").curves) == 1
+    own, together = panel(picture, "Throughput").curves[:2]
+    assert own.y[5] == pytest.approx(10.0)
+    assert set(together.y.tolist()) == {30.0}  # of 40 Mbit/s on cubic
+
+
+def shifted() -> Completions:
+    """The fleet's completions, behind one more flow."""
+    found = fleet().completions
+    assert found is not None
+    return replace(found, flow=found.flow + 1)
 
 
 def test_nothing_completed_leaves_the_panel_out() -> None:
