@@ -18,10 +18,15 @@ __all__ = [
 Function = Callable[[argparse.Namespace], int]
 
 
-def add_verb(verbs: Any, name: str, text: str, func: Function) -> argparse.ArgumentParser:
-    """Add a verb whose help is one line, and the function that carries it out."""
+def add_verb(
+    verbs: Any, name: str, text: str, func: Function, example: str = ""
+) -> argparse.ArgumentParser:
+    """Add a verb whose help is one line and an example, and the function that carries it out."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example: {example}" if example else None,
     )
     parser.set_defaults(func=func)
     return parser

@@ -25,6 +25,7 @@ def add_parser(verbs: Any) -> None:
         "algorithm: loading it RUNS ITS CODE. It is held against what Linux refuses at load, then "
         "run through losses, timeouts, pauses and swaps. Exit status 1 if a rule is broken, 2 if a "
         "scenario is wrong or a file cannot be read.",
+        epilog="example: ccsim check mine.yaml my_cc.py",
     )
     check.add_argument("files", metavar="FILE", nargs="+", help="scenarios or algorithm files")
     check.add_argument("--json", action="store_true", help="print one JSON document")

@@ -16,7 +16,13 @@ __all__ = ["add_parser"]
 
 def add_parser(verbs: Any) -> None:
     """Add ``compare`` to the command line's verbs."""
-    compare = add_verb(verbs, "compare", "overlay stored runs in one picture", compare_verb)
+    compare = add_verb(
+        verbs,
+        "compare",
+        "overlay stored runs in one picture",
+        compare_verb,
+        "ccsim compare cubic_to_bbr bbr_to_cubic",
+    )
     compare.add_argument(
         "runs", metavar="RUN", nargs="+", help="folders, run ids, scenarios' names"
     )

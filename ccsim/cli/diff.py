@@ -14,7 +14,11 @@ __all__ = ["add_parser"]
 
 def add_parser(verbs: Any) -> None:
     """Add ``diff`` to the command line's verbs."""
-    diff = verbs.add_parser("diff", help="tell how two runs or two studies differ")
+    diff = verbs.add_parser(
+        "diff",
+        help="tell how two runs or two studies differ",
+        epilog="example: ccsim diff cubic_to_bbr bbr_to_cubic",
+    )
     diff.add_argument("a", metavar="A")
     diff.add_argument("b", metavar="B")
     diff.add_argument("--json", action="store_true", help="print one JSON document")

@@ -112,7 +112,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     args, rest = parser.parse_known_args(arguments)
     late = [text for text in rest if "=" in text and not text.startswith("-")]
     if rest and (late != rest or not hasattr(args, "overrides")):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        wrong = [text for text in rest if text not in late or not hasattr(args, "overrides")]
+        args.parser.error(f"unrecognized arguments: {' '.join(wrong)}")
     if rest:
         args.overrides = [*args.overrides, *rest]
     return args

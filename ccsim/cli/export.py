@@ -15,7 +15,7 @@ __all__ = ["add_parser"]
 def add_parser(verbs: Any) -> None:
     """Add ``export`` to the command line's verbs."""
     text = "write the traces of a stored run in another format"
-    export = add_verb(verbs, "export", text, export_verb)
+    export = add_verb(verbs, "export", text, export_verb, "ccsim export cubic_to_bbr")
     add_run(export)
     export.add_argument("--format", default="csv", choices=["csv"], help="default: csv")
     export.add_argument("--out", metavar="DIR", help="the folder to write into")

@@ -15,7 +15,7 @@ _LISTS = ["scenarios", "studies", "algorithms", "qdiscs", "mechanisms", "policie
 
 def add_parser(verbs: Any) -> None:
     """Add ``list`` to the command line's verbs."""
-    what = add_verb(verbs, "list", "list what there is", list_verb)
+    what = add_verb(verbs, "list", "list what there is", list_verb, "ccsim list scenarios")
     what.add_argument("what", choices=_LISTS)
 
 

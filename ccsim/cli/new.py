@@ -16,6 +16,7 @@ def add_parser(verbs: Any) -> None:
         help="write a starting file for an algorithm, and its test",
         description="Write NAME.py, a commented congestion control to start from, and "
         "test_NAME.py, its test. Both work as they are; nothing is overwritten.",
+        epilog="example: ccsim new algorithm my_cc",
     )
     new.add_argument("what", choices=["algorithm"])
     new.add_argument("name", metavar="NAME", help="what sockets will choose, such as my_cc")

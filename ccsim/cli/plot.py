@@ -15,7 +15,9 @@ __all__ = ["add_parser"]
 
 def add_parser(verbs: Any) -> None:
     """Add ``plot`` to the command line's verbs."""
-    plot = add_verb(verbs, "plot", "draw a stored run again", plot_verb)
+    plot = add_verb(
+        verbs, "plot", "draw a stored run again", plot_verb, "ccsim plot cubic_to_bbr --format svg"
+    )
     add_run(plot)
     add_formats(plot)
     plot.add_argument("--out", metavar="DIR", help="the folder to write into")

@@ -14,7 +14,15 @@ __all__ = ["add_parser"]
 
 def add_parser(verbs: Any) -> None:
     """Add ``query`` to the command line's verbs."""
-    query = verbs.add_parser("query", help="ask SQL of a study's or a run's tables, read-only")
+    query = verbs.add_parser(
+        "query",
+        help="ask SQL of a study's or a run's tables, read-only",
+        description="Ask SQL, read-only. A study has the tables runs, flows, links, totals and "
+        "metrics, and with keep: traces also traces; a run has flows, links, drops and events. "
+        '"describe flows" tells the columns of one.',
+        epilog="example: ccsim query cubic_to_bbr "
+        '"select flow, max(snd_cwnd) from flows group by flow"',
+    )
     query.add_argument("study", metavar="STUDY", help="a study's name or folder, or a run")
     query.add_argument("sql", metavar="SQL", help='such as "select avg(deficit_s) from runs"')
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")

@@ -26,9 +26,9 @@ __all__ = ["add_parser"]
 
 def add_parser(verbs: Any) -> None:
     """Add ``run`` to the command line's verbs."""
-    run = add_verb(
-        verbs, "run", "run a scenario and its twins, print what the swaps cost, draw it", run_verb
-    )
+    text = "run a scenario and its twins, print what the swaps cost, draw it"
+    example = "ccsim run cubic_to_bbr duration='40 s'; ccsim list scenarios lists what is shipped"
+    run = add_verb(verbs, "run", text, run_verb, example)
     run.add_argument("scenario", metavar="SCENARIO", help="a YAML file or a shipped one's name")
     run.add_argument(
         "overrides",

@@ -18,7 +18,7 @@ __all__ = ["add_parser"]
 def add_parser(verbs: Any) -> None:
     """Add ``show`` to the command line's verbs."""
     text = "print the tables of a stored run again, or what a study found"
-    show = add_verb(verbs, "show", text, show_verb)
+    show = add_verb(verbs, "show", text, show_verb, "ccsim show cubic_to_bbr")
     show.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
     show.add_argument("--metric", default="deficit_s", help="of a study; default: deficit_s")
     show.add_argument(

@@ -28,6 +28,7 @@ def add_parser(verbs: Any) -> None:
         "sweep",
         help="run a study: a design over a scenario's keys, seeds as replications",
         description="Run a study; what is done already is skipped, so it goes on after any end.",
+        epilog="example: ccsim sweep swap_matrix --check",
     )
     sweep.add_argument("study", metavar="STUDY", help="a YAML file or a shipped study's name")
     sweep.add_argument("--out", default="results", metavar="DIR", help="default: results")

@@ -22,6 +22,7 @@ from typing import Any
 
 from ccsim.compiled import in_use
 from ccsim.experiment.peers import PEERS, Peer, PeerCase, command, run_peer
+from ccsim.words import did_you_mean, listed
 
 __all__ = [
     "CASES",
@@ -191,7 +192,8 @@ def measure_case(
     median of the rounds' ratios.
     """
     if name not in CASES:
-        raise ValueError(f"bench: expected one of {', '.join(CASES)}, got {name!r}")
+        near = did_you_mean(name, CASES) or f"; expected {listed(CASES)}"
+        raise ValueError(f"bench: no case {name!r}{near}")
     rows, others = [], []
     case = peer_case(name, peer_ns) if peers else None
     for _ in range(runs):

@@ -20,8 +20,17 @@ from ccsim.experiment.parquet import (
 )
 from ccsim.experiment.store import FAILED_SUFFIX, TWIN_FOLDERS
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.words import did_you_mean
 
-__all__ = ["EXPORT_FORMATS", "StoredRun", "export", "find_run", "load_run"]
+__all__ = [
+    "EXPORT_FORMATS",
+    "StoredRun",
+    "export",
+    "find_run",
+    "load_run",
+    "runs_of",
+    "stored_names",
+]
 
 EXPORT_FORMATS = ("csv",)
 
@@ -122,15 +131,34 @@ def find_run(text: str, results: Path) -> Path:
     """
     if (Path(text) / MANIFEST).is_file():
         return Path(text)
-    runs = [path.parent for path in results.glob(f"*/*/{MANIFEST}") if path.parent.name[0] != "."]
-    of_scenario = [run for run in runs if text in (run.parent.name, str(run.parent))]
+    of_scenario = runs_of(text, results)
     if of_scenario:
-        return max(of_scenario, key=lambda run: (run / MANIFEST).stat().st_mtime_ns)
+        return of_scenario[0]
+    runs = _runs(results)
     fitting = sorted(run for run in runs if text and run.name.startswith(text))
     if len(fitting) == 1:
         return fitting[0]
     got = f"{len(fitting)} that fit" if fitting else f"nothing of that name below {results}"
-    raise ResultsError(text, f"expected a run's folder, its run id or its scenario, got {got}")
+    near = did_you_mean(text, stored_names(results)) or "; ccsim ls lists what is there"
+    expected = "expected a run's folder, its run id or its scenario"
+    raise ResultsError(text, f"{expected}, got {got}{near}")
+
+
+def runs_of(scenario: str, results: Path) -> list[Path]:
+    """Return the folders of the runs of a scenario, given by its name or folder, newest first."""
+    found = [run for run in _runs(results) if scenario in (run.parent.name, str(run.parent))]
+    return sorted(found, key=lambda run: (run / MANIFEST).stat().st_mtime_ns, reverse=True)
+
+
+def stored_names(results: Path) -> list[str]:
+    """Return what runs and studies can be called: their folders' names, and run ids."""
+    names = {path.parent.name for path in results.glob(f"*/{MANIFEST}")}
+    runs = _runs(results)
+    return sorted(names | {run.parent.name for run in runs}) + sorted(run.name for run in runs)
+
+
+def _runs(results: Path) -> list[Path]:
+    return [path.parent for path in results.glob(f"*/*/{MANIFEST}") if path.parent.name[0] != "."]
 
 
 def export(run: StoredRun, format: str = "csv", out: str | Path | None = None) -> list[Path]:

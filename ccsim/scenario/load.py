@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,10 +30,48 @@ def load_scenario(
     replaces the scenario's. Raises ScenarioError with every problem found; runs no code.
     """
     file = find_scenario(str(path))
-    document = read_document(file, str(path))
     all_overrides = [*overrides, *([] if seed is None else [f"seed={seed}"])]
-    problems = apply_overrides(document, all_overrides)
+    try:
+        return _load(file, str(path), all_overrides)
+    except ScenarioError as error:
+        if not all_overrides:
+            raise
+        raise ScenarioError(*_blamed(error, file, str(path), all_overrides)) from None
+
+
+def _load(file: Path, given: str, overrides: Sequence[str]) -> Scenario:
+    document = read_document(file, given)
+    problems = apply_overrides(document, overrides)
     return build_scenario(document, file.parent, str(file.resolve()), problems)
+
+
+def _blamed(
+    error: ScenarioError, file: Path, given: str, overrides: Sequence[str]
+) -> Iterator[Problem]:
+    """Yield the problems; one of the file that is none without an override is told of that.
+
+    Whoever shortens a run should not read that the shipped file is wrong where it swaps too late.
+    """
+    without = {
+        text: _problems(file, given, [o for o in overrides if o != text]) for text in overrides
+    }
+    for problem in error.problems:
+        guilty = next((text for text in overrides if problem not in without[text]), "")
+        if not problem.line or not guilty:
+            yield problem
+            continue
+        where = f"{problem.path} in {given}, line {problem.line}"
+        hint = f"hint: override {problem.path} too"
+        message = f"does not fit {where}: {problem.message}; {hint}"
+        yield Problem(f"override {guilty!r}", 0, 0, guilty.partition("=")[0].strip(), message)
+
+
+def _problems(file: Path, given: str, overrides: Sequence[str]) -> tuple[Problem, ...]:
+    try:
+        _load(file, given, overrides)
+    except ScenarioError as error:
+        return error.problems
+    return ()
 
 
 def read_document(file: Path, given: str) -> Document:

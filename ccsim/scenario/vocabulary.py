@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+
+from ccsim.words import did_you_mean, listed
 
 __all__ = [
     "FLOW_NAME",
@@ -100,16 +101,3 @@ INIT_NET = "init"
 
 LINK_NAME_BYTES = 15
 """The longest registered name: TCP_CA_NAME_MAX less the closing NUL."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'bbr'?" for the nearest known word, or nothing when none is near."""
-    choices = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
-    return f"; did you mean {choices[near[0]]!r}?" if near else ""
-
-
-def listed(words: Iterable[str]) -> str:
-    """Return words as "'a', 'b' or 'c'"."""
-    quoted = [repr(word) for word in words]
-    return " or ".join(", ".join(part) for part in (quoted[:-1], quoted[-1:]) if part)

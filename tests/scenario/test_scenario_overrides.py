@@ -123,10 +123,14 @@ def test_an_error_names_the_override_and_not_a_line(
     assert refusal(file, override) == [f"override {override!r}: {message}"]
 
 
-def test_the_file_is_blamed_when_an_override_makes_its_value_wrong(file: Path) -> None:
-    assert refusal(file, "duration=15 s") == [
-        f"{file}:6:10: swaps.0.at: expected a time before the end of the run at 15 s, got 20 s"
+def test_an_override_is_blamed_when_it_makes_a_value_of_the_file_wrong(file: Path) -> None:
+    late = "expected a time before the end of the run at 15 s, got 20 s"
+    blamed = [
+        f"override 'duration=15 s': duration: does not fit swaps.0.at in {file}, line 6: {late}; "
+        "hint: override swaps.0.at too"
     ]
+    assert refusal(file, "duration=15 s") == blamed
+    assert refusal(file, "seed=7", "duration=15 s", "path.rtt=9 ms") == blamed
 
 
 WORDS = """~|[]|{}|[1]|{a: 1}|-1|1e400|.nan|.inf|true|0 s|1e-9 s|61 s|1e18 s|0 packets|all|[all]

@@ -24,6 +24,7 @@ from ccsim.experiment.search.space import Range, SearchError
 from ccsim.experiment.store import explained, folder_for
 from ccsim.scenario import Scenario
 from ccsim.scenario.write import scenario_text
+from ccsim.words import did_you_mean
 
 __all__ = ["Found", "Search", "search_worst_swap"]
 
@@ -68,6 +69,7 @@ class Search:
         if self.metric not in METRICS:
             raise SearchError(
                 f"search: expected a metric such as {', '.join(METRICS)}, got {self.metric!r}"
+                f"{did_you_mean(self.metric, METRICS)}"
             )
         if self.trials < 1:
             raise SearchError(f"search: expected 1 trial or more, got {self.trials}")

@@ -26,11 +26,15 @@ from ccsim.experiment.study.folder import RUNS, StudyFolder
 from ccsim.experiment.study.listing import find_study_folder
 from ccsim.experiment.study.repeats import mark_repeats
 from ccsim.experiment.study.tables import fill_table, quoted
+from ccsim.words import did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["Answer", "as_csv", "as_json", "as_text", "query", "study_database"]
+
+
+_MISSING = re.compile(r"Table with name (\S+) does not exist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,20 @@ def query(name: str, sql: str, results: Path, *, verify: bool = False) -> Answer
             found = db.execute(sql)
             columns = [column[0] for column in found.description or ()]
             return Answer(columns, found.fetchall())
+        except duckdb.CatalogException as error:
+            raise CcsimError(f"query: {_no_table(db, name, error)}") from error
         except duckdb.Error as error:
             raise CcsimError(f"query: {error}") from error
+
+
+def _no_table(db: duckdb.DuckDBPyConnection, name: str, error: Exception) -> str:
+    """Say which tables there are, where one is missing; else what the database says."""
+    missing = _MISSING.search(str(error))
+    if missing is None:
+        return str(error)
+    tables = [row[0] for row in db.execute("SHOW TABLES").fetchall()]
+    near = did_you_mean(missing[1], tables)
+    return f"{name} has no table {missing[1]!r}{near}; its tables are {', '.join(tables)}"
 
 
 def study_database(
