@@ -333,22 +333,25 @@ class Checker:
         it = self.program[slot]
         rounds = self._is_round(it)
         kept = self.kept.setdefault(slot, [])
+        looping = False
         for node in reversed(kept):
             if node.open:
                 if rounds and covers(node.state, state, RANGES, live, needs, slots):
-                    if it.src == isa.CALL_HELPER or self._goes_round(slot, node, state):
+                    if self._goes_round(slot, node, state):
                         return True
                 elif self._same_rounds(node.state, state) and covers(
                     node.state, state, EXACT, live, needs, slots
                 ):
                     raise Refusal(EINVAL, f"infinite loop detected at insn {slot}")
+                looping = True
             elif covers(node.state, state, LOOSE, live, needs, slots):
+                node.hits += 1
                 return True
-        if self._worth_keeping(slot, state, rounds):
+            node.misses += 1
+        if rounds or self._worth_keeping(slot, state, looping):
             self.node = Node(state.copy(), slot, self.node)
+            kept[:] = [n for n in kept if n.misses <= 3 * n.hits + (64 if rounds else 3)]
             kept.append(self.node)
-            if len(kept) > 64:
-                del kept[0]
         return False
 
     def _is_round(self, it: Instruction) -> bool:
@@ -369,11 +372,16 @@ class Checker:
             return False
         return [f.rounds for f in old.frames] == [f.rounds for f in new.frames]
 
-    def _worth_keeping(self, slot: int, state: State, rounds: bool) -> bool:
-        """Long unrolled loops would keep too many states; every so many instructions is enough."""
-        if rounds or self.node is None:
+    def _worth_keeping(self, slot: int, state: State, looping: bool) -> bool:
+        """Whether to keep a state: too many cost more than they save, above all in long loops
+        (``is_state_visited``).
+        """
+        if self.node is None:
             return True
-        return state.length - self.node.state.length >= 8 or len(self.flow.before[slot]) > 1
+        since = state.length - self.node.state.length
+        if looping:
+            return since >= 100
+        return since >= 8 or len(self.flow.before[slot]) > 1
 
     def _close(self) -> None:
         """A path is at its end; so are the states from which no other path is left."""

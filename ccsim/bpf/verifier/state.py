@@ -40,15 +40,19 @@ class Frame:
 
 
 class Node:
-    """A state that was kept at an instruction; ``open`` paths from it are not at their end yet."""
+    """A state that was kept at an instruction; ``open`` paths from it are not at their end yet.
 
-    __slots__ = ("open", "parent", "pc", "state")
+    hits, misses: how often it ended another path, and how often it was asked in vain.
+    """
+
+    __slots__ = ("hits", "misses", "open", "parent", "pc", "state")
 
     def __init__(self, state: State, pc: int, parent: Node | None) -> None:
         self.state = state
         self.pc = pc
         self.parent = parent
         self.open = 1
+        self.hits = self.misses = 0
 
 
 class State:
