@@ -360,8 +360,8 @@ def check_memory(
         limit, what = env.maps[reg.where].key_size, "map key, key_size"
     elif reg.kind == v.MEM and (reg.ref or not write):
         limit, what = reg.where, "memory, mem_size"
-    elif reg.kind == v.STRUCT:
-        _check_struct(reg, number, size, write)
+    elif reg.kind == v.STRUCT and not write:
+        _check_struct(reg, number, size)
         return
     elif zero and reg.kind == v.SCALAR and reg.bounds.const and not reg.bounds.value:
         return
@@ -372,11 +372,8 @@ def check_memory(
     _within(number, reg.bounds, reg.off, size, limit, what, zero=zero)
 
 
-def _check_struct(reg: Reg, number: int, size: int, write: bool) -> None:
-    """A helper may take a struct's members for memory, where a load or store of it might."""
-    if write:
-        _check_write(str(reg.where), reg.off, size)
-    elif not reg.bounds.const or reg.bounds != v.ZERO:
+def _check_struct(reg: Reg, number: int, size: int) -> None:
+    """A helper may read a struct's members where a load of them might."""
+    if reg.bounds != v.ZERO:
         raise Refusal(EACCES, f"R{number} is ptr_{reg.where} invalid variable offset")
-    else:
-        _check_read(str(reg.where), reg.off, max(size, 1))
+    _check_read(str(reg.where), reg.off, max(size, 1))

@@ -21,7 +21,6 @@ from ccsim.bpf.verifier.bounds import (
     s32,
     s64,
     sync,
-    unsigned_below,
 )
 
 __all__ = ["add", "alu", "byte_swap", "negate", "sign_extend", "subtract", "zero_extend"]
@@ -149,13 +148,24 @@ def alu(op: int, wide: bool, a: Bounds, b: Bounds, offset: int = 0) -> Bounds:
 
     ``offset`` 1 makes division and remainder signed (ISA v4).
     """
+    if not _computable(op, wide, b):
+        return UNKNOWN
     if a.const and b.const:
         return known(evaluate(op, wide, a.value, b.value, signed=bool(offset)))
-    if op in (isa.DIV, isa.MOD):
-        return UNKNOWN if wide else unsigned_below(32)
     shifts = op in (isa.LSH, isa.RSH, isa.ARSH)
     found = _shift(op, wide, a, b) if shifts else _RANGES[op](a, b)
     return sync(found) if wide else zero_extend(sync(found))
+
+
+def _computable(op: int, wide: bool, b: Bounds) -> bool:
+    """Return whether Linux computes a range: not of quotients, nor of shifts that vary
+    (``is_safe_to_compute_dst_reg_range``).
+    """
+    if op in (isa.DIV, isa.MOD):
+        return False
+    if op not in (isa.LSH, isa.RSH, isa.ARSH):
+        return True
+    return b.umax < 64 and b.const if wide else b.const32 and b.value & U32 < 32
 
 
 def _tnum_add(a: Bounds, b: Bounds) -> _Pair:
@@ -294,62 +304,46 @@ _RANGES: dict[int, Callable[[Bounds, Bounds], Bounds]] = {
 
 
 def _shift(op: int, wide: bool, a: Bounds, b: Bounds) -> Bounds:
-    """Shift by what may be any number in range; by more than there are bits: unknown."""
-    bits = 64 if wide else 32
-    most = b.umax if wide else b.u32_max
-    least = b.umin if wide else b.u32_min
-    if most >= bits:
-        return UNKNOWN
-    if op == isa.ARSH and least != most:
-        return UNKNOWN
+    """Shift by a constant."""
+    count = b.value & (U64 if wide else U32)
     if not wide:
-        return _shift32(op, a, least, most)
+        return _shift32(op, a, count)
     if op == isa.LSH:
-        return _left(a, least, most)
+        return _left(a, count)
     if op == isa.RSH:
-        value, mask = a.value >> least, a.mask >> least
-        if least != most:
-            value, mask = 0, U64
-        u = (a.umin >> most, a.umax >> least)
-        return UNKNOWN._replace(value=value, mask=mask, umin=u[0], umax=u[1])
-    value, mask = s64(a.value) >> least & U64, s64(a.mask) >> least & U64
-    return UNKNOWN._replace(value=value, mask=mask, smin=a.smin >> least, smax=a.smax >> least)
+        return UNKNOWN._replace(
+            value=a.value >> count,
+            mask=a.mask >> count,
+            umin=a.umin >> count,
+            umax=a.umax >> count,
+        )
+    value, mask = s64(a.value) >> count & U64, s64(a.mask) >> count & U64
+    return UNKNOWN._replace(value=value, mask=mask, smin=a.smin >> count, smax=a.smax >> count)
 
 
-def _left(a: Bounds, least: int, most: int) -> Bounds:
-    value, mask = (a.value << least & U64, a.mask << least & U64) if least == most else (0, U64)
-    found = UNKNOWN._replace(value=value, mask=mask)
-    if a.umax <= U64 >> most:
-        found = found._replace(umin=a.umin << least, umax=a.umax << most)
-    if most == 32 and least == 32:  # the idiom of sign extension: the low half moves up
+def _left(a: Bounds, count: int) -> Bounds:
+    found = UNKNOWN._replace(value=a.value << count & U64, mask=a.mask << count & U64)
+    if a.umax <= U64 >> count:
+        found = found._replace(umin=a.umin << count, umax=a.umax << count)
+    if count == 32:  # the idiom of sign extension: the low half moves up
         smax = (a.s32_max << 32) if a.s32_max >= 0 else S64_MAX
         smin = (a.s32_min << 32) if a.s32_min >= 0 else S64_MIN
         found = found._replace(smin=smin, smax=smax)
     return found
 
 
-def _shift32(op: int, a: Bounds, least: int, most: int) -> Bounds:
+def _shift32(op: int, a: Bounds, count: int) -> Bounds:
     low, low_mask = a.value & U32, a.mask & U32
+    if op == isa.ARSH:
+        value, mask = s32(low) >> count & U32, s32(low_mask) >> count & U32
+        s32_min, s32_max = a.s32_min >> count, a.s32_max >> count
+        return UNKNOWN._replace(value=value, mask=mask | HIGH, s32_min=s32_min, s32_max=s32_max)
     if op == isa.LSH:
-        value, mask = low << least & U32, low_mask << least & U32
-        u = (a.u32_min << least, a.u32_max << most)
-        if a.u32_max > U32 >> most:
-            u = (0, U32)
-    elif op == isa.RSH:
-        value, mask = low >> least, low_mask >> least
-        u = (a.u32_min >> most, a.u32_max >> least)
+        value, mask = low << count & U32, low_mask << count & U32
+        u = (0, U32) if a.u32_max > U32 >> count else (a.u32_min << count, a.u32_max << count)
     else:
-        value, mask = s32(low) >> least & U32, s32(low_mask) >> least & U32
-        return sync(
-            UNKNOWN._replace(
-                value=value,
-                mask=mask | HIGH,
-                s32_min=a.s32_min >> least,
-                s32_max=a.s32_max >> least,
-            )
-        )
-    if least != most:
-        value, mask = 0, U32
+        value, mask = low >> count, low_mask >> count
+        u = (a.u32_min >> count, a.u32_max >> count)
     return UNKNOWN._replace(value=value, mask=mask | HIGH, u32_min=u[0], u32_max=u[1])
 
 

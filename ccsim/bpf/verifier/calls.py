@@ -137,17 +137,29 @@ class _Arguments:
         self.env.used_maps.add(spec.name)
 
     def _key(self, index: int, reg: Reg) -> None:
+        self._check_plain(index, reg)
         size = self.env.maps[self.map].key_size
         check_memory(self.env, self.state, index, size, write=False)
 
     def _value(self, index: int, reg: Reg) -> None:
+        self._check_plain(index, reg)
         size = self.env.maps[self.map].value_size
         check_memory(self.env, self.state, index, size, write=False)
 
     def _mem(self, index: int, reg: Reg) -> None:
         self.memory, self.out = index, False
 
+    def _check_plain(self, index: int, reg: Reg) -> None:
+        """A struct of the kernel suits only what is declared to be read."""
+        if reg.kind == v.STRUCT:
+            raise Refusal(
+                EACCES,
+                f"{HELPER_NAMES[self.number]}() may write into memory pointed by R{index} "
+                "type=trusted_ptr_",
+            )
+
     def _out(self, index: int, reg: Reg) -> None:
+        self._check_plain(index, reg)
         self.memory, self.out = index, True
 
     def _size(self, index: int, reg: Reg) -> None:
@@ -222,6 +234,7 @@ class _Arguments:
         self.bytes = reg.bounds.value
 
     def _long(self, index: int, reg: Reg) -> None:
+        self._check_plain(index, reg)
         check_memory(self.env, self.state, index, 8, write=True)
 
     def _str(self, index: int, reg: Reg) -> None:

@@ -53,17 +53,14 @@ def _alu(env: Checker, state: State, slot: int, it: Instruction) -> int:
     elif it.op in (isa.NEG, isa.END):
         reg = _read(state, it.dst)
         if reg.kind != v.SCALAR:
-            raise Refusal(EACCES, f"R{it.dst} pointer arithmetic prohibited")
-        bounds = negate(wide, reg.bounds) if it.op == isa.NEG else _swapped(it, reg.bounds)
-        _set(state, it.dst, scalar(bounds))
+            _set(state, it.dst, ANYTHING)
+        elif it.op == isa.NEG:
+            _set(state, it.dst, scalar(negate(wide, reg.bounds)))
+        else:
+            _set(state, it.dst, scalar(byte_swap(reg.bounds, it.imm, wide or it.by_register)))
     else:
         _set(state, it.dst, _combined(env, state, it, wide))
     return slot + 1
-
-
-def _swapped(it: Instruction, bounds: Bounds) -> Bounds:
-    swaps = it.cls == isa.ALU64 or it.by_register
-    return byte_swap(bounds, it.imm, swaps)
 
 
 def _moved(env: Checker, state: State, it: Instruction, wide: bool) -> Reg:
@@ -72,7 +69,7 @@ def _moved(env: Checker, state: State, it: Instruction, wide: bool) -> Reg:
     reg = _read(state, it.src)
     if it.offset:
         if reg.kind != v.SCALAR:
-            raise Refusal(EACCES, f"R{it.src} sign-extension part of pointer")
+            return ANYTHING
         bounds = sign_extend(reg.bounds, it.offset)
         if bounds == reg.bounds and wide:
             return _linked(env, state, it.src, reg)
@@ -100,10 +97,6 @@ def _combined(env: Checker, state: State, it: Instruction, wide: bool) -> Reg:
     a = _read(state, it.dst)
     b = _read(state, it.src) if it.by_register else constant(it.imm)
     if a.kind == v.SCALAR and b.kind == v.SCALAR:
-        if it.op == isa.XOR and it.by_register and it.dst == it.src:
-            return NULL
-        if it.op == isa.SUB and it.by_register and it.dst == it.src:
-            return NULL
         found = pointers.operate(it.op, wide, a, b, it.offset)
         if it.op == isa.ADD and wide and not it.by_register and a.id and a.delta is None:
             return found._replace(id=a.id, delta=it.imm)
@@ -178,8 +171,6 @@ def _atomic(env: Checker, state: State, slot: int, it: Instruction, value: Reg) 
         _set(state, it.dst, access.load(env, state, it.src, it.offset, size))
         return slot + 1
     reg = _read(state, it.dst)
-    if it.imm != isa.STORE_REL and value.kind != v.SCALAR:
-        raise Refusal(EACCES, f"R{it.src} leaks addr into mem")
     if reg.kind in (v.CTX, v.STRUCT):
         raise Refusal(
             EACCES, f"BPF_ATOMIC stores into R{it.dst} {v.describe_reg(reg)} is not allowed"
@@ -187,8 +178,8 @@ def _atomic(env: Checker, state: State, slot: int, it: Instruction, value: Reg) 
     if it.imm == isa.STORE_REL:
         access.store(env, state, it.dst, it.offset, size, value)
         return slot + 1
-    if it.imm == isa.CMPXCHG and _read(state, 0).kind != v.SCALAR:
-        raise Refusal(EACCES, "R0 leaks addr into mem")
+    if it.imm == isa.CMPXCHG:
+        _read(state, 0)
     found = access.load(env, state, it.dst, it.offset, size)
     bounds = ANYTHING.bounds if size == 8 else zero_extend(ANYTHING.bounds)
     access.store(env, state, it.dst, it.offset, size, scalar(bounds))
