@@ -13,12 +13,11 @@ from functools import cache
 from typing import Any
 
 from ccsim.bpf.kernel_btf import Leaf, leaves
-from ccsim.bpf.memory import U32, U64, Memory, PrivateArea
+from ccsim.bpf.memory import Memory, PrivateArea
+from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET, Field
 
 __all__ = [
     "AREA",
-    "SAMPLE_STRUCTS",
-    "SOCK_MEMBERS",
     "Member",
     "Piece",
     "SampleRegion",
@@ -32,6 +31,17 @@ __all__ = [
 
 AREA = "icsk_ca_priv"
 _PREFIXES = ("inet_conn.", "icsk_inet.", "sk.", "__sk_common.", "rx_opt.")
+_EXACT = frozenset(
+    {
+        *("snd_cwnd", "snd_cwnd_clamp", "snd_ssthresh", "prior_cwnd", "prior_ssthresh"),
+        *("packets_out", "sacked_out", "lost_out", "retrans_out", "max_packets_out"),
+        *("srtt_us", "mss_cache", "delivered_mstamp", "tcp_mstamp", "tcp_clock_cache"),
+        *("tcp_wstamp_ns", "ecn_flags", "rtt_min.s[0].v", "sk_pacing_rate", "sk_pacing_status"),
+        *("sk_max_pacing_rate", "icsk_ca_state", "skc_state", "icsk_ack.pending"),
+        *("pkts_acked", "acked_sacked", "prior_in_flight", "prior_mstamp"),
+    }
+)
+"""Members whose attribute is never wider than they are, and never negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class Member:
 
     ``read`` yields the member's unsigned number; ``write``, with ``{v}`` for the value, is an
     assignment, and empty where a program may not write. ``attribute`` is empty where the host works
-    it out.
+    it out (`ccsim.kernel.sock.Sock.member`).
     """
 
     name: str
@@ -49,112 +59,44 @@ class Member:
     attribute: str = ""
 
 
-def _plain(
-    name: str, attribute: str = "", mask: int = 0, *, writable: bool = False, of: str = "s"
-) -> Member:
-    """Return a member that is an attribute; with ``mask`` where that may be wider, or negative."""
-    attribute = attribute or name
-    source = f"{of}.{attribute}"
-    read = f"({source} & {mask})" if mask else source
-    return Member(name, read, f"{source} = {{v}}" if writable else "", attribute)
+def short_name(path: str) -> str:
+    """Return a member's name without the structures that ``tcp_sock`` begins with."""
+    for prefix in _PREFIXES:
+        path = path.removeprefix(prefix)
+    return path
 
 
-def _flag(name: str, attribute: str, of: str = "s") -> Member:
-    return Member(name, f"(1 if {of}.{attribute} else 0)", "", attribute)
+def _fields_of(struct: str) -> dict[str, Field]:
+    """Return what the simulator keeps of a structure, by the members' short names."""
+    kept = {"tcp_sock": SOCKET, "ack_sample": ACK_SAMPLE, "rate_sample": RATE_SAMPLE}[struct]
+    return {short_name(field.linux): field for field in kept.values()}
 
 
-def _sampled(name: str, mask: int = 0) -> Member:
-    return _plain(name, mask=mask, of="m")
+def _member(struct: str, name: str, bits: int) -> Member:
+    """Return the binding of a member of so many bits."""
+    field = _fields_of(struct).get(name)
+    mask = (1 << bits) - 1
+    if field is None:
+        return Member(name, f"(s.member({name!r}) & {mask})")
+    source = f"{'s' if struct == 'tcp_sock' else 'm'}.{field.name}"
+    read = source if name in _EXACT else f"({source} & {mask})"
+    return Member(name, read, f"{source} = {{v}}" if field.writable else "", field.name)
 
 
-def _kept(name: str, mask: int = U32, *, writable: bool = False) -> Member:
-    """Return a member that the host of the socket works out when somebody asks
-    (`ccsim.kernel.sock.Sock.member`)."""
-    write = f"s.set_member({name!r}, {{v}})" if writable else ""
-    return Member(name, f"(s.member({name!r}) & {mask})", write)
-
-
-_SOCK = (
-    _kept("skc_num", 0xFFFF),
-    _kept("skc_dport", 0xFFFF),
-    _kept("skc_daddr"),
-    _plain("skc_state", "sk_state"),
-    _plain("sk_pacing_status", "pacing_status", writable=True),
-    _plain("sk_pacing_rate", "pacing_rate", writable=True),
-    _plain("sk_max_pacing_rate", "max_pacing_rate"),
-    _plain("sk_pacing_shift", "pacing_shift"),
-    _plain("sk_gso_max_size", "gso_max_size"),
-    _plain("icsk_ca_state", "ca_state"),
-    _flag("icsk_ca_initialized", "ca_initialized"),
-    _flag("icsk_ca_setsockopt", "ca_setsockopt"),
-    _plain("icsk_ack.pending", "ack_pending", writable=True),
-    *map(_kept, ("icsk_rto", "icsk_retransmits", "icsk_backoff")),
-    _plain("snd_cwnd", writable=True),
-    _plain("snd_cwnd_cnt", mask=U32, writable=True),
-    _plain("snd_cwnd_clamp"),
-    _kept("snd_cwnd_stamp", writable=True),
-    _plain("snd_ssthresh", writable=True),
-    _plain("prior_cwnd"),
-    _plain("prior_ssthresh"),
-    _plain("max_packets_out"),
-    _flag("is_cwnd_limited", "is_cwnd_limited"),
-    _plain("packets_out"),
-    _plain("sacked_out"),
-    _plain("lost_out"),
-    _plain("retrans_out"),
-    _plain("snd_una", mask=U32),
-    _plain("snd_nxt", mask=U32),
-    _plain("rcv_nxt", mask=U32),
-    _kept("high_seq"),
-    _plain("lsndtime", mask=U32),
-    _plain("srtt_us"),
-    *map(_kept, ("mdev_us", "rttvar_us")),
-    _plain("mss_cache"),
-    _kept("advmss", 0xFFFF),
-    _plain("app_limited", mask=U32, writable=True),
-    _plain("delivered", mask=U32),
-    _plain("delivered_ce", mask=U32),
-    _plain("lost", mask=U32),
-    _plain("delivered_mstamp"),
-    _kept("first_tx_mstamp", U64),
-    _plain("tcp_mstamp"),
-    _plain("tcp_clock_cache"),
-    _plain("tcp_wstamp_ns"),
-    _plain("ecn_flags", writable=True),
-    *map(_kept, ("reordering", "prr_delivered", "prr_out", "undo_marker", "total_retrans")),
-    *map(_kept, ("rate_delivered", "rate_interval_us")),
-    _kept("bytes_acked", U64),
-    _kept("retrans_stamp"),
-    _plain("rcv_tsval", mask=U32),
-    _plain("rcv_tsecr", mask=U32),
-    _plain("rtt_min.s[0].v", "rtt_min_us"),
-    *map(_kept, ("rtt_min.s[1].v", "rtt_min.s[2].v")),
-    *(_kept(f"rtt_min.s[{i}].t") for i in range(3)),
-)
-_ACK_SAMPLE = (_sampled("pkts_acked"), _sampled("rtt_us", U32), _sampled("in_flight", U32))
-_RATE_SAMPLE = (
-    _sampled("prior_mstamp"),
-    *(_sampled(name, U32) for name in ("prior_delivered", "prior_delivered_ce")),
-    *(_sampled(name, U32) for name in ("delivered", "delivered_ce")),
-    _sampled("interval_us", U64),
-    Member("snd_interval_us", "(getattr(m, 'snd_interval_us', m.interval_us) & 0xFFFFFFFF)"),
-    Member("rcv_interval_us", "(getattr(m, 'rcv_interval_us', m.interval_us) & 0xFFFFFFFF)"),
-    Member("last_end_seq", "(getattr(m, 'last_end_seq', 0) & 0xFFFFFFFF)"),
-    _sampled("rtt_us", U64),
-    _sampled("losses", U32),
-    *map(_sampled, ("acked_sacked", "prior_in_flight")),
-    *(_flag(name, name, "m") for name in ("is_app_limited", "is_retrans", "is_ack_delayed")),
-)
-SOCK_MEMBERS = {member.name: member for member in _SOCK}
-SAMPLE_STRUCTS = {
-    "ack_sample": {member.name: member for member in _ACK_SAMPLE},
-    "rate_sample": {member.name: member for member in _RATE_SAMPLE},
-}
-
-
+@cache
 def members_of(struct: str) -> dict[str, Member]:
     """Return the members of ``tcp_sock``, ``ack_sample`` or ``rate_sample`` by name."""
-    return SOCK_MEMBERS if struct == "tcp_sock" else SAMPLE_STRUCTS[struct]
+    return {member.name: member for _, member in _placed(struct)}
+
+
+@cache
+def _placed(struct: str) -> tuple[tuple[Leaf, Member], ...]:
+    """Return the members of a structure with their places, in order."""
+    return tuple(
+        (leaf, _member(struct, name, leaf.bit_size))
+        for leaf in leaves(struct)
+        if (name := short_name(leaf.path)) != AREA
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,22 +109,6 @@ class Piece:
     start: int
     place: int
     bits: int
-
-
-def short_name(path: str) -> str:
-    """Return a member's name without the structures that ``tcp_sock`` begins with."""
-    for prefix in _PREFIXES:
-        path = path.removeprefix(prefix)
-    return path
-
-
-@cache
-def _placed(struct: str) -> tuple[tuple[Leaf, Member], ...]:
-    """Return the members of a structure with their places, in order."""
-    known = members_of(struct)
-    return tuple(
-        (leaf, known[name]) for leaf in leaves(struct) if (name := short_name(leaf.path)) in known
-    )
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ccsim.bpf.bindings import SOCK_MEMBERS
+from ccsim.bpf.bindings import members_of
 from ccsim.bpf.helpers import Host
 from ccsim.bpf.memory import BpfFault, PrivateArea
 from ccsim.bpf.recording import BpfRecordingError, Line, read_recording
@@ -23,6 +23,7 @@ U32 = (1 << 32) - 1
 AREA_BYTES = 104
 CYCLE_RAND = 7  # BBR draws ProbeBW's phase out of so many
 Runtimes = Callable[[Line], Mapping[str, Runtime]]
+_MEMBERS = members_of("tcp_sock")
 
 
 class ReplayedSock(Sock):
@@ -39,18 +40,8 @@ class ReplayedSock(Sock):
         """Return a member that a simulated host would work out."""
         return self.kept.get(name, 0)
 
-    def set_member(self, name: str, value: int) -> None:
-        """Write such a member."""
-        self.kept[name] = value
-
     def tcp_send_ack(self, rcv_nxt: int) -> None:
         """Send no ACK: kernel functions do so through the recording's helper."""
-
-
-class RecordedRateSample(RateSample):
-    """A rate sample with what the simulator does not keep."""
-
-    __slots__ = ("last_end_seq", "rcv_interval_us", "snd_interval_us")
 
 
 class RecordedHost(Host):
@@ -164,8 +155,8 @@ class _Flow:
     def set(self, fields: Mapping[str, int]) -> None:
         """Set socket members to what they are from now on."""
         for name, value in fields.items():
-            member = SOCK_MEMBERS[name]
-            if member.attribute:
+            member = _MEMBERS.get(name)
+            if member is not None and member.attribute:
                 setattr(self.sk, member.attribute, value)
             else:
                 self.sk.kept[name] = value
@@ -191,9 +182,9 @@ def _apply(data: bytearray, runs: Iterable[tuple[int, str]]) -> None:
 
 
 _snapshot: Callable[[Any], tuple[int, ...]] = eval(
-    f"lambda s: ({', '.join(member.read for member in SOCK_MEMBERS.values())},)"
+    f"lambda s: ({', '.join(member.read for member in _MEMBERS.values())},)"
 )
-_NAMES = tuple(SOCK_MEMBERS)
+_NAMES = tuple(_MEMBERS)
 
 
 class BpfReplay:
@@ -205,7 +196,7 @@ class BpfReplay:
         self.host = RecordedHost()
         self.flows: dict[int, _Flow] = {}
         self.line: Line = {}
-        self.samples = {"pkts_acked": AckSample(), "cong_control": RecordedRateSample()}
+        self.samples = {"pkts_acked": AckSample(), "cong_control": RateSample()}
         self.globals: dict[str, list[tuple[str, memoryview, bytearray]]] = {}
         for name, runtime in runtimes.items():
             runtime.host = self.host

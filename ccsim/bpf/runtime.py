@@ -18,6 +18,7 @@ from ccsim.bpf.memory import (
     MAP_VALUES,
     RATE_SAMPLE,
     SOCK,
+    U32,
     U64,
     BpfFault,
     Buffer,
@@ -35,7 +36,12 @@ FORMS: tuple[str, ...] = ("interpreter",)
 """Ways of running a program, with one meaning."""
 
 TRACE_LINES = 10_000  # that a run keeps
-_SAMPLES = {"pkts_acked": ("ack_sample", ACK_SAMPLE), "cong_control": ("rate_sample", RATE_SAMPLE)}
+_SAMPLES = {
+    "pkts_acked": ("ack_sample", ACK_SAMPLE),
+    "cong_control": ("rate_sample", RATE_SAMPLE),
+    "cong_control_2": ("rate_sample", RATE_SAMPLE),
+}
+_MASKS = {"cong_control": (U32, U64, 0)}  # of arguments after the socket
 _SOCK, _CTX = SOCK >> 32, CTX >> 32
 
 
@@ -85,12 +91,12 @@ class Runtime:
     """
 
     def __init__(
-        self, loaded: LoadedObject, host: Host | None = None, form: str = "interpreter"
+        self, loaded: LoadedObject, host: Host | None = None, form: str | None = None
     ) -> None:
         self.name = loaded.name
         self.loaded = loaded
         self.host = host or Host()
-        self.form = form
+        self.form = form or FORMS[-1]
         self.maps: list[Any] = [create_map(spec, index) for index, spec in enumerate(loaded.maps)]
         self.codes = {
             name: code_of(program)
@@ -143,6 +149,7 @@ class Runtime:
         code = self.codes[program]
         run = interpreted(self, code)
         struct, place = _SAMPLES.get(member, ("", 0))
+        masks = _MASKS.get(member, (U32, U32, U32))
 
         def hook(sk: Any, *arguments: Any) -> int:
             regions = dict(self.base)
@@ -150,9 +157,9 @@ class Runtime:
             invocation = Invocation(self, sk, regions)
             invocation.call = lambda slot, *args: run(invocation, slot, *args)
             words = [SOCK]
-            for argument in arguments:
+            for argument, mask in zip(arguments, masks, strict=False):
                 if isinstance(argument, int):
-                    words.append(argument & U64)
+                    words.append(argument & mask)
                 else:
                     regions[place >> 32] = SampleRegion(struct, argument)
                     words.append(place)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "add_parser"]
 
 DIFFERENT = 1
-PROFILES = ("linux", "v2")
+PROFILES = ("linux", "linux-6.9", "v2")
 
 
 def add_parser(verbs: Any) -> None:

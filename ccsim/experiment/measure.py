@@ -70,6 +70,7 @@ def measure(
                 if event.kind == "trigger" and event.detail.get("fired") is False
             ],
             **_workloads(compared, spans),
+            **_objects(result),
         }
     )
 
@@ -78,6 +79,12 @@ def _drawn(*results: SimResult | None) -> list[str]:
     """Return what a run and its twins drew from the seed: none of it, and all seeds give the same
     metrics."""
     return list(dict.fromkeys(part for one in results if one is not None for part in one.drew))
+
+
+def _objects(result: SimResult) -> dict[str, Any]:
+    """Return what the variables and maps of compiled objects held at the end, if there are any."""
+    found = [event.detail for event in result.events if event.kind == "objects"]
+    return {"objects": found[-1]} if found else {}
 
 
 def _workloads(compared: Compared, spans: list[Span]) -> dict[str, Any]:

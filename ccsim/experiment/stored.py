@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,17 @@ __all__ = [
 ]
 
 EXPORT_FORMATS = ("csv",)
+
+
+@dataclass(frozen=True)
+class ObjectValues:
+    """A compiled object at a run's end: variables of ``.bss`` and ``.data`` by name, keys and
+    values of its maps in hexadecimal, lines that it printed."""
+
+    bss: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    maps: dict[str, list[list[str]]] = field(default_factory=dict)
+    trace: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +96,15 @@ class StoredRun:
     def events(self) -> tuple[Event, ...]:
         """What happened, in order of time."""
         return self.result.events
+
+    @cached_property
+    def objects(self) -> dict[str, ObjectValues]:
+        """What compiled objects held at the end, by their names."""
+        found: dict[str, Any] = {}
+        for event in self.events:
+            if event.kind == "objects":
+                found = event.detail
+        return {name: ObjectValues(**values) for name, values in found.items()}
 
     def plot(self, out: str | Path) -> Path:
         """Draw the run into the file ``out``; its ending is the format (png, pdf or svg).

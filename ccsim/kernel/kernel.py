@@ -311,10 +311,13 @@ class Kernel:
         if data.chg_cc_inprogress:
             return -EBUSY
         data.chg_cc_inprogress = True
+        before = data.implementation
         try:
             self._setsockopt(sk, optname, value, load=False)
         except KernelError as error:
             return -(error.number)
         finally:
             data.chg_cc_inprogress = False
+        if data.on_moved is not None and data.implementation is not before:
+            data.on_moved()
         return 0

@@ -365,4 +365,15 @@ def _check_ready(obj: BpfObject, what: str) -> StructOpsMap:
     return map
 
 
-PROFILES: dict[str, type[LinuxProfile] | type[V2Profile]] = {"linux": LinuxProfile, "v2": V2Profile}
+class Linux69Profile(LinuxProfile):
+    """The same kernel to whom it is the mechanism that matters; BPF objects find the types of
+    Linux 6.9, where ``cong_control`` has two arguments."""
+
+    name = "linux-6.9"
+
+
+PROFILES: dict[str, type[LinuxProfile] | type[V2Profile]] = {
+    "linux": LinuxProfile,
+    "linux-6.9": Linux69Profile,
+    "v2": V2Profile,
+}

@@ -17,6 +17,8 @@ PACING_NEEDED = 1  # SK_PACING_NEEDED
 UNLIMITED_RATE = (1 << 64) - 1  # ~0UL: the pacing rate of a socket that is not paced
 TCP_CLOSE = 7
 TCP_ESTABLISHED = 1
+FIRST_PORT, PORTS = 32_768, 28_232  # net.ipv4.ip_local_port_range
+PEER_PORT, PEER_ADDRESS = 0x8913, 0x0100000A  # 5001 and 10.0.0.1, in network byte order
 
 
 class RandomSource(Protocol):
@@ -223,12 +225,14 @@ class Sock:
         self.rcv_tsval = self.rcv_tsecr = 0
 
     def member(self, name: str) -> int:
-        """Return a member of ``struct tcp_sock`` that hooks seldom read, by Linux's name and in its
-        encoding; a socket without a host has 0 there."""
-        return self.rtt_min_us if name.endswith(".v") else int(getattr(self, name, 0))
-
-    def set_member(self, name: str, value: int) -> None:
-        """Write such a member: ``snd_cwnd_stamp`` is the one that hooks may write."""
+        """Return a member of ``struct tcp_sock`` that is no field of the simulator's: ports and the
+        peer's address, which are made up and gone once the socket is closed; 0 for another."""
+        if name in ("rtt_min.s[1].v", "rtt_min.s[2].v"):
+            return self.rtt_min_us
+        if self.sk_state == TCP_CLOSE or self.kernel_data is None:
+            return 0
+        port = FIRST_PORT + self.kernel_data.number % PORTS
+        return {"skc_num": port, "skc_dport": PEER_PORT, "skc_daddr": PEER_ADDRESS}.get(name, 0)
 
     def tcp_enter_cwr(self) -> None:
         """Let the host start a window reduction without a loss (``tcp_enter_cwr``); hosts override

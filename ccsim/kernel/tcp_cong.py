@@ -112,8 +112,9 @@ class SockData:
 
     ``ecn_xmit`` tells whether all packets are marked ECN-capable (``INET_ECN_xmit``);
     ``chg_cc_inprogress`` and ``releasing`` guard against hooks that change the algorithm again
-    (``bpf_chg_cc_inprogress``). ``on_close`` is told when the socket is gone: what a map stores for
-    it goes, too. ``number`` counts the sockets that the kernel has opened.
+    (``bpf_chg_cc_inprogress``). ``on_close`` is told when the socket is gone: what a map stores
+    for it goes, too; ``on_moved`` when a hook has chosen another implementation. ``number`` counts
+    the sockets that the kernel has opened.
     """
 
     __slots__ = (
@@ -124,6 +125,7 @@ class SockData:
         "netns",
         "number",
         "on_close",
+        "on_moved",
         "releasing",
     )
 
@@ -136,6 +138,7 @@ class SockData:
         self.releasing = False
         self.number = 0  # of the sockets that the kernel has opened
         self.on_close: list[Callable[[Sock], object]] = []
+        self.on_moved: Callable[[], object] | None = None
 
 
 class TcpCong:

@@ -85,7 +85,34 @@ def _tables(metrics: Row) -> list[Markup]:
     found += _titled("Flows, phase by phase", FLOWS, metrics["flows"])
     jain = {row["phase"]: row["jain_index"] for row in metrics["fairness"]}
     links = [{**row, "jain_index": jain.get(row["phase"])} for row in metrics["links"]]
-    return found + _titled("Links, phase by phase", LINKS, links)
+    found += _titled("Links, phase by phase", LINKS, links)
+    held = [
+        row for name, values in metrics.get("objects", {}).items() for row in _held(name, values)
+    ]
+    return found + (_titled("What objects held at the end", OBJECTS, held) if held else [])
+
+
+def _held(name: str, values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a row for each variable of an object, those of structures one by one, and each key of
+    its maps."""
+    rows = [
+        {"object": name, "where": f".{section}", "what": what, "value": str(value)}
+        for section in ("bss", "data")
+        for variable, whole in values.get(section, {}).items()
+        for what, value in _parts(variable, whole)
+    ]
+    return rows + [
+        {"object": name, "where": map_name, "what": key, "value": value}
+        for map_name, items in values.get("maps", {}).items()
+        for key, value in items
+    ]
+
+
+def _parts(name: str, value: object) -> list[tuple[str, object]]:
+    """Return a variable's plain parts with their names."""
+    if isinstance(value, Mapping):
+        return [part for key, item in value.items() for part in _parts(f"{name}.{key}", item)]
+    return [(name, value)]
 
 
 def _titled(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> list[Markup]:
@@ -116,6 +143,12 @@ SWAPS = (
     number("RTOs", "rtos", 0),
     number("p99 RTT (ms)", "rtt_p99_ms", 1),
     number("longest stall (s)", "longest_stall_s", 2),
+)
+OBJECTS = (
+    word("object", "object"),
+    word("section or map", "where"),
+    word("variable or key", "what"),
+    word("value", "value"),
 )
 SPAN = (number("from (s)", "from_s", 3), number("to (s)", "to_s", 3))
 FLOWS = (

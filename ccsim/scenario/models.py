@@ -272,7 +272,7 @@ class Record(_Frozen):
 class KernelSpec(_Frozen):
     """The emulated kernel: its profile, ``net.ipv4.tcp_congestion_control``, and CONFIG_HZ."""
 
-    profile: Literal["linux", "v2"] = "linux"
+    profile: Literal["linux", "linux-6.9", "v2"] = "linux"
     default: str = "cubic"
     hz: Literal[100, 250, 300, 1000] = 250
 
@@ -310,6 +310,7 @@ class Scenario(_Frozen):
     sysctls: tuple[Sysctl, ...] = ()
     objects: tuple[str, ...] = ()
     objects_sha256: tuple[str, ...] = ()
+    objects_set: dict[str, dict[str, Any]] = Field(default_factory=dict)
     links: tuple[LinkSpec, ...] = ()
     swaps: tuple[Swap, ...] = ()
     record: Record = Record()
@@ -337,6 +338,7 @@ class Scenario(_Frozen):
         plain = self.resolved()
         del plain["description"]
         plain["objects"] = [PurePath(file).name for file in self.objects]
+        plain["objects_set"] = {PurePath(f).name: made for f, made in self.objects_set.items()}
         return plain
 
     @classmethod

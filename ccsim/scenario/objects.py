@@ -9,10 +9,12 @@ from pathlib import Path
 
 from ccsim import catalog
 from ccsim.errors import Problem
+from ccsim.kernel.errors import KernelError
 from ccsim.kernel.loader import MAX_BYTES
 from ccsim.kernel.tcp_cong import missing_operations
+from ccsim.scenario.bpf_objects import ELF, MAX_BPF_OBJECT_BYTES, tables_of
 from ccsim.scenario.document import Document
-from ccsim.scenario.vocabulary import INIT_NET, STATE_POLICIES
+from ccsim.scenario.vocabulary import INIT_NET, PROFILES, STATE_POLICIES
 
 __all__ = [
     "MAX_COUNT",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 LINK_MECHANISMS = ("link_update", "reregister", "staged")  # whose ``to`` is a map
+MAX_HZ = 1000
 MAX_COUNT = 100_000  # flows that one entry may stand for
 
 
@@ -32,7 +35,7 @@ MAX_COUNT = 100_000  # flows that one entry may stand for
 class ObjectFile:
     """A user's file: absolute path, SHA-256 of its content, its source, tables and state
     policies (names and their lines); its place among the scenario's ``objects`` and how it is
-    written there."""
+    written there; the variables that are set before a compiled one is loaded."""
 
     path: str
     sha256: str
@@ -41,6 +44,7 @@ class ObjectFile:
     policies: Mapping[str, int] = field(default_factory=dict)
     index: int = 0
     name: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -75,23 +79,38 @@ def read_objects(document: Document, folder: Path) -> tuple[list[ObjectFile], li
     problems: list[Problem] = []
     defined: dict[str, str] = {}
     objects = document.get("objects")
-    for i, name in enumerate(objects if isinstance(objects, list) else []):
-        if not isinstance(name, str):
+    for i, entry in enumerate(objects if isinstance(objects, list) else []):
+        name, settings = _entry(entry)
+        if name is None:
             continue  # the model reports it
         try:
-            file = _read_object(folder / name, i, name)
+            file = _read_object(folder / name, i, name, settings, document)
             _define(file, name, defined)
             files.append(file)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, KernelError) as error:
             problems.append(document.problem(("objects", i), _why(name, error)))
     return files, problems
 
 
-def _read_object(path: Path, index: int, name: str) -> ObjectFile:
+def _entry(entry: object) -> tuple[str | None, dict[str, object]]:
+    """Return the file that an entry names, None for none, and what it sets."""
+    plain = {"file": entry} if isinstance(entry, str) else _keys(entry)
+    name, settings = plain.get("file"), plain.get("set")
+    return name if isinstance(name, str) else None, _keys(settings)
+
+
+def _read_object(
+    path: Path, index: int, name: str, settings: dict[str, object], document: Document
+) -> ObjectFile:
     with path.open("rb") as stream:
-        content = stream.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"expected at most {MAX_BYTES // 1024} KiB, got more")
+        content = stream.read(MAX_BPF_OBJECT_BYTES + 1)
+    limit = MAX_BPF_OBJECT_BYTES if content.startswith(ELF) else MAX_BYTES
+    if len(content) > limit:
+        raise ValueError(f"expected at most {limit // 1024} KiB, got more")
+    if content.startswith(ELF):
+        return _compiled(path, index, name, content, settings, document)
+    if settings:
+        raise ValueError("expected no 'set': only compiled objects have variables to set")
     source = content.decode("utf-8")
     tables = catalog.read_tables(source)
     if tables.none:
@@ -101,12 +120,31 @@ def _read_object(path: Path, index: int, name: str) -> ObjectFile:
     return ObjectFile(str(path.resolve()), digest, source, tables, policies, index, name)
 
 
+def _compiled(
+    path: Path,
+    index: int,
+    name: str,
+    content: bytes,
+    settings: dict[str, object],
+    document: Document,
+) -> ObjectFile:
+    """Return a compiled BPF object, loaded for the kernel that the scenario asks for."""
+    kernel = _keys(document.get("kernel"))
+    profile, hz = kernel.get("profile", "linux"), kernel.get("hz", 250)
+    known = profile if isinstance(profile, str) and profile in PROFILES else "linux"
+    ticks = hz if isinstance(hz, int) and 0 < hz <= MAX_HZ else 250
+    tables = tables_of(content, path.name, settings, known, ticks)
+    digest = hashlib.sha256(content).hexdigest()
+    return ObjectFile(str(path.resolve()), digest, "", tables, {}, index, name, settings)
+
+
 def _define(file: ObjectFile, name: str, defined: dict[str, str]) -> None:
     """Note the names of a file; ValueError for one that an earlier file has."""
     for table in file.tables.found:
         first = defined.setdefault(table.name, name) if table.name else name
         if first != name:
-            raise ValueError(f"{table.name!r}, on line {table.line}, is defined in {first} too")
+            where = f", on line {table.line}," if table.line else ""
+            raise ValueError(f"{table.name!r}{where} is defined in {first} too")
     for policy, line in file.policies.items():
         if policy in STATE_POLICIES:
             raise ValueError(f"state policy {policy!r}, on line {line}, ships with ccsim already")
@@ -121,6 +159,8 @@ def _why(name: str, error: Exception) -> str:
         return f"{place}: not valid Python: {error.msg}"
     if isinstance(error, UnicodeDecodeError):
         return f"{name}: expected UTF-8 text, got byte 0x{error.object[error.start]:02x}"
+    if isinstance(error, KernelError):
+        return f"{name}: {error}"
     if isinstance(error, OSError):
         return f"{name}: cannot be read: {error.strerror}"
     return f"{name}: {error}"
@@ -143,8 +183,8 @@ def incomplete_tables(document: Document, files: Sequence[ObjectFile]) -> list[P
                 continue
             missing = missing_operations(table.members)
             if missing and not table.map.startswith("_"):
-                where = f"{file.name}:{table.line}"
-                text = f"{where}: EINVAL: {table.name or table.map}: {missing}"
+                place = f"{file.name}:{table.line}" if table.line else file.name
+                text = f"{place}: EINVAL: {table.name or table.map}: {missing}"
                 problems.append(document.problem(("objects", file.index), text))
     return problems
 

@@ -234,6 +234,7 @@ def resolve(
         namespaces=namespaces,
         objects=tuple(file.path for file in files),
         objects_sha256=tuple(file.sha256 for file in files),
+        objects_set={file.path: dict(file.settings) for file in files if file.settings},
         links=links,
         swaps=swaps,
         record=models.Record(interval_ns=interval_ns, flows=written.record.flows),

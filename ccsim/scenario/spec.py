@@ -6,7 +6,7 @@ with one another is `ccsim.scenario.resolve`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -24,8 +25,17 @@ from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.models import MAX_SEED
 from ccsim.scenario.swap_spec import SwapSpec
 from ccsim.scenario.target_spec import MapTarget
+from ccsim.units import show
 
-__all__ = ["EcnSpec", "KernelSection", "PathSpec", "RecordSpec", "ScenarioSpec", "TcpSpec"]
+__all__ = [
+    "EcnSpec",
+    "KernelSection",
+    "ObjectSpec",
+    "PathSpec",
+    "RecordSpec",
+    "ScenarioSpec",
+    "TcpSpec",
+]
 
 
 class EcnSpec(Spec):
@@ -88,6 +98,37 @@ def _not_empty(value: object) -> object:
     return value
 
 
+class ObjectSpec(Spec):
+    """An algorithm file or a compiled BPF object."""
+
+    file: StrictStr = key("The file, relative to the scenario's folder.")
+    set: dict[str, Any] = key("Variables of a compiled object, set before it is loaded.", {})
+
+
+def _file(value: object) -> object:
+    """Let a bare file name stand for a mapping."""
+    if isinstance(value, str):
+        return {"file": value}
+    if not isinstance(value, dict):
+        raise ValueError(f'expected a file such as "my_cc.py", got {show(value)}')
+    return value
+
+
+_OBJECT: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"file": {"type": "string"}, "set": {"type": "object"}},
+            "required": ["file"],
+            "additionalProperties": False,
+        },
+    ],
+    "examples": ["my_cc.py", {"file": "my_cc.bpf.o", "set": {"increase": 3}}],
+}
+ObjectEntry = Annotated[ObjectSpec, BeforeValidator(_file), WithJsonSchema(_OBJECT)]
+
+
 class ScenarioSpec(Spec):
     """One simulated run."""
 
@@ -104,7 +145,11 @@ class ScenarioSpec(Spec):
     namespaces: dict[names.NamespaceName, names.Registered] = key(
         "Network namespaces beside the initial one, by name: each one's default.", {}
     )
-    objects: tuple[StrictStr, ...] = key("Algorithm files, relative to the scenario's folder.", ())
+    objects: tuple[ObjectEntry, ...] = key(
+        "Algorithm files and compiled BPF objects, relative to the scenario's folder; with `set`, "
+        "an object's variables before it is loaded.",
+        (),
+    )
     links: dict[names.LinkName, MapTarget] = key("Registered name: map, for each bpf_link.", {})
     swaps: tuple[SwapSpec, ...] = key("The replacements.", ())
     record: RecordSpec = key("Sampling of traces.", {})
@@ -123,8 +168,9 @@ class ScenarioSpec(Spec):
 
     @field_validator("objects")
     @classmethod
-    def _no_file_twice(cls, objects: tuple[str, ...]) -> tuple[str, ...]:
-        twice = [name for i, name in enumerate(objects) if name in objects[:i]]
+    def _no_file_twice(cls, objects: tuple[ObjectSpec, ...]) -> tuple[ObjectSpec, ...]:
+        files = [entry.file for entry in objects]
+        twice = [file for i, file in enumerate(files) if file in files[:i]]
         if twice:
             raise ValueError(f"file {twice[0]!r} is given twice")
         return objects

@@ -83,6 +83,7 @@ QDISCS: Mapping[str, str] = {
 
 PROFILES: Mapping[str, str] = {
     "linux": "struct_ops links as merged and running today",
+    "linux-6.9": "the same, where BPF objects find Linux before 6.10: cong_control(sk, rs)",
     "v2": "struct_ops links as the second version of the patch series had them",
 }
 """Behaviours of the emulated kernel (``kernel.profile``)."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from types import CodeType, TracebackType
 from typing import Any
 
+from ccsim.bpf.memory import BpfFault
 from ccsim.errors import AlgorithmError, HookTimeout, InvariantError
 from ccsim.kernel.answers import HookValueError
 from ccsim.kernel.fields import advice
@@ -26,6 +27,8 @@ def blame(error: BaseException, files: Collection[str]) -> BaseException:
     """
     if isinstance(error, AlgorithmError | InvariantError):
         return error
+    if isinstance(error, BpfFault):
+        return AlgorithmError(str(error))
     places = [place for place in _places(error) if place[0] in files]
     if not places:
         return error

@@ -16,6 +16,7 @@ from dataclasses import fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ccsim.bpf.handshake import TCP_SYN_SENT
 from ccsim.errors import InvariantError
 from ccsim.kernel import Implementation, Kernel, StructOpsMap, TcpCongestionOps
 from ccsim.kernel.sock import Sock
@@ -79,7 +80,9 @@ class Watchman:
         if data is None or getattr(data.implementation.ops, member) is not hook:
             serves = "closed" if data is None else f"served by {data.implementation.map_name}"
             _violated(f"{ops.name}: {member} is called after release: the socket is {serves}")
-        if not sk.ca_initialized and member not in BEFORE_INIT and not data.releasing:
+        connecting = sk.sk_state == TCP_SYN_SENT  # an object sees the handshake's ACK before init
+        early = not (sk.ca_initialized or data.releasing or connecting)
+        if early and member not in BEFORE_INIT:
             _violated(f"{ops.name}: {member} is called before init or after release")
         if member == "init":
             self._epochs[id(sk)] = self._epochs.get(id(sk), 0) + 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import simpy
 
+from ccsim.bpf.handshake import tell_before_init
 from ccsim.catalog import labelled
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
@@ -71,12 +72,19 @@ class LiveFlow(FollowedFlow):
         registry = self.world.registry
         self._negotiate_ecn()
         if not self.passive:
+            self._watch()
+            tell_before_init(self.sk)
             registry.kernel.connect(self.sk)
             self.recorder.implementation_changed()
             return
         registry.accept(self.sk, self.spec)
+        self._watch()
         self._began()
         self.world.log("accept", self, t_ns, {"congestion": self.congestion})
+
+    def _watch(self) -> None:
+        """Note when a hook moves the connection to another implementation."""
+        self.sk.kernel_data.on_moved = self.recorder.implementation_changed
 
     def _negotiate_ecn(self) -> None:
         """Agree on ECN if the flow asks for it, or else if its host does or its algorithm needs it

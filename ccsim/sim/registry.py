@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ccsim.bpf.elf_file import is_object
 from ccsim.catalog import algorithm_files, algorithms_dir, labelled
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import (
@@ -28,6 +29,9 @@ from ccsim.kernel.loader import load_file
 from ccsim.kernel.policy import StatePolicy
 from ccsim.sim.policies import POLICIES
 
+if TYPE_CHECKING:
+    from ccsim.bpf.live import LiveObject
+
 __all__ = ["Registry", "Target"]
 
 Params = Mapping[str, Any]
@@ -44,8 +48,9 @@ class Registry:
     A shipped algorithm is a module: it is loaded when a socket first asks for its name. The tables
     of the scenario's ``objects`` are struct_ops maps, each attached under its own name; those that
     ``links`` or a link update name, or whose name is a link's, are there for links alone.
-    ``files`` are all that were loaded; ``links``, the ``maps`` that were attached by themselves and
-    ``listeners`` are there by name.
+    Of several tables that one compiled object has under one name, the first is attached.
+    ``files`` are all that were loaded, ``objects`` the compiled BPF ones among them; ``links``, the
+    ``maps`` that were attached by themselves and ``listeners`` are there by name.
     """
 
     def __init__(
@@ -59,6 +64,10 @@ class Registry:
         self._user_files = [Path(path) for path in scenario["objects"]]
         self._sha256 = dict(zip(self._user_files, scenario["objects_sha256"], strict=False))
         spec = scenario["kernel"]
+        self.objects: dict[str, LiveObject] = {}
+        self._compiled = {path for path in self._user_files if is_object(path)}
+        self._settings = scenario.get("objects_set", {})
+        self._target = (spec["profile"], spec.get("hz", 250))
         reno = self._request_module("reno")
         self.kernel = Kernel(
             profile=spec["profile"],
@@ -90,12 +99,21 @@ class Registry:
             self.open_socket(sk, listener)
             self.kernel.listen(sk)
 
+    @property
+    def has_python_objects(self) -> bool:
+        """Whether any of the scenario's objects is a file of Python, whose hooks may write what
+        no field of the socket can hold."""
+        return any(path not in self._compiled for path in self._user_files)
+
     # --- algorithm files ---
 
     def _load(self, path: Path) -> dict[str, TcpCongestionOps]:
         key = str(path)
         if key not in self._tables:
             self.files.add(key)
+            if path in self._compiled:
+                self._tables[key] = self._load_object(path)
+                return self._tables[key]
             tables, policies = load_file(path, self._sha256.get(path, ""))
             if not tables and not policies:
                 raise AlgorithmError(
@@ -106,6 +124,15 @@ class Registry:
                 name: ops for name, ops in tables.items() if not name.startswith("_")
             }
         return self._tables[key]
+
+    def _load_object(self, path: Path) -> dict[str, TcpCongestionOps]:
+        """Load a compiled BPF object for this kernel; its variables are set before that."""
+        from ccsim.bpf.live import load_object, target_of
+
+        settings = self._settings.get(str(path), {})
+        found = load_object(path, settings, target_of(*self._target))
+        self.objects[found.name] = found
+        return found.tables
 
     def _request_module(self, name: str) -> TcpCongestionOps | None:
         path = self._module_file(name)
@@ -158,7 +185,8 @@ class Registry:
         for link in scenario["links"]:
             self.register(link["name"], (link["map"], link["params"]))
         for name, ops in self._user_tables():
-            if name not in linked and ops.name not in names:
+            taken = any(ops.name == map.ops.name for map in self.maps.values())
+            if name not in linked and ops.name not in names and not (taken and self._compiled):
                 self.maps[name] = self._open_table(name, ops, ops.name)
                 self.maps[name].attach_struct_ops()
 

@@ -113,7 +113,8 @@ class World:
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
-        sk = (CheckedSender if self.scenario["objects"] else Sender)(self._host_of(spec))
+        checked = self.registry.has_python_objects
+        sk = (CheckedSender if checked else Sender)(self._host_of(spec))
         sk.random = self._random("flow", index)
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
@@ -266,6 +267,9 @@ class World:
         self.link.transmit([], end + 1)
         for index in sorted(self.reactions.waiting):
             self.log("trigger", None, end, {"swap": index, "fired": False})
+        if self.registry.objects:
+            objects = {name: it.values() for name, it in self.registry.objects.items()}
+            self.log("objects", None, end, objects)
         flows = self._flow_traces()
         links = (link_trace("bottleneck", self.link, end, self.spill),)
         self.spill.close()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from ccsim.kernel.ops import AckSample, RateSample
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.linux_sock import UNBOUNDED, LinuxSock
-from ccsim.tcp.members import MEMBERS
 from ccsim.tcp.packets import PacketColumns
 
 Listener = Callable[["TcpSock", str, dict[str, int]], None]
@@ -116,16 +115,6 @@ class TcpSock(LinuxSock):
         """Refresh the socket's clocks (``tcp_mstamp_refresh``)."""
         self.tcp_clock_cache = t_ns
         self.tcp_mstamp = t_ns // 1000
-
-    def member(self, name: str) -> int:
-        """Return a member that hooks seldom read, by Linux's name and in its encoding."""
-        found = MEMBERS.get(name)
-        return super().member(name) if found is None else found(self)
-
-    def set_member(self, name: str, value: int) -> None:
-        """Write ``snd_cwnd_stamp``, the one of them that hooks may write."""
-        if name == "snd_cwnd_stamp":
-            self.snd_cwnd_stamp = value
 
 
 def _ignore(sk: TcpSock, kind: str, detail: dict[str, int]) -> None:

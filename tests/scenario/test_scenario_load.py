@@ -88,6 +88,7 @@ def test_a_scenario_resolves_to_integers() -> None:
         "sysctls": [],
         "objects": [],
         "objects_sha256": [],
+        "objects_set": {},
         "links": [],
         "swaps": [
             {

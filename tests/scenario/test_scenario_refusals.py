@@ -181,7 +181,7 @@ def test_the_example_of_the_design_points_at_the_algorithm_that_is_missing() -> 
         (
             "record: {interval: 10 ms}",
             "kernel: {profile: v3}",
-            "10:19: kernel.profile: no kernel profile 'v3'; expected 'linux' or 'v2'",
+            "10:19: kernel.profile: no kernel profile 'v3'; expected 'linux', 'linux-6.9' or 'v2'",
         ),
         (
             "record: {interval: 10 ms}",

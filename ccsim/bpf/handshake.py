@@ -1,0 +1,35 @@
+"""What Linux calls of an algorithm before ``init``, at the end of the handshake."""
+
+from __future__ import annotations
+
+from ccsim.bpf.memory import PrivateArea
+from ccsim.kernel.ops import AckSample, RateSample
+from ccsim.kernel.sock import Sock
+
+__all__ = ["TCP_SYN_SENT", "tell_before_init"]
+
+TCP_SYN_SENT = 2
+SLOWPATH_AND_UPDATE = 3  # CA_ACK_SLOWPATH | CA_ACK_WIN_UPDATE: what an ACK of a handshake is
+U32 = (1 << 32) - 1
+
+
+def tell_before_init(sk: Sock) -> None:
+    """Call what Linux calls for the SYN-ACK, before ``init``: the hooks of an ACK, on a private
+    area of zeros, in the state SYN_SENT. The window is set anew after that (``tcp_init_transfer``).
+    """
+    if not isinstance(sk.ca, PrivateArea):
+        return
+    ops, state, cwnd = sk.ca_ops, sk.sk_state, sk.snd_cwnd
+    sk.sk_state = TCP_SYN_SENT
+    rtt_us = sk.srtt_us >> 3 or -1
+    try:
+        if ops.pkts_acked is not None:
+            ops.pkts_acked(sk, AckSample(1, rtt_us, sk.mss_cache))
+        if ops.in_ack_event is not None:
+            ops.in_ack_event(sk, SLOWPATH_AND_UPDATE)
+        if ops.cong_control is not None:
+            sample = RateSample()
+            sample.rtt_us, sample.acked_sacked, sample.prior_in_flight = rtt_us, 1, 1
+            ops.cong_control(sk, sk.snd_una & U32, SLOWPATH_AND_UPDATE, sample)
+    finally:
+        sk.sk_state, sk.snd_cwnd = state, cwnd

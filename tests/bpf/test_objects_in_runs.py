@@ -1,0 +1,178 @@
+"""Compiled objects where algorithm files stand: in scenarios, swaps, results."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ccsim
+from ccsim.errors import ScenarioError
+from ccsim.scenario import parse_scenario
+from ccsim.sim import simulate
+from ccsim.sim.traces import FlowTrace, SimResult
+from tests.bpf.bpf_rig import DATA
+
+HEAD = "name: t\nduration: 3 s\npath: {rate: 10 Mbit/s, rtt: 40 ms}\n"
+TWO = """
+objects: [{file: aimd.bpf.o, set: {increase: 3}}]
+links: {aimd: aimd_one}
+flows:
+  - {name: bulk, congestion: aimd}
+  - {name: later, congestion: aimd, start: 2 s}
+swaps:
+  - {at: 1 s, via: link_update, link: aimd, to: aimd_two}
+"""
+
+
+def resolved(text: str) -> dict[str, Any]:
+    return parse_scenario(HEAD + text, "t.yaml", DATA / "objects").resolved()
+
+
+def run(text: str) -> SimResult:
+    return simulate(resolved(text))
+
+
+def held(result: SimResult) -> dict[str, Any]:
+    """Return what objects held at the end."""
+    return next(event.detail for event in result.events if event.kind == "objects")
+
+
+def serving(flow: FlowTrace) -> str:
+    """Return what serves a flow at the end."""
+    return flow.implementations[int(flow.implementation[-1])]
+
+
+def test_a_link_update_moves_new_connections_to_the_other_table() -> None:
+    result = run(TWO)
+    assert list(map(serving, result.flows)) == ["aimd_one", "aimd_two"]
+    bss = held(result)["aimd"]["bss"]
+    assert (bss["one"]["init"], bss["two"]["init"]) == (1, 1)
+    assert bss["one"]["in_ack_event"] > 1000
+    assert bss["two"]["in_ack_event"] == 0, "aimd_two has no such operation"
+    assert bss["two"]["cong_avoid"] > 100
+
+
+def test_variables_are_set_before_loading_and_change_what_the_object_does() -> None:
+    flows = "flows: [{name: bulk, congestion: aimd}]\n"
+    slow = run("objects: [{file: aimd.bpf.o, set: {increase: 1}}]\n" + flows)
+    fast = run("objects: [{file: aimd.bpf.o, set: {increase: 30}}]\n" + flows)
+    assert held(slow)["aimd"]["data"] == {"increase": 1, "kept_percent": 70}
+    assert (
+        held(fast)["aimd"]["bss"]["one"]["ssthresh"] > held(slow)["aimd"]["bss"]["one"]["ssthresh"]
+    )
+
+
+def test_the_hooks_of_the_handshake_run_before_init() -> None:
+    """The SYN-ACK's RTT sample is 40 ms and its ACK counts; the window is as ever at init."""
+    cut = simulate(
+        {
+            **resolved("objects: [aimd.bpf.o]\nflows: [{name: bulk, congestion: aimd}]\n"),
+            "duration_ns": 60_000_000,
+        }
+    )
+    early = held(cut)["aimd"]["bss"]["one"]
+    assert (early["pkts_acked"], early["in_ack_event"], early["cong_avoid"]) == (1, 1, 0)
+    assert 40_000 <= early["last_rtt_us"] < 40_500
+    assert int(cut.flows[0].snd_cwnd[-1]) == 10
+
+
+def test_an_object_that_moves_itself_goes_on_as_its_successor() -> None:
+    """After its third loss `leaver` is served by cubic, and the old name is kept no longer."""
+    result = run("objects: [leaver.bpf.o]\nflows: [{name: bulk, congestion: leaver}]\n")
+    bss = held(result)["leaver"]["bss"]
+    assert (bss["left"], bss["seen_setsockopt"], bss["seen_getsockopt"]) == (1, 0, 0)
+    assert serving(result.flows[0]) == "cubic"
+
+
+@pytest.mark.parametrize("via", ["setsockopt", "sweep"])
+@pytest.mark.parametrize(("first", "then"), [("aimd", "cubic"), ("cubic", "aimd")])
+def test_running_connections_swap_to_and_from_an_object(via: str, first: str, then: str) -> None:
+    swap = f"swaps: [{{at: 1 s, via: {via}, flows: [bulk], to: {then}}}]\n"
+    text = f"objects: [aimd.bpf.o]\nflows: [{{name: bulk, congestion: {first}}}]\n" + swap
+    result = run(text)
+    assert serving(result.flows[0]) == {"aimd": "aimd_one"}.get(then, then)
+    one = held(result)["aimd"]["bss"]["one"]
+    assert (one["init"], one["release"]) == (1, 1 if first == "aimd" else 0)
+
+
+def test_ecn_marks_reach_an_object_at_both_ends() -> None:
+    text = HEAD.replace("rtt: 40 ms}", "rtt: 40 ms, ecn: {mark_above: 10 packets}}")
+    text += "objects: [marks.bpf.o]\nflows: [{name: bulk, congestion: marks}]\n"
+    result = simulate(parse_scenario(text, "t.yaml", DATA / "objects").resolved())
+    assert held(result)["marks"]["bss"]["reductions"] > 3
+    assert result.flows[0].counters["packets_marked"] > 10
+
+
+def test_a_stored_run_gives_variables_maps_and_metrics(tmp_path: Path) -> None:
+    shutil.copy(DATA / "objects" / "rate.bpf.o", tmp_path)
+    file = tmp_path / "rate.yaml"
+    file.write_text(HEAD + "objects: [rate.bpf.o]\nflows: [{name: bulk, congestion: rate}]\n")
+    stored = ccsim.run(file, out=tmp_path / "results")
+    assert stored.failed == ""
+    assert stored.objects["rate"].bss["calls"] > 1000
+    gains = stored.objects["rate"].maps["gains"]
+    assert gains == [[f"0{i}000000", "0" * 16] for i in range(4)]
+    assert stored.metrics["objects"]["rate"]["bss"] == stored.objects["rate"].bss
+
+
+@pytest.mark.parametrize(
+    ("objects", "sentence"),
+    [
+        ("[{file: aimd.bpf.o, set: {no_such: 3}}]", "no_such"),
+        ("[{file: aimd.bpf.o, set: {increase: many}}]", "increase"),
+        ("[{file: aimd.bpf.o, sets: {increase: 3}}]", "sets"),
+        ("[missing.bpf.o]", "no such file 'missing.bpf.o'"),
+        ("[3]", "expected a file such as"),
+    ],
+)
+def test_an_entry_that_is_wrong_is_told_with_its_place(objects: str, sentence: str) -> None:
+    text = HEAD + f"objects: {objects}\nflows: [{{name: bulk, congestion: cubic}}]\n"
+    with pytest.raises(ScenarioError) as raised:
+        parse_scenario(text, "t.yaml", DATA / "objects")
+    assert str(raised.value).startswith("t.yaml:4:")
+    assert sentence in str(raised.value)
+
+
+def test_a_python_file_has_no_variables_to_set(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    text = HEAD + "objects: [{file: a.py, set: {x: 2}}]\nflows: [{name: b, congestion: cubic}]\n"
+    with pytest.raises(ScenarioError, match="only compiled objects have variables to set"):
+        parse_scenario(text, "t.yaml", tmp_path)
+
+
+def test_a_file_that_is_cut_short_is_refused_with_stage_and_errno(tmp_path: Path) -> None:
+    whole = (DATA / "objects" / "aimd.bpf.o").read_bytes()
+    (tmp_path / "short.bpf.o").write_bytes(whole[:1000])
+    text = HEAD + "objects: [short.bpf.o]\nflows: [{name: bulk, congestion: cubic}]\n"
+    with pytest.raises(ScenarioError, match=r"t\.yaml:4:11: objects\.0: short\.bpf\.o: open: "):
+        parse_scenario(text, "t.yaml", tmp_path)
+
+
+def test_the_older_signature_of_cong_control_is_another_kernel() -> None:
+    """An object of today is refused by a kernel before 6.10: its program reads a fourth argument,
+    which is not there; so is an older one by a kernel of today."""
+    text = "kernel: {profile: linux-6.9}\nobjects: [borrow.bpf.o]\n"
+    result = run(text + "flows: [{name: bulk, congestion: borrow}]\n")
+    assert result.flows[0].delivered_bytes[-1] > 1_000_000
+
+
+def test_twins_and_repeats_have_objects_of_their_own() -> None:
+    once, twice = run(TWO), run(TWO)
+    assert held(once) == held(twice)
+    assert (once.flows[0].snd_cwnd == twice.flows[0].snd_cwnd).all()
+
+
+def test_a_fault_in_a_program_ends_the_run_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ccsim.bpf import helpers
+    from ccsim.bpf.memory import BpfFault
+
+    def fail(self: helpers.Host, sk: object) -> int:
+        raise BpfFault("no clock")
+
+    monkeypatch.setattr(helpers.Host, "ktime_ns", fail)
+    result = run("objects: [rate.bpf.o]\nflows: [{name: bulk, congestion: rate}]\n")
+    assert re.search(r"program rate_init.*no clock", result.failed)
