@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli.swaps import swap_text
 from ccsim.cli.workloads import comparison_table, workload_tables
 
 __all__ = ["comparison_text", "print_json", "print_paths", "run_text", "table"]
 
 NONE = "–"
-FLOWS_BESIDE = 6
-"""So many flows' disruptions fit beside one another; the others are in metrics.json."""
 ROWS = 40
 """So many rows of flows are printed."""
 
@@ -51,10 +50,10 @@ def run_text(name: str, metrics: Row) -> str:
     """Return the tables of a run: flows and links by phase, then what each swap cost."""
     parts = [
         f"{name}: {metrics['duration_s']:g} s simulated",
-        _flows(metrics["flows"]) if metrics["flows"] else "",
+        _cut(*_flow_table(metrics["flows"])) if metrics["flows"] else "",
         _links(metrics),
         *(_cut(*one) for one in workload_tables(metrics, _number)),
-        *(_swap(swap) for swap in metrics["swaps"]),
+        *(swap_text(swap, _number, table) for swap in metrics["swaps"]),
         *(f"swap {index}: its trigger did not fire" for index in metrics.get("untriggered", ())),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -63,8 +62,10 @@ def run_text(name: str, metrics: Row) -> str:
 def comparison_text(labels: Sequence[str], metrics: Sequence[Row]) -> str:
     """Return the flows of several runs, and what their workloads carried, below one another."""
     named = list(zip(labels, metrics, strict=True))
-    rows = [[label, *_flow_cells(row)] for label, one in named for row in one["flows"]]
-    parts = [_cut(["run", *_FLOW_HEADERS], rows)] if rows else []
+    rows = [(label, row) for label, one in named for row in one["flows"]]
+    headers, cells = _flow_table([row for _, row in rows])
+    labelled = [[label, *line] for (label, _), line in zip(rows, cells, strict=True)]
+    parts = [_cut(["run", *headers], labelled)] if rows else []
     if any(one.get("completions") for one in metrics):
         parts.append(_cut(*comparison_table(named, _number)))
     return "\n\n".join(parts) + "\n"
@@ -99,8 +100,13 @@ def _flow_cells(row: Row) -> list[str]:
     ]
 
 
-def _flows(rows: Sequence[Row]) -> str:
-    return _cut(_FLOW_HEADERS, [_flow_cells(row) for row in rows])
+def _flow_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and cells of flows; marks where there are any."""
+    headers, cells = list(_FLOW_HEADERS), [_flow_cells(row) for row in rows]
+    if any(row["marks"] for row in rows):
+        headers.append("marked (packets)")
+        cells = [[*line, str(row["marks"])] for line, row in zip(cells, rows, strict=True)]
+    return headers, cells
 
 
 def _links(metrics: Row) -> str:
@@ -128,6 +134,10 @@ def _links(metrics: Row) -> str:
         ]
         for row in metrics["links"]
     ]
+    if any(row["marks"] for row in metrics["links"]):
+        headers.insert(-1, "marks (packets)")
+        for cells, row in zip(rows, metrics["links"], strict=True):
+            cells.insert(-1, str(row["marks"]))
     return _cut(headers, rows)
 
 
@@ -135,81 +145,6 @@ def _cut(headers: Sequence[str], rows: list[list[str]]) -> str:
     text = table(headers, rows[:ROWS])
     hidden = len(rows) - ROWS
     return f"{text}\n… and {hidden} rows more, all in metrics.json" if hidden > 0 else text
-
-
-# --- swaps --------------------------------------------------------------------------------------
-
-
-def _swap(swap: Row) -> str:
-    """Return what one swap cost, one column a flow."""
-    title = f"swap {swap['index']} at {swap['t_s']:g} s: {swap['label']}"
-    if "neighbours" not in swap:
-        return f"{title}: failed\n{swap['error']}"
-    flows = swap["flows"][:FLOWS_BESIDE]
-    hidden = len(swap["flows"]) - len(flows)
-    lines = [title]
-    if swap.get("outcome"):
-        when = "" if swap["outcome_s"] is None else f" at {swap['outcome_s']:g} s"
-        lines.append(f"roll-out{when}: {swap['outcome']}")
-    if swap["errno"]:
-        lines.append(f"failed in part, {swap['error']}")
-    if flows:
-        rows = [[label, *(show(flow) for flow in flows)] for label, show in _DISRUPTION]
-        lines.append(table(["disruption", *(flow["flow"] for flow in flows)], rows))
-    if hidden:
-        lines.append(f"… and {hidden} flows more, all in metrics.json")
-    if not flows:
-        lines.append("no running flow was changed")
-    return "\n".join([*lines, *_around(swap)])
-
-
-def _around(swap: Row) -> list[str]:
-    """Return what a swap did beside the flows that it reached."""
-    lines = []
-    if beside := swap.get("neighbours"):
-        lines.append(
-            f"neighbours: {beside['flows']} lost {_number(beside['harm'], 1, 100)} % of their"
-            f" goodput in the {beside['window_s']:g} s after; the worst, {beside['worst_flow']},"
-            f" {_number(beside['worst_harm'], 1, 100)} %"
-        )
-    if held := swap.get("connections"):
-        lines.append(
-            f"connections: {held['old_at_update']} kept {swap['old']}, {held['new_since']} started"
-            f" on {swap['new']}, {held['old_since']} on {swap['old']} all the same;"
-            f" last on {swap['old']} gone after"
-            f" {_number(held['last_old_closed_s'], 3)} s"
-        )
-        if fallbacks := held.get("fallbacks"):
-            lines.append(f"{fallbacks} asked for the name while it was missing, and fell back")
-    return lines
-
-
-def _field(name: str, digits: int = 3, scale: float = 1) -> Callable[[Row], str]:
-    return lambda row: _number(row[name], digits, scale)
-
-
-def _jump(row: Row) -> str:
-    before, after = row["cwnd_before_packets"], row["cwnd_after_packets"]
-    return NONE if before is None else f"{before} → {after}"
-
-
-_DISRUPTION: list[tuple[str, Callable[[Row], str]]] = [
-    ("at (s)", _field("at_s")),
-    ("window (s)", _field("window_s", 1)),
-    ("goodput deficit to A-twin (MB)", _field("deficit_bytes", 3, 1e-6)),
-    ("  in seconds of A-twin goodput (s)", _field("deficit_s")),
-    ("  at its greatest (MB)", _field("deficit_peak_bytes", 3, 1e-6)),
-    ("worst 200 ms (% of 2 s before)", _field("dip_worst_ratio", 1, 100)),
-    ("back above 95 % of A-twin (s)", _field("dip_recovery_s", 1)),
-    ("within 10 % of B-twin (s)", _field("time_to_b_twin_s", 1)),
-    ("cwnd (packets)", _jump),
-    ("queueing more than A-twin (ms)", _field("queue_excess_ms", 2)),
-    ("drops in second after (packets)", _field("drops_in_second_after", 0)),
-    ("  more than A-twin (packets)", _field("extra_drops", 0)),
-    ("RTOs", _field("rtos", 0)),
-    ("p99 RTT (ms)", _field("rtt_p99_ms", 1)),
-    ("longest stall (s)", _field("longest_stall_s", 2)),
-]
 
 
 def _number(value: Any, digits: int, scale: float = 1, short: bool = False) -> str:

@@ -20,7 +20,7 @@ def workload_tables(metrics: Row, number: Number) -> list[Table]:
     """
     found = []
     if rows := metrics.get("implementations"):
-        found.append((_GROUP_HEADERS, [_group_cells(row, number) for row in rows]))
+        found.append(_groups(rows, number))
     if rows := metrics.get("completions"):
         found.append((_COMPLETION_HEADERS, [_completion_cells(row, number) for row in _told(rows)]))
     return found
@@ -60,14 +60,25 @@ def _alone(row: Row, rows: Sequence[Row]) -> bool:
     )
 
 
+def _groups(rows: Sequence[Row], number: Number) -> Table:
+    """Return who served how many connections; marks where there are any."""
+    headers, cells = list(_GROUP_HEADERS), [_group_cells(row, number) for row in rows]
+    if any(row["marks"] for row in rows):
+        headers.append("marked (packets)")
+        cells = [[*line, str(row["marks"])] for line, row in zip(cells, rows, strict=True)]
+    return headers, cells
+
+
 _GROUP_HEADERS = [
     "served by",
     "from (s)",
     "to (s)",
     "connections mean",
     "most",
-    "throughput (Mbit/s)",
+    "goodput (Mbit/s)",
     "RTT mean (ms)",
+    "lost (packets)",
+    "resent (packets)",
 ]
 
 
@@ -78,8 +89,10 @@ def _group_cells(row: Row, number: Number) -> list[str]:
         number(row["to_s"], 3, short=True),
         number(row["connections_mean"], 1),
         str(row["connections_max"]),
-        number(row["throughput_bps"], 3, scale=1e-6),
+        number(row["goodput_bps"], 3, scale=1e-6),
         number(row["rtt_mean_ms"], 1),
+        str(row["losses"]),
+        str(row["retransmissions"]),
     ]
 
 

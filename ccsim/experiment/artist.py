@@ -89,6 +89,7 @@ class Artist:
 def _packed(run: StoredRun) -> dict[str, str] | None:
     """Return the results of a run as text; None if they are long."""
     from ccsim import spill
+    from ccsim.experiment.accounts import without_accounts
     from ccsim.experiment.tables import columns_of, pack
 
     results = {key: getattr(run, key) for key in ("result", "twin_a", "twin_b")}
@@ -96,7 +97,8 @@ def _packed(run: StoredRun) -> dict[str, str] | None:
     tables = (table for result in known.values() for table in columns_of(result).values())
     if sum(column.nbytes for table in tables for column in table.values()) > spill.SPILL_BYTES:
         return None
-    return {key: base64.b64encode(pack(result)).decode() for key, result in known.items()}
+    drawn = {key: pack(without_accounts(result)) for key, result in known.items()}
+    return {key: base64.b64encode(data).decode() for key, data in drawn.items()}
 
 
 def draw(run: StoredRun, formats: Sequence[str]) -> None:

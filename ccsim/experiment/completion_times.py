@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ccsim.experiment.metrics import SECOND_NS
 from ccsim.sim.served import servants
-from ccsim.sim.traces import GroupTrace, SimResult
+from ccsim.sim.traces import SimResult
 
-__all__ = ["SIZE_BINS", "completion_rows", "group_rows", "size_bin"]
+__all__ = ["SIZE_BINS", "completion_rows", "size_bin"]
 
 KB = 1000
 SIZE_BINS: Sequence[tuple[str, int]] = (
@@ -110,32 +110,3 @@ def _summary(unit: str, values: NDArray[np.float64]) -> dict[str, float]:
         return dict.fromkeys(names, math.nan)
     numbers = [float(values.mean()), *map(float, np.percentile(values, [50, 95, 99]))]
     return dict(zip(names, numbers, strict=True))
-
-
-def group_rows(result: SimResult, spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """Return, for each implementation and phase in which it served somebody, how many connections
-    there were, what they got together and their mean smoothed RTT."""
-    return [
-        row
-        for group in result.groups
-        for number, (t0, t1) in enumerate(spans)
-        if (row := _group_row(group, number, t0, t1))
-    ]
-
-
-def _group_row(group: GroupTrace, phase: int, t0: int, t1: int) -> dict[str, Any] | None:
-    low, high = np.searchsorted(group.t_ns, (t0, t1), side="right")
-    flows = group.flows[low:high]
-    if not flows.any() and not group.throughput_bps[low:high].any():
-        return None
-    srtt = group.srtt_us[low:high]
-    return {
-        "implementation": group.implementation,
-        "phase": phase,
-        "from_s": t0 / SECOND_NS,
-        "to_s": t1 / SECOND_NS,
-        "connections_mean": float(flows.mean()),
-        "connections_max": int(flows.max()),
-        "throughput_bps": float(group.throughput_bps[low:high].mean()),
-        "rtt_mean_ms": float(srtt[srtt > 0].mean()) / 1000 if (srtt > 0).any() else math.nan,
-    }

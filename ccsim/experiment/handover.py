@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.tables import Tables, again, columns_of, not_columns, pack, to_json, unpack
+from ccsim.experiment.columns import Tables
+from ccsim.experiment.tables import again, all_columns, not_columns, pack, to_json, unpack
 from ccsim.sim.traces import SimResult
 from ccsim.spill import BLOCK_ROWS, Spill, release
 
@@ -26,7 +27,7 @@ def hand_over(result: SimResult, spill: Spill) -> bytes:
     If its columns are more than ``spill`` holds in memory, they are in a file of its folder, which
     whoever takes them over removes. ResultsError if it cannot be written.
     """
-    tables = columns_of(result)
+    tables = all_columns(result)
     columns = [column for table in tables.values() for column in table.values()]
     if spill.folder is None or sum(column.nbytes for column in columns) <= spill.bound_bytes:
         return pack(result)

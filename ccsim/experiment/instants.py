@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from ccsim.sim.traces import Event
@@ -21,9 +21,9 @@ class Instants:
             times.sort()
 
     def count(self, kind: str, flow: str, t0_ns: int, t1_ns: int) -> int:
-        """Return how many events of a kind a flow had in ``(t0, t1]``."""
+        """Return how many events of a kind a flow had in ``[t0, t1)``."""
         times = self._times.get((kind, flow), [])
-        return max(bisect_right(times, t1_ns) - bisect_right(times, t0_ns), 0)
+        return max(bisect_left(times, t1_ns) - bisect_left(times, t0_ns), 0)
 
     def first(self, kind: str, flow: str, t_ns: int) -> int | None:
         """Return the first instant from ``t_ns`` on at which a flow had an event of a kind."""

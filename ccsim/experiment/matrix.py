@@ -1,8 +1,8 @@
 """The swap matrix: what each swap of a study cost, old × new, by mechanism, state policy and path.
 
-A cell holds the replications of one swap under one set of conditions, one value a seed: of several
-flows their mean, of times the slowest flow's. All is read from the study's ``runs.parquet`` and
-``plan.json``.
+A cell holds the replications of one swap under one set of conditions, one value a seed: that of
+all flows of the bottleneck together, of times the slowest flow's. All is read from the study's
+``runs.parquet`` and ``plan.json``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ccsim.experiment.comparisons import holm, wilcoxon_p
 from ccsim.experiment.estimates import Estimate, mean_estimate, median_estimate
 from ccsim.experiment.integrity import check_study
 from ccsim.experiment.parquet import connect, parquet
+from ccsim.experiment.study.columns import HEADLINES
 from ccsim.experiment.study.folder import StudyFolder
 from ccsim.experiment.study.repeats import mark_repeats, repeat_notes
 
@@ -211,30 +212,15 @@ def _replications(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _means(rows: Sequence[Row], name: str) -> list[float]:
-    """Return the mean over the flows of each run; NaN for a run without the number.
-
-    The deficit is that of a run's swapped flows together, where bytes and goodput are there: a mean
-    of ratios would be that of whichever flow got next to nothing in the A-twin.
-    """
+    """Return each run's value: what all flows have together, where there is such a headline, else
+    the mean over its flows; NaN for a run without the number."""
     found = []
     for run in _replications(rows):
-        if name == "deficit_s" and (joint := _joint_deficit_s(run)) is not None:
-            found.append(joint)
-            continue
-        known = [float(row[name]) for row in run if row[name] is not None]
+        together = run[0].get(HEADLINES.get(name, ""))
+        values = [row[name] for row in run] if together is None else [together]
+        known = [float(value) for value in values if value is not None]
         found.append(sum(known) / len(known) if known else math.nan)
     return found
-
-
-def _joint_deficit_s(run: Sequence[Row]) -> float | None:
-    """Return a run's deficit in seconds of its A-twins' goodput, all flows together."""
-    known = [
-        (row["deficit_bytes"], row["goodput_a_bps"])
-        for row in run
-        if row.get("deficit_bytes") is not None and row.get("goodput_a_bps") is not None
-    ]
-    goodput_bps = sum(goodput for _, goodput in known)
-    return 8 * sum(deficit for deficit, _ in known) / goodput_bps if goodput_bps else None
 
 
 def _slowest(rows: Sequence[Row], metric: Metric) -> list[tuple[float, bool]]:

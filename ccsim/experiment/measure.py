@@ -13,25 +13,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.experiment.completion_times import completion_rows, group_rows
+from ccsim.experiment.completion_times import completion_rows
+from ccsim.experiment.group_rows import group_rows
 from ccsim.experiment.metrics import (
     SECOND_NS,
     Censored,
+    could_send_s,
+    counted,
     delivered_at,
-    drops_between,
-    goodput_bps,
     jain_index,
-    retransmissions_between,
+    percentile,
     rtt_ms,
     utilisation,
 )
-from ccsim.experiment.swap_cost import Compared, measure_swap, took_effect
+from ccsim.experiment.segments import Segment, Tally, segments_of
+from ccsim.experiment.swap_cost import Compared, measure_swap
+from ccsim.experiment.swap_window import took_effect
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 
 __all__ = ["measure", "observed_until", "phases"]
 
 Span = tuple[int, int]
-"""(t0, t1] in nanoseconds."""
+"""[t0, t1) in nanoseconds."""
 
 
 def measure(
@@ -62,7 +65,7 @@ def measure(
                 for number, span in enumerate(spans)
             ],
             "fairness_over_time": _fairness_over_time(result, until),
-            "totals": [_totals(flow) for _, flow in _named(result)],
+            "totals": [_totals(flow, until) for _, flow in _named(result)],
             "swaps": [measure_swap(compared, swap) for swap in result.swaps],
             "untriggered": [
                 event.detail["swap"]
@@ -91,7 +94,7 @@ def _workloads(compared: Compared, spans: list[Span]) -> dict[str, Any]:
     """Return what only runs with workloads, or with sums in place of samples, have."""
     result = compared.result
     found: dict[str, Any] = {}
-    if result.groups:
+    if result.groups or result.completions is not None:
         found["implementations"] = group_rows(result, spans)
     if result.completions is not None:
         runs = {"run": result, "twin_a": compared.twin_a, "twin_b": compared.twin_b}
@@ -110,7 +113,7 @@ def _named(result: SimResult) -> list[tuple[int, FlowTrace]]:
     return [
         (index, flow)
         for index, flow in enumerate(result.flows)
-        if not flow.workload and (len(flow.t_ns) or not flow.served)
+        if not flow.workload and flow.recorded
     ]
 
 
@@ -118,13 +121,14 @@ def observed_until(result: SimResult) -> int:
     """Return the run's duration or, if it failed, the time of its last sample [ns]."""
     if not result.failed:
         return result.duration_ns
-    columns = [flow.t_ns for flow in result.flows] + [link.t_ns for link in result.links]
+    columns = [flow.metered.t_ns for flow in result.flows]
+    columns += [link.metered.t_ns for link in result.links]
     last = max((int(column[-1]) for column in columns if len(column)), default=0)
     return min(last, result.duration_ns)
 
 
 def phases(result: SimResult) -> list[Span]:
-    """Return the spans between the instants of successful swaps, the run's ends included."""
+    """Return the spans between the first actions of successful swaps, the run's ends included."""
     until = observed_until(result)
     inside = {swap.t_ns for swap in result.swaps if took_effect(swap) and 0 < swap.t_ns < until}
     return list(pairwise(sorted({0, until} | inside)))
@@ -147,49 +151,32 @@ def _span(number: int, span: Span) -> dict[str, Any]:
     return {"phase": number, "from_s": span[0] / SECOND_NS, "to_s": span[1] / SECOND_NS}
 
 
-def _active(flow: FlowTrace, span: Span) -> Span | None:
-    """Return the part of a span in which a flow lived, or None."""
-    end = span[1] if flow.end_ns is None else min(flow.end_ns, span[1])
-    start = max(flow.start_ns, span[0])
-    return (start, end) if start < end else None
-
-
 def _flow_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
-    """Return a row for each flow and each phase in which it lived."""
+    """Return a row for each flow, each phase in which it lived, and each implementation that served
+    it there."""
+    tally = Tally(result)
     return [
-        _flow_row(result, index, number, lived)
+        _flow_row(flow, segment)
         for index, flow in _named(result)
-        for number, span in enumerate(spans)
-        if (lived := _active(flow, span))
+        for segment in segments_of(flow, index, spans, tally)
     ]
 
 
-def _flow_row(result: SimResult, index: int, phase: int, span: Span) -> dict[str, Any]:
-    flow = result.flows[index]
+def _flow_row(flow: FlowTrace, segment: Segment) -> dict[str, Any]:
+    span = (segment.t0_ns, segment.t1_ns)
     rtt = rtt_ms(flow, *span)
-    p50, p99 = np.percentile(rtt, [50, 99]) if len(rtt) else (math.nan, math.nan)
     return {
         "flow": flow.name,
-        **_span(phase, span),
-        "implementation": _implementation(flow, span),
-        "goodput_bps": goodput_bps(flow, *span),
+        **_span(segment.phase, span),
+        "implementation": segment.implementation,
+        "goodput_bps": 8e9 * segment.delivered_bytes / (span[1] - span[0]),
         "rtt_mean_ms": float(rtt.mean()) if len(rtt) else math.nan,
-        "rtt_p50_ms": float(p50),
-        "rtt_p99_ms": float(p99),
-        "losses": drops_between(result, index, *span),
-        "retransmissions": retransmissions_between(flow, *span),
+        "rtt_p50_ms": percentile(rtt, 50),
+        "rtt_p99_ms": percentile(rtt, 99),
+        "losses": segment.drops,
+        "retransmissions": segment.retransmissions,
+        "marks": segment.marks,
     }
-
-
-def _implementation(flow: FlowTrace, span: Span) -> str:
-    """Return the map that served the flow at the span's end, just before the swap that ends it.
-
-    The sample at a swap's instant already shows the new one.
-    """
-    row = int(np.searchsorted(flow.t_ns, span[1], side="left")) - 1
-    if not len(flow.t_ns):
-        return flow.implementations[0] if flow.implementations else ""
-    return flow.implementations[int(flow.implementation[max(row, 0)])]
 
 
 def _link_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
@@ -199,10 +186,11 @@ def _link_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
 
 
 def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
-    low, high = np.searchsorted(link.t_ns, span, side="right")
-    queue = link.queue_packets[low:high]
-    first, last = np.searchsorted(link.drop_t_ns, span, side="right")
+    low, high = np.searchsorted(link.metered.t_ns, span)
+    queue = link.metered.queue_packets[low:high]
+    first, last = np.searchsorted(link.drop_t_ns, span)
     random = int(np.count_nonzero(link.drop_random[first:last]))
+    marked = np.searchsorted(link.mark_t_ns, span)
     return {
         "link": link.name,
         **_span(phase, span),
@@ -211,18 +199,25 @@ def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
         "queue_max_packets": int(queue.max()) if len(queue) else None,
         "drops": int(last - first) - random,
         "random_losses": random,
+        "marks": int(marked[1] - marked[0]),
     }
 
 
 def _jain(result: SimResult, span: Span) -> float:
-    """Return Jain's index of the goodputs of the flows in the span, each while it lived; those of
-    workloads do not count."""
-    lived = [(flow, _active(flow, span)) for _, flow in _named(result)]
-    return jain_index([goodput_bps(flow, *part) for flow, part in lived if part])
+    """Return Jain's index of the goodputs of the flows that could send in the span, each while it
+    could and weighted by that time; those of workloads do not count."""
+    able = [(flow, could_send_s(flow, *span)) for _, flow in _named(result)]
+    weights = [seconds for _, seconds in able if seconds > 0]
+    rates = [
+        8 * (counted(flow, span[1])[0] - counted(flow, span[0])[0]) / seconds
+        for flow, seconds in able
+        if seconds > 0
+    ]
+    return jain_index(rates, weights)
 
 
 def _fairness_over_time(result: SimResult, until: int) -> dict[str, Any] | None:
-    """Return Jain's index for each whole second, of the flows that lived all through it.
+    """Return Jain's index for each whole second, of the flows that could send all through it.
 
     None for a run of one flow; a second with fewer than two flows has none.
     """
@@ -238,9 +233,10 @@ def _fairness_over_time(result: SimResult, until: int) -> dict[str, Any] | None:
 
 
 def _rates_of_seconds(flow: FlowTrace, edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return a flow's goodput in each second [bit/s]; NaN where it did not live all through it."""
+    """Return a flow's goodput in each second [bit/s]; NaN unless it could send all through it."""
     end = edges[-1] if flow.end_ns is None else flow.end_ns
-    lived = (edges[:-1] >= flow.start_ns) & (edges[1:] <= end)
+    start = edges[-1] if flow.established_ns is None else flow.established_ns
+    lived = (edges[:-1] >= start) & (edges[1:] <= end)
     return np.where(lived, 8 * np.diff(delivered_at(flow, edges)), np.nan)
 
 
@@ -249,14 +245,13 @@ def _jain_of_second(rates: NDArray[np.float64]) -> float | None:
     return jain_index(lived) if len(lived) > 1 else None
 
 
-def _totals(flow: FlowTrace) -> dict[str, Any]:
+def _totals(flow: FlowTrace, until_ns: int) -> dict[str, Any]:
     """Return a flow's counters and its completion time, None while it runs."""
     done = None if flow.end_ns is None else (flow.end_ns - flow.start_ns) / SECOND_NS
-    delivered = int(flow.delivered_bytes[-1]) if len(flow.delivered_bytes) else 0
     return {
         "flow": flow.name,
         "congestion": flow.congestion,
         "completion_time_s": done,
-        "delivered_bytes": delivered,
+        "delivered_bytes": int(counted(flow, until_ns)[0]),
         **flow.counters,
     }

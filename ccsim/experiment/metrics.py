@@ -1,10 +1,12 @@
 """What a swap costs and how flows and links fared: one function a metric, on trace columns.
 
-Spans are half-open on the left, ``(t0, t1]``: a sample at an instant counts everything at or before
-it, so the sample at a swap's instant closes the span before the swap. Bytes are payload delivered
-in order; between two samples the count is taken to grow linearly. Against the A-twin (never
-swapped) and the B-twin (the new implementation from the start) the same instants of both runs are
-compared; the twins share every random stream with the run.
+Spans are half-open, ``[t0, t1)``: what happens at ``t1`` belongs to the next one, and what holds at
+``t0`` is what holds from then on. Bytes are payload delivered in order. Nothing depends on what the
+scenario records: counts are exact at the borders of spans (`counted`), and where a run is held
+against a twin, both are read from samples every 10 ms, between which the count is taken to grow
+linearly (`delivered_at`). Against the A-twin (never swapped) and the B-twin (the new implementation
+from the start) the same instants of both runs are compared; the twins share every random stream
+with the run.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.experiment.instants import Instants
+from ccsim.sim.sampler import METER_NS
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 
 __all__ = [
@@ -26,24 +29,24 @@ __all__ = [
     "WINDOW_NS",
     "Censored",
     "bin_rates_bps",
-    "cwnd_jump",
-    "deficit_bytes",
-    "deficit_peak_bytes",
-    "deficit_seconds",
+    "could_send_s",
+    "counted",
+    "curve",
+    "deficit",
     "delivered_at",
     "dip_length_s",
     "dip_recovery_s",
     "dip_worst_ratio",
     "drops_between",
     "goodput_bps",
+    "grid",
     "harm",
     "jain_index",
     "longest_stall_s",
+    "percentile",
     "queue_excess_ms",
-    "retransmissions_between",
     "rtos_between",
     "rtt_ms",
-    "rtt_p99_ms",
     "time_to_twin_s",
     "utilisation",
 ]
@@ -73,55 +76,85 @@ class Censored:
 
 
 def delivered_at(flow: FlowTrace, t_ns: NDArray[np.int64] | int) -> Floats:
-    """Return the payload acknowledged in order by ``t_ns`` [bytes]; 0 before the start, the total
-    after the end. Several instants must be in order of time."""
+    """Return the payload acknowledged in order by ``t_ns`` [bytes], between samples linearly; 0
+    before the start, the total after the end. Several instants must be in order of time."""
     asked = np.asarray(t_ns)
-    if not len(flow.t_ns) or not asked.size:
+    if not asked.size:
         return np.zeros(asked.shape)
-    low = max(int(flow.t_ns.searchsorted(asked.flat[0], side="right")) - 1, 0)
-    high = int(flow.t_ns.searchsorted(asked.flat[-1], side="left")) + 1
+    meter = flow.metered
+    low = max(int(meter.t_ns.searchsorted(asked.flat[0], side="right")) - 1, 0)
+    high = int(meter.t_ns.searchsorted(asked.flat[-1], side="left")) + 1
     near = slice(low, high)  # interp converts all that it is given, at every call
-    times, counts = flow.t_ns[near], flow.delivered_bytes[near]
-    if low == 0 and times[0] > flow.start_ns:
+    times, counts = meter.t_ns[near], meter.delivered_bytes[near]
+    if low == 0 and (not len(times) or times[0] > flow.start_ns):
         times, counts = np.append(flow.start_ns, times), np.append(0, counts)
+    if high > len(meter.t_ns):
+        times, counts = _to_the_end(flow, times, counts)
     return np.asarray(np.interp(asked, times, counts, left=0.0), dtype=np.float64)
 
 
+def _to_the_end(
+    flow: FlowTrace, times: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return samples with the last exact count after them: that at the end of flow or run."""
+    last = flow.borders
+    if last is None or not len(last.t_ns) or last.t_ns[-1] <= times[-1]:
+        return times, counts
+    return np.append(times, last.t_ns[-1]), np.append(counts, last.delivered_bytes[-1])
+
+
+def counted(flow: FlowTrace, t_ns: int) -> tuple[float, int]:
+    """Return the payload acknowledged in order [bytes], and the packets retransmitted, before
+    ``t_ns``: exact at every border, before the flow's start and from its end on; else by samples.
+    """
+    if t_ns <= flow.start_ns:
+        return 0.0, 0
+    known, meter = flow.borders, flow.metered
+    if known is not None and len(known.t_ns):
+        row = int(known.t_ns.searchsorted(t_ns, side="right")) - 1
+        over = row == len(known.t_ns) - 1 and not np.any(meter.t_ns[-1:] > known.t_ns[row])
+        if row >= 0 and (known.t_ns[row] == t_ns or over):
+            return float(known.delivered_bytes[row]), int(known.retransmissions[row])
+    resent = _count_at(meter.t_ns, meter.retransmissions, t_ns)
+    return float(delivered_at(flow, t_ns)), resent
+
+
 def goodput_bps(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return payload bits acknowledged in order in ``(t0, t1]`` over the span's length [bit/s]; NaN
-    if empty."""
+    """Return payload bits acknowledged in order from ``t0`` to ``t1`` over that time, by
+    `delivered_at` [bit/s]; NaN if it is empty."""
     if t1_ns <= t0_ns:
         return math.nan
     before, after = delivered_at(flow, np.array([t0_ns, t1_ns]))
     return 8e9 * float(after - before) / (t1_ns - t0_ns)
 
 
-def rtt_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
-    """Return the samples of the smoothed RTT (``srtt_us``) in ``(t0, t1]`` [ms].
+def could_send_s(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
+    """Return for how long in ``[t0, t1)`` a flow could send: from its handshake's end to its own
+    [s]."""
+    if flow.established_ns is None:
+        return 0.0
+    end = t1_ns if flow.end_ns is None else min(flow.end_ns, t1_ns)
+    return max(end - max(flow.established_ns, t0_ns), 0) / SECOND_NS
 
-    The recorder samples srtt, not every RTT: a peak shorter than the recording interval can be
-    missed. Samples before the first measurement (srtt 0) are left out, so the array may be empty.
+
+def rtt_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
+    """Return the smoothed RTT (``srtt_us``) every 10 ms in ``[t0, t1)`` [ms].
+
+    That is the smoothed one, not every RTT: a shorter peak can be missed. Samples before the first
+    measurement (srtt 0) are left out, so the array may be empty.
     """
-    samples = flow.srtt_us[_rows(flow.t_ns, t0_ns, t1_ns)]
+    meter = flow.metered
+    samples = meter.srtt_us[_rows(meter.t_ns, t0_ns, t1_ns)]
     return np.asarray(samples[samples > 0] / 1000.0)
 
 
-def rtt_p99_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return the 99th percentile of `rtt_ms` in ``(t0, t1]``, linear between ranks [ms]; NaN
-    without a sample."""
-    samples = rtt_ms(flow, t0_ns, t1_ns)
-    return float(np.percentile(samples, 99)) if len(samples) else math.nan
-
-
-def retransmissions_between(flow: FlowTrace, t0_ns: int, t1_ns: int) -> int:
-    """Return the packets retransmitted between the last samples at or before ``t0`` and ``t1``."""
-    return _count_at(flow.t_ns, flow.retransmissions, t1_ns) - _count_at(
-        flow.t_ns, flow.retransmissions, t0_ns
-    )
+def percentile(samples: Floats, q: float) -> float:
+    """Return a percentile, linear between ranks; NaN without a sample."""
+    return float(np.percentile(samples, q)) if len(samples) else math.nan
 
 
 def drops_between(result: SimResult, flow: int, t0_ns: int, t1_ns: int) -> int:
-    """Return the packets of flow number ``flow`` that all links dropped or lost in ``(t0, t1]``."""
+    """Return the packets of flow number ``flow`` that all links dropped or lost in ``[t0, t1)``."""
     return sum(
         int(np.count_nonzero(link.drop_flow[_rows(link.drop_t_ns, t0_ns, t1_ns)] == flow))
         for link in result.links
@@ -129,24 +162,26 @@ def drops_between(result: SimResult, flow: int, t0_ns: int, t1_ns: int) -> int:
 
 
 def rtos_between(instants: Instants, flow: str, t0_ns: int, t1_ns: int) -> int:
-    """Return how often the retransmission timer of ``flow`` fired in ``(t0, t1]`` (events of kind
+    """Return how often the retransmission timer of ``flow`` fired in ``[t0, t1)`` (events of kind
     ``rto``)."""
     return instants.count("rto", flow, t0_ns, t1_ns)
 
 
 def longest_stall_s(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return the longest time in ``(t0, t1]`` without a byte acknowledged in order [s].
+    """Return the longest time from ``t0`` to ``t1`` without a byte acknowledged in order, while the
+    flow could send [s].
 
-    The resolution is the recording interval: a stall lasts from the sample that first shows a count
-    to the last one that still shows it, cut to the span; 0 when every sample shows progress.
+    The resolution is 10 ms: a stall lasts from the sample that first shows a count to the last one
+    that still shows it, cut to the span; 0 when every sample shows progress.
     """
-    last = int(np.searchsorted(flow.t_ns, t1_ns, side="right"))
-    times, counts = flow.t_ns[:last], flow.delivered_bytes[:last]
-    if len(times) < 2:
+    meter = flow.metered
+    last = int(np.searchsorted(meter.t_ns, t1_ns, side="right"))
+    times, counts = meter.t_ns[:last], meter.delivered_bytes[:last]
+    if len(times) < 2 or flow.established_ns is None:
         return 0.0
     first = np.flatnonzero(np.append(True, np.diff(counts) > 0))  # first sample of each count
     final = np.append(first[1:] - 1, len(times) - 1)
-    lengths = times[final] - np.maximum(times[first], t0_ns)
+    lengths = times[final] - np.maximum(times[first], max(t0_ns, flow.established_ns))
     return float(max(lengths.max(), 0)) / SECOND_NS
 
 
@@ -154,21 +189,27 @@ def longest_stall_s(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
 
 
 def utilisation(link: LinkTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return the time mean of the link's use in ``(t0, t1]``, 0 to 1; NaN without a sample in it.
+    """Return what left the link in ``[t0, t1)`` over what it could carry, 0 to 1, the bytes linear
+    between samples every 10 ms; NaN if none of it was sampled."""
+    meter = link.metered
+    last = int(meter.t_ns[-1]) if len(meter.t_ns) else t0_ns
+    t1_ns = min(t1_ns, last)
+    if t1_ns <= t0_ns:
+        return math.nan
+    before, after = np.interp([t0_ns, t1_ns], meter.t_ns, meter.departed_bytes)
+    return 8e9 * float(after - before) / (link.rate_bps * (t1_ns - t0_ns))
 
-    The mean of ``utilisation_ppm``, whose samples follow changes of the link's rate.
+
+def jain_index(rates: Sequence[float] | Floats, weights: Sequence[float] | None = None) -> float:
+    """Return (Σwx)² / (Σw Σwx²), 1/n (one takes all of n) to 1 (equal); NaN without a rate above 0.
+
+    That is Jain et al. 1984, eq. 1, with weights, which are equal unless given: by the time for
+    which each could send, one that could for a moment says as little as it should.
     """
-    rows = _rows(link.t_ns, t0_ns, t1_ns)
-    samples = link.utilisation_ppm[rows]
-    return float(samples.mean()) / 1e6 if len(samples) else math.nan
-
-
-def jain_index(rates: Sequence[float] | Floats) -> float:
-    """Return (Σx)² / (n Σx²), 1/n (one takes all) to 1 (equal); NaN without a rate above 0 (Jain et
-    al. 1984, eq. 1)."""
     x = np.asarray(rates, dtype=np.float64)
-    squares = float((x * x).sum())
-    return float(x.sum()) ** 2 / (len(x) * squares) if squares else math.nan
+    w = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
+    squares = float((w * x * x).sum())
+    return float((w * x).sum()) ** 2 / (float(w.sum()) * squares) if squares else math.nan
 
 
 def harm(alone: float, beside: float) -> float:
@@ -185,29 +226,23 @@ def harm(alone: float, beside: float) -> float:
 # --- one swap, one flow, against a twin -----------------------------------------------------------
 
 
-def deficit_bytes(flow: FlowTrace, twin: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return the bytes that the twin delivered in ``(t0, t1]`` beyond what the flow did; below 0 if
-    it gained."""
-    span = np.array([t0_ns, t1_ns])
-    return float(np.diff(delivered_at(twin, span) - delivered_at(flow, span))[0])
+def curve(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
+    """Return the payload delivered since ``t0`` at the instants of `grid` [bytes]."""
+    delivered = delivered_at(flow, grid(t0_ns, t1_ns))
+    return delivered - delivered[0]
 
 
-def deficit_peak_bytes(flow: FlowTrace, twin: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return the greatest deficit from ``t0`` to any instant up to ``t1`` [bytes]; never below 0.
+def deficit(ours: Floats, theirs: Floats, length_ns: int) -> tuple[float, float, float]:
+    """Return by how much a run is behind its twin at the end of two `curve` s: bytes, seconds of
+    the twin's mean goodput (NaN if that is 0), and bytes at the greatest, which is never below 0.
 
-    Unlike the deficit at ``t1`` it is not paid back by a new implementation that is faster in the
+    Below 0 it gained. The greatest is not paid back by a new implementation that is faster in the
     long run.
     """
-    times = np.union1d(flow.t_ns[_rows(flow.t_ns, t0_ns, t1_ns)], np.array([t0_ns, t1_ns]))
-    behind = delivered_at(twin, times) - delivered_at(flow, times)
-    return float((behind - behind[0]).max())
-
-
-def deficit_seconds(deficit: float, twin: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return a deficit [bytes] in seconds of the twin's mean goodput in ``(t0, t1]``; NaN if that
-    is 0."""
-    rate = goodput_bps(twin, t0_ns, t1_ns)
-    return 8 * deficit / rate if rate else math.nan
+    behind = theirs - ours
+    got = float(theirs[-1])
+    seconds = float(behind[-1]) * length_ns / SECOND_NS / got if got else math.nan
+    return float(behind[-1]), seconds, float(behind.max())
 
 
 def bin_rates_bps(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
@@ -279,21 +314,8 @@ def time_to_twin_s(
     return _held_from(np.abs(rates - goal) <= tolerance * goal, 0, t1_ns - swap_ns)
 
 
-def cwnd_jump(flow: FlowTrace, swap_ns: int) -> tuple[int, int] | None:
-    """Return snd_cwnd at the last sample before a swap and at the first one from its instant on
-    [packets].
-
-    A sample at the swap's instant is taken after the swap. None if the flow has no sample on one of
-    the sides.
-    """
-    row = int(np.searchsorted(flow.t_ns, swap_ns, side="left"))
-    if not 0 < row < len(flow.t_ns):
-        return None
-    return int(flow.snd_cwnd[row - 1]), int(flow.snd_cwnd[row])
-
-
 def queue_excess_ms(flow: FlowTrace, twin: FlowTrace, t0_ns: int, t1_ns: int) -> float:
-    """Return how much longer packets queued than in the A-twin, mean over ``(t0, t1]`` [ms].
+    """Return how much longer packets queued than in the A-twin, mean over ``[t0, t1)`` [ms].
 
     The difference of the mean smoothed RTTs: propagation is the same in both, so what differs is
     queueing. NaN if one of them has no RTT sample there.
@@ -305,9 +327,15 @@ def queue_excess_ms(flow: FlowTrace, twin: FlowTrace, t0_ns: int, t1_ns: int) ->
 # --- helpers --------------------------------------------------------------------------------------
 
 
+def grid(t0_ns: int, t1_ns: int) -> NDArray[np.int64]:
+    """Return ``t0``, the instants of samples between, and ``t1``."""
+    first = (t0_ns // METER_NS + 1) * METER_NS
+    return np.append(np.append(t0_ns, np.arange(first, t1_ns, METER_NS)), t1_ns)
+
+
 def _rows(times: NDArray[np.int64], t0_ns: int, t1_ns: int) -> slice:
-    """Return the rows of a sorted time column in ``(t0, t1]``."""
-    low, high = np.searchsorted(times, [t0_ns, t1_ns], side="right")
+    """Return the rows of a sorted time column in ``[t0, t1)``."""
+    low, high = np.searchsorted(times, [t0_ns, t1_ns], side="left")
     return slice(int(low), int(high))
 
 

@@ -37,7 +37,7 @@ __all__ = [
     "write_result",
 ]
 
-TABLES = ("flows", "links", "drops", "events")
+TABLES = ("flows", "links", "drops", "marks", "events")
 MORE_TABLES = ("groups", "completions")  # of runs with workloads
 DESCRIPTION = "trace.json"
 PIECE_ROWS = 1 << 19
@@ -56,16 +56,19 @@ def parquet(files: str, options: str = "") -> str:
 _WRITE = {
     "flows": """
         SELECT $flows[flow + 1] AS flow, t_ns, snd_cwnd, ssthresh, srtt_us, in_flight,
-            pacing_rate_bps, delivered_bytes, throughput_bps, retransmissions,
+            pacing_rate_bps, delivered_bytes, throughput_bps, retransmissions, marks,
             $states[ca_state + 1] AS ca_state, $served[implementation + 1] AS implementation
         FROM columns""",
     "links": """
-        SELECT $links[link + 1] AS link, t_ns, queue_packets, drops, losses, departed_bytes,
-            utilisation_ppm
+        SELECT $links[link + 1] AS link, t_ns, queue_packets, drops, losses, marks,
+            departed_bytes, utilisation_ppm
         FROM columns""",
     "drops": """
         SELECT $links[link + 1] AS link, t_ns, $flows[flow + 1] AS flow,
             random = 1 AS random_loss
+        FROM columns""",
+    "marks": """
+        SELECT $links[link + 1] AS link, t_ns, $flows[flow + 1] AS flow
         FROM columns""",
     "events": "SELECT t_ns, kind, flow, detail FROM columns",
     "groups": """
@@ -80,16 +83,19 @@ _WRITE = {
 _READ = {
     "flows": f"""
         SELECT t_ns, snd_cwnd, ssthresh, srtt_us, in_flight, pacing_rate_bps, delivered_bytes,
-            throughput_bps, retransmissions,
+            throughput_bps, retransmissions, marks,
             CAST(list_position($states, ca_state) - 1 AS BIGINT) AS ca_state,
             CAST(list_position($served, implementation) - 1 AS BIGINT) AS implementation
         FROM {parquet("$file")}""",
     "links": f"""
-        SELECT t_ns, queue_packets, drops, losses, departed_bytes, utilisation_ppm
+        SELECT t_ns, queue_packets, drops, losses, marks, departed_bytes, utilisation_ppm
         FROM {parquet("$file")}""",
     "drops": f"""
         SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow,
             CAST(random_loss AS BIGINT) AS random
+        FROM {parquet("$file")}""",
+    "marks": f"""
+        SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow
         FROM {parquet("$file")}""",
     "events": f"SELECT t_ns, kind, flow, detail FROM {parquet('$file')}",
     "groups": f"""

@@ -1,22 +1,15 @@
-"""What one swap cost: the disruption of each flow that it reached, its neighbours and its link."""
+"""What one swap cost: everybody in one window, each flow that it reached, its neighbours."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from ccsim.experiment.instants import Instants
 from ccsim.experiment.metrics import (
     MEAN_NS,
     SECOND_NS,
     WINDOW_NS,
     Censored,
-    cwnd_jump,
-    deficit_bytes,
-    deficit_peak_bytes,
-    deficit_seconds,
     dip_length_s,
     dip_recovery_s,
     dip_worst_ratio,
@@ -24,43 +17,24 @@ from ccsim.experiment.metrics import (
     goodput_bps,
     harm,
     jain_index,
-    longest_stall_s,
     queue_excess_ms,
-    rtos_between,
-    rtt_p99_ms,
     time_to_twin_s,
 )
 from ccsim.experiment.refusal import explain, refused_flows
+from ccsim.experiment.swap_window import Compared, SwapWindow, took_effect
 from ccsim.sim.served import history, served_at
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
-__all__ = ["Compared", "measure_swap", "took_effect"]
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """A run, observed until ``until_ns``, and those of its twins that there are."""
-
-    result: SimResult
-    until_ns: int
-    twin_a: SimResult | None = None
-    twin_b: SimResult | None = None
-
-    @cached_property
-    def instants(self) -> Instants:
-        """The instants of the run's events."""
-        return Instants(self.result.events)
-
-    @cached_property
-    def twin_instants(self) -> Instants:
-        """The instants of the A-twin's events."""
-        return Instants(self.twin_a.events if self.twin_a else ())
+__all__ = ["Compared", "measure_swap"]
 
 
 def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
     """Return the metrics of one swap, not yet plain; only its description if it failed.
 
-    What compares with a missing twin is None.
+    ``total`` is of everybody in the swap's window (`SwapWindow`); ``flows`` are those that it
+    reached, with the same figures over the same window and with what is counted from the instant at
+    which it reached each; ``beside`` are the other flows, and each workload, in that window. These
+    two add up to the total. What compares with a missing twin is None.
     """
     refused = refused_flows(compared.result, swap)
     row: dict[str, Any] = {
@@ -77,25 +51,28 @@ def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
         "errno": swap.errno,
         "error": explain(swap.errno, refused) or None,
         "refused_flows": refused,
+        "reached": len(swap.flows),
+        "total": None,
         "flows": [],
+        "beside": [],
     }
     if not took_effect(swap):
         return row
+    window = SwapWindow(compared, swap)
     reached = set(swap.flows)
+    row["total"] = window.total or None
     for index, flow in enumerate(compared.result.flows):
-        if flow.name in reached and len(flow.t_ns):
+        if flow.name in reached and flow.name in window.rows:
             span = (_instant(compared, swap, flow), _end(compared, swap, flow))
-            row["flows"].append(_Disruption(compared, index, *span).row())
-    row["neighbours"] = _neighbours(compared, swap)
-    row["fairness"] = _fairness(compared, swap)
+            own = _Disruption(compared, swap, index, *span).row()
+            length = {"window_s": row["total"]["window_s"]}
+            row["flows"].append({**own, **length, **window.rows.pop(flow.name)})
+    row["beside"] = list(window.rows.values())
+    row["neighbours"] = _neighbours(compared, swap, window.span)
+    row["fairness"] = _fairness(compared, window.span)
     if swap.via in ("link_update", "reregister", "staged"):
         row["connections"] = _connections(compared.result, swap, compared.until_ns)
     return row
-
-
-def took_effect(swap: SwapRecord) -> bool:
-    """Tell whether a swap changed something: one that failed for some flows may for others."""
-    return not swap.errno or bool(swap.flows)
 
 
 def _instant(compared: Compared, swap: SwapRecord, flow: FlowTrace) -> int:
@@ -124,96 +101,63 @@ def _same(twin: SimResult | None, index: int) -> FlowTrace | None:
 
 
 class _Disruption:
-    """One swap's effect on one flow.
+    """One swap's effect on one flow that it reached, from that instant on.
 
     ``end`` is when the observation ends, ``window`` that or 10 s after the swap, whichever is
     first; comparisons with a twin end when the twin's flow does, if that is earlier.
     """
 
-    def __init__(self, compared: Compared, index: int, swap_ns: int, end_ns: int) -> None:
+    def __init__(
+        self, compared: Compared, swap: SwapRecord, index: int, swap_ns: int, end_ns: int
+    ) -> None:
         self.compared = compared
         self.result = compared.result
         self.index = index
+        self.swap = swap
         self.flow = self.result.flows[index]
         self.swap_ns = swap_ns
         self.end_ns = end_ns
         self.window_ns = min(end_ns, swap_ns + WINDOW_NS)
-        self.twin_a = compared.twin_a
         self.a = _same(compared.twin_a, index)
         self.b = _same(compared.twin_b, index)
 
     def row(self) -> dict[str, Any]:
         """Return all of it."""
+        worst = dip_worst_ratio(self.flow, self.swap_ns, self.end_ns)
+        soon = min(self.end_ns, self.swap_ns + SECOND_NS)
         return {
             "flow": self.flow.name,
             "at_s": self.swap_ns / SECOND_NS,
-            "window_s": (self.window_ns - self.swap_ns) / SECOND_NS,
-            **self._alone(),
-            **self._deficit(),
+            **self._jump(),
+            "dip_worst_ratio": worst,
+            "dip_depth": 1 - worst,
+            "drops_in_second_after": drops_between(self.result, self.index, self.swap_ns, soon),
             **self._against_a(),
             "time_to_b_twin_s": self._time_to_b(),
         }
 
-    def _alone(self) -> dict[str, Any]:
-        """Return what needs no twin."""
-        jump = cwnd_jump(self.flow, self.swap_ns)
-        worst = dip_worst_ratio(self.flow, self.swap_ns, self.end_ns)
-        return {
-            "cwnd_before_packets": jump[0] if jump else None,
-            "cwnd_after_packets": jump[1] if jump else None,
-            "cwnd_jump_packets": jump[1] - jump[0] if jump else None,
-            "dip_worst_ratio": worst,
-            "dip_depth": 1 - worst,
-            "drops_in_second_after": self._drops(self.result),
-            "rtos": self._rtos(self.compared.instants),
-            "rtt_p99_ms": rtt_p99_ms(self.flow, self.swap_ns, self.window_ns),
-            "longest_stall_s": longest_stall_s(self.flow, self.swap_ns, self.window_ns),
-        }
-
-    def _deficit(self) -> dict[str, Any]:
-        """Return the goodput that the flow fell behind the A-twin."""
-        end = min([self.window_ns, *(_ends(self.a) if self.a else [])])
-        if self.a is None or end <= self.swap_ns:
-            return dict.fromkeys(("deficit_bytes", "deficit_s", "deficit_peak_bytes"))
-        span = (self.swap_ns, end)
-        deficit = deficit_bytes(self.flow, self.a, *span)
-        return {
-            "deficit_bytes": deficit,
-            "deficit_s": deficit_seconds(deficit, self.a, *span),
-            "deficit_peak_bytes": deficit_peak_bytes(self.flow, self.a, *span),
-        }
+    def _jump(self) -> dict[str, Any]:
+        """Return the window just before and after the swap, as its event tells it [packets]."""
+        names = ("cwnd_before_packets", "cwnd_after_packets", "cwnd_jump_packets")
+        key = (self.flow.name, self.swap_ns, self.swap.index)
+        before, after = self.compared.windows.get(key, (None, None))
+        if before is None or after is None:
+            return dict.fromkeys(names)
+        return dict(zip(names, (before, after, after - before), strict=True))
 
     def _against_a(self) -> dict[str, Any]:
-        """Return the other differences to the A-twin."""
-        names = (
-            *("dip_length_s", "dip_recovery_s", "queue_excess_ms", "extra_drops", "extra_rtos"),
-            *("extra_rtt_p99_ms", "extra_stall_s"),
-        )
-        if self.a is None or self.twin_a is None:
+        """Return the dip and the queueing against the A-twin."""
+        names = ("dip_length_s", "dip_recovery_s", "queue_excess_ms")
+        if self.a is None:
             return dict.fromkeys(names)
         soon = min(self.end_ns, self.swap_ns + MEAN_NS)
-        span = (self.swap_ns, self.window_ns)
         end = min([self.window_ns, *_ends(self.a)])
         dip = (self.flow, self.a, self.swap_ns, end)
-        values = (
-            dip_length_s(*dip) if end > self.swap_ns else None,
-            dip_recovery_s(*dip) if end > self.swap_ns else None,
-            queue_excess_ms(self.flow, self.a, self.swap_ns, soon),
-            self._drops(self.result) - self._drops(self.twin_a),
-            self._rtos(self.compared.instants) - self._rtos(self.compared.twin_instants),
-            rtt_p99_ms(self.flow, *span) - rtt_p99_ms(self.a, *span),
-            longest_stall_s(self.flow, *span) - longest_stall_s(self.a, *span),
-        )
-        return dict(zip(names, values, strict=True))
-
-    def _drops(self, result: SimResult) -> int:
-        """Return the flow's drops in the second after the swap."""
-        end = min(self.end_ns, self.swap_ns + SECOND_NS)
-        return drops_between(result, self.index, self.swap_ns, end)
-
-    def _rtos(self, instants: Instants) -> int:
-        """Return how often the flow's retransmission timer fired in the window."""
-        return rtos_between(instants, self.flow.name, self.swap_ns, self.window_ns)
+        return {
+            "dip_length_s": dip_length_s(*dip) if end > self.swap_ns else None,
+            "dip_recovery_s": dip_recovery_s(*dip) if end > self.swap_ns else None,
+            "queue_excess_ms": queue_excess_ms(self.flow, self.a, self.swap_ns, soon),
+        }
 
     def _time_to_b(self) -> float | Censored | None:
         """Return when the flow runs as in the B-twin, looked for until the observation's end."""
@@ -223,12 +167,13 @@ class _Disruption:
         return time_to_twin_s(self.flow, self.b, self.swap_ns, end) if end > self.swap_ns else None
 
 
-def _neighbours(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
-    """Return the harm done to flows beside the swapped ones in the 10 s after; None if none is.
+def _neighbours(
+    compared: Compared, swap: SwapRecord, span: tuple[int, int]
+) -> dict[str, Any] | None:
+    """Return the harm done to flows beside the swapped ones in the swap's window; None if none is.
 
-    Counted are flows that live through the whole window in both runs.
+    Counted are flows that could send all through it in both runs.
     """
-    span = (swap.t_ns, min(compared.until_ns, swap.t_ns + WINDOW_NS))
     twin_a, reached = compared.twin_a, set(swap.flows)
     if twin_a is None or not reached:
         return None
@@ -236,7 +181,7 @@ def _neighbours(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
         (ours.name, goodput_bps(theirs, *span), goodput_bps(ours, *span))
         for ours, theirs in zip(compared.result.flows, twin_a.flows, strict=False)
         if ours.name not in reached and _through(ours, span) and _through(theirs, span)
-        if len(ours.t_ns) and len(theirs.t_ns)
+        if ours.recorded
     ]
     if not pairs:
         return None
@@ -251,17 +196,16 @@ def _neighbours(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
     }
 
 
-def _fairness(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
-    """Return Jain's index of the goodputs in the 10 s after, beside the A-twin's.
+def _fairness(compared: Compared, span: tuple[int, int]) -> dict[str, Any] | None:
+    """Return Jain's index of the goodputs in the swap's window, beside the A-twin's.
 
-    Counted are flows that live through the whole window in both runs; None for fewer than two.
+    Counted are flows that could send all through it in both runs; None for fewer than two.
     """
-    span = (swap.t_ns, min(compared.until_ns, swap.t_ns + WINDOW_NS))
     twin_a = compared.twin_a
     pairs = [
         (ours, theirs)
         for ours, theirs in zip(compared.result.flows, twin_a.flows if twin_a else (), strict=False)
-        if _through(ours, span) and _through(theirs, span)
+        if ours.recorded and _through(ours, span) and _through(theirs, span)
     ]
     if len(pairs) < 2:
         return None
@@ -274,8 +218,9 @@ def _fairness(compared: Compared, swap: SwapRecord) -> dict[str, Any] | None:
 
 
 def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
-    """Tell whether a flow lives through a whole span."""
-    return flow.start_ns <= span[0] and min([span[1], *_ends(flow)]) == span[1]
+    """Tell whether a flow could send all through a span that is not empty."""
+    able = flow.established_ns is not None and flow.established_ns <= span[0] < span[1]
+    return able and min([span[1], *_ends(flow)]) == span[1]
 
 
 def _connections(result: SimResult, swap: SwapRecord, until_ns: int) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.experiment.accounts import account_columns, account_lengths, with_accounts
+from ccsim.experiment.columns import Cutter, Table, Tables, stacked
 from ccsim.sim.traces import (
     Completions,
     Event,
@@ -27,8 +29,9 @@ __all__ = [
     "FLOW_COLUMNS",
     "GROUP_COLUMNS",
     "LINK_COLUMNS",
-    "Tables",
+    "MARK_COLUMNS",
     "again",
+    "all_columns",
     "columns_of",
     "describe",
     "from_tables",
@@ -49,16 +52,18 @@ FLOW_COLUMNS = (
     "delivered_bytes",
     "throughput_bps",
     "retransmissions",
+    "marks",
     "ca_state",
     "implementation",
 )
-LINK_COLUMNS = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes", "utilisation_ppm")
+LINK_COLUMNS = (
+    *("t_ns", "queue_packets", "drops", "losses", "marks", "departed_bytes", "utilisation_ppm"),
+)
+MARK_COLUMNS = ("mark_t_ns", "mark_flow")
 DROP_COLUMNS = ("drop_t_ns", "drop_flow", "drop_random")
 GROUP_COLUMNS = ("t_ns", "flows", "snd_cwnd", "in_flight", "srtt_us", "throughput_bps")
 COMPLETION_COLUMNS = ("flow", "start_ns", "end_ns", "size_bytes", "ideal_ns")
 Column = NDArray[np.int64]
-Table = dict[str, Column]
-Tables = dict[str, Table]
 
 
 def describe(result: SimResult) -> dict[str, Any]:
@@ -88,8 +93,8 @@ def _describe_workloads(result: SimResult) -> dict[str, Any]:
 
 
 def to_tables(result: SimResult, spill: Spill | None = None) -> Tables:
-    """Return the tables ``flows``, ``links`` and ``drops`` in long form: one int64 array a column;
-    and ``groups`` and ``completions``, if the result has them.
+    """Return the tables ``flows``, ``links``, ``drops`` and ``marks`` in long form: one int64 array
+    a column; and ``groups`` and ``completions``, if the result has them.
 
     ``flow`` and ``link`` are indices into the description's lists, ``implementation`` one into the
     flow's own names. Rows are in the order of flows (links), then of time. ``spill`` keeps what
@@ -97,10 +102,12 @@ def to_tables(result: SimResult, spill: Spill | None = None) -> Tables:
     """
     tables = columns_of(result)
     drops = [len(link.drop_t_ns) for link in result.links]
+    marks = [len(link.mark_t_ns) for link in result.links]
     for table, index, lengths in (
         ("flows", "flow", [len(flow.t_ns) for flow in result.flows]),
         ("links", "link", [len(link.t_ns) for link in result.links]),
         ("drops", "link", drops),
+        ("marks", "link", marks),
         ("groups", "group", [len(group.t_ns) for group in result.groups]),
     ):
         if table in tables:
@@ -112,18 +119,20 @@ def to_tables(result: SimResult, spill: Spill | None = None) -> Tables:
 def columns_of(result: SimResult) -> Tables:
     """Return `to_tables` without the indices ``flow``, ``link`` and ``group``: what `from_tables`
     needs beside the description. Columns that lie in one table already are not copied."""
-    drops = _stack(result.links, DROP_COLUMNS)
+    drops = stacked(result.links, DROP_COLUMNS)
+    marks = stacked(result.links, MARK_COLUMNS)
     more: Tables = {}
     if result.groups:
-        more["groups"] = _stack(result.groups, GROUP_COLUMNS)
+        more["groups"] = stacked(result.groups, GROUP_COLUMNS)
     if result.completions is not None:
         more["completions"] = {
             name: getattr(result.completions, name) for name in COMPLETION_COLUMNS
         }
     return {
-        "flows": _stack(result.flows, FLOW_COLUMNS),
-        "links": _stack(result.links, LINK_COLUMNS),
+        "flows": stacked(result.flows, FLOW_COLUMNS),
+        "links": stacked(result.links, LINK_COLUMNS),
         "drops": {name.removeprefix("drop_"): column for name, column in drops.items()},
+        "marks": {name.removeprefix("mark_"): column for name, column in marks.items()},
         **more,
     }
 
@@ -135,12 +144,19 @@ def from_tables(
 
     KeyError, TypeError or ValueError if they are not of that form.
     """
-    flows, links, drops = (_Cutter(tables[name]) for name in ("flows", "links", "drops"))
+    flows, links, drops, marks = (
+        Cutter(tables[name]) for name in ("flows", "links", "drops", "marks")
+    )
     return SimResult(
         duration_ns=int(description["duration_ns"]),
         flows=tuple(_flow(plain, flows(plain["samples"])) for plain in description["flows"]),
         links=tuple(
-            _link(plain, links(plain["samples"]), drops(plain["dropped"]))
+            _link(
+                plain,
+                links(plain["samples"]),
+                drops(plain["dropped"]),
+                marks(plain["marked"]),
+            )
             for plain in description["links"]
         ),
         events=tuple(events),
@@ -155,7 +171,7 @@ def from_tables(
 def _groups(description: Mapping[str, Any], tables: Mapping[str, Table]) -> tuple[GroupTrace, ...]:
     if "groups" not in description:
         return ()
-    rows = _Cutter(tables["groups"])
+    rows = Cutter(tables["groups"])
     return tuple(
         GroupTrace(
             plain["implementation"],
@@ -168,7 +184,7 @@ def _groups(description: Mapping[str, Any], tables: Mapping[str, Table]) -> tupl
 def _completions(description: Mapping[str, Any], tables: Mapping[str, Table]) -> Completions | None:
     if "completions" not in description:
         return None
-    rows = _Cutter(tables["completions"])(description["completions"])
+    rows = Cutter(tables["completions"])(description["completions"])
     return Completions(*(rows[name] for name in COMPLETION_COLUMNS))
 
 
@@ -177,7 +193,7 @@ def pack(result: SimResult) -> bytes:
     plain = not_columns(result)
     arrays = {
         f"{table}.{name}": column
-        for table, columns in columns_of(result).items()
+        for table, columns in all_columns(result).items()
         for name, column in columns.items()
     }
     head = np.frombuffer(to_json(plain).encode(), dtype=np.uint8)
@@ -187,9 +203,14 @@ def pack(result: SimResult) -> bytes:
 
 
 def not_columns(result: SimResult) -> dict[str, Any]:
-    """Return all but `columns_of` as JSON values."""
+    """Return all but `all_columns` as JSON values."""
     events = [[e.t_ns, e.kind, e.flow, e.detail] for e in result.events]
-    return {"description": describe(result), "events": events}
+    return {"description": describe(result), "events": events, "accounts": account_lengths(result)}
+
+
+def all_columns(result: SimResult) -> Tables:
+    """Return `columns_of`, and the columns that metrics are worked out from."""
+    return {**columns_of(result), **account_columns(result)}
 
 
 def unpack(data: bytes) -> SimResult:
@@ -205,8 +226,11 @@ def unpack(data: bytes) -> SimResult:
 
 
 def again(plain: Mapping[str, Any], tables: Mapping[str, Table]) -> SimResult:
-    """Return the result of which `not_columns` and `columns_of` gave these."""
-    return from_tables(plain["description"], tables, (Event(*event) for event in plain["events"]))
+    """Return the result of which `not_columns` and `all_columns` gave these."""
+    events = (Event(*event) for event in plain["events"])
+    return with_accounts(
+        from_tables(plain["description"], tables, events), plain["accounts"], tables
+    )
 
 
 def to_json(value: Any, **layout: Any) -> str:
@@ -222,15 +246,17 @@ def to_json(value: Any, **layout: Any) -> str:
 
 def _describe_flow(flow: FlowTrace) -> dict[str, Any]:
     more: dict[str, Any] = {"workload": flow.workload} if flow.workload else {}
-    if flow.served:
-        more["served"] = [list(change) for change in flow.served]
+    if not flow.recorded:
+        more["recorded"] = False
     return {
         "name": flow.name,
         "congestion": flow.congestion,
         "start_ns": flow.start_ns,
         "end_ns": flow.end_ns,
+        "established_ns": flow.established_ns,
         "mss_bytes": flow.mss_bytes,
         "implementations": list(flow.implementations),
+        "served": [list(change) for change in flow.served],
         "counters": dict(flow.counters),
         "samples": len(flow.t_ns),
         **more,
@@ -244,6 +270,7 @@ def _describe_link(link: LinkTrace) -> dict[str, Any]:
         "buffer_packets": link.buffer_packets,
         "samples": len(link.t_ns),
         "dropped": len(link.drop_t_ns),
+        "marked": len(link.mark_t_ns),
     }
 
 
@@ -264,34 +291,6 @@ def _describe_swap(swap: SwapRecord) -> dict[str, Any]:
     }
 
 
-def _stack(
-    traces: tuple[FlowTrace, ...] | tuple[LinkTrace, ...] | tuple[GroupTrace, ...],
-    names: tuple[str, ...],
-) -> Table:
-    """Return the traces' columns below one another."""
-    return {
-        name: _joined([np.asarray(getattr(trace, name), dtype=np.int64) for trace in traces])
-        for name in names
-    }
-
-
-def _joined(parts: list[Column]) -> Column:
-    """Return the parts one after the other: not copied if they are, in this order, all of a piece
-    of one array."""
-    parts = [part for part in parts if len(part)]
-    if not parts:
-        return np.empty(0, dtype=np.int64)
-    base, total = parts[0].base, sum(map(len, parts))
-    ends = [part.ctypes.data + part.nbytes for part in parts]
-    if (
-        base is not None
-        and all(part.base is base and part.strides == (8,) for part in parts)
-        and all(part.ctypes.data == end for part, end in zip(parts[1:], ends, strict=False))
-    ):
-        return np.lib.stride_tricks.as_strided(parts[0], (total,), writeable=False)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
 def _numbers(lengths: list[int], spill: Spill) -> Column:
     """Return 0, 1, …, each as often as the length at its place says."""
     numbers = spill.columns(("number",), sum(lengths))["number"]
@@ -300,21 +299,6 @@ def _numbers(lengths: list[int], spill: Spill) -> Column:
         start, stop = stop, stop + length
         numbers[start:stop] = number
     return numbers
-
-
-class _Cutter:
-    """Takes a table apart from the top: each call returns the next ``n`` rows."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.taken = 0
-        self.length = min(map(len, table.values()))
-
-    def __call__(self, n: int) -> Table:
-        first, self.taken = self.taken, self.taken + n
-        if n < 0 or self.taken > self.length:
-            raise ValueError(f"traces: expected {self.taken} rows or more, got {self.length}")
-        return {name: column[first : self.taken] for name, column in self.table.items()}
 
 
 def _flow(plain: Mapping[str, Any], columns: Table) -> FlowTrace:
@@ -327,7 +311,9 @@ def _flow(plain: Mapping[str, Any], columns: Table) -> FlowTrace:
         implementations=tuple(plain["implementations"]),
         counters=dict(plain["counters"]),
         workload=plain.get("workload", ""),
-        served=tuple((int(t_ns), int(index)) for t_ns, index in plain.get("served", ())),
+        served=tuple((int(t_ns), int(index)) for t_ns, index in plain["served"]),
+        established_ns=plain["established_ns"],
+        recorded=plain.get("recorded", True),
         **_named(columns, FLOW_COLUMNS),
     )
 
@@ -336,13 +322,15 @@ def _named(columns: Table, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: columns[name] for name in names}
 
 
-def _link(plain: Mapping[str, Any], columns: Table, drops: Table) -> LinkTrace:
+def _link(plain: Mapping[str, Any], columns: Table, drops: Table, marks: Table) -> LinkTrace:
+    logs: dict[str, Any] = {f"drop_{name}": column for name, column in drops.items()}
+    logs |= {f"mark_{name}": column for name, column in marks.items()}
     return LinkTrace(
         name=plain["name"],
         rate_bps=plain["rate_bps"],
         buffer_packets=plain["buffer_packets"],
-        **{name: columns[name] for name in LINK_COLUMNS},
-        **{name: drops[name.removeprefix("drop_")] for name in DROP_COLUMNS},
+        **_named(columns, LINK_COLUMNS),
+        **logs,
     )
 
 

@@ -36,7 +36,7 @@ class Bottleneck:
     time has come.
 
     ``samples`` are (time, packets inside, drops, losses, bytes that left), every ``interval_ns``;
-    ``drops`` are (time, flow, 1 if lost at random).
+    ``drops`` are (time, flow, 1 if lost at random), ``marks`` (time, flow).
     """
 
     def __init__(self, path: Mapping[str, Any], ways: Sequence[Way], interval_ns: int) -> None:
@@ -52,7 +52,7 @@ class Bottleneck:
         self.interval_ns = interval_ns
         self.samples: list[tuple[int, int, int, int, int]] = []
         self.drops: list[tuple[int, int, int]] = []
-        self.marked = [0] * len(ways)
+        self.marks: list[tuple[int, int]] = []
         self._inside: deque[tuple[int, int]] = deque()  # departures, and sizes
         self._departed_bytes = 0
         self._heap: list[tuple[int, int, int, int, bytes]] = []
@@ -114,7 +114,7 @@ class Bottleneck:
             return
         if self._is_marked(len(self._inside), start_ns - t_ns) and packet[1] & 3:
             packet = with_ce(packet)
-            self.marked[flow] += 1
+            self.marks.append((t_ns, flow))
         self._inside.append((departure, len(packet)))
         self._push(departure + self.ways[flow].after_ns, 1, flow, packet)
 

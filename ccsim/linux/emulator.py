@@ -61,7 +61,7 @@ class Emulator:
         return {
             "samples": path.samples,
             "drops": path.drops,
-            "marked": path.marked,
+            "marks": path.marks,
             "packets": len(self.lateness),
             "lateness_us": _percentiles(self.lateness),
             "stalls_us": [(t // 1000, late // 1000) for t, late in self.stalls],

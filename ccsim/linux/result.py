@@ -30,21 +30,22 @@ def to_result(scenario: Plain, plan: Plain, reports: Mapping[str, Plain]) -> Sim
         Event(int(t_ns), kind, flow, detail)
         for t_ns, kind, flow, detail in sorted(senders["events"], key=lambda event: event[0])
     )
+    marks = np.array(path["marks"], dtype=np.int64).reshape(-1, 2)
     flows = tuple(
-        _flow_trace(plan, spec, seen, int(path["marked"][number]))
+        _flow_trace(plan, spec, seen, marks[marks[:, 1] == number, 0])
         for number, (spec, seen) in enumerate(zip(specs, senders["flows"], strict=True))
     )
     return SimResult(
         duration_ns=scenario["duration_ns"],
         flows=flows,
-        links=(_link_trace(scenario, path),),
+        links=(_link_trace(scenario, path, marks),),
         events=events,
         swaps=_swaps(scenario, events),
         completions=_completions(scenario, specs, senders["flows"]),
     )
 
 
-def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace:
+def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked_ns: Column) -> FlowTrace:
     rows = seen["samples"]
     columns = {
         name: np.array([_signed(row[2 + k]) for row in rows], dtype=np.int64)
@@ -54,6 +55,7 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace
     delivered = np.maximum(columns["delivered"] - 1, 0) * mss  # the kernel counts the SYN too
     acked = np.maximum(columns["bytes_acked"] - 1, 0)
     in_flight = columns["unacked"] - columns["sacked"] - columns["lost"] + columns["retrans"]
+    t_ns = np.array([row[0] for row in rows], dtype=np.int64)
     last = {name: seen["last"].get(name, 0) for name in SAMPLED}
     return FlowTrace(
         name=spec["name"],
@@ -61,7 +63,7 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace
         start_ns=spec["start_ns"],
         end_ns=seen["ended_ns"] if spec["stop_ns"] is None else spec["stop_ns"],
         mss_bytes=mss,
-        t_ns=np.array([row[0] for row in rows], dtype=np.int64),
+        t_ns=t_ns,
         snd_cwnd=columns["snd_cwnd"],
         ssthresh=columns["snd_ssthresh"],
         srtt_us=columns["rtt"],
@@ -72,6 +74,7 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace
         delivered_bytes=acked,
         throughput_bps=np.diff(delivered, prepend=0) * 8 * NS_PER_S // plan["interval_ns"],
         retransmissions=columns["total_retrans"],
+        marks=marked_ns.searchsorted(t_ns, side="right"),
         ca_state=columns["ca_state"],
         implementation=np.array([row[1] for row in rows], dtype=np.int64),
         implementations=tuple(seen["names"]),
@@ -80,10 +83,11 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked: int) -> FlowTrace
             "packets_delivered": max(last["delivered"] - 1, 0),
             "packets_in_flight": int(in_flight[-1]) if len(in_flight) else 0,
             "retransmissions": last["total_retrans"],
-            "packets_marked": marked,
+            "packets_marked": len(marked_ns),
         },
         workload=spec.get("workload", ""),
         served=tuple((int(t_ns), int(index)) for t_ns, index in seen["served"]),
+        established_ns=next((int(t) for t in t_ns[columns["rtt"] > 0]), None),
     )
 
 
@@ -92,7 +96,7 @@ def _signed(value: int) -> int:
     return -1 if value == UNLIMITED else value
 
 
-def _link_trace(scenario: Plain, path: Plain) -> LinkTrace:
+def _link_trace(scenario: Plain, path: Plain, marks: Column) -> LinkTrace:
     samples = np.array(path["samples"], dtype=np.int64).reshape(-1, 5)
     drops = np.array(path["drops"], dtype=np.int64).reshape(-1, 3)
     rate, interval = scenario["path"]["rate_bps"], scenario["record"]["interval_ns"]
@@ -106,11 +110,14 @@ def _link_trace(scenario: Plain, path: Plain) -> LinkTrace:
         queue_packets=samples[:, 1],
         drops=samples[:, 2],
         losses=samples[:, 3],
+        marks=marks[:, 0].searchsorted(samples[:, 0], side="right"),
         departed_bytes=departed,
         utilisation_ppm=np.diff(departed, prepend=0) * 8_000_000 // capacity,
         drop_t_ns=drops[:, 0],
         drop_flow=drops[:, 1],
         drop_random=drops[:, 2],
+        mark_t_ns=marks[:, 0],
+        mark_flow=marks[:, 1],
     )
 
 

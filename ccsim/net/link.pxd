@@ -17,7 +17,7 @@ cdef class Link:
     cdef public object dropped, marker, sampled
     cdef public list drop_log, samples
     cdef public bint vector
-    cdef public long long full_bytes, interval_ns, vector_rows
+    cdef public long long full_bytes, interval_ns, meter_ns, vector_rows
     cdef long long _next_sample_ns, _accepted, _left, _departed, _odd_bytes, _logged, _drops, _losses
     cdef object _inside, _odd
 
@@ -40,6 +40,8 @@ cdef class Link:
         departed=cython.longlong, sent_bytes=cython.longlong, inside=cython.longlong,
     )
     cdef _sample(self, object arrivals, long long until_ns)
+    @cython.locals(recorded=cython.longlong)
+    cdef long long _after(self, long long t) except? -1
     cdef long long _departed_until(self, long long t) except? -1
     cpdef pack(self, Py_ssize_t drops)
     cdef long long _odd_until(self, long long t) except? -1

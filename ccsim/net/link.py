@@ -72,6 +72,7 @@ class Batch:
 class Link:
     """A FIFO with its line, and what is recorded of it.
 
+    Samples are taken at every multiple of ``interval_ns``, and of ``meter_ns`` if that is not 0.
     ``mss_bytes`` plus headers is the size of a full packet; ``vector`` allows the closed forms from
     ``vector_rows`` packets a window on. ``marker`` says which packets bear CE, if any do. The trace
     is in ``samples`` and ``drop_log``, what came before them in ``sampled`` and ``dropped``, which
@@ -87,6 +88,7 @@ class Link:
         vector: bool,
         vector_rows: int = VECTOR_ROWS,
         marker: Marker | None = None,
+        meter_ns: int = 0,
         spill: Spill | None = None,
     ) -> None:
         spill = spill or Spill()
@@ -96,6 +98,7 @@ class Link:
         self.vector = vector
         self.vector_rows = vector_rows
         self.interval_ns = interval_ns
+        self.meter_ns = meter_ns
         self.samples: list[Sample] = []
         self.drop_log: list[Drop] = []  # in order of time, then flow
         self.sampled = spill.rows(5)
@@ -253,11 +256,18 @@ class Link:
                 sent_bytes += self._odd_until(t)
             inside = self._accepted + arrived - departed
             self.samples.append((t, inside, self._drops, self._losses, sent_bytes))
-            t += self.interval_ns
+            t = self._after(t)
         self._next_sample_ns = t
         if max(len(self.samples), self._logged) >= PACK_ROWS:
             self.pack(self._logged)
             self._logged = 0
+
+    def _after(self, t: int) -> int:
+        """Return the instant of the sample after that at ``t``."""
+        recorded = t - t % self.interval_ns + self.interval_ns
+        if not self.meter_ns:
+            return recorded
+        return min(recorded, t - t % self.meter_ns + self.meter_ns)
 
     def _departed_until(self, t: int) -> int:
         """Return how many packets have left up to ``t``, which never goes back."""

@@ -67,7 +67,7 @@ def _swap(swap: Row, twins: Row) -> list[Markup]:
     head = _head(swap)
     if swap["error"] and not flows:
         return [tag("p", *head, f"failed: {swap['error']}. Nothing was changed.")]
-    head.append(f"reached {count(len(flows), 'running flow')}. ")
+    head.append(f"reached {count(swap['reached'], 'running flow')}. ")
     if swap["error"]:
         head.append(f"It failed in part: {swap['error']}. ")
     if swap.get("outcome"):
@@ -75,7 +75,9 @@ def _swap(swap: Row, twins: Row) -> list[Markup]:
         head.append(f"Its outcome{when}: {swap['outcome']}. ")
     if flows and not twins.get("a"):
         head.append("Without an A-twin there is nothing to measure its cost against. ")
-    elif len(flows) > ONE_BY_ONE:
+        return [tag("p", *head, *_around(swap))]
+    head += _together(swap["total"] or {"deficit_bytes": None}, swap["index"])
+    if len(flows) > ONE_BY_ONE:
         head += _many(flows)
     elif len(flows) == 1:
         head += _disruption(flows[0], swap["new"])
@@ -105,22 +107,50 @@ def _disruption(row: Row, new: str) -> list[Any]:
     ]
 
 
+def _together(total: Row, index: int) -> list[Any]:
+    """Tell of all flows in the swap's window: bytes, drops, the tail of the RTT, stalls."""
+    if total["deficit_bytes"] is None:
+        return []
+    others = [str(other) for other in total["swaps"] if other != index]
+    shared = f" (with swap {listed(others)}, which came at once)" if others else ""
+    who = "the one flow" if total["flows"] == 1 else f"all {total['flows']} flows together"
+    words = [
+        f"From {_time(total['from_s'])} to {_time(total['to_s'])} s{shared}, {who} delivered ",
+        *_less(total),
+        f"; {count(total['drops'], 'packet was', 'packets were')} dropped or lost, "
+        f"{_more(total['extra_drops'])} than in the A-twin",
+    ]
+    if total["rtt_p99_ms"] is not None:
+        words.append(f", the p99 of the RTTs was {decimal(total['rtt_p99_ms'], 1)} ms")
+    if total["longest_stall_s"] is not None:
+        words.append(f", the longest stall {decimal(total['longest_stall_s'], 2)} s")
+    return [*words, ". "]
+
+
+def _more(number: int) -> str:
+    return f"{abs(number):,} {'more' if number >= 0 else 'less'}"
+
+
 def _deficit(row: Row) -> list[Any]:
     if row["deficit_bytes"] is None:
         return []
+    return [f"{row['flow']} delivered ", *_less(row), ". "]
+
+
+def _less(row: Row) -> list[Any]:
+    """Tell by how much less was delivered than in the A-twin."""
     behind = row["deficit_bytes"] >= 0
     megabytes = decimal(abs(row["deficit_bytes"]), 3, 1e-6)
     words: list[Any] = [
-        f"In the {_time(row['window_s'])} s after, {row['flow']} delivered ",
         _strong(f"{megabytes} MB {'less' if behind else 'more'}"),
-        " than its A-twin, which was never swapped",
+        " than in the A-twin, where nothing was swapped",
     ]
     if row["deficit_s"] is not None:
         seconds = decimal(abs(row["deficit_s"]), 3)
-        words.append(f": {seconds} s of the twin's goodput")
+        words.append(f": {seconds} s of the goodput there")
     if row["deficit_peak_bytes"] and row["deficit_peak_bytes"] > abs(row["deficit_bytes"]):
         words.append(f" ({decimal(row['deficit_peak_bytes'], 3, 1e-6)} MB behind at worst)")
-    return [*words, ". "]
+    return words
 
 
 def _dip(row: Row) -> list[Any]:
@@ -155,9 +185,6 @@ def _to_twin(row: Row, new: str) -> list[Any]:
 
 def _losses(row: Row) -> list[Any]:
     words: list[Any] = ["The second after cost ", _strong(_packets(row["drops_in_second_after"]))]
-    if row["extra_drops"] is not None:
-        more = row["extra_drops"]
-        words.append(f" ({abs(more):,} {'more' if more >= 0 else 'less'} than in the A-twin)")
     timeouts = count(row["rtos"], "retransmission timeout")
     words.append(f" and {timeouts} fired" if row["rtos"] else f"; {timeouts} fired")
     if row["rtt_p99_ms"] is not None:
@@ -185,9 +212,9 @@ def _many(flows: Sequence[Row]) -> list[Any]:
     if deficits:
         low, middle, high = min(deficits), statistics.median(deficits), max(deficits)
         words += [
-            "In the 10 s after, they delivered ",
+            "Each delivered ",
             _strong(f"{decimal(middle, 3)} s"),
-            f" of their A-twins' goodput less (median of {len(deficits)}; from "
+            f" of its goodput in the A-twin less (median of {len(deficits)}; from "
             f"{decimal(low, 3)} to {decimal(high, 3)} s). ",
         ]
     censored = sum(isinstance(row["dip_recovery_s"], Mapping) for row in flows)

@@ -77,7 +77,8 @@ def _tables(metrics: Row) -> list[Markup]:
     swapped = [
         {**row, "swap": swap["index"], "label": swap["label"]}
         for swap in metrics["swaps"]
-        for row in swap["flows"]
+        if swap["total"]
+        for row in ({**swap["total"], "flow": "all"}, *swap["flows"], *swap["beside"])
     ]
     found = []
     if swapped:
@@ -122,24 +123,26 @@ def _titled(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> list[
 
 
 def _jump(row: Row) -> str:
-    before, after = row["cwnd_before_packets"], row["cwnd_after_packets"]
+    before, after = row.get("cwnd_before_packets"), row.get("cwnd_after_packets")
     return NONE if before is None else f"{before} → {after}"
 
 
 SWAPS = (
     word("swap", "label"),
     word("flow", "flow"),
-    number("at (s)", "at_s", 3),
+    number("swapped at (s)", "at_s", 3),
     number("deficit to A (MB)", "deficit_bytes", 3, 1e-6),
     number("deficit (s of A)", "deficit_s", 3),
     number("at its greatest (MB)", "deficit_peak_bytes", 3, 1e-6),
     number("worst 200 ms (% of 2 s before)", "dip_worst_ratio", 1, 100),
     number("back above 95 % of A (s)", "dip_recovery_s", 1),
     number("within 10 % of B (s)", "time_to_b_twin_s", 1),
-    Column("cwnd (packets)", _jump, lambda row: row["cwnd_jump_packets"]),
+    Column("cwnd (packets)", _jump, lambda row: row.get("cwnd_jump_packets")),
     number("queueing more than A (ms)", "queue_excess_ms", 2),
     number("drops in second after", "drops_in_second_after", 0),
+    number("drops", "drops", 0),
     number("more than A", "extra_drops", 0),
+    number("marks", "marks", 0),
     number("RTOs", "rtos", 0),
     number("p99 RTT (ms)", "rtt_p99_ms", 1),
     number("longest stall (s)", "longest_stall_s", 2),
@@ -161,6 +164,7 @@ FLOWS = (
     number("p99 (ms)", "rtt_p99_ms", 1),
     number("lost (packets)", "losses", 0),
     number("resent (packets)", "retransmissions", 0),
+    number("marked (packets)", "marks", 0),
 )
 LINKS = (
     word("link", "link"),
@@ -171,5 +175,6 @@ LINKS = (
     number("mean queue (packets)", "queue_mean_packets", 1),
     number("drops (packets)", "drops", 0),
     number("random losses (packets)", "random_losses", 0),
+    number("marks (packets)", "marks", 0),
     number("Jain index", "jain_index", 3),
 )

@@ -13,6 +13,7 @@ from ccsim.units import NS_PER_MS, format_time
 __all__ = ["SwapResolver"]
 
 MAX_REPETITIONS = 10_000
+GUARD_LEAST_NS = 20 * NS_PER_MS  # a guard looks every 10 ms
 MIN_DELAY_NS = NS_PER_MS  # of a trigger on a path without delay: windows are no longer than it
 
 
@@ -154,9 +155,8 @@ class SwapResolver:
         if threshold is None:
             kind = 'a time such as "500 ms"' if is_time else 'a share such as "20 %"'
             self.complain((*where, "threshold"), f"expected {kind} for {guard.metric!r}")
-        least = 2 * self.written.record.interval
-        if guard.window < least:
-            message = f"expected at least two recording intervals, {format_time(least)}"
+        if guard.window < GUARD_LEAST_NS:
+            message = f"expected at least {format_time(GUARD_LEAST_NS)}"
             self.complain((*where, "window"), f"{message}, got {format_time(guard.window)}")
         if entry.when is None and guard.window > at_ns:
             message = f"expected at most the time before the swap, {format_time(at_ns)}"

@@ -70,6 +70,7 @@ def change_flow(
         return Change(name, "", shown, EBADF)
     old = world.implementation(flow)
     before = _windows(flow.sk)
+    flow.recorder.border(flow.sk, t_ns)
     flow.sk.set_clock(t_ns)
     errno = 0
     try:

@@ -79,6 +79,7 @@ class Flow(Delivering):
         self.syn_timer_ns = NEVER
         self.syn_tries = 0
         self.connected = False
+        self.established_ns: int | None = None
 
     # --- the sender's side of a window ---
 
@@ -214,6 +215,7 @@ class Flow(Delivering):
     def _established(self, t_ns: int, echo_us: int) -> None:
         sk = self.sk
         self.connected = True
+        self.established_ns = t_ns
         self.syn_timer_ns = NEVER
         sk.handshake_done(t_ns, self.syn_ns, tries=self.syn_tries, passive=self.passive)
         if not self.passive:
@@ -233,4 +235,5 @@ class Flow(Delivering):
         self.acks.clear()
         self.recorder.catch_up(sk, t_ns + 1)
         self.recorder.stop()
+        self.recorder.border(sk, t_ns)
         self.on_closed(t_ns)

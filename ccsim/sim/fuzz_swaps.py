@@ -203,7 +203,7 @@ class _Maker:
     def guard(self, at_ns: int) -> Scenario | None:
         """Draw a guard where the time before the roll-out is long enough for one."""
         record = self.scenario["record"]
-        least_ns = 2 * record["interval_ns"]
+        least_ns = 20_000_000  # two samples of a guard
         if least_ns > at_ns or record["flows"] != "all" or self.draw.pick((True, False, False)):
             return None
         metric = self.draw.pick(GUARD_METRICS)

@@ -2,8 +2,8 @@
 
 A metric over the flows moved so far, in the last window, is held against the same metric of the
 same flows in the window before the roll-out began. Counted are flows that live all through both.
-All of it is worked out from samples of the recording grid, and from drops, before the instant of
-the check: whole numbers, the same however the run is cut.
+All of it is worked out from samples every 10 ms, whatever the scenario records, and from drops,
+before the instant of the check: whole numbers, the same however the run is cut.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ccsim.sim.recorder import COLUMNS
+from ccsim.sim.recorder import METERED
+from ccsim.sim.sampler import METER_NS
 
 if TYPE_CHECKING:
     from ccsim.sim.live_flow import LiveFlow
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GUARDS", "Verdict", "check_guard"]
 
-ACKED, DELIVERED = COLUMNS.index("acked_packets"), COLUMNS.index("delivered_packets")
-RETRANSMISSIONS, SRTT = COLUMNS.index("retransmissions"), COLUMNS.index("srtt_us")
+ACKED, DELIVERED = METERED.index("acked_packets"), METERED.index("delivered_packets")
+RETRANSMISSIONS, SRTT = METERED.index("retransmissions"), METERED.index("srtt_us")
 PPM = 1_000_000
 GUARD_UNITS = {
     "goodput": ("Mbit/s", 1e6),
@@ -166,10 +167,8 @@ def _drops(world: World, t0_ns: int, t1_ns: int) -> Counter[int]:
 def _span(flow: LiveFlow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> _Span | None:
     """Return a flow's samples in [t0, t1); None unless it had been opened by the first instant of
     the grid there and lived to the last."""
-    recorder = flow.recorder
-    interval_ns = recorder.interval_ns
-    first, last = -(-t0_ns // interval_ns) * interval_ns, (t1_ns - 1) // interval_ns * interval_ns
-    inside = recorder.between(first, t1_ns)
+    first, last = -(-t0_ns // METER_NS) * METER_NS, (t1_ns - 1) // METER_NS * METER_NS
+    inside = flow.recorder.between(first, t1_ns)
     if len(inside) < 2 or inside[0][0] != first or inside[-1][0] != last:
         return None
     return _Span(inside, drops[flow.index], flow.sk.mss_cache)

@@ -6,6 +6,7 @@ mark and nothing to merge still do.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ class Reception:
     of order, or marked otherwise than those before, is not merged and ends the waiting. Linux also
     merges what is out of order.
 
-    ``marked`` counts packets that came with CE.
+    ``marked_ns`` tells when the packets that came with CE had reached the queue.
     """
 
     def __init__(self, flow: Flow, gro_packets: int = 1, gro_ns: int = 0) -> None:
@@ -52,7 +53,7 @@ class Reception:
         self._ect_again = False
         self.gro_packets = gro_packets
         self.gro_ns = gro_ns
-        self.marked = 0
+        self.marked_ns = array("q")
         self.due_ns = NEVER  # when what is held is handed on
         self._held: list[tuple[int, int, bool]] = []  # (packet, sent [us], CE)
         self._high = 0  # one past the highest packet sent
@@ -172,7 +173,8 @@ class Reception:
         if self.ecn and (sent_ns, seq) in self._again:
             ect, first = self._again.pop((sent_ns, seq)), False
         ce = ect and marked
-        self.marked += ce
+        if ce:
+            self.marked_ns.append(sent_ns + self.flow.path.access_ns)
         cwr = first and seq in self._cwr
         if cwr:
             self._cwr.discard(seq)

@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.link import Link
 from ccsim.sim.groups import Groups
-from ccsim.sim.sampler import Sampler
+from ccsim.sim.sampler import METER_NS, Sampler
 from ccsim.sim.source import Source
-from ccsim.sim.traces import Event, FlowTrace, LinkTrace
-from ccsim.spill import BLOCK_ROWS, Rows, Spill
+from ccsim.sim.traces import Borders, Event, FlowTrace, Meter
+from ccsim.spill import Rows, Spill
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import UNBOUNDED, TcpSock
 
-__all__ = ["COLUMNS", "TRACED", "EventLog", "FlowRecorder", "link_trace"]
+__all__ = [
+    "BORDER",
+    "COLUMNS",
+    "METERED",
+    "METER_COLUMNS",
+    "TRACED",
+    "EventLog",
+    "FlowRecorder",
+]
 
 COLUMNS = (
     "t_ns",
@@ -33,11 +40,17 @@ COLUMNS = (
     "implementation",
 )
 ACKED, DELIVERED = COLUMNS.index("acked_packets"), COLUMNS.index("delivered_packets")
+SRTT = COLUMNS.index("srtt_us")
 BYTES = {"acked_packets": "delivered_bytes", "delivered_packets": "throughput_bps"}
-TRACED = tuple(BYTES.get(name, name) for name in COLUMNS)
+TRACED = (*(BYTES.get(name, name) for name in COLUMNS), "marks")
 """The columns of a trace: packets have become bytes."""
+METERED = ("t_ns", "acked_packets", "delivered_packets", "retransmissions", "srtt_us")
+"""What is kept of a sample on the meter's grid."""
+_METERED_AT = [COLUMNS.index(name) for name in METERED]
+METER_COLUMNS = ("t_ns", "delivered_bytes", "retransmissions", "srtt_us")
+BORDER = ("t_ns", "delivered_bytes", "retransmissions")
 _MOST = np.iinfo(np.int64).max
-LINK_SAMPLE = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes")
+Table = NDArray[np.int64]
 
 
 class EventLog:
@@ -62,7 +75,8 @@ class FlowRecorder(Sampler):
     to t.
 
     Without ``sampled`` it does not. The samples are ``kept``, or added to those of ``groups``, or
-    both.
+    both; those that are not kept are also added up by ``workload``. ``size_bytes`` is what a finite
+    flow carries.
     """
 
     def __init__(
@@ -75,10 +89,17 @@ class FlowRecorder(Sampler):
         sampled: bool = True,
         kept: bool = True,
         groups: Groups | None = None,
-        rows: Rows | None = None,
+        workload: str = "",
+        size_bytes: int | None = None,
+        spill: Spill | None = None,
     ) -> None:
         super().__init__(interval_ns)
-        self.packed = Spill().rows(len(COLUMNS)) if rows is None else rows  # all but the latest
+        spill = spill or Spill()
+        self.packed: Rows = spill.rows(len(COLUMNS))  # all samples but the latest
+        self.metered: Rows = spill.rows(len(METERED))  # where the scenario records other instants
+        if interval_ns != METER_NS:
+            self.meter_ns = METER_NS
+        self.borders: list[tuple[int, int, int]] = []  # time [ns], packets acknowledged, resent
         self.implementations: list[str] = []
         self.served: list[tuple[int, int]] = []  # from when on [ns], index of what served the flow
         self.bare_fin = UNBOUNDED  # the packet that is a FIN without data
@@ -88,13 +109,18 @@ class FlowRecorder(Sampler):
         self._sampled = sampled
         self._kept = kept
         self._groups = groups
+        self._workload = workload
+        self._most = _MOST if size_bytes is None else size_bytes
         self._grouped_bytes = 0  # the payload that has been added to the groups
+        self._crowded_bytes = 0  # that in order, to what is not kept
         self._ungrouped: list[NDArray[np.int64]] = []  # samples that are not in the groups yet
 
     def start(self, t_ns: int) -> None:
         """Begin at the first grid instant from ``t_ns`` on."""
         if self._sampled:
-            self.next_ns = -(-t_ns // self.interval_ns) * self.interval_ns
+            self.next_ns = _up(t_ns, self.interval_ns)
+            if self.meter_ns:
+                self.next_ns = min(self.next_ns, _up(t_ns, self.meter_ns))
 
     def stop(self) -> None:
         """Sample no more."""
@@ -112,14 +138,23 @@ class FlowRecorder(Sampler):
     def forget_after(self, t_ns: int) -> None:
         """Drop the samples of a window that was not completed; the others have been packed."""
         self.packed.forget_after(t_ns)
+        self.metered.forget_after(t_ns)
+
+    def border(self, sk: TcpSock, t_ns: int) -> None:
+        """Note the counts before ``t_ns``, when nothing that happens then has happened yet; at the
+        flow's end they take the place of those before."""
+        if self.borders and self.borders[-1][0] == t_ns:
+            self.borders.pop()
+        self.borders.append((t_ns, sk.una, sk.total_retrans))
 
     def between(self, t0_ns: int, t1_ns: int) -> list[tuple[int, ...]]:
-        """Return the samples in [t0, t1) that are kept."""
+        """Return the samples on the meter's grid in [t0, t1) that are kept, as `METERED`."""
         found: list[tuple[int, ...]] = []
-        for table in self.packed.since(t0_ns):
+        rows, columns = (self.metered, slice(None)) if self.meter_ns else (self.packed, _METERED_AT)
+        for table in rows.since(t0_ns):
             inside = table[(table[:, 0] >= t0_ns) & (table[:, 0] < t1_ns)]
-            found += [tuple(row) for row in inside.tolist()]
-        latest = map(tuple, self._latest().tolist())
+            found += [tuple(row) for row in inside[:, columns].tolist()]
+        latest = map(tuple, _on_grid(self._latest(), METER_NS)[:, _METERED_AT].tolist())
         return found + [row for row in latest if t0_ns <= row[0] < t1_ns]
 
     def pack(self, sk: TcpSock) -> None:
@@ -130,10 +165,21 @@ class FlowRecorder(Sampler):
         table = self._latest().copy()
         self.count = 0
         if self._kept:
-            self.packed.add(table)
+            self._keep(table)
         if self._groups is not None:
             self._ungrouped.append(table)
             self._group(sk, sk.nxt)
+
+    def _keep(self, table: Table) -> None:
+        if not self.meter_ns:
+            self.packed.add(table)
+            return
+        for rows, some in (
+            (self.packed, _on_grid(table, self.interval_ns)),
+            (self.metered, _on_grid(table, self.meter_ns)[:, _METERED_AT]),
+        ):
+            if len(some):
+                rows.add(np.ascontiguousarray(some))
 
     def _latest(self) -> NDArray[np.int64]:
         """Return the samples that have not been packed, where they are."""
@@ -155,14 +201,31 @@ class FlowRecorder(Sampler):
         self._ungrouped = [table[settled:]] if settled < len(table) else []
         if not settled:
             return
-        table = table[:settled]
+        self._group_recorded(_on_grid(table[:settled], self.interval_ns), sk, self._groups)
+        self._group_metered(_on_grid(table[:settled], METER_NS), sk, self._groups)
+
+    def _group_recorded(self, table: Table, sk: TcpSock, groups: Groups) -> None:
+        if not len(table):
+            return
         carried = self._payload(table[:, DELIVERED] - 1, sk, self._source)
         gained = np.diff(carried, prepend=self._grouped_bytes)
         self._grouped_bytes = int(carried[-1])
         values = np.column_stack((table[:, [1, 4, 3]], gained))
         for index in np.unique(table[:, -1]):
             own = table[:, -1] == index
-            self._groups.add(self.implementations[index], table[own, 0], values[own])
+            groups.add(self.implementations[index], table[own, 0], values[own])
+
+    def _group_metered(self, table: Table, sk: TcpSock, groups: Groups) -> None:
+        if not len(table):
+            return
+        for index in np.unique(table[:, -1]):
+            own = table[:, -1] == index
+            groups.add_rtts(self.implementations[index], table[own, 0], table[own, SRTT])
+        if not self._kept:
+            in_order = self._in_order(table[:, ACKED], sk, self._source)
+            gained = np.diff(in_order, prepend=self._crowded_bytes)
+            self._crowded_bytes = int(in_order[-1])
+            groups.add_to_crowd(self._workload, table[:, 0], gained, table[:, SRTT])
 
     def finish(self, sk: TcpSock) -> None:
         """Pack the samples of a flow that sends no more, all of them."""
@@ -174,39 +237,47 @@ class FlowRecorder(Sampler):
         """Pack the samples of a flow that closed at ``t_ns``; the groups get what came after the
         last."""
         self.finish(sk)
-        if self._groups is not None and self._sampled and self.implementations:
-            carried = int(self._payload(np.array([sk.delivered - 1]), sk, self._source)[0])
-            name = self.implementations[self.index]
-            self._groups.add_payload(name, t_ns, carried - self._grouped_bytes)
-            self._grouped_bytes = carried
+        if self._groups is None or not self._sampled or not self.implementations:
+            return
+        carried = int(self._payload(np.array([sk.delivered - 1]), sk, self._source)[0])
+        name = self.implementations[self.index]
+        self._groups.add_payload(name, t_ns, carried - self._grouped_bytes)
+        self._grouped_bytes = carried
+        if not self._kept:
+            in_order = int(self._in_order(np.array([sk.una]), sk, self._source)[0])
+            self._groups.add_to_crowd_at_end(self._workload, t_ns, in_order - self._crowded_bytes)
+            self._crowded_bytes = in_order
 
     def instants(self, after_ns: int, until_ns: int) -> list[int]:
-        """Return the recording instants from ``after_ns`` on and before ``until_ns``."""
-        if self.next_ns >= until_ns:
+        """Return the instants of samples from ``after_ns`` on and before ``until_ns``."""
+        first = max(self.next_ns, after_ns)
+        if first >= until_ns:
             return []
-        return list(range(max(self.next_ns, after_ns), until_ns, self.interval_ns))
+        recorded = range(_up(first, self.interval_ns), until_ns, self.interval_ns)
+        if not self.meter_ns:
+            return list(recorded)
+        return sorted({*recorded, *range(_up(first, self.meter_ns), until_ns, self.meter_ns)})
 
     def trace(
         self,
         sk: TcpSock,
-        size_bytes: int | None,
         source: Source | None,
         columns: Mapping[str, Any],
+        metered: Mapping[str, Any],
+        marked_ns: Table,
         **known: Any,
     ) -> FlowTrace:
-        """Return the samples, put into ``columns`` (one for each of `TRACED`), which must have
-        room for just as many; ``size_bytes`` is what a finite flow carries, ``source`` who wrote
-        packets that are not full. The recorder holds no samples afterwards."""
-        self.pack(sk)
+        """Return the samples, put into ``columns`` (one for each of `TRACED`) and ``metered`` (one
+        for each of `METER_COLUMNS`), which must have room for just as many; ``source`` is who wrote
+        packets that are not full, ``marked_ns`` when packets were marked. The recorder holds no
+        samples afterwards."""
         stop, before = 0, 0
         for table in self.packed.blocks():
             rows, stop = slice(stop, stop + len(table)), stop + len(table)
-            for k, name in enumerate(TRACED):
+            for k, name in enumerate(TRACED[: len(COLUMNS)]):
                 columns[name][rows] = table[:, k]
-            acked = self._payload(table[:, ACKED], sk, source)
-            columns["delivered_bytes"][rows] = np.minimum(
-                acked, _MOST if size_bytes is None else size_bytes
-            )
+            columns["delivered_bytes"][rows] = self._in_order(table[:, ACKED], sk, source)
+            columns["marks"][rows] = marked_ns.searchsorted(table[:, 0], side="right")
             # `delivered` starts at 1, for the SYN.
             carried = self._payload(table[:, DELIVERED] - 1, sk, source)
             gained = np.diff(carried, prepend=before)
@@ -216,9 +287,36 @@ class FlowRecorder(Sampler):
         return FlowTrace(
             mss_bytes=sk.mss_cache,
             implementations=tuple(self.implementations),
+            served=tuple(self.served),
+            recorded=self._sampled and self._kept,
+            meter=self._meter(sk, source, metered) if self.meter_ns else None,
+            borders=self._borders(sk, source),
             **columns,
             **known,
         )
+
+    def _meter(self, sk: TcpSock, source: Source | None, columns: Mapping[str, Any]) -> Meter:
+        """Return the samples on the meter's grid, put into ``columns``."""
+        stop = 0
+        for table in self.metered.blocks():
+            rows, stop = slice(stop, stop + len(table)), stop + len(table)
+            columns["t_ns"][rows] = table[:, 0]
+            columns["delivered_bytes"][rows] = self._in_order(table[:, 1], sk, source)
+            columns["retransmissions"][rows] = table[:, 3]
+            columns["srtt_us"][rows] = table[:, 4]
+        self.metered.clear()
+        return Meter(**columns)
+
+    def _borders(self, sk: TcpSock, source: Source | None) -> Borders:
+        """Return the counts at borders; bytes as in `trace`."""
+        table = np.array(self.borders, dtype=np.int64).reshape(-1, len(BORDER))
+        acked = self._in_order(table[:, 1], sk, source)
+        return Borders(*(np.ascontiguousarray(one) for one in (table[:, 0], acked, table[:, 2])))
+
+    def _in_order(self, packets: Table, sk: TcpSock, source: Source | None) -> Table:
+        """Return the payload of packets acknowledged in order [bytes]."""
+        payload: Table = np.minimum(self._payload(packets, sk, source), self._most)
+        return payload
 
     def _payload(self, packets: Any, sk: TcpSock, source: Source | None) -> Any:
         """Return the payload of the first so many packets [bytes], for each count."""
@@ -227,37 +325,11 @@ class FlowRecorder(Sampler):
         return np.minimum(packets, self.bare_fin) * sk.mss_cache
 
 
-def link_trace(name: str, link: Link, end_ns: int, spill: Spill) -> LinkTrace:
-    """Return what a link recorded up to and including ``end_ns`` as columns; it holds none of it
-    afterwards."""
-    link.pack(len(link.drop_log))
-    sampled = _gathered(link.sampled, LINK_SAMPLE, end_ns, spill, more=("utilisation_ppm",))
-    dropped = _gathered(link.dropped, ("t_ns", "flow", "random"), end_ns, spill)
-    capacity = max(link.fifo.rate_bps * link.interval_ns // 1_000_000_000, 1)
-    departed, use = sampled["departed_bytes"], sampled["utilisation_ppm"]
-    for first in range(0, len(use), BLOCK_ROWS):
-        carried = departed[first : first + BLOCK_ROWS]
-        before = departed[first - 1] if first else 0
-        use[first : first + BLOCK_ROWS] = np.diff(carried, prepend=before) * 8_000_000 // capacity
-    return LinkTrace(
-        name=name,
-        rate_bps=link.fifo.rate_bps,
-        buffer_packets=link.fifo.limit,
-        **sampled,
-        **{f"drop_{column}": values for column, values in dropped.items()},
-    )
+def _on_grid(table: Table, interval_ns: int) -> Table:
+    """Return the samples at multiples of an interval."""
+    return table[table[:, 0] % interval_ns == 0]
 
 
-def _gathered(
-    rows: Rows, names: tuple[str, ...], end_ns: int, spill: Spill, more: tuple[str, ...] = ()
-) -> dict[str, NDArray[np.int64]]:
-    """Return rows up to a time as columns, with room for ``more``; they hold none afterwards."""
-    rows.forget_after(end_ns)
-    columns = spill.columns((*names, *more), len(rows))
-    stop = 0
-    for table in rows.blocks():
-        start, stop = stop, stop + len(table)
-        for k, name in enumerate(names):
-            columns[name][start:stop] = table[:, k]
-    rows.clear()
-    return columns
+def _up(t_ns: int, interval_ns: int) -> int:
+    """Return the first multiple of an interval from ``t_ns`` on."""
+    return -(-t_ns // interval_ns) * interval_ns

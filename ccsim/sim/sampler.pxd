@@ -8,7 +8,7 @@ cdef long long FIRST_ROWS, PACK_ROWS, WIDTH
 cdef class Sampler:
     cdef public long long[::1] cells
     cdef public object table
-    cdef public long long count, index, interval_ns, next_ns, room
+    cdef public long long count, index, interval_ns, meter_ns, next_ns, room
 
     cdef _make_room(self, TcpSock sk)
     @cython.locals(k=cython.longlong)
@@ -18,6 +18,8 @@ cdef class Sampler:
     )
     @cython.locals(rate=cython.longlong)
     cpdef catch_up(self, TcpSock sk, long long before_ns)
+    @cython.locals(recorded=cython.longlong, metered=cython.longlong)
+    cpdef long long after(self, long long t_ns) except? -1
     cpdef take(self, TcpSock sk, list samples)
 
 cdef long long _bits(object rate) except? -1

@@ -9,26 +9,30 @@ from ccsim.tcp.host import NEVER
 from ccsim.tcp.sock import TcpSock
 from ccsim.tcp.train import SenderSample
 
-__all__ = ["Sampler"]
+__all__ = ["METER_NS", "Sampler"]
 
 WIDTH = 11  # values of a sample
 FIRST_ROWS = 32  # what a flow that lives for a moment has room for
 PACK_ROWS = 256  # samples that are kept before they are packed
+METER_NS = 10_000_000
+"""Metrics are worked out from a grid of their own, whatever the scenario records."""
 
 
 class Sampler:
     """Samples one sender at every multiple of the interval; a sample at t sees all that happened up
     to t.
 
-    ``next_ns`` is the next instant, ``index`` the number of what serves the flow. The latest
+    It also does so at every multiple of ``meter_ns``, if that is not 0. ``next_ns`` is the next
+    instant, ``index`` the number of what serves the flow. The latest
     ``count`` samples are rows of 11 integers in ``table``; a subclass says in `pack`
     what becomes of them.
     """
 
-    __slots__ = ("cells", "count", "index", "interval_ns", "next_ns", "room", "table")
+    __slots__ = ("cells", "count", "index", "interval_ns", "meter_ns", "next_ns", "room", "table")
 
     def __init__(self, interval_ns: int) -> None:
         self.interval_ns = interval_ns
+        self.meter_ns = 0
         self.next_ns = NEVER
         self.index = 0
         self.give_back()
@@ -92,14 +96,22 @@ class Sampler:
         srtt, una, delivered = sk.srtt_us >> 3, sk.una, sk.delivered
         while self.next_ns < before_ns:
             self.write(sk, self.next_ns, cwnd, ssthresh, srtt, flight, rate, una, delivered)
-            self.next_ns += self.interval_ns
+            self.next_ns = self.after(self.next_ns)
+
+    def after(self, t_ns: int) -> int:
+        """Return the instant after that at ``t_ns``."""
+        if not self.meter_ns:
+            return t_ns + self.interval_ns
+        recorded = t_ns - t_ns % self.interval_ns + self.interval_ns
+        metered = t_ns - t_ns % self.meter_ns + self.meter_ns
+        return recorded if recorded < metered else metered
 
     def take(self, sk: TcpSock, samples: list[SenderSample]) -> None:
         """Write down the samples of a train."""
         for t, cwnd, ssthresh, srtt, flight, rate, una, delivered in samples:
             bps = _bits(rate)
             self.write(sk, t, cwnd, ssthresh, srtt >> 3, flight, bps, una, delivered)
-            self.next_ns = t + self.interval_ns
+            self.next_ns = self.after(t)
 
 
 def _bits(rate: int) -> int:

@@ -35,9 +35,9 @@ def served_at(story: Story, t_ns: int) -> str:
 
 
 def serving(story: Story, t0_ns: int, t1_ns: int) -> str:
-    """Return what served a flow from ``t0`` to ``t1``: one name, or those that followed one another
-    as ``cubic → bbr``."""
-    names = [served_at(story, t0_ns), *(name for t, name in story if t0_ns < t <= t1_ns)]
+    """Return what served a flow in ``[t0, t1)``: one name, or those that followed one another as
+    ``cubic → bbr``."""
+    names = [served_at(story, t0_ns), *(name for t, name in story if t0_ns < t < t1_ns)]
     return " → ".join(name for k, name in enumerate(names) if k == 0 or name != names[k - 1])
 
 

@@ -38,6 +38,7 @@ def _wait(world: World, index: int, swap: Swap) -> Process:
         arm(world, index, swap, carry_out)
         return
     world.tick()
+    world.border(swap["at_ns"])
     steps = carry_out(world, index, swap, swap["at_ns"])
     if steps is not None:
         yield from steps

@@ -10,17 +10,43 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CA_STATE_NAMES",
+    "Borders",
     "Completions",
+    "Crowd",
     "Event",
     "FlowTrace",
     "GroupTrace",
+    "LinkMeter",
     "LinkTrace",
+    "Meter",
+    "RttSum",
     "SimResult",
     "SwapRecord",
 ]
 
 CA_STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What the metrics of a flow are worked out from: samples every 10 ms, whatever the scenario
+    records; int64 columns as those of `FlowTrace`."""
+
+    t_ns: Column
+    delivered_bytes: Column
+    retransmissions: Column
+    srtt_us: Column
+
+
+@dataclass(frozen=True)
+class Borders:
+    """A flow's exact counts before certain instants: the first action of every swap, its own
+    changes of implementation, its end (what happens then included) or that of the run."""
+
+    t_ns: Column
+    delivered_bytes: Column
+    retransmissions: Column
 
 
 @dataclass(frozen=True)
@@ -32,8 +58,9 @@ class FlowTrace:
     ``srtt_us`` [us]; ``pacing_rate_bps`` [bit/s], -1 for unlimited; ``delivered_bytes`` payload
     acknowledged in order so far [bytes]; ``throughput_bps`` payload delivered since the previous
     sample, in order or not, over the interval [bit/s]; ``retransmissions`` packets retransmitted so
-    far; ``ca_state`` 0 to 4 (`CA_STATE_NAMES`); ``implementation`` index into ``implementations``,
-    the names of the struct_ops maps that served the flow.
+    far; ``marks`` its packets that the queue has marked with CE so far; ``ca_state`` 0 to 4
+    (`CA_STATE_NAMES`); ``implementation`` index into ``implementations``, the names of the
+    struct_ops maps that served the flow.
     """
 
     name: str
@@ -52,6 +79,7 @@ class FlowTrace:
     delivered_bytes: Column
     throughput_bps: Column
     retransmissions: Column
+    marks: Column
     ca_state: Column
     implementation: Column
     implementations: tuple[str, ...]
@@ -60,8 +88,18 @@ class FlowTrace:
     retransmissions, rtos, tlps, recoveries, undos."""
     workload: str = ""  # the workload that it is a connection of
     served: tuple[tuple[int, int], ...] = ()
-    """(time [ns], index into ``implementations``): from when on which served the flow. Known where
-    the scenario has workloads or does not sample every flow."""
+    """(time [ns], index into ``implementations``): from when on which served the flow."""
+    established_ns: int | None = None  # when the handshake was done: from then on it could send
+    recorded: bool = True  # whether the scenario keeps its samples
+    meter: Meter | None = None  # None: the samples are taken every 10 ms themselves, or are all
+    borders: Borders | None = None  # None: not known, as of a stored run
+
+    @property
+    def metered(self) -> Meter:
+        """The samples that metrics are worked out from."""
+        if self.meter is not None:
+            return self.meter
+        return Meter(self.t_ns, self.delivered_bytes, self.retransmissions, self.srtt_us)
 
 
 @dataclass(frozen=True)
@@ -84,6 +122,28 @@ class GroupTrace:
 
 
 @dataclass(frozen=True)
+class RttSum:
+    """The smoothed RTTs of all flows that one implementation serves, every 10 ms of the run; int64
+    columns: ``flows`` that have measured one, and the sum of theirs [us]."""
+
+    implementation: str
+    flows: Column
+    srtt_us: Column
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The flows of one workload (empty: of none) whose samples are not kept, together, every 10 ms
+    of the run; int64 columns: ``delivered_bytes`` payload acknowledged in order so far, ``flows``
+    that have measured an RTT, and the sum of theirs [us]."""
+
+    workload: str
+    delivered_bytes: Column
+    flows: Column
+    srtt_us: Column
+
+
+@dataclass(frozen=True)
 class Completions:
     """What workloads carried: a row for each connection of given size and for each response; int64
     columns, in order of flow, then time.
@@ -103,13 +163,23 @@ class Completions:
 
 
 @dataclass(frozen=True)
+class LinkMeter:
+    """What the metrics of a link are worked out from: samples every 10 ms; int64 columns as those
+    of `LinkTrace`."""
+
+    t_ns: Column
+    queue_packets: Column
+    departed_bytes: Column
+
+
+@dataclass(frozen=True)
 class LinkTrace:
     """One link, sampled every recording interval; int64 columns.
 
     ``t_ns`` [ns]; ``queue_packets`` waiting and in service; ``drops`` packets dropped by the queue
-    so far; ``losses`` packets lost at random so far; ``departed_bytes`` bytes that have left so
-    far; ``utilisation_ppm`` bits that left since the previous sample over what the link could carry
-    [parts per million].
+    so far; ``losses`` packets lost at random so far; ``marks`` packets marked with CE so far;
+    ``departed_bytes`` bytes that have left so far; ``utilisation_ppm`` bits that left since the
+    previous sample over what the link could carry [parts per million].
     """
 
     name: str
@@ -119,11 +189,22 @@ class LinkTrace:
     queue_packets: Column
     drops: Column
     losses: Column
+    marks: Column
     departed_bytes: Column
     utilisation_ppm: Column
     drop_t_ns: Column  # every drop (queue overflow or random loss): its time,
     drop_flow: Column  # the flow's index,
     drop_random: Column  # and 1 for a random loss, 0 for an overflow
+    mark_t_ns: Column  # every CE mark: its time,
+    mark_flow: Column  # and the flow's index
+    meter: LinkMeter | None = None  # as of a flow
+
+    @property
+    def metered(self) -> LinkMeter:
+        """The samples that metrics are worked out from."""
+        if self.meter is not None:
+            return self.meter
+        return LinkMeter(self.t_ns, self.queue_packets, self.departed_bytes)
 
 
 @dataclass(frozen=True)
@@ -181,5 +262,7 @@ class SimResult:
     swaps: tuple[SwapRecord, ...]
     failed: str = ""  # why the run ended early; empty: it did not
     groups: tuple[GroupTrace, ...] = ()  # with workloads, or where not every flow is sampled
+    rtts: tuple[RttSum, ...] = ()  # by implementation, where there are groups
+    crowds: tuple[Crowd, ...] = ()  # of flows that are sampled, but not kept
     completions: Completions | None = None  # of workloads
     drew: tuple[str, ...] = ()  # what was drawn from the seed; empty: another gives the same

@@ -153,6 +153,7 @@ def _start(
     world: World, index: int, swap: Mapping[str, Any], t_ns: int, act: Act
 ) -> Generator[Any, Any, None]:
     world.tick()
+    world.border(t_ns)
     steps = act(world, index, swap, t_ns)
     if steps is not None:
         yield from steps

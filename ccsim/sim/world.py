@@ -23,10 +23,12 @@ from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
 from ccsim.sim.groups import Groups
 from ccsim.sim.invariants import Watchman, check_world
+from ccsim.sim.link_trace import link_trace, marks_of
 from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
 from ccsim.sim.reception import make_reception
-from ccsim.sim.recorder import COLUMNS, TRACED, EventLog, FlowRecorder, link_trace
+from ccsim.sim.recorder import METER_COLUMNS, TRACED, EventLog, FlowRecorder
 from ccsim.sim.registry import Registry
+from ccsim.sim.sampler import METER_NS
 from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swaps import start_swaps
@@ -44,6 +46,8 @@ from ccsim.tcp.sock import TcpSock
 __all__ = ["World"]
 
 Process = Generator[simpy.Event, Any, None]
+Column = NDArray[np.int64]
+Columns = dict[str, Column]
 
 
 class World:
@@ -108,8 +112,15 @@ class World:
         fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
         mss = self.scenario["tcp"]["mss_bytes"]
         interval_ns = self.scenario["record"]["interval_ns"]
-        marker = make_marker(path)
-        return Link(fifo, mss, interval_ns, vector=self.vector, marker=marker, spill=self.spill)
+        return Link(
+            fifo,
+            mss,
+            interval_ns,
+            vector=self.vector,
+            marker=make_marker(path),
+            meter_ns=0 if interval_ns == METER_NS else METER_NS,
+            spill=self.spill,
+        )
 
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
@@ -180,7 +191,9 @@ class World:
             kept=wanted == "all"
             or (named and (spec["name"] in wanted or spec.get("workload") in wanted)),
             groups=self.groups,
-            rows=self.spill.rows(len(COLUMNS)),
+            workload=spec.get("workload", ""),
+            size_bytes=spec["size_bytes"],
+            spill=self.spill,
         )
 
     def _host_of(self, spec: Mapping[str, Any]) -> Host:
@@ -231,6 +244,13 @@ class World:
         """Move the kernel's clock to an instant that has come: grace periods end by it."""
         self.registry.kernel.advance(int(self.env.now))
 
+    def border(self, t_ns: int) -> None:
+        """Let every flow that lives note its exact counts before ``t_ns``, an instant that has come
+        for all of them: a trigger that acts on its own flow at once is none."""
+        for flow in self.flows:
+            if flow.begun and flow.closed_ns is None:
+                flow.recorder.border(flow.sk, t_ns)
+
     def log(self, kind: str, flow: LiveFlow | None, t_ns: int, detail: dict[str, Any]) -> None:
         """Write an event down."""
         index = -1 if flow is None else flow.index
@@ -259,6 +279,8 @@ class World:
     def result(self, failed: str = "") -> SimResult:
         """Return what was recorded, up to the end or to where the run failed."""
         end = self.end_ns if not failed else int(self.env.now)
+        if not failed:
+            self.border(end)
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
             flow.settle()
@@ -270,8 +292,10 @@ class World:
         if self.registry.objects:
             objects = {name: it.values() for name, it in self.registry.objects.items()}
             self.log("objects", None, end, objects)
-        flows = self._flow_traces()
-        links = (link_trace("bottleneck", self.link, end, self.spill),)
+        marked = {flow.index: _marked_ns(flow) for flow in self.flows}
+        flows = self._flow_traces(marked)
+        marks = marks_of({index: times for index, times in marked.items() if len(times)}, end)
+        links = (link_trace("bottleneck", self.link, end, self.spill, marks),)
         self.spill.close()
         return SimResult(
             duration_ns=end,
@@ -281,6 +305,8 @@ class World:
             swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),
             failed=failed,
             groups=self.groups.traces(end) if self.groups else (),
+            rtts=self.groups.rtts(end) if self.groups else (),
+            crowds=self.groups.crowds(end) if self.groups else (),
             completions=completions(self, end) if self.scenario["workloads"] else None,
             drew=self._drew(),
         )
@@ -290,19 +316,31 @@ class World:
         hooks = any(one.drawn for one in self.randoms)
         return (*random_parts(self.scenario), *(("algorithms",) if hooks else ()))
 
-    def _flow_traces(self) -> tuple[FlowTrace, ...]:
+    def _flow_traces(self, marked: Mapping[int, Column]) -> tuple[FlowTrace, ...]:
         """Return the traces of all flows, whose columns lie one after the other in those of one
         table."""
-        ends = list(accumulate((len(flow.recorder.packed) for flow in self.flows), initial=0))
-        columns = self.spill.columns(TRACED, ends[-1])
+        recorders = [flow.recorder for flow in self.flows]
+        columns, parts = self._in_parts(TRACED, [len(one.packed) for one in recorders])
+        metered, metered_parts = self._in_parts(METER_COLUMNS, [len(r.metered) for r in recorders])
         traces = tuple(
-            self._flow_trace(flow, {name: column[i:k] for name, column in columns.items()})
-            for flow, (i, k) in zip(self.flows, pairwise(ends), strict=True)
+            self._flow_trace(flow, part, metered_part, marked[flow.index])
+            for flow, part, metered_part in zip(self.flows, parts, metered_parts, strict=True)
         )
-        release(*columns.values())
+        release(*columns.values(), *metered.values())
         return traces
 
-    def _flow_trace(self, flow: LiveFlow, columns: Mapping[str, NDArray[np.int64]]) -> FlowTrace:
+    def _in_parts(
+        self, names: tuple[str, ...], lengths: list[int]
+    ) -> tuple[Columns, list[Columns]]:
+        """Return columns of so many rows in all, and their parts of those lengths."""
+        ends = list(accumulate(lengths, initial=0))
+        columns = self.spill.columns(names, ends[-1])
+        parts = [{name: column[i:k] for name, column in columns.items()} for i, k in pairwise(ends)]
+        return columns, parts
+
+    def _flow_trace(
+        self, flow: LiveFlow, columns: Columns, metered: Columns, marked_ns: Column
+    ) -> FlowTrace:
         sk = flow.sk
         counters = {
             "packets_sent": flow.sent,
@@ -313,23 +351,31 @@ class World:
             **sk.counters,
         }
         if flow.reception is not None and flow.reception.ecn:
-            counters["packets_marked"] = flow.reception.marked
+            counters["packets_marked"] = len(flow.reception.marked_ns)
         if flow.ack_path is not None:
             until = self.end_ns if flow.closed_ns is None else flow.closed_ns
             counters["acks_lost"] = flow.ack_path.lost_before(until - flow.path.back_ns)
         return flow.recorder.trace(
             sk,
-            flow.spec["size_bytes"],
             flow.source,
             columns,
+            metered,
+            marked_ns,
             name=flow.spec["name"],
             congestion=flow.congestion,
             start_ns=flow.spec["start_ns"],
             end_ns=flow.completed_ns,
             counters=counters,
             workload=flow.spec.get("workload", ""),
-            served=tuple(flow.recorder.served) if self.grouped else (),
+            established_ns=flow.established_ns,
         )
+
+
+def _marked_ns(flow: LiveFlow) -> Column:
+    """Return when packets of a flow were marked."""
+    if flow.reception is None:
+        return np.empty(0, dtype=np.int64)
+    return np.array(flow.reception.marked_ns, dtype=np.int64)
 
 
 def _host_of(scenario: Mapping[str, Any]) -> Host:

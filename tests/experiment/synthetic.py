@@ -27,6 +27,11 @@ def stepped(t_ns: NDArray[np.int64], pieces: Pieces) -> NDArray[np.int64]:
     return values[np.minimum(np.searchsorted(ends, t_ns), len(pieces) - 1)].astype(np.int64)
 
 
+def held(t_ns: NDArray[np.int64], pieces: Pieces) -> NDArray[np.int64]:
+    """Return the value that holds from each instant on: ends belong to the next piece."""
+    return stepped(t_ns + 1, pieces)
+
+
 def flow(
     name: str = "bulk",
     *,
@@ -52,18 +57,20 @@ def flow(
         end_ns=None if end_s is None else end,
         mss_bytes=1448,
         t_ns=t,
-        snd_cwnd=stepped(t, cwnd),
+        snd_cwnd=held(t, cwnd),
         ssthresh=np.full(len(t), 0x7FFFFFFF),
-        srtt_us=stepped(t, rtt_ms) * 1000,
-        in_flight=stepped(t, cwnd),
+        srtt_us=held(t, rtt_ms) * 1000,
+        in_flight=held(t, cwnd),
         pacing_rate_bps=np.full(len(t), -1),
         delivered_bytes=np.cumsum(rate // 8 // 100),
         throughput_bps=rate,
         retransmissions=stepped(t, retransmissions),
+        marks=np.zeros(len(t), dtype=np.int64),
         ca_state=np.zeros(len(t), dtype=np.int64),
-        implementation=stepped(t, implementation),
+        implementation=held(t, implementation),
         implementations=tuple(implementations),
         counters={"packets_sent": 1000, "retransmissions": 3},
+        established_ns=start,
     )
 
 
@@ -76,6 +83,8 @@ def link(
 ) -> LinkTrace:
     """Return a link with that use [ppm] and drops (second, flow number)."""
     t = np.arange(0, round(duration_s * S) + 1, INTERVAL, dtype=np.int64)
+    use = stepped(t, utilisation)
+    use[:1] = 0
     drop_t = np.array([round(at * S) for at, _ in drops], dtype=np.int64)
     return LinkTrace(
         name=name,
@@ -85,11 +94,14 @@ def link(
         queue_packets=np.full(len(t), 7),
         drops=np.searchsorted(drop_t, t, side="right").astype(np.int64),
         losses=np.zeros(len(t), dtype=np.int64),
-        departed_bytes=np.arange(len(t), dtype=np.int64) * 125_000,
-        utilisation_ppm=stepped(t, utilisation),
+        marks=np.zeros(len(t), dtype=np.int64),
+        departed_bytes=np.cumsum(use) // 8,  # 100 Mbit/s are 125,000 bytes in 10 ms
+        utilisation_ppm=use,
         drop_t_ns=drop_t,
         drop_flow=np.array([number for _, number in drops], dtype=np.int64),
         drop_random=np.zeros(len(drops), dtype=np.int64),
+        mark_t_ns=np.empty(0, dtype=np.int64),
+        mark_flow=np.empty(0, dtype=np.int64),
     )
 
 

@@ -12,10 +12,10 @@ from tests.experiment.synthetic import S, event, flow, result, swap
 LOG = [event(5, "rto"), event(1, "rto"), event(3, "rto"), event(3, "rto", "rival"), event(4, "tlp")]
 
 
-def test_a_span_is_open_on_the_left_and_closed_on_the_right() -> None:
+def test_a_span_holds_its_start_but_not_its_end() -> None:
     instants = Instants(LOG)
     assert instants.count("rto", "bulk", 1 * S, 5 * S) == 2
-    assert instants.count("rto", "bulk", 0, 5 * S - 1) == 2
+    assert instants.count("rto", "bulk", 0, 5 * S + 1) == 3
     assert instants.count("rto", "bulk", 5 * S, 1 * S) == 0
 
 

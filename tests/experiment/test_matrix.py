@@ -186,11 +186,17 @@ def test_a_damaged_study_is_refused_with_its_place(tmp_path: Path) -> None:
         load_matrix(folder)
 
 
-def test_the_deficit_of_a_run_is_that_of_its_flows_together() -> None:
-    # 1.25 MB and -2.5 MB behind twins that got 9 and 1 Mbit/s: -1 s; the ratios' mean is -9.4 s
+def test_a_runs_figures_are_those_of_all_flows_together() -> None:
+    # the swapped flows gained, but all together lost half a second; recovery is the slowest flow's
     rows = [
-        {**row("vegas", "bbr", 1, flow=flow, deficit_s=s), "deficit_bytes": b, "goodput_a_bps": g}
-        for flow, s, b, g in (("a", 10 / 9, 1_250_000, 9e6), ("b", -20.0, -2_500_000, 1e6))
+        {
+            **row("vegas", "bbr", 1, flow=flow, deficit_s=-s, extra_drops=3, dip_recovery_s=back),
+            "total_deficit_s": 0.5,
+            "total_extra_drops": 40,
+        }
+        for flow, s, back in (("a", 1.0, 2.0), ("b", 20.0, 4.0))
     ]
     (cell,) = matrix_of("made", rows, VARIED).cells
-    assert cell.estimates["deficit_s"].value == -1.0
+    assert cell.estimates["deficit_s"].value == 0.5
+    assert cell.estimates["extra_drops"].value == 40
+    assert cell.estimates["dip_recovery_s"].value == 4.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,10 +13,10 @@ from tests.experiment.synthetic import S, event, flow, link, result, swap
 
 SWAPPED = flow(
     mbit=((20, 100), (21, 50), (60, 100)),
-    cwnd=((19.99, 300), (60, 80)),
     implementations=("cubic", "bbr"),
-    implementation=((19.99, 0), (60, 1)),
+    implementation=((20, 0), (60, 1)),
 )
+MOVED = event(20, "swap", before={"snd_cwnd": 300}, after={"snd_cwnd": 80}, swap=0)
 
 
 def test_phases_are_the_spans_between_successful_swaps() -> None:
@@ -48,7 +50,7 @@ def test_the_disruption_of_a_swap_against_both_twins() -> None:
     run = result(
         SWAPPED,
         links=[link(drops=[(20.5, 0), (20.6, 0)])],
-        events=[event(23, "rto")],
+        events=[MOVED, event(23, "rto")],
         swaps=[swap()],
     )
     (cost,) = measure(run, result(), result())["swaps"][0]["flows"]
@@ -60,7 +62,7 @@ def test_the_disruption_of_a_swap_against_both_twins() -> None:
     assert (cost["cwnd_before_packets"], cost["cwnd_after_packets"]) == (300, 80)
     assert cost["cwnd_jump_packets"] == -220
     assert (cost["drops_in_second_after"], cost["extra_drops"]) == (2, 2)
-    assert (cost["rtos"], cost["extra_rtos"]) == (1, 1)
+    assert (cost["drops"], cost["rtos"], cost["extra_rtos"]) == (2, 1, 1)
 
 
 def test_without_twins_what_compares_with_them_is_missing_and_the_rest_is_not() -> None:
@@ -85,34 +87,39 @@ def test_what_never_happened_is_censored_and_no_number() -> None:
     assert cost["time_to_b_twin_s"] == {"censored": True, "at_least_s": 40.0}
 
 
-def test_a_flow_that_ends_inside_the_window_is_measured_until_then() -> None:
+def test_a_flow_that_ends_inside_the_window_is_missing_for_the_rest_of_it() -> None:
     short = flow(mbit=((20, 100), (60, 50)), end_s=24)
     (cost,) = measure(result(short, swaps=[swap()]), result(), result())["swaps"][0]["flows"]
-    assert cost["window_s"] == 4
-    assert cost["deficit_bytes"] == pytest.approx(25_000_000)  # 50 Mbit/s for 4 s
+    assert cost["window_s"] == 10
+    assert cost["delivered_bytes"] == pytest.approx(25_000_000)  # 50 Mbit/s for 4 s
+    assert cost["deficit_bytes"] == pytest.approx(100_000_000)  # the twin has 100 for 10 s
+    # what is told of the flow's own life ends with it
     assert cost["time_to_b_twin_s"] == {"censored": True, "at_least_s": 4.0}
 
 
-def test_a_twin_whose_flow_ends_first_bounds_the_comparison() -> None:
-    twin = result(flow(end_s=22))
-    slower = flow(mbit=((20, 100), (60, 50)))
-    (cost,) = measure(result(slower, swaps=[swap()]), twin, twin)["swaps"][0]["flows"]
-    assert cost["deficit_bytes"] == pytest.approx(12_500_000)  # 50 Mbit/s for 2 s
-
-
-def test_a_twin_whose_flow_ended_before_the_swap_says_nothing() -> None:
+def test_a_twin_whose_flow_ended_before_the_swap_shows_no_dip() -> None:
     twin = result(flow(end_s=15))
     (cost,) = measure(result(SWAPPED, swaps=[swap()]), twin, twin)["swaps"][0]["flows"]
-    assert cost["deficit_bytes"] is None
+    assert cost["delivered_a_bytes"] == 0
+    assert cost["deficit_bytes"] == pytest.approx(-118_750_000)  # 50 for 1 s, 100 for 9 s
+    assert cost["deficit_s"] is None
     assert cost["time_to_b_twin_s"] is None
     assert cost["dip_recovery_s"] is None
 
 
-def test_the_next_swap_of_the_same_flow_ends_the_observation() -> None:
+def test_the_next_swap_ends_the_window() -> None:
     run = result(flow(mbit=((20, 100), (60, 50))), swaps=[swap(20), swap(23, index=1)])
     first, second = measure(run, result(), result())["swaps"]
-    assert first["flows"][0]["window_s"] == 3
+    assert first["flows"][0]["window_s"] == first["total"]["window_s"] == 3
+    assert first["total"]["deficit_bytes"] == pytest.approx(18_750_000)  # 50 Mbit/s for 3 s
     assert second["flows"][0]["window_s"] == 10
+
+
+def test_a_swap_that_failed_does_not_end_the_window() -> None:
+    run = result(flow(), swaps=[swap(20), swap(23, (), index=1, errno=2)])
+    first, second = measure(run, result(), result())["swaps"]
+    assert first["total"]["window_s"] == 10
+    assert second["total"] is None
 
 
 def test_a_swap_that_failed_has_its_errno_and_no_numbers() -> None:
@@ -128,19 +135,101 @@ def test_a_swap_that_failed_for_one_flow_is_measured_for_the_others() -> None:
     assert len(metrics["phases"]) == 2
 
 
-def test_a_staggered_sweep_reaches_each_flow_at_its_own_time() -> None:
+#   Mbit/s      20      25      30   35
+#   a     50  |  80  |  80  |  50       the sweep reaches a at 20 s, b at 25 s
+#   b     50  |  20  |  10  |  50       idle rests
+#   c     10                            is not reached
+STAGGERED_FLOWS = [
+    flow("a", mbit=((20, 50), (30, 80), (60, 50))),
+    flow("b", mbit=((20, 50), (25, 20), (30, 10), (60, 50))),
+    flow("c", mbit=((60, 10),)),
+]
+STAGGERED_EVENTS = [
+    event(10, "swap", "b"),
+    event(20, "swap", "a", swap=0),
+    event(25, "swap", "b", swap=0),
+    event(28, "rto", "b"),
+]
+EVEN = result(flow("a", mbit=((60, 50),)), flow("b", mbit=((60, 50),)), flow("c", mbit=((60, 10),)))
+
+
+def staggered() -> dict[str, Any]:
     run = result(
-        flow("a", mbit=((20, 100), (21, 50), (60, 100))),
-        flow("b", mbit=((25, 100), (26, 50), (60, 100))),
-        events=[event(10, "swap", "b"), event(20, "swap", "a"), event(25, "swap", "b")],
-        swaps=[swap(20, ("a", "b"), via="sweep"), swap(40, ("b",), index=1)],
+        *STAGGERED_FLOWS,
+        links=[link(drops=[(19, 0), (21, 0), (22, 1), (34.99, 2), (35, 2)])],
+        events=STAGGERED_EVENTS,
+        swaps=[swap(20, ("a", "b"), via="sweep")],
     )
-    twin = result(flow("a"), flow("b"))
-    costs = measure(run, twin, twin)["swaps"][0]["flows"]
-    assert [cost["at_s"] for cost in costs] == [20, 25]
-    # each dips to half in the second after its own swap
-    assert [cost["dip_worst_ratio"] for cost in costs] == pytest.approx([0.5, 0.5])
-    assert [cost["deficit_bytes"] for cost in costs] == pytest.approx([6_250_000, 6_250_000])
+    (row,) = measure(run, EVEN, EVEN)["swaps"]
+    return dict(row)
+
+
+def test_a_staggered_sweep_has_one_window_up_to_ten_seconds_after_its_last_step() -> None:
+    total = staggered()["total"]
+    assert (total["from_s"], total["to_s"], total["flows"]) == (20, 35, 3)
+    # a gains 30 Mbit/s for 10 s, b loses 30 for 5 s and 40 for 5 s: 50 Mbit · s of 110 · 15
+    assert total["deficit_bytes"] == pytest.approx(50e6 / 8)
+    assert total["deficit_s"] == pytest.approx(50 / 110, abs=1e-6)
+    assert total["deficit_peak_bytes"] == pytest.approx(50e6 / 8)
+    assert (total["drops"], total["extra_drops"], total["rtos"]) == (3, 3, 1)
+
+
+def test_what_a_flow_loses_to_one_that_was_moved_before_it_is_in_the_window() -> None:
+    a, b = staggered()["flows"]
+    assert (a["at_s"], b["at_s"]) == (20, 25)
+    assert (a["window_s"], b["window_s"]) == (15, 15)
+    assert a["deficit_bytes"] == pytest.approx(-300e6 / 8)
+    assert b["deficit_bytes"] == pytest.approx(350e6 / 8)
+
+
+def test_the_flows_add_up_to_the_total() -> None:
+    row = staggered()
+    assert [one["flow"] for one in row["beside"]] == ["c"]
+    parts = [*row["flows"], *row["beside"]]
+    for name in ("delivered_bytes", "delivered_a_bytes", "deficit_bytes", *COUNTED):
+        assert sum(one[name] for one in parts) == pytest.approx(row["total"][name]), name
+    assert max(one["longest_stall_s"] for one in parts) == row["total"]["longest_stall_s"]
+
+
+COUNTED = ("drops", "extra_drops", "marks", "extra_marks", "rtos", "extra_rtos")
+
+
+def test_two_swaps_at_one_instant_have_one_window_and_name_one_another() -> None:
+    run = result(
+        flow("a", mbit=((20, 50), (60, 40))),
+        flow("b", mbit=((20, 50), (60, 30))),
+        swaps=[swap(20, ("a",)), swap(20, ("b",), index=1), swap(20, (), index=2, errno=2)],
+    )
+    twin = result(flow("a", mbit=((60, 50),)), flow("b", mbit=((60, 50),)))
+    metrics = measure(run, twin, twin)
+    assert len(metrics["phases"]) == 2
+    first, second, failed = metrics["swaps"]
+    # 10 and 20 Mbit/s less for 10 s: 37.5 MB, of neither alone
+    for row in (first, second):
+        assert row["total"]["swaps"] == [0, 1]
+        assert (row["total"]["from_s"], row["total"]["to_s"]) == (20, 30)
+        assert row["total"]["deficit_bytes"] == pytest.approx(37_500_000)
+    assert first["flows"][0]["deficit_bytes"] == pytest.approx(12_500_000)
+    assert second["flows"][0]["deficit_bytes"] == pytest.approx(25_000_000)
+    assert failed["total"] is None
+
+
+def test_a_swap_at_the_very_end_has_no_window() -> None:
+    (row,) = measure(result(flow(), swaps=[swap(60)]), result(), result())["swaps"]
+    assert (row["total"], row["flows"], row["beside"]) == (None, [], [])
+
+
+def test_the_p99_of_all_is_that_of_their_samples_together_and_a_stall_the_longest_of_any() -> None:
+    run = result(
+        flow("near", rtt_ms=((60, 40),)),
+        flow("far", rtt_ms=((60, 90),), mbit=((22, 10), (22.5, 0), (60, 10))),
+        swaps=[swap(20, ("near",))],
+    )
+    (row,) = measure(run, run, run)["swaps"]
+    assert row["total"]["rtt_p99_ms"] == 90
+    assert row["total"]["longest_stall_s"] == pytest.approx(0.5)
+    assert row["flows"][0]["rtt_p99_ms"] == 40
+    assert (row["total"]["extra_rtt_p99_ms"], row["total"]["extra_stall_s"]) == (0, 0)
 
 
 def test_neighbours_that_lose_a_fifth_are_harmed_by_a_fifth() -> None:
@@ -202,7 +291,7 @@ def test_a_connection_that_still_runs_the_old_map_censors_the_last_close() -> No
 
 def test_a_connection_swept_away_from_the_old_map_has_left_it() -> None:
     update = swap(flows=(), via="link_update", old="T1", new="T2", label="T1 → T2, link_update")
-    swept = flow(implementations=["T1", "T2"], implementation=((26.99, 0), (60, 1)))
+    swept = flow(implementations=["T1", "T2"], implementation=((27, 0), (60, 1)))
     connections = measure(result(swept, swaps=[update]))["swaps"][0]["connections"]
     assert connections["last_old_closed_s"] == pytest.approx(7.0)
 
@@ -252,6 +341,7 @@ def test_fairness_after_a_swap_stands_beside_the_a_twins() -> None:
         flow("short", end_s=25),
         swaps=[swap(flows=("a",))],
     )
+    even = replace(even, flows=(*even.flows, flow("short", end_s=25)))
     fairness = measure(uneven, even)["swaps"][0]["fairness"]
     # 100² / (2 · (75² + 25²)) = 0.8
     assert fairness == {

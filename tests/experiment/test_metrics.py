@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,27 +14,28 @@ from ccsim.experiment.instants import Instants
 from ccsim.experiment.metrics import (
     Censored,
     bin_rates_bps,
-    cwnd_jump,
-    deficit_bytes,
-    deficit_peak_bytes,
-    deficit_seconds,
+    could_send_s,
+    counted,
+    curve,
+    deficit,
     delivered_at,
     dip_length_s,
     dip_recovery_s,
     dip_worst_ratio,
     drops_between,
     goodput_bps,
+    grid,
     harm,
     jain_index,
     longest_stall_s,
+    percentile,
     queue_excess_ms,
-    retransmissions_between,
     rtos_between,
     rtt_ms,
-    rtt_p99_ms,
     time_to_twin_s,
     utilisation,
 )
+from ccsim.sim.traces import Borders, FlowTrace
 from tests.experiment.synthetic import MS, S, event, flow, link, result
 
 SWAP = 20 * S
@@ -69,33 +71,69 @@ def test_a_flow_without_a_sample_delivered_nothing() -> None:
     assert len(none.t_ns) == 0
     assert delivered_at(none, 20 * S) == 0
     assert longest_stall_s(none, 0, END) == 0
-    assert cwnd_jump(none, SWAP) is None
+
+
+def behind(ours: FlowTrace, theirs: FlowTrace) -> tuple[float, float, float]:
+    span = (SWAP, 30 * S)
+    return deficit(curve(ours, *span), curve(theirs, *span), 10 * S)
 
 
 def test_a_dip_to_half_for_one_second_costs_six_and_a_quarter_megabytes() -> None:
-    # 50 Mbit/s missing for 1 s = 50e6 / 8 bytes
-    assert deficit_bytes(DIP, STEADY, SWAP, 30 * S) == pytest.approx(6_250_000)
-    assert deficit_peak_bytes(DIP, STEADY, SWAP, 30 * S) == pytest.approx(6_250_000)
-
-
-def test_the_same_dip_is_half_a_second_of_the_twins_goodput() -> None:
-    assert deficit_seconds(6_250_000, STEADY, SWAP, 30 * S) == pytest.approx(0.5)
+    # 50 Mbit/s missing for 1 s = 50e6 / 8 bytes: half a second of the twin's 100 Mbit/s
+    assert behind(DIP, STEADY) == pytest.approx((6_250_000, 0.5, 6_250_000))
 
 
 def test_a_gain_later_pays_the_deficit_back_but_not_its_greatest_value() -> None:
     faster = flow(mbit=((20, 100), (21, 50), (60, 110)))
     # 10 Mbit/s gained for 9 s = 11.25 MB, less the 6.25 MB of the dip
-    assert deficit_bytes(faster, STEADY, SWAP, 30 * S) == pytest.approx(-5_000_000)
-    assert deficit_peak_bytes(faster, STEADY, SWAP, 30 * S) == pytest.approx(6_250_000)
+    assert behind(faster, STEADY) == pytest.approx((-5_000_000, -0.4, 6_250_000))
 
 
 def test_what_was_lost_before_the_swap_does_not_count() -> None:
     before = flow(mbit=((19, 50), (60, 100)))
-    assert deficit_bytes(before, STEADY, SWAP, 30 * S) == pytest.approx(0)
+    assert behind(before, STEADY) == pytest.approx((0, 0, 0))
 
 
 def test_a_twin_that_stood_still_has_no_seconds() -> None:
-    assert math.isnan(deficit_seconds(1.0, flow(mbit=((60, 0),)), SWAP, 30 * S))
+    lost, seconds, _ = behind(STEADY, flow(mbit=((60, 0),)))
+    assert lost == -125_000_000
+    assert math.isnan(seconds)
+
+
+def test_a_flow_is_looked_at_at_both_ends_of_a_span_and_every_ten_milliseconds_between() -> None:
+    assert grid(15 * MS, 40 * MS).tolist() == [15 * MS, 20 * MS, 30 * MS, 40 * MS]
+    assert grid(20 * MS, 41 * MS).tolist() == [20 * MS, 30 * MS, 40 * MS, 41 * MS]
+
+
+def test_counts_are_exact_at_borders_and_by_samples_elsewhere() -> None:
+    at = Borders(*(np.array(one) for one in ([20 * S + 3, 60 * S], [777, 900], [5, 8])))
+    some = replace(flow(retransmissions=((60, 2),)), borders=at)
+    assert counted(some, 20 * S + 3) == (777, 5)
+    assert counted(some, 60 * S) == (900, 8)
+    assert counted(some, 10 * S) == (125_000_000, 2)  # 10 s of 12.5 MB/s
+    assert counted(some, 0) == (0, 0)
+
+
+def test_after_its_end_a_flow_has_what_it_had_then() -> None:
+    # between the last sample, at 10 ms, and its end at 14 ms it got 3,000 bytes more
+    ended = replace(
+        flow(end_s=0.01, mbit=((60, 8),)),
+        end_ns=14 * MS,
+        borders=Borders(*(np.array([one]) for one in (14 * MS, 13_000, 1))),
+    )
+    assert counted(ended, 20 * S) == (13_000, 1)
+    assert delivered_at(ended, 10 * MS) == 10_000  # 8 Mbit/s for 10 ms
+    assert delivered_at(ended, 12 * MS) == 11_500
+    assert delivered_at(ended, 20 * S) == 13_000
+
+
+def test_a_flow_could_send_from_its_handshake_to_its_end() -> None:
+    some = replace(flow(start_s=10, end_s=30), established_ns=12 * S)
+    assert could_send_s(some, 0, 60 * S) == 18
+    assert could_send_s(some, 20 * S, 25 * S) == 5
+    assert could_send_s(some, 0, 12 * S) == 0
+    assert could_send_s(some, 30 * S, 60 * S) == 0
+    assert could_send_s(replace(some, established_ns=None), 0, 60 * S) == 0
 
 
 def test_bins_are_whole_and_start_at_the_swap() -> None:
@@ -141,11 +179,12 @@ def test_a_dip_that_never_recovers_is_at_least_as_long_as_it_was_watched() -> No
 
 
 def test_the_99th_percentile_of_the_rtt_lies_between_ranks() -> None:
-    # 100 samples in (0, 1 s]: 98 of 40 ms, 2 of 140 ms; rank 0.99 * 99 = 98.01 of 0 to 99
+    # 100 samples in [0, 1 s): 98 of 40 ms, 2 of 140 ms; rank 0.99 * 99 = 98.01 of 0 to 99
     peak = flow(rtt_ms=((0.98, 40), (1, 140), (60, 40)))
-    assert rtt_p99_ms(peak, 0, S) == pytest.approx(140)
-    assert rtt_p99_ms(flow(rtt_ms=((0.99, 40), (60, 140))), 0, S) == pytest.approx(41)
-    assert math.isnan(rtt_p99_ms(STEADY, 0, 0))
+    assert percentile(rtt_ms(peak, 0, S), 99) == pytest.approx(140)
+    late = flow(rtt_ms=((0.99, 40), (60, 140)))
+    assert percentile(rtt_ms(late, 0, S), 99) == pytest.approx(41)
+    assert math.isnan(percentile(rtt_ms(STEADY, 0, 0), 99))
 
 
 def test_one_good_bin_between_bad_ones_is_no_recovery() -> None:
@@ -190,12 +229,12 @@ def test_faster_than_the_b_twin_is_not_like_it() -> None:
 def test_rtt_is_the_smoothed_one_in_milliseconds_without_unmeasured_samples() -> None:
     some = flow(rtt_ms=((0.05, 0), (10, 40), (60, 60)))
     samples = rtt_ms(some, 0, 20 * S)
-    # 6 samples up to 50 ms have no RTT yet; (0, 20 s] has 2000 samples, 5 of them without
+    # 2000 samples in [0, 20 s), of which the 5 before 50 ms have no RTT yet
     assert len(samples) == 1995
     assert (samples.min(), samples.max()) == (40, 60)
 
 
-def test_a_sample_at_a_spans_start_belongs_to_the_span_before() -> None:
+def test_a_sample_at_a_border_belongs_to_the_span_that_begins_there() -> None:
     step = flow(rtt_ms=((20, 40), (60, 80)))
     assert set(rtt_ms(step, 0, SWAP)) == {40.0}
     assert set(rtt_ms(step, SWAP, END)) == {80.0}
@@ -208,21 +247,13 @@ def test_queue_excess_is_the_difference_of_mean_rtts() -> None:
     assert math.isnan(queue_excess_ms(longer, flow(end_s=10), SWAP, 22 * S))
 
 
-def test_cwnd_jump_is_before_and_from_the_instant_on() -> None:
-    # the sample at 20 s is taken after the swap
-    assert cwnd_jump(flow(cwnd=((19.99, 300), (60, 80))), SWAP) == (300, 80)
-    assert cwnd_jump(flow(cwnd=((19.99, 300), (60, 80))), SWAP + 1) == (80, 80)
-    assert cwnd_jump(flow(start_s=20), SWAP) is None
-    assert cwnd_jump(flow(end_s=19), SWAP) is None
-
-
 def test_drops_are_the_flows_own_and_in_the_span() -> None:
     both = result(
         flow("a"),
         flow("b"),
         links=[link(drops=[(20, 0), (20.5, 0), (20.5, 1), (21, 0), (21.01, 0)])],
     )
-    assert drops_between(both, 0, SWAP, 21 * S) == 2  # not the one at 20 s, but the one at 21 s
+    assert drops_between(both, 0, SWAP, 21 * S) == 2  # the one at 20 s, but not the one at 21 s
     assert drops_between(both, 1, SWAP, 21 * S) == 1
 
 
@@ -232,14 +263,8 @@ def test_drops_of_several_links_add_up() -> None:
 
 
 def test_rtos_are_counted_by_flow_and_time() -> None:
-    events = [event(20, "rto"), event(21, "rto"), event(22, "rto", "rival"), event(23, "loss")]
+    events = [event(20, "rto"), event(30, "rto"), event(22, "rto", "rival"), event(23, "loss")]
     assert rtos_between(Instants(events), "bulk", SWAP, 30 * S) == 1
-
-
-def test_retransmissions_are_those_of_the_span() -> None:
-    some = flow(retransmissions=((10, 4), (20, 6), (60, 9)))
-    assert retransmissions_between(some, 10 * S, 20 * S) == 2
-    assert retransmissions_between(some, 0, END) == 5  # the sample at 0 already shows 4
 
 
 def test_the_longest_stall_is_the_hole() -> None:
@@ -253,10 +278,17 @@ def test_a_stall_is_cut_to_the_span() -> None:
     assert longest_stall_s(still, SWAP, 30 * S) == pytest.approx(10)
 
 
+def test_before_its_handshake_is_done_a_flow_does_not_stall() -> None:
+    still = replace(flow(mbit=((10, 100), (60, 0))), established_ns=24 * S)
+    assert longest_stall_s(still, SWAP, 30 * S) == pytest.approx(6)
+    assert longest_stall_s(replace(still, established_ns=None), SWAP, 30 * S) == 0
+
+
 def test_utilisation_is_the_time_mean_of_the_span() -> None:
     half = link(utilisation=((20, 1_000_000), (60, 500_000)))
     assert utilisation(half, 10 * S, 30 * S) == pytest.approx(0.75)
     assert math.isnan(utilisation(half, 70 * S, 80 * S))
+    assert utilisation(half, 19 * S, 20 * S + 5 * MS) == pytest.approx((1 + 0.0025) / 1.005)
 
 
 def test_jain_index_of_known_shares() -> None:
@@ -265,6 +297,13 @@ def test_jain_index_of_known_shares() -> None:
     assert jain_index([3.0, 1.0]) == pytest.approx(0.8)  # 16 / (2 * 10)
     assert math.isnan(jain_index([0.0, 0.0]))
     assert math.isnan(jain_index([]))
+
+
+def test_a_share_that_was_there_for_a_moment_weighs_as_little() -> None:
+    # 4 Mbit/s for 9 s, nothing for 1 s: (9 · 4)² / (10 · 9 · 16)
+    assert jain_index([4.0, 0.0], [9.0, 1.0]) == pytest.approx(0.9)
+    assert jain_index([4.0, 0.0], [1.0, 0.0]) == 1
+    assert jain_index([3.0, 1.0], [2.0, 2.0]) == pytest.approx(0.8)
 
 
 def test_harm_is_the_share_lost() -> None:
@@ -283,8 +322,9 @@ def test_jain_index_lies_between_one_over_n_and_one(rates: list[float]) -> None:
 def test_a_run_that_equals_its_twin_costs_nothing(rates: list[int], at: int) -> None:
     some = flow(mbit=[(second + 1, rate) for second, rate in enumerate(rates)])
     span = (at * S, (at + 9) * S)
-    assert deficit_bytes(some, some, *span) == 0
-    assert deficit_peak_bytes(some, some, *span) == 0
+    same = curve(some, *span)
+    lost, _, peak = deficit(same, same, 9 * S)
+    assert (lost, peak) == (0, 0)
     assert time_to_twin_s(some, some, *span) == 0
     assert queue_excess_ms(some, some, *span) == 0
 

@@ -105,7 +105,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(
     assert len(started) == 0 + 1 + 2
     assert contents(one.path) == contents(two.path) == contents(three.path)
     assert one.manifest["sha256"] == two.manifest["sha256"]
-    assert len(contents(one.path)) == 18
+    assert len(contents(one.path)) == 21
     assert one.flows["bulk"].delivered_bytes[-1] > 1_000_000
 
 

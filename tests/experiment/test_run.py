@@ -34,7 +34,8 @@ def test_a_run_with_a_swap_is_stored_with_both_twins(
 ) -> None:
     run = run_scenario(scenario, out=tmp_path / "results", jobs=1, argv=["ccsim", "run"])
     assert run.path == tmp_path / "results" / "dip" / run.run_id
-    traces = ["drops.parquet", "events.parquet", "flows.parquet", "links.parquet", "trace.json"]
+    traces = [f"{name}.parquet" for name in ("drops", "events", "flows", "links", "marks")]
+    traces.append("trace.json")
     assert files(run.path) == sorted(
         ["manifest.json", "metrics.json", "resolved.json", "scenario.yaml", *traces]
         + [f"twin-a/{name}" for name in traces]
@@ -182,10 +183,11 @@ def test_export_writes_csv_of_the_run_and_its_twins(
 ) -> None:
     run = run_scenario(scenario, out=tmp_path / "results", jobs=1)
     written = export(run, "csv", tmp_path / "csv")
-    assert [p.relative_to(tmp_path / "csv").as_posix() for p in written][:5] == [
+    assert [p.relative_to(tmp_path / "csv").as_posix() for p in written][:6] == [
         "flows.csv",
         "links.csv",
         "drops.csv",
+        "marks.csv",
         "events.csv",
         "twin-a/flows.csv",
     ]

@@ -106,7 +106,7 @@ def test_what_finds_more_than_the_threshold_is_marked_if_it_is_capable() -> None
         path.forward(0, 0, packet(ecn=ecn))
     codes = [data[1] & 3 for *_, data in path.due(30 * MS)]
     assert codes == [2, 2, 3, 0]  # two packets ahead of the third, three ahead of the last
-    assert path.marked == [1]
+    assert [flow for _, flow in path.marks] == [0]
 
 
 def test_what_waits_longer_than_the_threshold_is_marked() -> None:

@@ -47,6 +47,7 @@ def columns(n: int, **given: Any) -> dict[str, Any]:
         "throughput_bps": 80_000_000,
         "retransmissions": 0,
         "ca_state": 0,
+        "marks": 0,
         "implementation": 0,
     }
     merged = {**usual, **given}
@@ -79,6 +80,7 @@ def link(n: int, queue: Any = 0, drops: Any = (), random: Any = None) -> LinkTra
         queue_packets=np.broadcast_to(np.asarray(queue, dtype=np.int64), n).copy(),
         drops=zeros,
         losses=zeros,
+        marks=zeros,
         departed_bytes=zeros,
         utilisation_ppm=zeros,
         drop_t_ns=drop_t_ns,
@@ -86,6 +88,8 @@ def link(n: int, queue: Any = 0, drops: Any = (), random: Any = None) -> LinkTra
         drop_random=np.asarray(
             np.zeros(len(drop_t_ns)) if random is None else random, dtype=np.int64
         ),
+        mark_t_ns=np.empty(0, dtype=np.int64),
+        mark_flow=np.empty(0, dtype=np.int64),
     )
 
 

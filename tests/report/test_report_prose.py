@@ -30,6 +30,19 @@ FLOW: dict[str, Any] = {
     "rtos": 0,
     "rtt_p99_ms": 79.94,
 }
+TOTAL: dict[str, Any] = {
+    "from_s": 20.0,
+    "to_s": 33.0,
+    "swaps": [0],
+    "flows": 3,
+    "deficit_bytes": 2_500_000.0,
+    "deficit_s": 0.25,
+    "deficit_peak_bytes": 2_500_000.0,
+    "drops": 1500,
+    "extra_drops": 1400,
+    "rtt_p99_ms": 81.26,
+    "longest_stall_s": 0.21,
+}
 
 
 def metrics(*flows: dict[str, Any], **swap: Any) -> dict[str, Any]:
@@ -41,7 +54,17 @@ def metrics(*flows: dict[str, Any], **swap: Any) -> dict[str, Any]:
         "duration_s": 60.0,
         "links": [link, other],
         "twins": {"a": "complete", "b": "complete"},
-        "swaps": [{**usual, "error": None, "errno": 0, "flows": list(flows), **swap}],
+        "swaps": [
+            {
+                **usual,
+                "error": None,
+                "errno": 0,
+                "flows": list(flows),
+                "reached": len(flows),
+                "total": TOTAL,
+                **swap,
+            }
+        ],
     }
 
 
@@ -60,11 +83,11 @@ def test_the_run_is_told_with_its_path_use_and_losses() -> None:
 def test_a_swap_is_told_with_deficit_dip_recovery_and_drops() -> None:
     text = said(metrics(FLOW))
     assert "At 20 s, cubic → bbr by setsockopt, state policy cold, reached 1 running flow." in text
-    assert "bulk delivered 1.250 MB less than its A-twin" in text
-    assert ": 0.100 s of the twin's goodput (2.000 MB behind at worst)." in text
+    assert "bulk delivered 1.250 MB less than in the A-twin, where nothing was swapped" in text
+    assert ": 0.100 s of the goodput there (2.000 MB behind at worst)." in text
     assert "Its worst 200 ms ran at 25 % of the 2 s before" in text
     assert "back above 95 % of the A-twin after 1.4 s." in text
-    assert "cost 312 dropped packets (311 more than in the A-twin)" in text
+    assert "cost 312 dropped packets; no retransmission timeout fired" in text
     assert "the p99 of its RTT was 79.9 ms" in text
 
 
@@ -76,7 +99,27 @@ def test_a_time_that_did_not_come_is_no_time() -> None:
 
 def test_a_gain_is_told_as_one() -> None:
     text = said(metrics({**FLOW, "deficit_bytes": -500_000.0, "deficit_s": -0.04}))
-    assert "delivered 0.500 MB more than its A-twin" in text
+    assert "delivered 0.500 MB more than in the A-twin" in text
+
+
+def test_what_all_flows_lost_together_comes_before_what_each_did() -> None:
+    text = said(metrics(FLOW))
+    assert (
+        "From 20 to 33 s, all 3 flows together delivered 2.500 MB less than in the A-twin, where "
+        "nothing was swapped: 0.250 s of the goodput there; 1,500 packets were dropped or lost, "
+        "1,400 more than in the A-twin, the p99 of the RTTs was 81.3 ms, the longest stall 0.21 s."
+    ) in text
+    assert text.index("all 3 flows together") < text.index("bulk delivered")
+
+
+def test_swaps_at_one_instant_share_what_is_told_of_all() -> None:
+    text = said(metrics(FLOW, total={**TOTAL, "swaps": [0, 1], "flows": 1}))
+    assert "From 20 to 33 s (with swap 1, which came at once), the one flow delivered" in text
+
+
+def test_what_is_not_known_of_all_is_not_told() -> None:
+    assert "together delivered" not in said(metrics(FLOW, total={**TOTAL, "deficit_bytes": None}))
+    assert "together delivered" not in said(metrics(FLOW, total=None))
 
 
 def test_a_single_run_claims_no_more_than_itself() -> None:
@@ -101,7 +144,7 @@ def test_many_flows_are_told_by_median_and_range() -> None:
     rows = [{**FLOW, "deficit_s": s, "drops_in_second_after": 2} for s in (0.1, 0.2, 0.3, 0.4, 5.0)]
     rows[0]["dip_recovery_s"] = {"censored": True, "at_least_s": 10.0}
     text = said(metrics(*rows))
-    assert "delivered 0.300 s of their A-twins' goodput less" in text
+    assert "Each delivered 0.300 s of its goodput in the A-twin less" in text
     assert "(median of 5; from 0.100 to 5.000 s)" in text
     assert "they lost 10 packets together" in text
     assert "1 of them never got back" in text

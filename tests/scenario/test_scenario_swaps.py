@@ -179,7 +179,7 @@ def test_what_is_resolved_can_be_read_back() -> None:
          "9:97: swaps.0.guard.window: expected at most the time before the swap, 1 s, got 2 s"),
         ("{at: 1 s, via: staged, link: fleet, to: bbr, "
          "guard: {metric: drops, threshold: 1 %, window: 10 ms}}",
-         "9:97: swaps.0.guard.window: expected at least two recording intervals, 20 ms, got 10 ms"),
+         "9:97: swaps.0.guard.window: expected at least 20 ms, got 10 ms"),
         ("{at: 1 s, via: staged, link: fleet, to: bbr, guard: {metric: drop, threshold: 1 %}}",
          "9:66: swaps.0.guard.metric: no guard metric 'drop'; did you mean 'drops'?"),
     ],

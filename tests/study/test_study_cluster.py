@@ -58,7 +58,7 @@ def test_traces_are_kept_on_this_machine_too(cluster: Any, tmp_path: Path) -> No
         for outcome in (here, there)
     ]
     assert files[0] == files[1]
-    assert len(files[0]) == 4 * 3 * 4  # runs, with two twins each, four tables each
+    assert len(files[0]) == 4 * 3 * 5  # runs, with two twins each, five tables each
 
 
 def test_a_worker_with_other_code_refuses() -> None:

@@ -15,6 +15,7 @@ from ccsim.experiment.measure import observed_until, plain
 from ccsim.experiment.parallel import simulate_all
 from ccsim.experiment.search.space import SearchError
 from ccsim.experiment.swap_cost import Compared, measure_swap
+from ccsim.experiment.swap_window import FIGURES
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 
@@ -29,6 +30,7 @@ METRICS = {
     "time_to_b_twin_s": "time until within 10 % of the B-twin",
     "queue_excess_ms": "queueing beyond the A-twin's in the 2 s after",
     "drops_in_second_after": "packets dropped in the second after",
+    "drops": "packets dropped in the swap's window",
     "extra_drops": "the same beyond the A-twin's",
     "rtos": "retransmission timeouts in the window",
     "extra_rtos": "the same beyond the A-twin's",
@@ -44,12 +46,15 @@ Simulate = Callable[[Sequence[Mapping[str, Any]]], Sequence[SimResult | None]]
 
 
 def metric_of(swap: Mapping[str, Any], metric: str) -> float | None:
-    """Return a metric of one swap's row: of several flows that of the one hit hardest.
+    """Return a metric of one swap's row: that of all flows together or, of what is told of each
+    flow alone, that of the one hit hardest.
 
-    What had not happened by the end counts as the time observed. None if the swap reached no flow
-    or the number does not exist.
+    What had not happened by the end counts as the time observed. None if there is none:
+    the swap reached no flow, or the number does not exist.
     """
     values = [row.get(metric) for row in swap["flows"]]
+    if metric in FIGURES:
+        values = [(swap["total"] or {}).get(metric)]
     numbers = [one["at_least_s"] if isinstance(one, Mapping) else one for one in values]
     return max((float(one) for one in numbers if one is not None), default=None)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ccsim.experiment.instants import Instants
-from ccsim.experiment.measure import plain
+from ccsim.experiment.measure import observed_until, plain
 from ccsim.experiment.metrics import (
     SECOND_NS,
     drops_between,
@@ -19,6 +19,7 @@ from ccsim.experiment.metrics import (
     rtt_ms,
     utilisation,
 )
+from ccsim.experiment.swap_window import Compared, window_of
 from ccsim.sim.traces import FlowTrace, SimResult
 
 __all__ = ["VALUES", "add_twin_values"]
@@ -42,37 +43,42 @@ def add_twin_values(
 ) -> None:
     """Add to each flow of each swap in ``metrics`` the `VALUES` of the run, A-twin and B-twin.
 
-    The window is that of the metrics: from the instant at which the swap reached the flow until
-    ``window_s`` later. A twin that is missing or failed has None.
+    The window is the swap's (`swap_window.window_of`); the second after is the flow's own. A twin
+    that is missing or failed has None.
     """
     results = [one if one is not None and not one.failed else None for one in (a, b)]
     instants = [Instants(one.events) if one else None for one in (result, *results)]
     index = {flow.name: number for number, flow in enumerate(result.flows)}
-    for swap in metrics["swaps"]:
+    compared = Compared(result, observed_until(result))
+    for swap, record in zip(metrics["swaps"], result.swaps, strict=True):
+        span = window_of(compared, record)
         for row in swap["flows"]:
-            start = round(row["at_s"] * SECOND_NS)
-            span = (start, start + round(row["window_s"] * SECOND_NS))
+            at_ns = round(row["at_s"] * SECOND_NS)
             for mark, one, events in zip(MARKS, (result, *results), instants, strict=True):
-                values = _values(one, events, index[row["flow"]], span)
+                values = _values(one, events, index[row["flow"]], span, at_ns)
                 row.update({f"{name}{mark}{unit}": values[name] for name, unit in VALUES})
 
 
 def _values(
-    result: SimResult | None, instants: Instants | None, index: int, span: tuple[int, int]
+    result: SimResult | None,
+    instants: Instants | None,
+    index: int,
+    span: tuple[int, int],
+    at_ns: int,
 ) -> dict[str, Any]:
     """Return the values of one run in a span, as JSON has them."""
     if result is None or instants is None or index >= len(result.flows) or span[0] >= span[1]:
         return {name: None for name, _ in VALUES}
     flow = result.flows[index]
     rtt = rtt_ms(flow, *span)
-    soon = min(span[1], span[0] + SECOND_NS)
+    soon = min(span[1], at_ns + SECOND_NS)
     through = [goodput_bps(each, *span) for each in result.flows if _through(each, span)]
     found: dict[str, Any] = plain(
         {
             "goodput": goodput_bps(flow, *span),
             "rtt_mean": float(rtt.mean()) if len(rtt) else math.nan,
             "rtt_p99": float(np.percentile(rtt, 99)) if len(rtt) else math.nan,
-            "drops_in_second_after": drops_between(result, index, span[0], soon),
+            "drops_in_second_after": drops_between(result, index, at_ns, soon),
             "rtos": rtos_between(instants, flow.name, *span),
             "longest_stall": longest_stall_s(flow, *span),
             "jain_index": jain_index(through) if through else math.nan,
@@ -83,5 +89,7 @@ def _values(
 
 
 def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
-    """Tell whether a flow lives through a whole span."""
-    return flow.start_ns <= span[0] and (flow.end_ns is None or flow.end_ns >= span[1])
+    """Tell whether a flow with samples could send all through a span."""
+    if not flow.recorded or flow.established_ns is None or flow.established_ns > span[0]:
+        return False
+    return flow.end_ns is None or flow.end_ns >= span[1]

@@ -7,8 +7,9 @@ from typing import Any
 
 from ccsim.experiment.study.beside import MARKS, VALUES
 from ccsim.experiment.study.folder import Result
+from ccsim.experiment.swap_window import FIGURES
 
-__all__ = ["COMMON", "TABLES", "rows_of"]
+__all__ = ["COMMON", "HEADLINES", "TABLES", "rows_of"]
 
 Row = dict[str, Any]
 _NUMBERS = "DOUBLE"
@@ -41,10 +42,10 @@ _SWAP = {
     "outcome": "VARCHAR",
     "outcome_s": _NUMBERS,
 }
+HEADLINES = {name: f"total_{name}" for name in FIGURES}
+"""The column that has a figure of all flows of the bottleneck together."""
 _COST = [
-    "deficit_bytes",
-    "deficit_s",
-    "deficit_peak_bytes",
+    *FIGURES,
     "dip_worst_ratio",
     "dip_depth",
     "dip_length_s",
@@ -54,10 +55,6 @@ _COST = [
     "cwnd_after_packets",
     "cwnd_jump_packets",
     "queue_excess_ms",
-    "extra_drops",
-    "extra_rtos",
-    "extra_rtt_p99_ms",
-    "extra_stall_s",
 ]
 _SAID = ("via", "state", "trigger", "outcome", "outcome_s", "old", "new", "errno")
 _BESIDE = ["neighbours", "neighbours_harm", "neighbours_worst_harm"]
@@ -67,7 +64,7 @@ _TWINS = [f"{name}{mark}{unit}" for name, unit in VALUES for mark in MARKS]
 
 def _metric_columns() -> dict[str, str]:
     columns: dict[str, str] = {}
-    for name in (*_COST, *_TWINS, *_BESIDE, *_CONNECTIONS):
+    for name in (*HEADLINES.values(), *_COST, *_TWINS, *_BESIDE, *_CONNECTIONS):
         columns[name] = _NUMBERS
         if name in _CENSORED:
             columns[_CENSORED[name]] = "BOOLEAN"
@@ -88,6 +85,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "rtt_p99_ms": _NUMBERS,
         "losses": "BIGINT",
         "retransmissions": "BIGINT",
+        "marks": "BIGINT",
     },
     "links": {
         "link": "VARCHAR",
@@ -98,6 +96,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "queue_mean_packets": _NUMBERS,
         "drops": "BIGINT",
         "random_losses": "BIGINT",
+        "marks": "BIGINT",
         "jain_index": _NUMBERS,
     },
     "totals": {
@@ -132,10 +131,14 @@ def rows_of(table: str, result: Result) -> Iterator[Row]:
 
 def _swap_rows(swap: Mapping[str, Any]) -> Iterator[Row]:
     """Yield a row for each flow that a swap reached; one without a flow if it reached none."""
+    total = swap.get("total") or {}
     common: Row = {
         "swap": swap["index"],
         "swap_t_s": swap["t_s"],
         "swap_error": swap["error"],
+        "at_s": swap["t_s"],
+        "window_s": total.get("window_s"),
+        **{column: total.get(name) for name, column in HEADLINES.items()},
         **{name: swap.get(name) for name in _SAID},
         **_neighbours(swap.get("neighbours")),
         **_plain(swap.get("connections") or {}),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ccsim.experiment.integrity import check_study
 from ccsim.experiment.parquet import connect
 from ccsim.experiment.study.beside import VALUES
-from ccsim.experiment.study.columns import TABLES
+from ccsim.experiment.study.columns import HEADLINES, TABLES
 from ccsim.experiment.study.query import study_database
 from ccsim.experiment.study.tables import quoted
 from ccsim.scenario.vocabulary import did_you_mean
@@ -23,23 +23,24 @@ Floats = NDArray[np.float64]
 DIFFERENCES = (
     "deficit_bytes",
     "deficit_s",
+    "deficit_peak_bytes",
     "queue_excess_ms",
     "extra_drops",
+    "extra_marks",
     "extra_rtos",
     "extra_rtt_p99_ms",
     "extra_stall_s",
 )
-"""Metrics that are differences to the A-twin by themselves."""
-_JOINT = {"deficit_s": "8 * sum(deficit_bytes) / nullif(sum(goodput_a_bps), 0)"}
-"""What several flows have together where a mean of ratios would not do."""
+"""Metrics that are differences to the A-twin by themselves. Of those that have a headline, a run's
+value is that of all flows together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """One point: its values of what varies, and a metric's value for each seed that has one.
 
-    A run's value is the mean over the swaps and flows that have one; its deficit_s is that of its
-    swapped flows together, so that one that got little anyway does not count as much. ``twins``
+    A run's value is the mean over its swaps of what all flows have together, where there is such a
+    headline, else the mean over the swaps and flows that have one. ``twins``
     are the A-twin's, NaN without one; ``differences`` are run less A-twin, empty if the metric
     compares with none. ``censored`` is the share of rows that hold a bound only; ``failed`` counts
     runs.
@@ -80,10 +81,12 @@ def read_samples(study: Path, metric: str, *, verify: bool = False) -> list[Samp
     with connect() as db:
         study_database(db, study, verify=verify)
         rows = db.execute(
-            f"""SELECT point, seed, {_JOINT.get(metric, f"avg({quoted(metric)})")},
+            f"""SELECT point, seed, {_mean(metric)},
                     avg({quoted(twin) if twin else "CAST(NULL AS DOUBLE)"}),
                     count(*) FILTER ({censored}), count(*), bool_or(status = 'failed')
-                FROM runs GROUP BY point, seed ORDER BY point, seed"""
+                FROM (SELECT *, row_number() OVER (PARTITION BY point, seed, swap) = 1 AS once
+                    FROM runs)
+                GROUP BY point, seed ORDER BY point, seed"""
         ).fetchall()
     values = {run["point"]: run["values"] for run in plan["runs"]}
     jitter = {column["name"] for column in plan["columns"] if column["role"] == "jitter"}
@@ -94,10 +97,19 @@ def read_samples(study: Path, metric: str, *, verify: bool = False) -> list[Samp
         _samples(
             some,
             {name: value for name, value in values[point].items() if name not in jitter},
-            metric in DIFFERENCES,
+            metric.removeprefix("total_") in DIFFERENCES,
         )
         for point, some in points.items()
     ]
+
+
+def _mean(metric: str) -> str:
+    """Return the mean of a metric over a run's rows, of a headline over its swaps, in SQL."""
+    if metric.startswith("total_"):
+        return f"avg({quoted(metric)}) FILTER (once)"
+    if metric in DIFFERENCES and metric in HEADLINES:
+        return _mean(HEADLINES[metric])
+    return f"avg({quoted(metric)})"
 
 
 def _samples(rows: list[tuple[Any, ...]], values: dict[str, Any], is_difference: bool) -> Samples:
