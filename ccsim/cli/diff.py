@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli.stored import add_results, add_verify
+from ccsim.cli.stored import add_results, add_verify, named
 
 __all__ = ["add_parser"]
 
@@ -32,7 +32,8 @@ def _diff(args: argparse.Namespace) -> int:
     from ccsim.cli.output import table
     from ccsim.experiment.study.diff import diff
 
-    found = diff(args.a, args.b, Path(args.results), verify=args.verify)
+    a, b = (str(named(text, args.results)) for text in (args.a, args.b))
+    found = diff(a, b, Path(args.results), verify=args.verify)
     if args.json:
         print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
     else:

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.cli.stored import add_results
+from ccsim.errors import CcsimError
+from ccsim.words import did_you_mean
 
 __all__ = ["add_parser"]
 
 
 def add_parser(verbs: Any) -> None:
     """Add ``ls`` to the command line's verbs."""
-    listing = verbs.add_parser("ls", help="list runs and studies with status, age and size")
+    listing = verbs.add_parser(
+        "ls",
+        help="list runs and studies with status, age, size and what differs",
+        epilog="example: ccsim ls cubic_to_bbr",
+    )
+    listing.add_argument("name", metavar="NAME", nargs="?", help="only those of this name")
     listing.add_argument("--json", action="store_true", help="print one JSON document")
     listing.set_defaults(func=_ls)
     add_results(listing)
@@ -26,9 +33,15 @@ def _ls(args: argparse.Namespace) -> int:
     from ccsim.experiment.study.listing import listing
 
     entries = listing(Path(args.results))
+    if args.name is not None:
+        names = {entry.name for entry in entries}
+        entries = [entry for entry in entries if entry.name == args.name]
+        if not entries:
+            near = did_you_mean(args.name, names)
+            raise CcsimError(f"{args.name}: nothing of that name below {args.results}{near}")
     if args.json:
         print(json.dumps([entry.plain() for entry in entries], indent=2))
     else:
-        headers = ["name", "kind", "run id", "status", "runs", "age", "size (MB)"]
+        headers = ["name", "kind", "run id", "status", "runs", "age", "size (MB)", "differs"]
         print(table(headers, [entry.cells() for entry in entries]))
     return 0

@@ -31,6 +31,7 @@ VERBS = (
     "sweep",
     "query",
     "ls",
+    "rm",
     "diff",
     "report",
     "search",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli.stored import add_results, add_verify
+from ccsim.cli.stored import add_results, add_verify, named
 
 __all__ = ["add_parser"]
 
@@ -36,7 +36,8 @@ def _query(args: argparse.Namespace) -> int:
     from ccsim.cli.output import table
     from ccsim.experiment.study.query import as_csv, as_json, as_text, query
 
-    found = query(args.study, args.sql, Path(args.results), verify=args.verify)
+    folder = str(named(args.study, args.results))
+    found = query(folder, args.sql, Path(args.results), verify=args.verify)
     if args.format == "csv":
         sys.stdout.write(as_csv(found))
     elif args.format == "json":

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from ccsim.cli.stored import add_verify
+from ccsim.cli.stored import add_verify, named
 
 __all__ = ["add_parser"]
 
@@ -27,11 +26,8 @@ def add_parser(verbs: Any) -> None:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from ccsim.experiment.stored import find_run
-    from ccsim.experiment.study.listing import find_study_folder
     from ccsim.report import write_report
 
-    results = Path(args.results)
-    folder = find_study_folder(args.run, results) or find_run(args.run, results)
+    folder = named(args.run, args.results)
     print(write_report(folder, args.out, verify=args.verify))
     return 0

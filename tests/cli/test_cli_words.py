@@ -77,9 +77,10 @@ def test_a_query_of_a_table_that_a_run_has_not_is_told_those_it_has(capsys: Outp
     capsys.readouterr()
     tables = "its tables are drops, events, flows, links"
     said = refused(capsys, "query", "dip", "select * from runs")
-    assert said.endswith(f"dip has no table 'runs'; {tables}")
+    assert said.startswith("query: results/dip/")
+    assert said.endswith(f" has no table 'runs'; {tables}")
     said = refused(capsys, "query", "dip", "select * from flow")
-    assert said.endswith(f"dip has no table 'flow'; did you mean 'flows'?; {tables}")
+    assert said.endswith(f" has no table 'flow'; did you mean 'flows'?; {tables}")
 
 
 def test_an_override_that_a_later_swap_does_not_fit_is_blamed_and_not_the_file(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.study.folder import MANIFEST, PLAN, is_held
+from ccsim.experiment.study.variants import differences
 
-__all__ = ["Entry", "find_study_folder", "listing", "study_folder"]
+__all__ = ["Entry", "entry_of", "find_study_folder", "listing", "own_files", "study_folder"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run or a study: ``runs`` are a study's, ``age_s`` counts from its last change."""
+    """A run or a study: ``runs`` are a study's, ``age_s`` counts from its last change, ``differs``
+    tells a run from others of its name."""
 
     name: str
     kind: str
@@ -27,6 +30,7 @@ class Entry:
     age_s: float
     size_bytes: int
     path: str
+    differs: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -36,14 +40,40 @@ class Entry:
         """Return it as a row of text, sizes in MB."""
         runs = "–" if self.runs is None else str(self.runs)
         size = f"{self.size_bytes / 1e6:.2f}"
-        return [self.name, self.kind, self.run_id, self.status, runs, _age(self.age_s), size]
+        row = [self.name, self.kind, self.run_id, self.status, runs, self.age, size]
+        return [*row, self.differs or "–"]
+
+    @property
+    def age(self) -> str:
+        """The age in its largest whole unit: 5 s, 12 min, 3 h, 2 d."""
+        for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+            if self.age_s >= length:
+                return f"{self.age_s / length:.0f} {unit}"
+        return f"{self.age_s:.0f} s"
 
 
 def listing(results: Path) -> list[Entry]:
     """Return the runs and studies below a folder, by name, the newest first of one name."""
     manifests = [*results.glob(f"*/{MANIFEST}"), *results.glob(f"*/*/{MANIFEST}")]
     entries = [entry for path in manifests for entry in _entries(path)]
-    return sorted(entries, key=lambda entry: (entry.name, entry.kind, entry.age_s))
+    ordered = sorted(entries, key=lambda entry: (entry.name, entry.kind, entry.age_s))
+    return list(_told_apart(ordered))
+
+
+def entry_of(folder: Path) -> Entry | None:
+    """Return what is known of one run's or study's folder; None for another folder."""
+    return next(_entries(folder / MANIFEST), None)
+
+
+def _told_apart(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the entries, runs of one name with what they differ in."""
+    for (_, kind), group in groupby(entries, key=lambda entry: (entry.name, entry.kind)):
+        some = list(group)
+        if kind != "run" or len(some) == 1:
+            yield from some
+            continue
+        told = differences([Path(entry.path) for entry in some])
+        yield from (replace(entry, differs=text) for entry, text in zip(some, told, strict=True))
 
 
 def find_study_folder(text: str, results: Path) -> Path | None:
@@ -84,7 +114,8 @@ def _entries(path: Path) -> Iterator[Entry]:
     if not kind or folder.name.startswith("."):
         return
     study = kind == "study"
-    files = list(_files(folder, study))
+    inside = own_files(folder) if study else folder.rglob("*")
+    files = [path for path in inside if path.is_file()]
     changed = max((file.stat().st_mtime for file in files), default=time.time())
     yield Entry(
         name=str(manifest.get("study" if study else "scenario", folder.parent.name)),
@@ -98,12 +129,11 @@ def _entries(path: Path) -> Iterator[Entry]:
     )
 
 
-def _files(folder: Path, study: bool) -> Iterator[Path]:
-    """Yield a folder's files; of a study not those of runs of a scenario of the same name."""
+def own_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a study's folder, without those of runs of a scenario of the same name."""
     for path in folder.rglob("*"):
         top = path.relative_to(folder).parts[0]
-        foreign = study and (folder / top / MANIFEST).is_file()
-        if path.is_file() and not foreign:
+        if path.is_file() and not (folder / top / MANIFEST).is_file():
             yield path
 
 
@@ -121,11 +151,3 @@ def _planned(folder: Path) -> int:
         return sum("same_as" not in run for run in runs)
     except (OSError, ValueError, KeyError, TypeError):
         return 0
-
-
-def _age(seconds: float) -> str:
-    """Return a span in its largest whole unit: 5 s, 12 min, 3 h, 2 d."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
