@@ -21,7 +21,7 @@ from ccsim.sim.traces import FlowTrace, SimResult
 __all__ = ["Line", "bin_ns", "flow_lines", "link_lines", "panels_of"]
 
 Floats = NDArray[np.float64]
-PANELS = ("throughput", "cwnd", "rtt", "queue", "connections")
+PANELS = ("throughput", "cwnd", "rtt", "connections", "slowdown", "queue")
 DIGITS = 1_000
 """Rates keep so many parts of the panel's unit (kbit/s of Mbit/s), times whole microseconds."""
 
@@ -31,7 +31,8 @@ class Line:
     """One line of one panel: times [ns], values in base units (bit/s, packets, µs).
 
     Of rates ``t_ns`` are the edges of their bins, one more than values. ``low`` and ``high`` bound
-    a band. ``needs`` are the legend entries without which it is not shown.
+    a band. ``needs`` are the legend entries without which it is not shown; ``dots``: each value is
+    a dot, and no line.
     """
 
     panel: str
@@ -43,11 +44,13 @@ class Line:
     values: NDArray[Any]
     low: Floats | None = None
     high: Floats | None = None
+    dots: bool = False
 
     @property
     def weight(self) -> int:
         """How many columns of full length it brings."""
-        return 0 if self.panel == "throughput" or self.low is not None else 1
+        short = self.panel in ("throughput", "slowdown") or self.low is not None
+        return 0 if short else 1
 
 
 def bin_ns(view: View) -> int:
@@ -108,18 +111,19 @@ def panels_of(
     rugs: Sequence[dict[str, Any]],
     notes: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Return the panels with their lines packed, each of at most about so many points: that of
-    connections only if there are lines for it.
+    """Return the panels with their lines packed, each of at most about so many points: those with
+    any lines, and the queue's.
 
     ``notes`` replace what is said of a panel's lines.
     """
-    sizes = (view.rate, view.packets, view.rtt, view.queue_unit, Unit("connections", 1.0))
+    counts, ratios = Unit("connections", 1.0), Unit("times as long as alone", 1.0)
+    sizes = (view.rate, view.packets, view.rtt, counts, ratios, view.queue_unit)
     units = dict(zip(PANELS, sizes, strict=True))
     panels = []
     for key, head in _heads(view).items():
         unit = units[key]
         own = [_pack(line, unit.size, points) for line in lines if line.panel == key]
-        if key == "connections" and not own:
+        if not own and key != "queue":
             continue
         panels.append(
             {
@@ -165,15 +169,27 @@ def _heads(view: View) -> dict[str, dict[str, Any]]:
             "share": 0.0,
             "limits": drawn(base),
         },
-        "queue": {"title": "Queue", "limits": drawn(buffer)},
         "connections": {"title": "Who serves", "limits": [], "note": "running, by implementation"},
+        "slowdown": {
+            "title": "Slowdown",
+            "limits": [],
+            "log": True,
+            "note": "a dot for each completion, at its start; lines: 90th percentile",
+        },
+        "queue": {"title": "Queue", "limits": drawn(buffer)},
     }
 
 
 def _pack(line: Line, unit: float, points: int) -> dict[str, Any]:
     """Return a line as the scripts unpack it, in its panel's unit."""
-    head = {"name": line.name, "look": line.look, "dash": line.dash, "needs": list(line.needs)}
-    size = 1 / DIGITS if unit > 1 else 1.0
+    head: dict[str, Any] = {
+        "name": line.name,
+        "look": line.look,
+        "dash": line.dash,
+        "needs": list(line.needs),
+    }
+    head |= {"dots": True} if line.dots else {}
+    size = 1 / DIGITS if unit > 1 or line.panel == "slowdown" else 1.0
     if line.panel == "throughput" or line.low is not None:
         columns = {"values": line.values, "low": line.low, "high": line.high}
         packed = {

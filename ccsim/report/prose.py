@@ -9,9 +9,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ccsim.plot.units import rate_unit, time_text
+from ccsim.experiment.study.repeats import DIFFER
 from ccsim.report.markup import Markup, tag
 from ccsim.report.numbers import count, decimal, listed
+from ccsim.report.setting import setting_words, workload_sentences
 
 __all__ = ["run_sentences"]
 
@@ -20,9 +21,12 @@ ONE_BY_ONE = 4
 """Up to so many flows that a swap reached are told of one by one."""
 
 
-def run_sentences(scenario: Row, metrics: Row, failed: str = "") -> list[Markup]:
-    """Return the paragraphs of a run's summary."""
-    paragraphs = [tag("p", *_run(scenario, metrics))]
+def run_sentences(
+    scenario: Row, metrics: Row, failed: str = "", connections: Mapping[str, int] | None = None
+) -> list[Markup]:
+    """Return the paragraphs of a run's summary; ``connections`` counts those of each workload."""
+    paragraphs = [tag("p", *setting_words(scenario, metrics, connections or {}))]
+    paragraphs += workload_sentences(metrics)
     if failed:
         paragraphs.insert(0, tag("p", "The run failed: ", failed, class_="failed-run"))
     for swap in metrics["swaps"]:
@@ -33,32 +37,6 @@ def run_sentences(scenario: Row, metrics: Row, failed: str = "") -> list[Markup]
 
 def _strong(text: str) -> Markup:
     return tag("strong", text)
-
-
-def _run(scenario: Row, metrics: Row) -> list[Any]:
-    path = scenario["path"]
-    unit = rate_unit(path["rate_bps"])
-    packets = sum(row["drops"] + row["random_losses"] for row in metrics["links"])
-    used = _weighted(metrics["links"], "utilisation")
-    flows = len(scenario["flows"])
-    words: list[Any] = [
-        f"{'One flow had' if flows == 1 else count(flows, 'flow') + ' shared'} "
-        f"{path['rate_bps'] / unit.size:g} {unit.name} with a base RTT of "
-        f"{time_text(path['rtt_ns'])} and a buffer of {count(path['buffer_packets'], 'packet')}"
-        f" for {metrics['duration_s']:g} s (seed {scenario['seed']}). "
-    ]
-    if used is not None:
-        words += ["The link was used to ", _strong(f"{decimal(used, 1, 100)} %"), "; "]
-    return [*words, f"{count(packets, 'packet was', 'packets were')} dropped or lost."]
-
-
-def _weighted(rows: Sequence[Row], key: str) -> float | None:
-    """Return the mean over phases of a link's metric, weighted by their length."""
-    known = [row for row in rows if row[key] is not None]
-    spans = [row["to_s"] - row["from_s"] for row in known]
-    if not sum(spans):
-        return None
-    return sum(row[key] * span for row, span in zip(known, spans, strict=True)) / sum(spans)
 
 
 def _swap(swap: Row, twins: Row) -> list[Markup]:
@@ -259,10 +237,18 @@ def _last_old(held: Row, old: str) -> str:
 
 def _one_observation(scenario: Row, metrics: Row) -> str:
     if not metrics["swaps"]:
-        return "One run (n = 1): what it measured, not an estimate."
+        return f"One run (n = 1): what it measured, not an estimate. {_replicate(metrics)}"
     names = listed([name for name in ("A-twin", "B-twin") if metrics["twins"].get(name[0].lower())])
     against = f" against {names} with the same random numbers" if names else ""
     return (
         f"One run (n = 1, seed {scenario['seed']}){against}: what it measured, not an estimate. "
-        "For intervals, replicate it over seeds with ccsim sweep."
+        f"{_replicate(metrics)}"
     )
+
+
+def _replicate(metrics: Row) -> str:
+    """Return how to come to an interval; where nothing is random, seeds are no way."""
+    drew = metrics.get("random")
+    if drew == []:
+        return f"Nothing in it is random: seeds would give the same run. They differ by {DIFFER}."
+    return "For intervals, replicate it over seeds with ccsim sweep."

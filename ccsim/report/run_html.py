@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ccsim.report.prose import run_sentences
 from ccsim.report.reproduce import manifest_section, reproduce_run, scenario_section
 from ccsim.report.tables import Column, number, table, word
 from ccsim.report.traces import traces_of
+from ccsim.report.workload_tables import COMPLETIONS, IMPLEMENTATIONS, completion_rows
 
 __all__ = ["run_page"]
 
@@ -27,19 +29,25 @@ def run_page(run: StoredRun) -> str:
     """Return the HTML page of a stored run."""
     sections = [
         _header(run),
-        section("summary", "Summary", *run_sentences(run.scenario, run.metrics, run.failed)),
+        section("summary", "Summary", *_sentences(run)),
         _traces(run),
         section("tables", "Tables", *_tables(run.metrics)),
-        scenario_section(_given(run.path), run.scenario),
-        reproduce_run(run),
+        scenario_section(run.name, _given(run.path), run.scenario),
+        reproduce_run(run, _given(run.path)),
         manifest_section(run.manifest),
         tag("footer", f"Written by ccsim {run.manifest['versions']['ccsim']}."),
     ]
     return page(run.name, sections, traces_of(run) if _drawable(run) else None)
 
 
+def _sentences(run: StoredRun) -> list[Markup]:
+    connections = Counter(flow.workload for flow in run.result.flows if flow.workload)
+    return run_sentences(run.scenario, run.metrics, run.failed, connections)
+
+
 def _drawable(run: StoredRun) -> bool:
-    return any(len(flow.t_ns) for flow in run.result.flows)
+    sampled = any(len(flow.t_ns) for flow in run.result.flows)
+    return sampled or any(len(group.t_ns) for group in run.result.groups)
 
 
 def _header(run: StoredRun) -> Markup:
@@ -83,7 +91,13 @@ def _tables(metrics: Row) -> list[Markup]:
     found = []
     if swapped:
         found += _titled("What each swap cost each flow", SWAPS, swapped)
-    found += _titled("Flows, phase by phase", FLOWS, metrics["flows"])
+    if metrics["flows"]:
+        found += _titled("Flows, phase by phase", FLOWS, metrics["flows"])
+    if rows := metrics.get("implementations"):
+        found += _titled("Who served, phase by phase", IMPLEMENTATIONS, rows)
+    if completions := completion_rows(metrics):
+        title = "How long transfers took; slowdown: times as long as alone on an idle path"
+        found += _titled(title, COMPLETIONS, completions)
     jain = {row["phase"]: row["jain_index"] for row in metrics["fairness"]}
     links = [{**row, "jain_index": jain.get(row["phase"])} for row in metrics["links"]]
     found += _titled("Links, phase by phase", LINKS, links)

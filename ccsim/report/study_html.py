@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ccsim.report.forest import cells_table, ranking, span_of
 from ccsim.report.heat import heat_section, tabs
 from ccsim.report.markup import Markup, tag
 from ccsim.report.page import page, section
-from ccsim.report.reproduce import command_line, commands, manifest_section
+from ccsim.report.reproduce import checkout, download, from_checkout, manifest_section
 from ccsim.report.study_prose import study_sentences
 
 __all__ = ["study_page"]
@@ -28,15 +28,15 @@ def study_page(folder: Path, *, verify: bool = False) -> str:
     matrix = load_matrix(folder, verify=verify)
     manifest, _ = check_study(folder)
     try:
-        given = (folder / "study.yaml").read_text(encoding="utf-8")
+        texts = _texts(folder, matrix.study)
     except (OSError, ValueError) as error:
         raise ResultsError(str(folder), f"cannot read the study: {error}") from error
     sections = [
         _header(matrix, manifest),
         section("summary", "Summary", *study_sentences(matrix)),
         *_results(matrix),
-        section("study", "Study", tag("pre", tag("code", given))),
-        _reproduce(matrix, manifest),
+        section("study", "Study", tag("pre", tag("code", next(iter(texts.values()))))),
+        _reproduce(manifest, texts),
         manifest_section(manifest),
         tag("footer", f"Written by ccsim {manifest['versions']['ccsim']}."),
     ]
@@ -93,13 +93,31 @@ def _rankings(matrix: Matrix, name: str) -> Markup:
     return tag("div", *parts)
 
 
-def _reproduce(matrix: Matrix, manifest: Mapping[str, Any]) -> Markup:
+def _texts(folder: Path, study: str) -> dict[str, str]:
+    """Return the texts that a study came from, by the names to save them under."""
+    found = {f"{study}.yaml": (folder / "study.yaml").read_text(encoding="utf-8")}
+    base = folder / "base.yaml"
+    return {**found, **({base.name: base.read_text(encoding="utf-8")} if base.is_file() else {})}
+
+
+def _reproduce(manifest: Mapping[str, Any], texts: Mapping[str, str]) -> Markup:
+    """Return the two commands; what they need besides the checkout is on the page."""
+    saved: list[Any] = []
+    for name, text in texts.items():
+        saved += [" and " if saved else "", download(name, text)]
     argv = [str(part) for part in manifest.get("argv") or ()]
-    sweep = argv if argv[1:2] == ["sweep"] else ["ccsim", "sweep", "study.yaml"]
-    steps = [
-        f"pip install ccsim=={manifest['versions']['ccsim']}",
-        command_line(sweep),
-        command_line(["ccsim", "report", matrix.study]),
-    ]
+    step = [".venv/bin/ccsim", "sweep", next(iter(texts)), *_said(argv)]
+    first = tag("p", "Save ", *saved, f" into {checkout(manifest)}; there:")
     told = "The same study and code give the same tables, however many workers run it."
-    return section("reproduce", "How to reproduce", commands(steps), tag("p", told))
+    base = " Where the study names its base by a path, let it say base.yaml."
+    note = tag("p", told, base if len(texts) > 1 else None)
+    return section("reproduce", "How to reproduce", first, from_checkout([step]), note)
+
+
+def _said(argv: Sequence[str]) -> list[str]:
+    """Return what the command line said of seeds: when to stop adding some."""
+    said: list[str] = []
+    for k, part in enumerate(argv):
+        if part.split("=")[0] in ("--until-ci", "--metric", "--max-seeds"):
+            said += [part] if "=" in part else [part, *argv[k + 1 : k + 2]]
+    return said

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from ccsim.kernel.errors import errno_name
+from ccsim.plot.connections import named_flows
 from ccsim.plot.curves import served_by
 from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.run import MANY_FLOWS
 from ccsim.plot.style import COLOURS, shorten
 from ccsim.plot.view import PlottableRun, View, later_instants, swap_instants, view_of
+from ccsim.plot.workloads import has_workloads
+from ccsim.report.connections import connection_lines, slowdown_line
 from ccsim.report.grouped import group_lines
 from ccsim.report.lines import Line, flow_lines, link_lines, panels_of
 from ccsim.report.pack import pack_times
@@ -54,16 +57,44 @@ def traces_of(run: PlottableRun) -> dict[str, Any]:
     view = view_of([run])
     legend = Legend([])
     many = len(run.result.flows) > MANY_FLOWS
-    lines = list((_grouped if many else _one_by_one)(run, view, legend))
+    notes = NOTES if many else {}
+    if has_workloads(run.result):
+        lines = list(_beside_workloads(run, view, legend))
+        notes = {} if named_flows(run.result) else {"rtt": "smoothed, mean over connections"}
+    else:
+        lines = list((_grouped if many else _one_by_one)(run, view, legend))
     rugs = list(_rugs(run.result, legend))
     points = max(POINTS // max(sum(line.weight for line in lines), 1), 400)
     return {
         "duration": view.duration_ns / 1e9,
         "finest": max(_interval_ns(run) * 4 / 1e9, 1e-6),
         "legend": legend.entries,
-        "panels": panels_of(view, lines, points, rugs, NOTES if many else {}),
+        "panels": panels_of(view, lines, points, rugs, notes),
         "swaps": sorted(_marks(run.result), key=lambda mark: mark["t"][0]),
     }
+
+
+def _beside_workloads(run: PlottableRun, view: View, legend: Legend) -> Iterator[Line]:
+    """Yield the lines of flows that have a name of their own, then by implementation those of the
+    connections that come and go, and of the links."""
+    flows = named_flows(run.result)
+    entries = {}
+    for i, flow in enumerate(flows):
+        look, dash = _look(i)
+        entries[flow.name] = (legend.add(_label(flow), look, dash=dash), look)
+        yield from flow_lines(view, flow, shorten(flow.name), look, dash, entries[flow.name][:1])
+    yield from connection_lines(run.result, view, legend.add, len(flows))
+    yield from link_lines(run.result, "queue", "ink", "", ())
+    for key, twin, entry in _twins(run, legend):
+        look, dash = TWINS[key]
+        mark = "A" if key == "twin_a" else "B"
+        if key == "twin_a":
+            yield from slowdown_line(twin, view, (look, dash), (entry,))
+        for flow in (one for one in named_flows(twin) if one.name in entries):
+            own, colour = entries[flow.name]
+            name, needs = f"{shorten(flow.name)}, twin {mark}", (own, entry)
+            yield from flow_lines(view, flow, name, f"{colour} faint", dash, needs)
+        yield from link_lines(twin, f"queue, twin {mark}", look, dash, (entry,))
 
 
 def _one_by_one(run: PlottableRun, view: View, legend: Legend) -> Iterator[Line]:

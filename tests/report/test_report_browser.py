@@ -48,6 +48,21 @@ def page(browser: Browser, file: Path) -> Page:
     return page
 
 
+@pytest.mark.parametrize("width", [400, 800, 1400])
+def test_of_a_page_only_boxes_of_tables_and_code_scroll_sideways(
+    browser: Browser, file: Path, width: int
+) -> None:
+    page = browser.open(file, width=width)
+    page.drawn()
+    assert page.run("document.documentElement.scrollWidth") == width
+    wide = page.run(
+        "[...document.querySelectorAll('main *')].filter((e) => e.scrollWidth > e.clientWidth + 1"
+        " && e.clientWidth && !['auto', 'scroll'].includes(getComputedStyle(e).overflowX)"
+        " && !e.closest('.scroll, pre, svg')).map((e) => e.tagName)"
+    )
+    assert wide == []
+
+
 def view(page: Page) -> list[float]:
     found: list[float] = page.run("traces.view")
     return found

@@ -70,7 +70,11 @@ def data_of(text: str) -> dict[str, object]:
 
 
 def test_it_asks_the_network_for_nothing(text: str) -> None:
-    assert re.findall(r'(?:src|href)="([^#][^"]*)"', text) == ["data:,"]
+    links = re.findall(r'(?:src|href)="([^#][^"]*)"', text)
+    assert links[0] == "data:,"  # no icon
+    assert {link.partition(",")[0] for link in links[1:]} == {
+        "data:text/plain;charset=utf-8;base64"
+    }
     assert "@import" not in text
     assert "url(" not in text.split("<style>")[1].split("</style>")[0]
 
@@ -100,8 +104,10 @@ def test_it_holds_summary_traces_tables_scenario_commands_and_manifest(
         assert f'<section id="{name}">' in text
     assert "cubic → reno" in text
     assert str(run.manifest["code_sha256"]) in text
-    assert f"ccsim report {run.run_id}" in text
-    assert f"pip install ccsim=={ccsim.__version__}" in text
+    assert ".venv/bin/ccsim run tiny.yaml" in text
+    assert "pip install ccsim==" not in text  # no index has it
+    assert "python3 -m venv .venv &amp;&amp; .venv/bin/pip install -q ." in text
+    assert f"a checkout of ccsim {ccsim.__version__}" in text
 
 
 def test_the_same_run_gives_the_same_bytes_and_few_of_them(run: StoredRun, text: str) -> None:
@@ -185,12 +191,17 @@ def test_of_many_flows_it_is_shown_how_many_each_implementation_serves() -> None
         for i in range(20)
     ]
     result = rig.result(flows, [rig.link(500)], seconds=5)
-    panel = traces_of(rig.Run(result, rig.scenario(flows=20)))["panels"][-1]
+    panel = traces_of(rig.Run(result, rig.scenario(flows=20)))["panels"][-2]
     assert panel["id"] == "connections"
     counts = {line["name"]: np.cumsum(line["values"]) for line in panel["series"]}
     at = {t_s: int(t_s / 5 * 1999) for t_s in (1, 3, 4.5)}  # 2000 instants over 5 s
     assert [counts["cubic"][row] for row in at.values()] == [20, 0, 0]
     assert [counts["bbr"][row] for row in at.values()] == [0, 20, 10]
+
+
+def test_the_scenario_can_be_saved_from_the_page_as_it_was_given(run: StoredRun, text: str) -> None:
+    (saved,) = set(re.findall(r'base64,([^"]*)" download="tiny.yaml"', text))
+    assert base64.b64decode(saved) == (run.path / "scenario.yaml").read_bytes()
 
 
 def test_the_command_writes_beside_the_run_or_where_it_is_told(

@@ -156,6 +156,7 @@ class Panel {
     if (high < low) [low, high] = [0, 0];
     const near = this.data.limits.filter((limit) => high >= this.data.share * limit.y);
     for (const limit of near) high = Math.max(high, limit.y);
+    if (this.data.log) return high > 0 ? logRange(low, high) : [1, 10];
     return this.data.floor ? this.aboveFloor(low, high) : [0, high > 0 ? high * 1.08 : 1];
   }
   aboveFloor(low, high) {
@@ -170,7 +171,8 @@ class Panel {
     const parts = (this.shownParts = this.parts());
     const [low, high] = this.range(parts);
     const bottom = HEIGHT - MARGIN.bottom;
-    this.y = (v) => bottom - (v - low) / (high - low) * (bottom - MARGIN.top);
+    const at = this.data.log ? Math.log : (v) => v;
+    this.y = (v) => bottom - (at(v) - at(low)) / (at(high) - at(low)) * (bottom - MARGIN.top);
     this.svg.setAttribute("width", traces.width);
     this.svg.setAttribute("height", height);
     this.svg.setAttribute("viewBox", `0 0 ${traces.width} ${height}`);
@@ -184,12 +186,12 @@ class Panel {
 
   grid(low, high) {
     const { width } = this.traces;
-    const found = ticks(low, high, 5, this.data.whole);
-    const digits = decimals(found[1] - found[0] || 1);
+    const found = this.data.log ? logTicks(low, high) : ticks(low, high, 5, this.data.whole);
+    const digits = this.data.log ? null : decimals(found[1] - found[0] || 1);
     return found.flatMap((v) => {
       const y = this.y(v).toFixed(1);
       const text = svg("text", { class: "tick", x: MARGIN.left - 7, y, dy: "0.32em",
-        "text-anchor": "end" }, v.toFixed(digits));
+        "text-anchor": "end" }, digits === null ? shown(v) : v.toFixed(digits));
       return [svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y,
         y2: y }), text];
     });
@@ -227,11 +229,23 @@ class Panel {
     const { traces } = this;
     const x = (t) => traces.x(t), y = (v) => this.y(v);
     const { one, first, last } = part;
+    if (one.dots) return [this.scatter(part)];
     const path = pathOf(part.times, part.values, first, last, x, y, traces.columns);
     const line = svg("path", { class: `line ${one.look}`, d: path });
     if (one.dash) line.setAttribute("stroke-dasharray", one.dash);
     if (!one.low) return [line];
     return [svg("path", { class: `band ${one.look}`, d: this.band(part) }), line];
+  }
+
+  /** A dot for each value in view. */
+  scatter({ one, times, values, first, last }) {
+    const out = [];
+    for (let k = first; k < last; k++) {
+      if (Number.isFinite(values[k])) {
+        out.push(`M${pixel(this.traces.x(times[k]))} ${pixel(this.y(values[k]))}h0`);
+      }
+    }
+    return svg("path", { class: `scatter ${one.look}`, d: out.join("") });
   }
 
   /** The area between low and high: a patch between each two rows, so that gaps stay gaps. */
@@ -287,7 +301,7 @@ class Panel {
 
   /** The value of each visible series at a time: of the last row at or before it. */
   valuesAt(t) {
-    return (this.shownParts || []).flatMap((part) => {
+    return (this.shownParts || []).filter((part) => !part.one.dots).flatMap((part) => {
       let row = above(part.times, t) - 1;
       if (this.data.kind === "rate") row = nearest(part.times, t);
       const ends = part.times[part.times.length - 1] + 2 * this.traces.data.finest;

@@ -50,6 +50,28 @@ function ticks(low, high, count, whole) {
   return found;
 }
 
+/** The range of a logarithmic axis: a seventh of it is air, above and below. */
+function logRange(low, high) {
+  const air = Math.max(high / low, 1.15) ** 0.15;
+  return [low / air, high * air];
+}
+
+/** Ticks of a logarithmic axis: 1, 2 and 5 times powers of ten, or these powers alone if many; of
+ * less than half a decade those of a plain one. */
+function logTicks(low, high) {
+  const decades = Math.log10(high / low);
+  if (decades < 0.5) return ticks(low, high, 5);
+  const steps = decades > 2.5 ? [1] : [1, 2, 5];
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    for (const step of steps) {
+      const value = step * 10 ** power;
+      if (value >= low && value <= high) found.push(value);
+    }
+  }
+  return found;
+}
+
 /** The decimals that tell multiples of a step apart. */
 function decimals(step) {
   for (let digits = 0; digits < 9; digits++) {
