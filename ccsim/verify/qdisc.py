@@ -90,13 +90,16 @@ class Replay:
         self.first = self.first or difference
 
 
-def replay(recording: QdiscRecording) -> Replay:
-    """Replay one recording; RecordingError if it cannot be read."""
+def replay(recording: QdiscRecording, *, first_only: bool = False) -> Replay:
+    """Replay one recording, with ``first_only`` up to the first difference; RecordingError if it
+    cannot be read."""
     outcome = Replay(recording.name, recording.kind)
     try:
         player = _Player(recording)
         for line, call, fields in player.differences(outcome):
             outcome.differs(Difference(line, call, fields))
+            if first_only:
+                break
     except (QdiscError, KeyError, TypeError, ValueError) as error:
         raise recording_error(recording, outcome.calls, error) from error
     return outcome

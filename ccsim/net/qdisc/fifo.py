@@ -4,9 +4,9 @@ The queue takes packets until its limit and hands them out in order. A full pfif
 packet that arrives; pfifo_head_drop drops the oldest one instead and appends the new one, so that
 what leaves is young and a sender learns of congestion one queue earlier.
 
-=======  ======================  =======  ============================
-limit    packets (bfifo: bytes)  1000     how much fits (bfifo: 1.5 MB)
-=======  ======================  =======  ============================
+=====  =======  =======  =================================================
+limit  packets  1000     how many packets fit; of bfifo bytes, 1,514,000
+=====  =======  =======  =================================================
 """
 
 from __future__ import annotations

@@ -172,6 +172,13 @@ def fraction32(value: Any) -> int:
     return round(Fraction(repr(parse_probability(value))) * U32)
 
 
+def _percent(value: Any) -> int:
+    part = Fraction(repr(parse_probability(value))) * 100
+    if part.denominator != 1:
+        raise ValueError(f"expected a whole number of percent, got {show(value)}")
+    return int(part)
+
+
 _PARSERS: dict[str, Callable[[Any], int]] = {
     "packets": parse_packets,
     "bytes": parse_size_bytes,
@@ -181,5 +188,6 @@ _PARSERS: dict[str, Callable[[Any], int]] = {
     "byte/s": _byte_rate,
     "flag": _flag,
     "probability": fraction32,
+    "percent": _percent,
     "": _integer,
 }

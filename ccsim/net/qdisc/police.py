@@ -10,6 +10,7 @@ burst      bytes    (rate's)    what passes at once
 mtu        bytes    none        larger packets are dropped
 peakrate   byte/s   off         the most that a burst passes at; needs mtu
 overhead   bytes    0           what each packet costs besides
+mpu        bytes    0           what each packet costs at least
 pps        packets  off         packets a second that pass
 pkt_burst  packets  (pps's)     packets that pass at once
 =========  =======  ==========  =========================================

@@ -6,19 +6,19 @@ grows to ``probability``. Idle time ages the average as if small packets had com
 moves the probability twice a second so that the average stays about in the middle. Behind the
 verdict lies a FIFO of ``limit`` bytes.
 
-===========  ==========  ==========  ====================================================
-limit        bytes       (required)  how many bytes fit
-min          bytes       max/3       average below which all pass
-max          bytes       3*min       average from which none passes
-avpkt        bytes       1000        the average packet
-burst        packets     computed    packets at once that pass: (2*min + max)/(3*avpkt)
-bandwidth    byte/s      1250000     the line's rate, for idle times
-probability  part        2 %         probability just below max
-ecn          flag        0           mark instead of dropping
-harddrop     flag        0           drop above max, even with ecn
-adaptive     flag        0           adapt the probability
-nodrop       flag        0           with ecn: pass what cannot be marked
-===========  ==========  ==========  ====================================================
+===========  ===========  ==========  ====================================================
+limit        bytes        (required)  how many bytes fit
+min          bytes        max/3       average below which all pass
+max          bytes        3*min       average from which none passes
+avpkt        bytes        1000        the average packet
+burst        packets      computed    packets at once that pass: (2*min + max)/(3*avpkt)
+bandwidth    byte/s       1250000     the line's rate, for idle times
+probability  probability  2 %         probability just below max
+ecn          flag         0           mark instead of dropping
+harddrop     flag         0           drop above max, even with ecn
+adaptive     flag         0           adapt the probability
+nodrop       flag         0           with ecn: pass what cannot be marked
+===========  ===========  ==========  ====================================================
 """
 
 from __future__ import annotations
