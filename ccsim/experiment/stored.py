@@ -19,6 +19,7 @@ from ccsim.experiment.parquet import (
     read_result,
 )
 from ccsim.experiment.store import FAILED_SUFFIX, TWIN_FOLDERS
+from ccsim.notebook import html_table, plural
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.words import did_you_mean
 
@@ -61,6 +62,22 @@ class StoredRun:
     result: SimResult
     twin_a: SimResult | None = None
     twin_b: SimResult | None = None
+
+    def __repr__(self) -> str:
+        flows, swaps = plural(len(self.result.flows), "flow"), plural(len(self.swaps), "swap")
+        failed = f", failed: {self.failed}" if self.failed else ""
+        span = f"{self.result.duration_ns / 1e9:g} s"
+        return f"<Run {self.name} {self.run_id}: {span}, {flows}, {swaps}{failed}; {self.path}>"
+
+    def _repr_html_(self) -> str:
+        """Return the flows by phase, and the swaps, as a notebook shows them."""
+        flows = html_table(repr(self), list(_SHOWN), map(_flow_cells, self.metrics["flows"]))
+        swaps = [
+            (f"{swap.t_ns / 1e9:g}", swap.label, swap.outcome or swap.errno) for swap in self.swaps
+        ]
+        return flows + (
+            html_table("swaps", ["at (s)", "swap", "outcome or errno"], swaps) if swaps else ""
+        )
 
     @property
     def name(self) -> str:
@@ -118,6 +135,25 @@ class StoredRun:
             return draw_run(self, out.parent, (out.suffix.removeprefix("."),), stem=out.stem)[0]
         except OSError as error:
             raise _unwritable(out, error) from error
+
+
+_SHOWN = {
+    "flow": ("flow", 1.0),
+    "from (s)": ("from_s", 1.0),
+    "to (s)": ("to_s", 1.0),
+    "served by": ("implementation", 1.0),
+    "goodput (Mbit/s)": ("goodput_bps", 1e-6),
+    "RTT mean (ms)": ("rtt_mean_ms", 1.0),
+    "p99 (ms)": ("rtt_p99_ms", 1.0),
+    "lost (packets)": ("losses", 1.0),
+    "resent (packets)": ("retransmissions", 1.0),
+}
+"""The columns of a run in a notebook: keys of its metrics, and their scales."""
+
+
+def _flow_cells(row: Mapping[str, Any]) -> list[Any]:
+    cells = [(row.get(key), scale) for key, scale in _SHOWN.values()]
+    return [value * scale if isinstance(value, float) else value for value, scale in cells]
 
 
 def load_run(path: str | Path, *, verify: bool = False) -> StoredRun:

@@ -20,10 +20,20 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from ccsim.catalog import labelled
 from ccsim.errors import Problem, ScenarioError
+from ccsim.notebook import html_table, plural
 from ccsim.scenario.traffic import Arrivals, Distribution, OnOff, Requests
 from ccsim.scenario.vocabulary import INIT_NET, is_harmless
-from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_SIZE_BYTES, MAX_TIME_NS, show
+from ccsim.units import (
+    MAX_PACKETS,
+    MAX_RATE_BPS,
+    MAX_SIZE_BYTES,
+    MAX_TIME_NS,
+    format_rate,
+    format_time,
+    show,
+)
 
 __all__ = [
     "Flow",
@@ -324,6 +334,34 @@ class Scenario(_Frozen):
         if not self.flows and not self.workloads:
             raise ValueError("expected at least one flow or workload")
         return self
+
+    def __repr__(self) -> str:
+        parts = [format_time(self.duration_ns)]
+        parts += [plural(len(self.flows), "flow")] if self.flows else []
+        parts += [plural(len(self.workloads), "workload")] if self.workloads else []
+        parts += [plural(len(self.swaps), "swap"), f"seed {self.seed}"]
+        path = f"{format_rate(self.path.rate_bps)}, {format_time(self.path.rtt_ns)}"
+        return f"<Scenario {self.name}: {', '.join(parts)}; {path}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the flows and the swaps, as a notebook shows them."""
+        flows = [
+            (
+                f.name,
+                labelled(f.congestion, f.congestion_params) or f.listener or "default",
+                format_time(f.start_ns),
+            )
+            for f in self.flows
+        ]
+        swaps = [
+            (format_time(s.at_ns), s.via, labelled(s.to, s.to_params), " ".join(s.flows) or s.link)
+            for s in self.swaps
+        ]
+        shown = html_table(repr(self), ["flow", "congestion", "start"], flows)
+        return shown + (html_table("swaps", ["at", "via", "to", "of"], swaps) if swaps else "")
 
     def resolved(self) -> dict[str, Any]:
         """Return all of it as plain JSON values; `from_resolved` reads it back."""

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.notebook import plural
+
 __all__ = [
     "CA_STATE_NAMES",
     "Borders",
@@ -93,6 +95,11 @@ class FlowTrace:
     recorded: bool = True  # whether the scenario keeps its samples
     meter: Meter | None = None  # None: the samples are taken every 10 ms themselves, or are all
     borders: Borders | None = None  # None: not known, as of a stored run
+
+    def __repr__(self) -> str:
+        served = " → ".join(self.implementations) or "nobody"
+        sent = f"{int(self.delivered_bytes[-1]) / 1e6:.3f} MB" if len(self.t_ns) else "0 MB"
+        return f"<FlowTrace {self.name}: {served}, {plural(len(self.t_ns), 'sample')}, {sent}>"
 
     @property
     def metered(self) -> Meter:
@@ -199,6 +206,10 @@ class LinkTrace:
     mark_flow: Column  # and the flow's index
     meter: LinkMeter | None = None  # as of a flow
 
+    def __repr__(self) -> str:
+        drops = plural(len(self.drop_t_ns), "drop")
+        return f"<LinkTrace {self.name}: {plural(len(self.t_ns), 'sample')}, {drops}>"
+
     @property
     def metered(self) -> LinkMeter:
         """The samples that metrics are worked out from."""
@@ -266,3 +277,7 @@ class SimResult:
     crowds: tuple[Crowd, ...] = ()  # of flows that are sampled, but not kept
     completions: Completions | None = None  # of workloads
     drew: tuple[str, ...] = ()  # what was drawn from the seed; empty: another gives the same
+
+    def __repr__(self) -> str:
+        flows, swaps = plural(len(self.flows), "flow"), plural(len(self.swaps), "swap")
+        return f"<SimResult: {self.duration_ns / 1e9:g} s, {flows}, {swaps}>"

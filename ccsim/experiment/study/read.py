@@ -13,6 +13,7 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.experiment.study.columns import COMMON, TABLES
 from ccsim.experiment.study.design import Factor, Level, Range, Setting, columns_of, sampled
 from ccsim.experiment.study.sampling import MAX_DIMENSIONS
+from ccsim.notebook import html_table, plural
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.load import read_document
 from ccsim.scenario.models import MAX_SEED
@@ -48,6 +49,23 @@ class Study:
     seeds: tuple[int, ...]
     jitter: tuple[Range, ...] = ()
     keep: str = "metrics"
+
+    def __repr__(self) -> str:
+        points = plural(_product(len(factor) for factor in self.factors), "point")
+        return f"<Study {self.name}: {points}, {plural(len(self.seeds), 'seed')}>"
+
+    def _repr_html_(self) -> str:
+        """Return what the study varies, as a notebook shows it."""
+        rows = [
+            (", ".join(factor[0].columns), len(factor), "; ".join(map(_level, factor)))
+            for factor in self.factors
+            if factor
+        ]
+        return html_table(repr(self), ["varied", "levels", "values"], rows)
+
+
+def _level(level: Level) -> str:
+    return ", ".join(map(str, level.columns.values()))
 
 
 def find_study(arg: str) -> Path:

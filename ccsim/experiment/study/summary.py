@@ -23,6 +23,7 @@ from ccsim.experiment.statistics import FEW, Interval, bca_interval
 from ccsim.experiment.study.folder import Fact, StudyFolder
 from ccsim.experiment.study.repeats import fixed_points, mark_repeats, repeat_notes, repeated
 from ccsim.experiment.study.samples import DIFFERENCES, Samples, read_samples, twin_metric
+from ccsim.notebook import html_table, plural
 
 __all__ = ["PointFound", "Summary", "summarise"]
 
@@ -81,6 +82,13 @@ class Summary:
     status: str
     points: tuple[PointFound, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<Summary {self.title}: {plural(len(self.points), 'point')}>"
+
+    def _repr_html_(self) -> str:
+        """Return the points as a notebook shows them."""
+        return "".join(html_table(self.title, headers, rows) for headers, rows in self.tables())
 
     @property
     def title(self) -> str:
