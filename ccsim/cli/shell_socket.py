@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ccsim.kernel.ops import AckSample, RateSample
+from ccsim.kernel.ops import PLAIN_ACK, AckFlag, AckSample, RateSample
 from ccsim.kernel.sock import Sock
 
 __all__ = ["RTT_US", "ShellSock"]
@@ -70,8 +70,10 @@ class ShellSock(Sock):
         ops = self.ca_ops
         if ops.pkts_acked is not None:
             ops.pkts_acked(self, AckSample(1, RTT_US, window * self.mss_cache))
+        if ops.in_ack_event is not None:
+            ops.in_ack_event(self, int(AckFlag.WIN_UPDATE))
         if ops.cong_control is not None:
-            ops.cong_control(self, self.snd_una, 0, self._rate_sample(window))
+            ops.cong_control(self, self.snd_una, PLAIN_ACK, self._rate_sample(window))
         else:
             assert ops.cong_avoid is not None
             ops.cong_avoid(self, self.snd_una, 1)
@@ -80,7 +82,8 @@ class ShellSock(Sock):
         rs = RateSample()
         rs.prior_delivered = max(0, self.delivered - window)
         rs.delivered = self.delivered - rs.prior_delivered
-        rs.interval_us = rs.rtt_us = RTT_US
+        rs.interval_us = rs.snd_interval_us = rs.rcv_interval_us = rs.rtt_us = RTT_US
+        rs.last_end_seq = self.snd_una
         rs.acked_sacked = 1
         rs.prior_in_flight = window
         return rs

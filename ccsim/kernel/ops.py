@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from ccsim.kernel.sock import Sock
 
 __all__ = [
+    "PLAIN_ACK",
     "TCP_CA_NAME_MAX",
     "TCP_CONG_NEEDS_ECN",
     "TCP_CONG_NON_RESTRICTED",
     "TCP_INFINITE_SSTHRESH",
     "AckFlag",
+    "AckInfo",
     "AckSample",
     "CaEvent",
     "CaState",
@@ -57,6 +59,36 @@ class AckFlag(IntFlag):
     SLOWPATH = 1
     WIN_UPDATE = 2
     ECE = 4
+
+
+class AckInfo(IntFlag):
+    """``FLAG_*`` of ``net/ipv4/tcp_input.c``: what ``cong_control`` is told of an ACK.
+
+    WIN_UPDATE: of a fixed window, whatever advances; SLOWPATH: SACK blocks or ECE, and
+    UPDATE_TS_RECENT goes with it. Never set, as nothing here could mean them: DATA, SYN_ACKED,
+    SACK_RENEGING, NO_CHALLENGE_ACK, TS_PROGRESS.
+    """
+
+    WIN_UPDATE = 0x2
+    DATA_ACKED = 0x4
+    RETRANS_DATA_ACKED = 0x8
+    DATA_SACKED = 0x20
+    ECE = 0x40
+    LOST_RETRANS = 0x80
+    SLOWPATH = 0x100
+    ORIG_SACK_ACKED = 0x200
+    SND_UNA_ADVANCED = 0x400
+    DSACKING_ACK = 0x800
+    SET_XMIT_TIMER = 0x1000
+    UPDATE_TS_RECENT = 0x4000
+    ACK_MAYBE_DELAYED = 0x10000
+    DSACK_TLP = 0x20000
+
+
+PLAIN_ACK = int(
+    AckInfo.WIN_UPDATE | AckInfo.DATA_ACKED | AckInfo.SND_UNA_ADVANCED | AckInfo.SET_XMIT_TIMER
+)
+"""What every ACK of a train is: it acknowledges packets in order, and no more."""
 
 
 class AckSample:

@@ -136,7 +136,8 @@ class World:
         recorder = self._recorder_of(spec, sk, source, lambda: self.implementation(flow))
         if spec["receiver"]["rwnd_bytes"] is not None:
             sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
-        odd_last = {} if source else self._write_limit(sk, spec["size_bytes"])
+        odd_last: dict[int, int] = {} if source else self._write_limit(sk, spec["size_bytes"])
+        sk.runts = source.short if source else odd_last
         if spec.get("workload") and not source:
             receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
         flow = LiveFlow(

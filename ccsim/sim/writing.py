@@ -122,6 +122,8 @@ class Writing(ABC):
             if self.source is not None:
                 self.source.short[sk.write_limit] = 0
             self.odd_last = {**self.odd_last, sk.write_limit: HEADER_BYTES}
+            if self.source is None:
+                sk.runts = self.odd_last
             self.recorder.bare_fin = sk.write_limit
             sk.write_limit += 1
             sk.set_clock(t_ns)

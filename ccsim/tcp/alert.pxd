@@ -12,8 +12,10 @@ cdef int CWR, DISORDER, LOSS, OPEN, RECOVERY
 
 cdef class AckState:
     cdef public long long echo_ms, flags
-    cdef public bint ece, new_data_first, orig_acked, rexmit
+    cdef public bint ece, maybe_delayed, new_data_first, orig_acked, retrans_acked, rexmit
     cdef public SackResult sack
+
+    cpdef long long info(self)
 
 
 cpdef fastretrans_alert(TcpSock sk, long long prior_una, long long num_dupack, AckState state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccsim.kernel.ops import CaState
+from ccsim.kernel.ops import AckInfo, CaState
 from ccsim.tcp.cwnd import (
     any_retrans_done,
     end_cwnd_reduction,
@@ -25,6 +25,7 @@ __all__ = [
     "LOST_RETRANS",
     "NOT_DUP",
     "SET_TIMER",
+    "SLOWPATH",
     "UNA_ADVANCED",
     "AckState",
     "fastretrans_alert",
@@ -33,17 +34,22 @@ __all__ = [
 
 OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
 
+# Bits of `AckInfo` that are found out one by one; the others follow at the end.
 UNA_ADVANCED = 0x400  # FLAG_SND_UNA_ADVANCED
-NOT_DUP = 0x2  # the ACK does more than repeat another (FLAG_NOT_DUP)
+NOT_DUP = 0x2  # the ACK does more than repeat another (FLAG_WIN_UPDATE, of FLAG_NOT_DUP)
 ACKED = 0x4  # FLAG_DATA_ACKED
 LOST_RETRANS = 0x80  # FLAG_LOST_RETRANS
+SLOWPATH = 0x4100  # FLAG_SLOWPATH, with which comes FLAG_UPDATE_TS_RECENT
 SET_TIMER = 0x1000  # FLAG_SET_XMIT_TIMER
 
 
 class AckState:
     """What is found out about one ACK while it is processed."""
 
-    __slots__ = ("ece", "echo_ms", "flags", "new_data_first", "orig_acked", "rexmit", "sack")
+    __slots__ = (
+        *("ece", "echo_ms", "flags", "maybe_delayed", "new_data_first", "orig_acked"),
+        *("retrans_acked", "rexmit", "sack"),
+    )
 
     def __init__(self, echo_ms: int, *, ece: bool) -> None:
         self.flags = 0
@@ -51,6 +57,8 @@ class AckState:
         self.ece = ece  # FLAG_ECE
         self.sack: SackResult | None = None
         self.orig_acked = False  # FLAG_ORIG_SACK_ACKED
+        self.retrans_acked = False  # FLAG_RETRANS_DATA_ACKED
+        self.maybe_delayed = False  # FLAG_ACK_MAYBE_DELAYED
         self.rexmit = False  # REXMIT_LOST or REXMIT_NEW
         self.new_data_first = False  # REXMIT_NEW
 
@@ -58,6 +66,29 @@ class AckState:
     def data_sacked(self) -> bool:
         """Whether the ACK SACKs something new."""
         return self.sack is not None and self.sack.data_sacked
+
+    @property
+    def alert(self) -> bool:
+        """Whether the ACK reports more than progress (``FLAG_CA_ALERT``)."""
+        sack = self.sack
+        return self.ece or (sack is not None and (sack.data_sacked or sack.dsack))
+
+    def info(self) -> int:
+        """Return what ``cong_control`` is told (`AckInfo`)."""
+        flags, sack = self.flags, self.sack
+        if self.orig_acked or (sack is not None and sack.orig_sacked):
+            flags |= AckInfo.ORIG_SACK_ACKED
+        if self.retrans_acked:
+            flags |= AckInfo.RETRANS_DATA_ACKED
+        if self.ece:
+            flags |= AckInfo.ECE
+        if self.maybe_delayed:
+            flags |= AckInfo.ACK_MAYBE_DELAYED
+        if sack is not None:
+            flags |= AckInfo.DATA_SACKED if sack.data_sacked else 0
+            flags |= AckInfo.DSACKING_ACK if sack.dsack else 0
+            flags |= AckInfo.DSACK_TLP if sack.dsack_tlp else 0
+        return int(flags)
 
 
 def fastretrans_alert(sk: TcpSock, prior_una: int, num_dupack: int, state: AckState) -> None:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from ccsim.kernel.ops import CaState
+from ccsim.kernel.ops import PLAIN_ACK, AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.alert import (
     ACKED,
     NOT_DUP,
     SET_TIMER,
+    SLOWPATH,
     UNA_ADVANCED,
     AckState,
     fastretrans_alert,
@@ -20,7 +21,14 @@ from ccsim.tcp.output import set_xmit_timer, settle_timer, write_xmit, xmit_retr
 from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance, rack_update_reo_wnd
-from ccsim.tcp.rate import begin_sample, skb_delivered, take_sample
+from ccsim.tcp.rate import (
+    CE_MASK,
+    begin_sample,
+    ce_delivered,
+    note_ce,
+    skb_delivered,
+    take_sample,
+)
 from ccsim.tcp.recovery_ack import usual_sack
 from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
@@ -30,6 +38,10 @@ from ccsim.tcp.sock import TIMER_RTO, TcpSock
 __all__ = ["MARKED", "on_ack"]
 
 OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
+PLAIN = PLAIN_ACK
+WIN_UPDATE, CA_ACK_SLOWPATH, CA_ACK_ECE = int(AckFlag.WIN_UPDATE), int(AckFlag.SLOWPATH), 4
+ORIG_SACK_ACKED = int(AckInfo.ORIG_SACK_ACKED)
+MAYBE_DELAYED = int(AckInfo.ACK_MAYBE_DELAYED)
 MARKED = SACKED | RETRANS | LOST | EVER_RETRANS
 
 
@@ -96,13 +108,20 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
     if sk.reord_seen or sk.rack_reo_wnd_steps > 1:
         rack_update_reo_wnd(sk)
     if ops.in_ack_event is not None:
-        ops.in_ack_event(sk, 0)
+        ops.in_ack_event(sk, WIN_UPDATE)
     if sk.app_limited and delivered > sk.app_limited:
         sk.app_limited = 0
     sk.delivered_mstamp = now_us
     if ops.cong_control is not None:
         _plain_rate_sample(sk, last, delivered, now_us, acked)
-        ops.cong_control(sk, ack * sk.mss_cache, 0, rs)
+        rs.last_end_seq = byte = ack * sk.mss_cache
+        flag = PLAIN
+        if una < sk.high:
+            flag |= ORIG_SACK_ACKED
+        if acked == 1 and prior_delivered + 1 == delivered and una in sk.runts:
+            rs.is_ack_delayed = True
+            flag |= MAYBE_DELAYED
+        ops.cong_control(sk, byte, flag, rs)
     else:
         assert ops.cong_avoid is not None
         ops.cong_avoid(sk, ack * sk.mss_cache, acked)
@@ -136,11 +155,17 @@ def _plain_rate_sample(sk: TcpSock, last: int, delivered: int, now_us: int, acke
     rs.delivered = delivered - rs.prior_delivered
     rs.prior_mstamp = prior_us = packets.delivered_us[last]
     rs.is_app_limited = packets.flags[last] & APP_LIMITED != 0
-    rs.is_retrans = False
-    interval = packets.tx_us[last] - packets.first_tx_us[last]
+    rs.is_retrans = rs.is_ack_delayed = False
+    rs.snd_interval_us = interval = packets.tx_us[last] - packets.first_tx_us[last]
+    rs.rcv_interval_us = now_us - prior_us
     if now_us - prior_us > interval:
         interval = now_us - prior_us
     rs.interval_us = interval if interval >= sk.rtt_min_us else -1
+    if sk.delivered_ce:
+        rs.prior_delivered_ce = ce_delivered(sk, rs.prior_delivered)
+        rs.delivered_ce = sk.delivered_ce - rs.prior_delivered_ce & CE_MASK
+    else:
+        rs.prior_delivered_ce = rs.delivered_ce = 0
 
 
 def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> None:
@@ -152,6 +177,8 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
         return
     rs = begin_sample(sk)
     state = AckState(sk.host.timestamp_ms(echo_us), ece=ece)
+    if blocks is not None:  # any option but timestamps, and ECE, are off the fast path
+        state.flags = SLOWPATH
     delivered, lost = sk.delivered, sk.lost
     prior_fack = sk.sack_high if sk.sacked_out else prior_una
     rs.prior_in_flight = in_flight(sk)
@@ -174,8 +201,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
         counted = sk.delivered - delivered
         if ece:
             sk.delivered_ce += counted
-        if sk.ca_ops.in_ack_event is not None:
-            sk.ca_ops.in_ack_event(sk, (1 if blocks or ece else 0) | (4 if ece else 0))
+        _tell_ack_event(sk, state)
         if sk.tlp_high >= 0:
             process_tlp_ack(sk, ack, state)
         _judge(sk, prior_una, state)
@@ -184,10 +210,13 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
         delivered = sk.delivered - delivered
         if ece:
             sk.delivered_ce += delivered - counted  # without SACK, by what the ACK is taken for
+            if delivered:
+                note_ce(sk)
         take_sample(sk, rs, delivered, sk.lost - lost)
         _cong_control(sk, ack, delivered, state)
         _xmit_recovery(sk, state)
     else:
+        _tell_ack_event(sk, state)
         if state.sack is not None and state.sack.dsack:
             fastretrans_alert(sk, prior_una, 0, state)
         if sk.tlp_high >= 0:
@@ -198,8 +227,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
 def _judge(sk: TcpSock, prior_una: int, state: AckState) -> None:
     """Run the state machine if the ACK is dubious (``tcp_ack_is_dubious``)."""
     sack = state.sack
-    alert = state.ece or (sack is not None and (sack.data_sacked or sack.dsack))
-    if state.flags & NOT_DUP and not alert and sk.ca_state == OPEN:
+    if state.flags & NOT_DUP and not state.alert and sk.ca_state == OPEN:
         return
     duplicate = not state.flags & (UNA_ADVANCED | NOT_DUP) and not (sack is not None and sack.dsack)
     fastretrans_alert(sk, prior_una, int(duplicate), state)
@@ -214,7 +242,7 @@ def _clean_rtx_queue(
     first_us = last_us = -1
     reord = sk.nxt
     retransmitted = False
-    with_sack = sk.host.sack
+    with_sack, prior_sacked = sk.host.sack, sk.sacked_out
     rs = sk.rate_sample
     for seq in range(prior_una, ack):
         i = seq - base
@@ -244,9 +272,13 @@ def _clean_rtx_queue(
         if mark & LOST:
             sk.lost_out -= 1
         skb_delivered(sk, i, rs)
+    state.retrans_acked = retransmitted
     if first_us >= 0 and not retransmitted:
         now_us = sk.tcp_mstamp
         seq_rtt_us, ca_rtt_us = now_us - first_us, now_us - last_us
+        if ack == prior_una + 1 and prior_una in sk.runts and not prior_sacked:
+            state.maybe_delayed = rs.prior_delivered + 1 == sk.delivered and not state.alert
+            rs.is_ack_delayed = state.maybe_delayed
     else:
         seq_rtt_us = ca_rtt_us = -1
     _take_rtt(sk, seq_rtt_us, ca_rtt_us, ack > prior_una, state)
@@ -294,6 +326,16 @@ def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: 
             state.flags |= SET_TIMER
 
 
+def _tell_ack_event(sk: TcpSock, state: AckState) -> None:
+    """Tell the algorithm what kind of ACK it is (``tcp_in_ack_event``)."""
+    hook = sk.ca_ops.in_ack_event
+    if hook is not None:
+        event = WIN_UPDATE if state.flags & UNA_ADVANCED else 0
+        if state.flags & SLOWPATH:
+            event |= CA_ACK_SLOWPATH | (CA_ACK_ECE if state.ece else 0)
+        hook(sk, event)
+
+
 def _tell_pkts_acked(sk: TcpSock, acked: int) -> None:
     hook = sk.ca_ops.pkts_acked
     if hook is not None:
@@ -308,7 +350,7 @@ def _cong_control(sk: TcpSock, ack: int, delivered: int, state: AckState) -> Non
     """Let the algorithm, or PRR, set the window (``tcp_cong_control``)."""
     ops = sk.ca_ops
     if ops.cong_control is not None:
-        ops.cong_control(sk, ack * sk.mss_cache, 0, sk.rate_sample)
+        ops.cong_control(sk, ack * sk.mss_cache, state.info(), sk.rate_sample)
         return
     if sk.ca_state in (CWR, RECOVERY):
         cwnd_reduction(sk, delivered, sk.rate_sample.losses, bool(state.flags & UNA_ADVANCED))

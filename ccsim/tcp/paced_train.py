@@ -19,6 +19,7 @@ from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit
 from ccsim.tcp.packets import APP_LIMITED
+from ccsim.tcp.rate import CE_MASK, ce_delivered
 from ccsim.tcp.rtt import set_rto
 from ccsim.tcp.sock import SEGS_NEVER_PACED, UNBOUNDED, TcpSock
 from ccsim.tcp.train import (
@@ -52,6 +53,7 @@ def may_take_paced_train(sk: TcpSock) -> bool:
         and sk.host.awake_ns is None
         and not sk.is_cwnd_limited
         and sk.snd_ssthresh <= sk.snd_cwnd
+        and sk.high <= sk.una  # what is acknowledged was sent after the last recovery
         and sk.data_segs_out >= SEGS_NEVER_PACED
         and sk.rwnd >= UNBOUNDED
         and not sk.host.tso
@@ -134,6 +136,7 @@ def _arrive(
     that it is told."""
     delivered, prior_delivered, interval, prior_us = found
     sk.set_clock(int(columns.t[row]))
+    sk.ack_ns = sk.tcp_clock_cache
     sk.una = una = int(columns.una[row])
     sk.nxt = nxt = int(acks.nxt[row])
     sk.delivered = at = int(delivered[row])
@@ -144,6 +147,13 @@ def _arrive(
     rs.prior_mstamp = int(prior_us[row])
     rs.delivered = at - prior
     rs.interval_us = int(interval[row])
+    rs.snd_interval_us = (
+        int(columns.last_tx[row]) - sk.packets.first_tx_us[una - 1 - sk.packets.base]
+    )
+    rs.rcv_interval_us = sk.tcp_mstamp - rs.prior_mstamp
+    rs.last_end_seq = una * sk.mss_cache
+    rs.prior_delivered_ce = ce_delivered(sk, prior) if sk.delivered_ce else 0
+    rs.delivered_ce = sk.delivered_ce - rs.prior_delivered_ce & CE_MASK
     rs.rtt_us = int(columns.ca_rtt[row])
     rs.acked_sacked = acked = int(columns.acked[row])
     rs.prior_in_flight = nxt - una + acked

@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from ccsim.kernel.ops import RateSample
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, RETRANS, SACKED
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["begin_sample", "check_app_limited", "skb_delivered", "skb_sent", "take_sample"]
+__all__ = [
+    "CE_MASK",
+    "begin_sample",
+    "ce_delivered",
+    "check_app_limited",
+    "note_ce",
+    "skb_delivered",
+    "skb_sent",
+    "take_sample",
+]
+
+CE_MASK = (1 << 20) - 1  # TCPCB_DELIVERED_CE_MASK: as many bits as an skb has for it
+CE_KEPT = 64  # changes of delivered_ce that are kept before the oldest are looked through
+
+
+def note_ce(sk: TcpSock) -> None:
+    """Remember how ``delivered_ce`` stands, which has changed, for packets that leave from now on.
+
+    Linux stamps each packet with it; here ``delivered``, which is stamped, says which value was
+    in force.
+    """
+    changes = sk.ce_changes
+    changes.append((sk.delivered, sk.delivered_ce))
+    if len(changes) > CE_KEPT and sk.nxt > sk.una:
+        oldest = sk.packets.delivered[sk.una - sk.packets.base]
+        settled = bisect_right(changes, (oldest, sk.delivered_ce)) - 1
+        del changes[: max(settled, 0)]
+
+
+def ce_delivered(sk: TcpSock, delivered: int) -> int:
+    """Return ``delivered_ce`` when ``delivered`` stood at that value."""
+    changes = sk.ce_changes
+    at = bisect_right(changes, (delivered, sk.delivered_ce)) - 1
+    return changes[at][1] if at >= 0 else 0
 
 
 def skb_sent(sk: TcpSock, i: int, now_us: int) -> None:
@@ -32,11 +67,13 @@ def skb_sent(sk: TcpSock, i: int, now_us: int) -> None:
 def begin_sample(sk: TcpSock) -> RateSample:
     """Empty the socket's rate sample for the ACK that is about to be processed."""
     rs = sk.rate_sample
-    rs.prior_delivered = 0
+    rs.prior_delivered = rs.prior_delivered_ce = 0
     rs.prior_mstamp = 0
+    rs.last_end_seq = 0
     rs.rtt_us = -1
-    rs.interval_us = 0
-    rs.is_ack_delayed = False
+    rs.interval_us = rs.snd_interval_us = rs.rcv_interval_us = 0
+    rs.delivered_ce = 0
+    rs.is_app_limited = rs.is_retrans = rs.is_ack_delayed = False
     return rs
 
 
@@ -80,7 +117,12 @@ def take_sample(sk: TcpSock, rs: RateSample, delivered: int, lost: int) -> None:
         rs.delivered = rs.interval_us = -1
         return
     rs.delivered = sk.delivered - rs.prior_delivered
-    ack_us = now_us - rs.prior_mstamp
+    if sk.delivered_ce:
+        rs.prior_delivered_ce = ce_delivered(sk, rs.prior_delivered)
+        rs.delivered_ce = sk.delivered_ce - rs.prior_delivered_ce & CE_MASK
+    rs.last_end_seq = (sk.sample_end + 1) * sk.mss_cache
+    rs.snd_interval_us = rs.interval_us
+    rs.rcv_interval_us = ack_us = now_us - rs.prior_mstamp
     if ack_us > rs.interval_us:
         rs.interval_us = ack_us
     # An interval below the minimum RTT comes from a spurious retransmission or ACK compression.

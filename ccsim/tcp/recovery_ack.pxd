@@ -12,7 +12,8 @@ from ccsim.tcp.rtt cimport update_rtt
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.xmit_timer cimport rearm_rto
 
-cdef int APP_LIMITED, EVER_RETRANS, LOST, PACING_NONE, RECOVERY, RETRANS, SACKED, SLOWPATH
+cdef int APP_LIMITED, EVER_RETRANS, LOST, LOST_RETRANS, ORIG_SACK_ACKED, PACING_NONE, RECOVERY
+cdef int RETRANS, SACKED, SACKS_ONE, SET_XMIT_TIMER, SLOWPATH
 cdef long long NO_ANSWER
 
 cpdef bint usual_sack(TcpSock sk, long long ack, object blocks)

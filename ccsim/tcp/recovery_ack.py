@@ -6,7 +6,7 @@ out of the ordinary is left to that. A test takes this path away and finds no di
 
 from __future__ import annotations
 
-from ccsim.kernel.ops import CaState
+from ccsim.kernel.ops import AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import cwnd_reduction
 from ccsim.tcp.output import cwnd_validate, rearm_rto, write_xmit, xmit_retransmit_queue
@@ -21,7 +21,10 @@ from ccsim.tcp.sock import TcpSock
 __all__ = ["usual_sack"]
 
 RECOVERY = int(CaState.RECOVERY)
-SLOWPATH = 1  # CA_ACK_SLOWPATH
+SLOWPATH = int(AckFlag.SLOWPATH)
+SACKS_ONE = int(AckInfo.SLOWPATH | AckInfo.UPDATE_TS_RECENT | AckInfo.DATA_SACKED)
+ORIG_SACK_ACKED, LOST_RETRANS = int(AckInfo.ORIG_SACK_ACKED), int(AckInfo.LOST_RETRANS)
+SET_XMIT_TIMER = int(AckInfo.SET_XMIT_TIMER)
 NO_ANSWER = 1 << 62  # later than any time of transmission [us]
 
 
@@ -53,11 +56,17 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
         sk.rack_reo_wnd_steps = 1
     if ops.in_ack_event is not None:
         ops.in_ack_event(sk, SLOWPATH)
+    info, retrans_out = SACKS_ONE, sk.retrans_out
+    if tx_us != NO_ANSWER and seq < sk.high:
+        info |= ORIG_SACK_ACKED
     if not rack_mark_lost(sk) and tx_us < sk.packets.tx_us[ack - sk.packets.base]:
         rearm_rto(sk)  # the head was retransmitted after this packet: its answer is due
+        info |= SET_XMIT_TIMER
+    if retrans_out > sk.retrans_out:
+        info |= LOST_RETRANS
     take_sample(sk, sk.rate_sample, 1, sk.lost - lost)
     if ops.cong_control is not None:
-        ops.cong_control(sk, ack * sk.mss_cache, 0, sk.rate_sample)
+        ops.cong_control(sk, ack * sk.mss_cache, info, sk.rate_sample)
     else:
         cwnd_reduction(sk, 1, sk.rate_sample.losses, una_advanced=False)
         update_pacing_rate(sk)

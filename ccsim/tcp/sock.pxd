@@ -9,8 +9,8 @@ cdef class TcpSock(LinuxSock):
     cdef public AckSample ack_sample
     cdef public RateSample rate_sample
     cdef public PacketColumns packets
-    cdef public dict counters
-    cdef public list cwr_seqs, out_seq, out_t, rack_retransmits, rtx_queue
+    cdef public dict counters, runts
+    cdef public list ce_changes, cwr_seqs, out_seq, out_t, rack_retransmits, rtx_queue
     cdef public tuple last_blocks
     cdef public object on_event
     cdef public bint nospace, timer_resend, timer_settled

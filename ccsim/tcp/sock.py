@@ -40,6 +40,7 @@ class TcpSock(LinuxSock):
 
     __slots__ = (
         "ack_sample",
+        "ce_changes",
         "counters",
         "cwr_seq",
         "cwr_seqs",
@@ -54,6 +55,7 @@ class TcpSock(LinuxSock):
         "rack_retransmits",
         "rate_sample",
         "rtx_queue",
+        "runts",
         "sack_high",
         "sample_end",
         "timer_delay_jiffies",
@@ -77,6 +79,7 @@ class TcpSock(LinuxSock):
         self.packets = PacketColumns()
         self.out_t: list[int] = []
         self.out_seq: list[int] = []
+        self.runts: dict[int, int] = {}  # the packets that are not full, which the writer keeps
         self.nospace = False  # a writer waits for room in the send buffer (SOCK_NOSPACE)
         self.ack_sample = AckSample()
         self.rate_sample = RateSample()
@@ -103,6 +106,7 @@ class TcpSock(LinuxSock):
     def _init_scoreboard(self) -> None:
         self.cwr_seq = -1  # the new packet that bore the CWR flag last
         self.cwr_seqs: list[int] = []  # all that did, until the flow hands them to the link
+        self.ce_changes: list[tuple[int, int]] = []  # (delivered, delivered_ce), see `rate.note_ce`
         self.sack_high = 0  # one past the highest SACKed packet
         self.last_blocks: tuple[tuple[int, int], ...] = ()
         self.rtx_queue: list[int] = []  # heap of packets marked lost; some no longer are

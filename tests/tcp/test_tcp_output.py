@@ -182,16 +182,6 @@ def test_losses_and_sacks_are_in_the_sample() -> None:
     assert not seen[-1]["is_retrans"]
 
 
-def test_the_flag_does_not_tell_which_path_an_ack_took() -> None:
-    ops, seen = probe()
-    sk = connected(ops, cwnd=20)
-    ack(sk, T0 + 40 * MS, 2)  # plain
-    ack(sk, T0 + 41 * MS, 2, (3, 6))  # a loss
-    ack(sk, T0 + 42 * MS, 2, (3, 7))  # the usual ACK of a recovery
-    ack(sk, T0 + 82 * MS, 7)  # its end
-    assert [rs["flag"] for rs in seen] == [0] * 4
-
-
 def test_a_packet_sent_with_nothing_else_to_send_bears_an_app_limited_sample() -> None:
     ops, seen = probe()
     sk = connected(ops, cwnd=10, limit=3)
