@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ccsim.bpf.memory import PrivateArea
 from ccsim.kernel.ops import AckSample, RateSample
-from ccsim.kernel.sock import Sock
+from ccsim.kernel.sock import TCP_SYN_SENT, Sock
 
-__all__ = ["TCP_SYN_SENT", "tell_before_init"]
+__all__ = ["tell_before_init"]
 
-TCP_SYN_SENT = 2
 SLOWPATH_AND_UPDATE = 3  # CA_ACK_SLOWPATH | CA_ACK_WIN_UPDATE: what an ACK of a handshake is
+SYN_ACK_FLAGS = 0x1513  # FLAG_SET_XMIT_TIMER, SND_UNA_ADVANCED, SLOWPATH, SYN_ACKED, WIN_UPDATE, DATA
 U32 = (1 << 32) - 1
 
 
@@ -30,6 +30,6 @@ def tell_before_init(sk: Sock) -> None:
         if ops.cong_control is not None:
             sample = RateSample()
             sample.rtt_us, sample.acked_sacked, sample.prior_in_flight = rtt_us, 1, 1
-            ops.cong_control(sk, sk.snd_una & U32, SLOWPATH_AND_UPDATE, sample)
+            ops.cong_control(sk, sk.snd_una & U32, SYN_ACK_FLAGS, sample)
     finally:
         sk.sk_state, sk.snd_cwnd = state, cwnd

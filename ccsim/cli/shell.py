@@ -14,9 +14,14 @@ from ccsim.kernel.errors import EBADF, EEXIST, ENOENT, ENOTCONN, KernelError
 from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
 from ccsim.kernel.libbpf import Link, Map, Object
+from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
+from ccsim.kernel.sock import TCP_SYN_SENT
 from ccsim.kernel.tcp_cong import NetNamespace
 
 __all__ = ["Shell", "ShellError"]
+
+
+TCP_ECN_OK = 1
 
 
 class ShellError(CcsimError, ValueError):
@@ -207,8 +212,19 @@ class Shell:
 
     def connect(self, name: str, congestion: str = "") -> None:
         """connect a socket, opened if need be, after choosing its congestion control"""
-        self._prepared(name, congestion)
+        if name not in self.sockets or self.sock(name).sk_state != TCP_SYN_SENT:
+            self.syn(name, congestion)
+        elif congestion:
+            self.setsockopt(name, congestion)
         self.kernel.connect(self.sock(name))
+
+    def syn(self, name: str, congestion: str = "") -> None:
+        """begin to connect a socket as `connect` does, which ends it: its SYN is under way"""
+        self._prepared(name, congestion)
+        sk = self.sock(name)
+        self.kernel.syn_sent(sk)
+        needs_ecn = sk.ca_ops.flags & TCP_CONG_NEEDS_ECN
+        sk.ecn_flags = TCP_ECN_OK if needs_ecn else 0  # what the SYN asks for, the peer agrees to
 
     def listen(self, name: str, congestion: str = "") -> None:
         """let a socket, opened if need be, listen"""
@@ -323,6 +339,7 @@ COMMANDS: dict[str, tuple[Callable[..., str | None], str]] = {
     "reregister": (Shell.reregister, "OLD NEW"),
     "socket": (Shell.socket, "SOCKET [NETNS]"),
     "setsockopt": (Shell.setsockopt, "SOCKET NAME"),
+    "syn": (Shell.syn, "SOCKET [NAME]"),
     "connect": (Shell.connect, "SOCKET [NAME]"),
     "listen": (Shell.listen, "SOCKET [NAME]"),
     "accept": (Shell.accept, "LISTENER SOCKET"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccsim.kernel.bpf import TCP_CONGESTION_OPS
 from ccsim.kernel.maps import StructOpsMap
-from ccsim.kernel.sock import TCP_ESTABLISHED
+from ccsim.kernel.sock import TCP_ESTABLISHED, TCP_SYN_SENT
 from ccsim.kernel.tcp_cong import TCP_LISTEN
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BPFTOOL", "fds", "links", "maps", "sockets", "table"]
 
 
-STATES = {TCP_LISTEN: "LISTEN", TCP_ESTABLISHED: "ESTAB"}
+STATES = {TCP_LISTEN: "LISTEN", TCP_ESTABLISHED: "ESTAB", TCP_SYN_SENT: "SYN-SENT"}
 
 
 def table(heads: list[str], rows: list[list[Any]]) -> str:
@@ -35,7 +35,8 @@ def sockets(kernel: Kernel, named: Mapping[str, ShellSock]) -> str:
     for name, sk in named.items():
         state = STATES.get(sk.sk_state, "UNCONN")
         ca = kernel.implementation_of(sk)
-        rows.append([state, name, ca.name, ca.map_name, f"cwnd:{sk.snd_cwnd}", f"acks:{sk.acks}"])
+        runs = sk.ca_ops.name  # not the implementation's own, where that has given way to another
+        rows.append([state, name, runs, ca.map_name, f"cwnd:{sk.snd_cwnd}", f"acks:{sk.acks}"])
     return table(["State", "Socket", "Congestion", "Served by", "Window", "ACKs"], rows)
 
 

@@ -25,7 +25,7 @@ from ccsim.kernel.maps import StructOpsMap
 from ccsim.kernel.objects import BpfFs, FdTable, IdTable, TcpOwner
 from ccsim.kernel.ops import TCP_CA_NAME_MAX, TCP_CONG_NON_RESTRICTED, TcpCongestionOps
 from ccsim.kernel.profiles import PROFILES, Profile
-from ccsim.kernel.sock import TCP_CLOSE, TCP_ESTABLISHED, Sock
+from ccsim.kernel.sock import TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_SENT, Sock
 from ccsim.kernel.tcp_cong import (
     TCP_LISTEN,
     TCP_RENO,
@@ -208,12 +208,22 @@ class Kernel:
         sk.sk_state = TCP_CLOSE
         self.tcp_cong.assign(sk, data)
 
-    def connect(self, sk: Sock) -> None:
-        """Establish a connection: the implementation begins (``tcp_finish_connect``,
-        ``tcp_init_transfer``).
+    def syn_sent(self, sk: Sock) -> None:
+        """Let the SYN of a connection leave, that `connect` will establish (``tcp_v4_connect``).
+
+        An implementation that is chosen from now on begins at once.
         """
         self._data(sk)
         if sk.sk_state != TCP_CLOSE:
+            raise KernelError(EISCONN, "connect: the socket is connected or listens")
+        sk.sk_state = TCP_SYN_SENT
+
+    def connect(self, sk: Sock) -> None:
+        """Establish a connection: the implementation begins, unless it has (``tcp_finish_connect``,
+        ``tcp_init_transfer``).
+        """
+        self._data(sk)
+        if sk.sk_state not in (TCP_CLOSE, TCP_SYN_SENT):
             raise KernelError(EISCONN, "connect: the socket is connected or listens")
         self._establish(sk)
 
@@ -243,7 +253,8 @@ class Kernel:
 
     def _establish(self, sk: Sock) -> None:
         sk.sk_state = TCP_ESTABLISHED
-        self.tcp_cong.init(sk)
+        if not sk.ca_initialized:
+            self.tcp_cong.init(sk)
 
     def close(self, sk: Sock) -> None:
         """Close a socket: ``release`` if it was initialised, then its reference goes

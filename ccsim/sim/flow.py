@@ -75,9 +75,11 @@ class Flow(Delivering):
         self.run_end_ns = end_ns
         self.host: Host = sk.host
         self.passive = passive
+        self.first_syn_ns = NEVER
         self.syn_ns = NEVER  # when the latest SYN (or SYN-ACK) left
         self.syn_timer_ns = NEVER
         self.syn_tries = 0
+        self.first_syn_answered = False
         self.connected = False
         self.established_ns: int | None = None
 
@@ -85,12 +87,18 @@ class Flow(Delivering):
 
     def connect(self, t_ns: int) -> None:
         """Send the SYN, or if passive the SYN-ACK."""
+        if not self.syn_tries:
+            self.first_syn_ns = t_ns
+            self.on_syn(t_ns)
         self.syn_ns = t_ns
         rto = self.host.rto_initial_ns // self.host.jiffy_ns << self.syn_tries
         self.syn_timer_ns = self.host.expiry_ns(t_ns, rto)
         self.syn_tries += 1
         self.sk.out_t.append(t_ns)
         self.sk.out_seq.append(SYN_SEQ)
+
+    def on_syn(self, t_ns: int) -> None:
+        """Act on the first SYN's leaving; the world sets what the kernel does then."""
 
     def on_connected(self, t_ns: int) -> None:
         """Act on the handshake's end; the world sets what the kernel does then."""
@@ -216,6 +224,7 @@ class Flow(Delivering):
         sk = self.sk
         self.connected = True
         self.established_ns = t_ns
+        self.first_syn_answered = echo_us == self.first_syn_ns // 1000
         self.syn_timer_ns = NEVER
         sk.handshake_done(t_ns, self.syn_ns, tries=self.syn_tries, passive=self.passive)
         if not self.passive:

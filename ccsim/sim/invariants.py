@@ -2,10 +2,11 @@
 
 After every window: conservation (each packet sent is delivered, dropped or under way); every socket
 runs the implementation that it holds; each implementation is held exactly as often as sockets,
-namespaces and registrations hold it; nothing freed is held. After every hook: cwnd is at least 1
-and the pacing rate above 0. Before every hook: the implementation that is called serves the
-connection and has not been released, and an undo takes back nothing but what the same
-implementation, since the same ``init``, has reduced.
+namespaces and registrations hold it; nothing freed is held. After every hook: cwnd is at least 1.
+Before every hook: the implementation that is called serves the connection and has not been
+released, and an undo takes back nothing but what the same implementation, since the same ``init``,
+has reduced. A pacing rate of 0 is none: it means unpaced, and BBR has it where less than a byte a
+second is left (``bbr_init_pacing_rate_from_rtt``).
 """
 
 from __future__ import annotations
@@ -97,8 +98,6 @@ class Watchman:
             self._reduced[id(sk)] = self._epoch(sk)
         if sk.snd_cwnd < 1:
             _violated(f"{ops.name}: {member}: expected cwnd of at least 1, got {sk.snd_cwnd}")
-        if sk.pacing_rate < 1:
-            _violated(f"{ops.name}: {member}: expected a pacing rate above 0, got {sk.pacing_rate}")
 
 
 def _violated(message: str) -> NoReturn:
@@ -136,8 +135,6 @@ def _check_socket(flow: LiveFlow, holders: Iterable[Implementation]) -> None:
         _violated(f"{name}: it holds {own.map_name}, got {sk.ca_ops.name} running")
     if sk.snd_cwnd < 1:
         _violated(f"{name}: expected cwnd of at least 1, got {sk.snd_cwnd}")
-    if sk.pacing_rate < 1:
-        _violated(f"{name}: expected a pacing rate above 0, got {sk.pacing_rate}")
 
 
 def _holders(kernel: Kernel) -> Counter[Implementation]:

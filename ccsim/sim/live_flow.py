@@ -11,12 +11,14 @@ from ccsim.bpf.handshake import tell_before_init
 from ccsim.catalog import labelled
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
-from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
+from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, TcpCongestionOps
 from ccsim.net.link import Link
 from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.foresight import Foreseen
 from ccsim.sim.reception import begin_ecn
+from ccsim.tcp.ecn import TCP_ECN_OK, EcnEcho
+from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.packets import PacketColumns
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class LiveFlow(FollowedFlow):
 
     congestion: str = ""  # the name it began with, as getsockopt says it
     begun: bool = False
+    first_ops: TcpCongestionOps  # when the SYN left
+    peer: HookEcho | None = None  # the receiving end, if hooks of its own run there
 
     def open(self) -> None:
         """Open the socket and choose its congestion control, as the application does before
@@ -69,15 +73,17 @@ class LiveFlow(FollowedFlow):
 
     def on_connected(self, t_ns: int) -> None:
         """Let the kernel establish the connection: the implementation's ``init`` runs."""
-        registry = self.world.registry
-        self._negotiate_ecn()
+        registry, sk = self.world.registry, self.sk
+        if sk.ecn_flags & TCP_ECN_OK:
+            self._agree_on_ecn(t_ns)
+        sk.snd_cwnd = sk.host.initial_window  # whatever a hook or policy set it to before
         if not self.passive:
             self._watch()
-            tell_before_init(self.sk)
-            registry.kernel.connect(self.sk)
+            tell_before_init(sk)
+            registry.kernel.connect(sk)
             self.recorder.implementation_changed()
             return
-        registry.accept(self.sk, self.spec)
+        registry.accept(sk, self.spec)
         self._watch()
         self._began()
         self.world.log("accept", self, t_ns, {"congestion": self.congestion})
@@ -86,13 +92,32 @@ class LiveFlow(FollowedFlow):
         """Note when a hook moves the connection to another implementation."""
         self.sk.kernel_data.on_moved = self.recorder.implementation_changed
 
-    def _negotiate_ecn(self) -> None:
-        """Agree on ECN if the flow asks for it, or else if its host does or its algorithm needs it
-        (``tcp_ecn_send_syn``)."""
-        ops = self.world.registry.first_ops(self.sk, self.spec)
-        by_default = self.world.scenario["tcp"]["ecn"] or bool(ops.flags & TCP_CONG_NEEDS_ECN)
+    def on_syn(self, t_ns: int) -> None:
+        """Let the SYN ask for ECN if the flow wants it, or else if its host does or the algorithm
+        that it has now needs it (``tcp_ecn_send_syn``); one that is chosen later begins at once."""
+        world = self.world
+        ops = self.first_ops = world.registry.first_ops(self.sk, self.spec)
+        by_default = world.scenario["tcp"]["ecn"] or bool(ops.flags & TCP_CONG_NEEDS_ECN)
         if by_default if self.spec["ecn"] is None else self.spec["ecn"]:
-            begin_ecn(self, ops)
+            self.sk.ecn_flags = TCP_ECN_OK
+        if not self.passive:
+            world.registry.kernel.syn_sent(self.sk)
+
+    def _agree_on_ecn(self, t_ns: int) -> None:
+        """Use ECN, unless it was a SYN sent again that was answered: such a one does not ask for it
+        (``tcp_ecn_clear_syn``, RFC 3168 section 6.1.1.1)."""
+        if not (self.first_syn_answered or self.passive):
+            self.sk.ecn_flags &= ~TCP_ECN_OK
+            return
+        if not self.first_ops.flags & TCP_CONG_NEEDS_ECN:
+            begin_ecn(self, EcnEcho())
+            return
+        world, path = self.world, self.path
+        rtt_us = (path.access_ns + path.out_ns + path.back_ns) // 1000
+        random = world.random("peer", self.index)
+        self.peer = HookEcho(self.host, random, t_ns, rtt_us)
+        world.registry.open_peer(self.peer, self.first_ops)
+        begin_ecn(self, self.peer)
 
     def settle(self) -> None:
         """Let a flow that was never accepted bear what its listener would have given it."""
@@ -112,6 +137,8 @@ class LiveFlow(FollowedFlow):
             self.reception.note_algorithm()
         if self.running:
             self.world.registry.kernel.close(self.sk)
+        if self.peer is not None:
+            self.world.registry.close_peer(self.peer)
         self.world.log("end", self, t_ns, {})
         self.world.engine.closed()
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, TcpCongestionOps
 from ccsim.net.link import SYN_SEQ, Batch
-from ccsim.tcp.ecn import TCP_ECN_OK, TCP_ECN_SEEN, EcnEcho
+from ccsim.tcp.ecn import TCP_ECN_SEEN, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import AckRow, Receiver
@@ -203,6 +202,7 @@ class Reception:
         if isinstance(receiver.ecn, HookEcho):
             in_order = count if seq == receiver.rcv_nxt else 0
             receiver.ecn.at(
+                t,
                 receiver.rcv_nxt + in_order,
                 ack_delayed=receiver.delack_ns != NEVER,
                 send_ack=partial(_special_ack, receiver, t, acks),
@@ -255,11 +255,10 @@ def make_reception(flow: Flow, spec: Mapping[str, Any]) -> Reception | None:
     return Reception(flow, spec["gro_packets"], spec["gro_ns"])
 
 
-def begin_ecn(flow: Flow, ops: TcpCongestionOps) -> None:
-    """Let the handshake of a flow whose algorithm is ``ops`` agree on ECN; before its ``init``."""
-    flow.sk.ecn_flags = TCP_ECN_OK
-    needs_ecn = ops.flags & TCP_CONG_NEEDS_ECN
-    flow.receiver.ecn = HookEcho(ops, flow.sk.mss_cache) if needs_ecn else EcnEcho()
+def begin_ecn(flow: Flow, echo: EcnEcho | HookEcho) -> None:
+    """Let the ends of a flow that have agreed on ECN use it, ``echo`` being what its receiver
+    does."""
+    flow.receiver.ecn = echo
     if flow.reception is None:
         flow.reception = Reception(flow)
     flow.reception.ecn = True

@@ -26,6 +26,7 @@ from ccsim.kernel import (
 )
 from ccsim.kernel.errors import ENOENT
 from ccsim.kernel.loader import load_file
+from ccsim.kernel.objects import TcpOwner
 from ccsim.kernel.policy import StatePolicy
 from ccsim.sim.policies import POLICIES
 
@@ -76,6 +77,8 @@ class Registry:
             request_module=self._request_module,
             guard=guard,
         )
+        self._profile = spec["profile"]
+        self._peers: Kernel | None = None  # of all receiving hosts
         self.links: dict[str, Link] = {}
         self.maps: dict[str, Map] = {}
         self._variants: dict[str, str] = {}
@@ -287,6 +290,25 @@ class Registry:
         if spec["congestion"]:
             return self._find_registered(spec["congestion"])[1]
         return self.inherited(spec).ops
+
+    def open_peer(self, sk: Sock, ops: TcpCongestionOps) -> None:
+        """Open and establish the receiving end of a connection, in its host, which has a kernel of
+        its own, with the table that its sender began with."""
+        if self._peers is None:
+            self._peers = Kernel(self._profile)
+        found = self._peers.tcp_cong.find(ops.name)
+        if found is None:
+            self._peers.tcp_cong.register(Implementation(ops, TcpOwner()))
+        elif found.ops is not ops:
+            self._peers.tcp_cong.update(Implementation(ops, TcpOwner()), found)
+        self._peers.socket(sk)
+        self._peers.setsockopt(sk, TCP_CONGESTION, ops.name)
+        self._peers.connect(sk)
+
+    def close_peer(self, sk: Sock) -> None:
+        """Close a receiving end: its implementation is released there."""
+        if self._peers is not None:
+            self._peers.close(sk)
 
     def inherited(self, spec: Mapping[str, Any]) -> Implementation:
         """Return what the listener of a flow would give it now."""

@@ -126,7 +126,7 @@ class World:
         tcp = self.scenario["tcp"]
         checked = self.registry.has_python_objects
         sk = (CheckedSender if checked else Sender)(self._host_of(spec))
-        sk.random = self._random("flow", index)
+        sk.random = self.random("flow", index)
         access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
         out = max(rtt // 2 - access, 0)
         path = FlowPath(access, out, rtt - access - out)
@@ -159,7 +159,7 @@ class World:
         self.engine.add(flow, spec["start_ns"])
         return flow
 
-    def _random(self, component: str, index: int) -> FlowRandom:
+    def random(self, component: str, index: int) -> FlowRandom:
         """Return the random numbers of one socket's hooks."""
         made = FlowRandom(stream_seed(self.scenario["seed"], component, index))
         self.randoms.append(made)
@@ -220,7 +220,9 @@ class World:
         """Return the name of the struct_ops map (or module) that serves a flow now."""
         kernel = self.registry.kernel
         if flow.running:
-            return self.registry.label(kernel.implementation_of(flow.sk))
+            own = kernel.implementation_of(flow.sk)
+            # Without ECN dctcp puts another table of its file in its place, as Linux does.
+            return self.registry.label(own) if flow.sk.ca_ops is own.ops else flow.sk.ca_ops.name
         if flow.recorder.implementations:
             return flow.recorder.implementations[-1]
         return self.registry.label(self.registry.inherited(flow.spec))

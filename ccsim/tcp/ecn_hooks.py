@@ -1,17 +1,18 @@
 """The receiver of an algorithm that needs ECN: its own hooks decide what is echoed (RFC 8257
 section 3.2, ``tcp_dctcp.c``).
 
-Which end runs what: the receiving host runs the same algorithm as the sender began with, as where
-both hosts have it as their default. A swap at the sender leaves the receiver alone.
+Which end runs what: the receiving host runs the same algorithm as the sender had when the SYN left,
+as where both hosts have it as their default. A swap at the sender leaves the receiver alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ccsim.kernel.ops import CaEvent, TcpCongestionOps
-from ccsim.kernel.sock import TCP_ESTABLISHED, Sock
+from ccsim.kernel.ops import CaEvent
+from ccsim.kernel.sock import RandomSource, Sock
 from ccsim.tcp.ecn import TCP_ECN_DEMAND_CWR, TCP_ECN_OK, TCP_ECN_SEEN
+from ccsim.tcp.host import Host
 
 __all__ = ["HookEcho"]
 
@@ -21,34 +22,46 @@ QUICK_AFTER_MARK = 2  # segments acknowledged one by one after a mark
 
 
 class HookEcho(Sock):
-    """A receiving socket so far as ``cwnd_event`` sees it, in place of `ccsim.tcp.ecn.EcnEcho`.
+    """The receiving end as a socket of its host, in place of `ccsim.tcp.ecn.EcnEcho`: it has sent a
+    SYN-ACK and nothing else. Its owner opens it in a kernel, where its hooks find all they need.
 
     Before each packet the owner calls `at`; ``send_ack`` is then what `tcp_send_ack` uses.
     """
 
-    __slots__ = ("_send_ack",)
+    __slots__ = ("_host", "_send_ack")
 
     plain = False  # every packet is told to the hook
 
-    def __init__(self, ops: TcpCongestionOps, mss_bytes: int) -> None:
+    def __init__(self, host: Host, random: RandomSource, t_ns: int, rtt_us: int) -> None:
         super().__init__()
-        self.mss_cache = mss_bytes
+        self._host = host
+        self.random = random
+        self.hz = host.hz
+        self.mss_cache = self.advmss = host.mss_bytes
+        self.snd_cwnd = host.initial_window
+        self.delivered = 1  # the SYN-ACK
+        self.srtt_us, self.rtt_min_us = rtt_us << 3, rtt_us
         self.ecn_flags = TCP_ECN_OK
-        self.sk_state = TCP_ESTABLISHED
-        self.ca_ops = ops
-        self.ca = ops.private() if ops.private is not None else None
         self._send_ack: Callable[[int], None] = _nobody
-        if ops.init is not None:
-            ops.init(self)
+        self.set_clock(t_ns)
+
+    def set_clock(self, t_ns: int) -> None:
+        """Refresh the socket's clocks (``tcp_mstamp_refresh``)."""
+        self.tcp_clock_cache = t_ns
+        self.tcp_mstamp = t_ns // 1000
+        self.tcp_jiffies32 = self._host.jiffies(t_ns)
 
     @property
     def ece(self) -> bool:
         """Whether the next ACK bears ECE."""
         return bool(self.ecn_flags & TCP_ECN_DEMAND_CWR)
 
-    def at(self, packets: int, *, ack_delayed: bool, send_ack: Callable[[int], None]) -> None:
-        """Set the scene for one packet: ``packets`` received in order with it, whether a delayed
-        ACK waits, and who sends an ACK for so many packets at once."""
+    def at(
+        self, t_ns: int, packets: int, *, ack_delayed: bool, send_ack: Callable[[int], None]
+    ) -> None:
+        """Set the scene for one packet that comes at ``t_ns``: ``packets`` received in order with
+        it, whether a delayed ACK waits, and who sends an ACK for so many packets at once."""
+        self.set_clock(t_ns)
         self.rcv_nxt = packets * self.mss_cache
         self.ack_pending = ICSK_ACK_TIMER if ack_delayed else 0
         self._send_ack = send_ack

@@ -16,7 +16,7 @@ from ccsim.sim import simulate
 from ccsim.sim.flow import Flow
 from ccsim.sim.fuzz import check
 from ccsim.sim.fuzz_scenarios import Example
-from ccsim.sim.reception import Reception, begin_ecn
+from ccsim.sim.reception import Reception
 from ccsim.sim.world import World
 from ccsim.tcp.ecn import EceBlocks
 from tests.sim.sim_rig import MS, plant, resolved, run
@@ -37,8 +37,9 @@ def receiving(congestion: str) -> Flow:
     )
     flow = world.flows[0]
     flow.open()
-    begin_ecn(flow, flow.sk.ca_ops)
-    world.registry.kernel.connect(flow.sk)
+    flow.on_syn(0)
+    flow.first_syn_answered = True
+    flow.on_connected(0)
     return flow
 
 
