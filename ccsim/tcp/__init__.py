@@ -22,7 +22,6 @@ Left out, here and in the network around it:
 - *ECN.* RFC 3168 and the DCTCP echo; not AccECN, not ECN++: SYNs, pure ACKs and, unless the
   algorithm needs ECN, retransmissions are not ECN-capable. A queue that marks does not drop what
   is not. The receiver runs what its sender began with, and keeps it when the sender is swapped.
-- *Flags.* ``cong_control`` is not told what is known of an ACK: its ``flag`` is 0.
 - *Clocks.* The minimum RTT is kept over the connection, not over 300 s; no MTU probing, no
   reneging, no thin-stream timeouts.
 - *Hosts* take no time: no CPU cost, interrupts, queueing discipline or TCP small queues.
