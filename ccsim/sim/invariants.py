@@ -17,10 +17,9 @@ from dataclasses import fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ccsim.bpf.handshake import TCP_SYN_SENT
 from ccsim.errors import InvariantError
 from ccsim.kernel import Implementation, Kernel, StructOpsMap, TcpCongestionOps
-from ccsim.kernel.sock import Sock
+from ccsim.kernel.sock import TCP_SYN_SENT, Sock
 from ccsim.kernel.verifier import MEMBERS
 from ccsim.tcp.ecn_hooks import HookEcho
 

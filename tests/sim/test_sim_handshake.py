@@ -84,13 +84,13 @@ def test_the_window_at_establishment_is_the_initial_one_whatever_was_set_before(
 
 
 def test_a_syn_that_is_sent_again_asks_for_no_ecn() -> None:
-    # At 21 ms flow a sends ten packets into a queue of four behind its ACK: the SYN of 21 ms finds
+    # At 20.5 ms flow a sends ten packets into a queue of four, behind its ACK: the next SYN finds
     # no room. tcp_ecn_clear_syn takes ECE and CWR off the second, which is the one answered.
     world = World(
         resolved(
             "duration: 4 s\n"
             "path: {rate: 1 Mbit/s, rtt: 20 ms, buffer: 4 packets, ecn: {mark_above: 2 packets}}\n"
-            "flows: [{name: a, size: 20 KB}, {name: b, congestion: dctcp, start: 21 ms}]\n"
+            "flows: [{name: a, size: 20 KB}, {name: b, congestion: dctcp, start: 20600 us}]\n"
         )
     )
     world.run()
