@@ -30,6 +30,7 @@ from ccsim.kernel.errors import E2BIG, EACCES, EINVAL
 __all__ = ["COMPLEXITY_LIMIT", "Checker", "Verdict"]
 
 COMPLEXITY_LIMIT = 1_000_000  # instructions on all paths together (BPF_COMPLEXITY_LIMIT_INSNS)
+FORKS_SHARE = 250  # ours: with more than one fork in so many of these, it is guarded instead
 MAX_BRANCHES = 8192  # BPF_COMPLEXITY_LIMIT_JMP_SEQ
 MAX_FRAMES = 8
 STACK_LIMIT = 512
@@ -83,6 +84,7 @@ class Checker:
         self.flow = Flow(program)
         self.slot = 0
         self.processed = 0
+        self.forks = 0
         self.accesses: dict[int, Access] = {}
         self.helpers: set[str] = set()
         self.kernel_functions: set[str] = set()
@@ -129,10 +131,8 @@ class Checker:
             self.processed += 1
             state.length += 1
             if self.processed > self.limit:
-                if state.length > self.limit // 4:
-                    raise Refusal(
-                        E2BIG, f"BPF program is too large. Processed {self.processed} insn"
-                    )
+                raise Refusal(E2BIG, f"BPF program is too large. Processed {self.processed} insn")
+            if self.forks > self.limit // FORKS_SHARE:
                 return False
             if slot in self._prune and self._visited(slot, state):
                 return True
@@ -156,6 +156,7 @@ class Checker:
             raise Refusal(E2BIG, f"The sequence of {MAX_BRANCHES} jumps is too complex.")
         if self.node is not None:
             self.node.open += 1
+        self.forks += 1
         self.pending.append((slot, state, self.node))
 
     def access(
@@ -208,7 +209,7 @@ class Checker:
     def enter(self, state: State, start: int, callback: int = 0) -> Frame:
         """Put a new frame on top; its arguments are the caller's."""
         if len(state.frames) >= MAX_FRAMES:
-            raise Refusal(E2BIG, f"the call stack of {len(state.frames)} frames is too deep")
+            raise Refusal(E2BIG, f"the call stack of {len(state.frames) + 1} frames is too deep")
         frame = Frame(start, self.slot, callback)
         frame.regs[10] = Reg(v.STACK, where=len(state.frames))
         state.frames.append(frame)
@@ -265,7 +266,7 @@ class Checker:
             )
         state.frames.pop()
         state.frame.rounds += 1
-        self._widen(state, frame.callsite)
+        self.widen(state, frame.callsite)
         return frame.callsite
 
     def iterate(self, state: State, name: str, place: Reg) -> None:
@@ -287,14 +288,16 @@ class Checker:
             return
         more = state.copy()
         more.frame.regs[0] = Reg(v.MEM, where=4, id=self.new_id())
-        self._widen(more, self.slot)
+        self.widen(more, self.slot, skip=True)
         more.frame.rounds += 1
         self.push(self.slot + 1, more)
         state.frame.regs[0] = v.NULL
 
-    def _widen(self, state: State, slot: int) -> None:
-        """Forget what changed since the round before and does not matter."""
-        node = self.node
+    def widen(self, state: State, slot: int, *, skip: bool = False) -> None:
+        """Forget what changed since the round before and does not matter; ``skip`` the state that
+        was kept just now.
+        """
+        node = self.node.parent if skip and self.node is not None else self.node
         while node is not None and node.pc != slot:
             node = node.parent
         if node is not None and len(node.state.frames) == len(state.frames):

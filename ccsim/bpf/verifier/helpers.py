@@ -34,7 +34,7 @@ HELPERS: dict[int, Helper] = {
         2: "number map key value any",
         3: "number map key",
         5: "number",
-        6: "number mem size any any any",
+        6: "number mem size",
         7: "number",
         8: "number",
         42: "number",

@@ -202,7 +202,7 @@ def _jump(env: Checker, state: State, slot: int, it: Instruction) -> int:
     if it.op == isa.JCOND:
         other = state.copy()
         other.jumps += 1
-        env._widen(other, slot)
+        env.widen(other, slot, skip=True)
         env.push(slot + 1, other)
         return slot + 1 + it.offset
     return _conditional(env, state, slot, it)
@@ -359,8 +359,10 @@ def _exit(env: Checker, state: State) -> int:
             EINVAL,
             "BPF_EXIT instruction in main prog cannot be used inside bpf_spin_lock-ed region",
         )
-    if state.refs:
-        ref, slot = next(iter(state.refs.items()))
+    kept = state.frame.regs[0].ref  # may be handed back to the kernel
+    leaked = [(ref, slot) for ref, slot in state.refs.items() if ref != kept]
+    if leaked:
+        ref, slot = leaked[0]
         env.note(f"Unreleased reference id={ref} alloc_insn={slot}")
         raise Refusal(EINVAL, "BPF_EXIT instruction in main prog would lead to reference leak")
     if env.returns:
