@@ -36,6 +36,8 @@ VERBS = (
     "report",
     "search",
     "gallery",
+    "confirm",
+    "record",
     "doctor",
 )
 """In the order of the help."""

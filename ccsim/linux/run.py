@@ -41,6 +41,7 @@ class Measured:
 
     result: SimResult
     host: dict[str, Any]
+    plan: dict[str, Any]
     reports: dict[str, dict[str, Any]]
 
     @property
@@ -77,7 +78,7 @@ def run_on_linux(
         children.tell(str(t0_ns))
         _wait(t0_ns, plan["duration_ns"], children, progress)
         reports = children.reports()
-    return Measured(to_result(scenario, plan, reports), describe_host(), reports)
+    return Measured(to_result(scenario, plan, reports), describe_host(), plan, reports)
 
 
 def _wait(

@@ -47,6 +47,7 @@ class Connection:
         self.responses: list[list[int]] = []  # start, end or -1, size
         self.ended_ns: int | None = None
         self.last: dict[str, int] = {}
+        self.marks: list[tuple[int, str, str, dict[str, int]]] = []  # TCP_INFO around swaps
 
     @property
     def running(self) -> bool:
@@ -106,6 +107,7 @@ class Senders:
                     "samples": one.samples,
                     "ended_ns": one.ended_ns,
                     "last": one.last,
+                    "marks": one.marks,
                     "responses": one.responses,
                 }
                 for one in self.connections
@@ -292,10 +294,12 @@ class Senders:
         self._look(one)
         before = _windows(one.last)
         t_ns = self.loop.now()
+        one.marks.append((t_ns, "swap_pre", old, one.last))
         failed = set_congestion(one.sock, to)
         took_ns = self.loop.now() - t_ns
         self._look(one)
         new = to if failed else one.note_name(t_ns)
+        one.marks.append((t_ns, "swap_post", new, one.last))
         detail = {**about, "from": old, "to": new, "before": before, "after": _windows(one.last)}
         self._log(t_ns, "swap", one, {**detail, "errno": failed, "took_ns": took_ns})
 

@@ -20,6 +20,7 @@ from ccsim.plot.workloads import has_workloads, rollout_marks, workload_comparis
 
 __all__ = ["FEW_FLOWS", "comparison_picture"]
 
+NEAR_S = 0.02
 FEW_FLOWS = 3  # flows a run whose line styles can be told apart in one colour
 
 
@@ -57,9 +58,9 @@ def _panels(
 
 def _marks(runs: Sequence[PlottableRun], labels: Sequence[str]) -> tuple[Mark, ...]:
     """Return the marks of all runs; one that not all have in common names its run."""
-    found = [
-        (rollout_marks if has_workloads(run.result) else swap_marks)(run.result) for run in runs
-    ]
+    found = _aligned(
+        [(rollout_marks if has_workloads(run.result) else swap_marks)(run.result) for run in runs]
+    )
     common = set(found[0]).intersection(*found[1:])
     own = [
         replace(mark, label=f"{shorten(label)}: {mark.label}")
@@ -68,6 +69,23 @@ def _marks(runs: Sequence[PlottableRun], labels: Sequence[str]) -> tuple[Mark, .
         if mark not in common
     ]
     return tuple(sorted([*common, *own], key=lambda mark: (mark.t_s, mark.label)))
+
+
+def _aligned(found: Sequence[Sequence[Mark]]) -> list[list[Mark]]:
+    """Return the marks with those of one label and almost one time at the time of the first: a swap
+    on a kernel is some microseconds late."""
+    first: list[Mark] = []
+    aligned = []
+    for marks in found:
+        row = []
+        for mark in marks:
+            near = (m for m in first if m.label == mark.label and abs(m.t_s - mark.t_s) < NEAR_S)
+            same = next(near, None)
+            if same is None:
+                first.append(mark)
+            row.append(same or mark)
+        aligned.append(row)
+    return aligned
 
 
 def _flow_by_flow(

@@ -1,0 +1,206 @@
+"""A scenario on this machine's kernel and in the simulator, side by side: the same metrics of both,
+each with its interval, and whether these overlap.
+
+A kernel never does the same twice, so it runs the scenario and its twins several times. The
+simulator does as well where the run can be told as a recording (`ccsim.linux.recording`): once for
+each repetition, with hosts as late as they were measured in it (`ccsim.verify.lateness`). Elsewhere
+it runs the scenario once, and its value is held against the kernel's interval.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ccsim.experiment.estimates import Estimate, mean_estimate
+from ccsim.experiment.measure import measure
+from ccsim.experiment.on_linux import OnLinux
+from ccsim.experiment.run import run_scenario
+from ccsim.experiment.statistics import FEW
+from ccsim.experiment.stored import StoredRun
+from ccsim.linux.recording import why_no_recording, write_recording
+from ccsim.scenario import Scenario
+from ccsim.sim.traces import SimResult
+
+__all__ = ["RESOLUTION", "Confirmation", "Row", "confirm"]
+
+RESOLUTION: Mapping[str, float] = {
+    "deficit_s": 0.02,
+    "deficit_peak_bytes": 15_000,
+    "dip_worst_ratio": 0.02,
+    "drops_in_second_after": 2,
+    "extra_drops": 2,
+    "rtos": 0,
+    "queue_excess_ms": 1.0,
+    "rtt_p99_ms": 0.5,
+    "longest_stall_s": 0.01,
+}
+"""What is compared of a swap, and a difference of means that is none: two samples of the smoothed
+RTT or of bytes, a packet or two."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one swap: on the kernel, simulated, and whether the two part."""
+
+    swap: str
+    metric: str
+    kernel: Estimate
+    simulated: Estimate
+
+    @property
+    def apart(self) -> bool:
+        """Whether the intervals do not overlap, and the means differ by more than can be told; not
+        where too few repetitions make them too narrow."""
+        ours, theirs = self.kernel, self.simulated
+        if ours.n < FEW:
+            return False
+        if ours.value is None or theirs.value is None:
+            return (ours.value is None) != (theirs.value is None)
+        if abs(ours.value - theirs.value) <= RESOLUTION[self.metric]:
+            return False
+        return _high(ours) < _low(theirs) or _high(theirs) < _low(ours)
+
+
+@dataclass(frozen=True, eq=False)
+class Confirmation:
+    """All rows, the stored runs (the simulated one, then the kernel's), and for each repetition
+    how far the simulated cwnd was from the recorded one; ``disturbed`` repetitions are counted."""
+
+    rows: tuple[Row, ...]
+    simulated: StoredRun
+    repetitions: tuple[StoredRun, ...]
+    distances: tuple[float, ...]
+    late: bool
+
+    @property
+    def disturbed(self) -> int:
+        """How many repetitions the machine disturbed."""
+        return sum(bool(run.manifest["disturbed"]) for run in self.repetitions)
+
+    @property
+    def sentence(self) -> str:
+        """What came out, in one sentence."""
+        n, parted = len(self.rows), [row.metric for row in self.rows if row.apart]
+        runs = f"over {len(self.repetitions)} repetitions"
+        if self.disturbed:
+            runs += f", of which the machine disturbed {self.disturbed}"
+        if not n:
+            return f"There is no swap to compare {runs}."
+        if len(self.repetitions) < FEW:
+            runs += f" (fewer than {FEW}: their intervals are too narrow to part anything)"
+        if not parted:
+            return f"Kernel and simulation agree in all {n} metrics {runs}."
+        names = ", ".join(dict.fromkeys(parted))
+        agree = f"agree in {n - len(parted)} of {n} metrics"
+        return f"Kernel and simulation {agree} {runs}: not in {names}."
+
+
+def confirm(
+    scenario: Scenario,
+    *,
+    repeat: int,
+    retry: int = 0,
+    out: str | Path = "results",
+    progress: Callable[[float], None] | None = None,
+    argv: Sequence[str] = (),
+) -> Confirmation:
+    """Simulate a scenario, run it ``repeat`` times on this machine's kernel, and compare.
+
+    All runs are stored below ``out``. LinuxError if a run on the kernel is not possible here.
+    """
+    tell = progress or (lambda share: None)
+    simulated = run_scenario(scenario, out=out, argv=argv)
+    backends = [OnLinux(k + 1, retry) for k in range(repeat)]
+
+    def repetition(k: int) -> StoredRun:
+        def share_done(share: float) -> None:
+            tell((k + share) / repeat)
+
+        return run_scenario(scenario, out=out, argv=argv, backend=backends[k], progress=share_done)
+
+    runs = [repetition(k) for k in range(repeat)]
+    kernel = [run.metrics for run in runs]
+    late = not why_no_recording(scenario.resolved())
+    ours, distances = [simulated.metrics], tuple[float, ...]()
+    if late:
+        ours, distances = _simulated_late(scenario, backends)
+    return Confirmation(_rows(kernel, ours), simulated, tuple(runs), distances, late)
+
+
+def _simulated_late(
+    scenario: Scenario, backends: Sequence[OnLinux]
+) -> tuple[list[dict[str, Any]], tuple[float, ...]]:
+    """Return the metrics of each repetition simulated with its own lateness, and the distances of
+    cwnd."""
+    from ccsim.verify.metrics import compare_trace
+    from ccsim.verify.simulation import simulate_trace
+    from ccsim.verify.trace import load_trace
+
+    variants = [scenario, scenario.with_b_twin(), scenario.without_swaps()]
+    metrics, distances = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, backend in enumerate(backends, start=1):
+            traces = []
+            for k, (variant, measured) in enumerate(zip(variants, backend.measured, strict=False)):
+                name = f"r{number}_{k}"
+                resolved = variant.resolved()
+                traces.append(load_trace(write_recording(Path(folder), name, resolved, measured)))
+            results = [simulate_trace(trace, number) for trace in traces]
+            metrics.append(_metrics(results))
+            distances.append(max(flow.aligned for flow in compare_trace(traces[0], 1).flows))
+    return metrics, tuple(distances)
+
+
+def _metrics(results: Sequence[SimResult]) -> dict[str, Any]:
+    """Return the metrics of a run, its B-twin and its A-twin, in this order."""
+    run, *twins = results
+    twin_b, twin_a = (*twins, None, None)[:2]
+    return measure(run, twin_a, twin_b)
+
+
+def _rows(
+    kernel: Sequence[Mapping[str, Any]], simulated: Sequence[Mapping[str, Any]]
+) -> tuple[Row, ...]:
+    """Return a row for each swap and metric that either has."""
+    swaps = kernel[0]["swaps"]
+    return tuple(
+        Row(swap["label"], metric, ours, theirs)
+        for k, swap in enumerate(swaps)
+        for metric in RESOLUTION
+        for ours, theirs in [(_estimate(kernel, k, metric), _estimate(simulated, k, metric))]
+        if ours.value is not None or theirs.value is not None
+    )
+
+
+def _estimate(runs: Sequence[Mapping[str, Any]], swap: int, metric: str) -> Estimate:
+    """Return a metric of one swap over runs; one distinct outcome has no interval."""
+    values = [_value(run["swaps"][swap], metric) for run in runs if swap < len(run["swaps"])]
+    known = [value for value in values if not math.isnan(value)]
+    if len(set(known)) == 1:
+        return Estimate(known[0], None, None, len(known))
+    return mean_estimate(known)
+
+
+def _value(swap: Mapping[str, Any], metric: str) -> float:
+    """Return a metric of everybody, or else of the first flow that the swap reached."""
+    for place in (swap.get("total") or {}, *swap["flows"][:1]):
+        if isinstance(place.get(metric), int | float):
+            return float(place[metric])
+    return math.nan
+
+
+def _low(estimate: Estimate) -> float:
+    return math.nan if estimate.value is None else _or(estimate.low, estimate.value)
+
+
+def _high(estimate: Estimate) -> float:
+    return math.nan if estimate.value is None else _or(estimate.high, estimate.value)
+
+
+def _or(bound: float | None, value: float) -> float:
+    return value if bound is None else bound
