@@ -2,7 +2,8 @@
 
 The same Python files, typed by the ``.pxd`` files beside them, are what is compiled; results of
 algorithms that keep the rules of ``ccsim check`` have the same bytes either way. Others may go on
-where they would fail: a C integer takes the whole part of a float, a compiled socket any attribute.
+where they would fail: a compiled socket takes any attribute. A float where an integer is due is an
+error either way.
 What was compiled lies in the user's cache under a name made of the content of those files, so it is
 never used for other sources than its own.
 

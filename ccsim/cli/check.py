@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
 
+from ccsim.cli.output import print_json
 from ccsim.errors import ScenarioError
 
 __all__ = ["add_parser", "check_verb"]
@@ -46,7 +46,7 @@ def check_verb(args: argparse.Namespace) -> int:
         if not args.json:
             print(text, file=sys.stderr if found == WRONG_INPUT else sys.stdout, flush=True)
     if args.json:
-        print(json.dumps({"files": documents}, indent=2, ensure_ascii=False))
+        print_json({"files": documents})
     return status
 
 

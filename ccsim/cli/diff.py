@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,13 @@ def add_parser(verbs: Any) -> None:
 
 def _diff(args: argparse.Namespace) -> int:
     """Tell how two runs or studies differ; 1 if they do."""
-    from ccsim.cli.output import table
+    from ccsim.cli.output import print_json, table
     from ccsim.experiment.study.diff import diff
 
     a, b = (str(named(text, args.results)) for text in (args.a, args.b))
     found = diff(a, b, Path(args.results), verify=args.verify)
     if args.json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+        print_json(found.plain())
     else:
         for title, headers, rows in found.sections():
             print(f"{title}\n{table(headers, rows)}\n")

@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
+from ccsim import __version__
 from ccsim.cli.parser import build_parser
+from ccsim.cli.streams import abandon_output, make_usable, say
 from ccsim.errors import CcsimError, InvariantError
 from ccsim.sim import patient_collector
 
@@ -38,26 +41,64 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without ``argv`` it is the process's own, which does nothing else and ends with it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        make_usable()
     try:
-        with _terminable(), _lean(), patient_collector():
+        with _signals_minded(), _lean(), patient_collector():
+            _check_encoding(arguments)
             args = _parse(arguments)
             args.argv, args.own_process = ["ccsim", *arguments], argv is None
             status = int(args.func(args) or 0)
             sys.stdout.flush()
             return status
     except KeyboardInterrupt:
-        print("ccsim: interrupted; nothing half-written was kept", file=sys.stderr)
+        say("ccsim: interrupted; nothing half-written was kept")
         return INTERRUPTED
     except _Terminated:
         return TERMINATED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        abandon_output()  # which is flushed at exit
         return BROKEN_PIPE
     except Exception as error:
-        if not isinstance(error, CcsimError) and not _from_kernel(error):
+        if isinstance(error, CcsimError) or _from_kernel(error):
+            say(str(error))
+            return RUN_FAILED if isinstance(error, InvariantError) else WRONG_INPUT
+        if argv is not None:
             raise
-        print(error, file=sys.stderr)
-        return RUN_FAILED if isinstance(error, InvariantError) else WRONG_INPUT
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Say what is nobody's input: the machine's limits in a line, a defect with all there is."""
+    if isinstance(error, MemoryError):
+        say("ccsim: out of memory; a shorter run or fewer samples (record.interval) need less")
+    elif isinstance(error, OSError):
+        what = str(error.filename or "standard output")
+        say(f"ccsim: {what}: {error.strerror or error}")
+        abandon_output()
+    else:
+        traceback.print_exception(error)
+        say(
+            f"This is a defect of ccsim {__version__}, not of your input. Please report it where "
+            "you have ccsim from, with the command and the lines above."
+        )
+    return RUN_FAILED
+
+
+def _check_encoding(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text: they could be neither printed nor stored."""
+    named = [(f"argument {n}", text) for n, text in enumerate(arguments, start=1)]
+    with suppress(OSError):  # it has been removed
+        named.append(("the working directory", os.getcwd()))
+    for name, text in named:
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                byte = ord(text[error.start]) & 0xFF
+                shown = text.encode(errors="replace").decode()
+                message = f"ccsim: {name}: expected UTF-8 text, got byte 0x{byte:02x} in {shown!r}"
+                raise CcsimError(message) from None
 
 
 @contextmanager
@@ -78,32 +119,41 @@ def _from_kernel(error: Exception) -> bool:
     return kernel is not None and isinstance(error, kernel.KernelError)
 
 
-class _terminable:
-    """Turns SIGTERM into an orderly exit, so that what is half-written goes."""
-
-    def __enter__(self) -> None:
-        try:
-            self.before = signal.signal(signal.SIGTERM, _terminate)
-        except ValueError:  # not on the main thread: signals belong to somebody else
-            self.before = None
-
-    def __exit__(self, *_: object) -> None:
-        if self.before is not None:
-            signal.signal(signal.SIGTERM, self.before)
+@contextmanager
+def _signals_minded() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the command in an orderly way, so that what is half-written goes,
+    whatever is being imported when they come."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # else they belong to somebody else
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Terminated(BaseException):
     """SIGTERM came. Not SystemExit, which an algorithm file that calls `sys.exit` raises too."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """Raise, but from inside the import machinery come again soon: in its callbacks, what is raised
-    is lost, and the run would go on."""
-    if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
-        raise _Terminated
+def _end(number: int, frame: FrameType | None) -> None:
+    """Raise, but while something is being imported come again soon: a class body or a module of C
+    would wrap what is raised in an error of its own, or lose it, and the run would go on."""
+    if not _is_importing(frame):
+        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
     again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
     again.daemon = True
     again.start()
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

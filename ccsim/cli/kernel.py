@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "add_parser"]
 
 DIFFERENT = 1
+MAX_SCRIPT_BYTES = 1 << 20
 PROFILES = ("linux", "linux-6.9", "v2")
 
 
@@ -33,13 +34,16 @@ def add_parser(verbs: Any) -> None:
 def kernel_verb(args: argparse.Namespace) -> int:
     """Run a script, or read commands until the end of input."""
     from ccsim.cli.shell import Shell
+    from ccsim.ending import no_exits
     from ccsim.kernel import Kernel
+    from ccsim.sim.watchdog import HOOK_TIMEOUT_S, hooks_watched
 
     kernel = Kernel(args.profile, request_module=_request_module)
     shell = Shell(kernel, _algorithm_file)
-    if args.script in (None, "-") and sys.stdin.isatty():
-        return _interactive(shell)
-    return _script(shell, args.script or "-")
+    with no_exits(), hooks_watched(HOOK_TIMEOUT_S):
+        if args.script in (None, "-") and sys.stdin.isatty():
+            return _interactive(shell)
+        return _script(shell, args.script or "-")
 
 
 def _algorithm_file(name: str) -> Path:
@@ -80,17 +84,32 @@ def _interactive(shell: Shell) -> int:
     return 0
 
 
-def _script(shell: Shell, script: str) -> int:
-    """Echo and run each line; the first unexpected error ends the script."""
+def _text_of(script: str) -> str:
+    """Return what a script holds, which may be a device without an end; ShellError."""
     from pathlib import Path
 
     from ccsim.cli.shell import ShellError
-    from ccsim.errors import CcsimError
 
     try:
-        text = sys.stdin.read() if script == "-" else Path(script).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ShellError(f"{script}: cannot be read: {error}") from error
+        if script != "-":
+            with Path(script).open("rb") as stream:
+                content: bytes | str = stream.read(MAX_SCRIPT_BYTES + 1)
+        else:
+            content = getattr(sys.stdin, "buffer", sys.stdin).read(MAX_SCRIPT_BYTES + 1)
+        text = content if isinstance(content, str) else content.decode("utf-8")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8; a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ShellError(f"{script}: cannot be read: {reason}") from error
+    if len(content) > MAX_SCRIPT_BYTES:
+        raise ShellError(f"{script}: expected at most {MAX_SCRIPT_BYTES // 1024} KiB, got more")
+    return text
+
+
+def _script(shell: Shell, script: str) -> int:
+    """Echo and run each line; the first unexpected error ends the script."""
+    from ccsim.errors import CcsimError
+
+    text = _text_of(script)
     for number, line in enumerate(text.splitlines(), 1):
         if shell.done:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,14 @@ Row = Mapping[str, Any]
 Format = Callable[[Any], str]
 
 
+def writes_unicode() -> bool:
+    """Report whether standard output takes any character."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
 def print_json(value: Any) -> None:
     """Print one document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2, ensure_ascii=not writes_unicode()))
 
 
 def print_paths(paths: Iterable[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Self, TextIO
 
 __all__ = ["ProgressBar", "duration_text"]
@@ -54,5 +55,6 @@ class ProgressBar:
         return f"{share:4.0%}, {duration_text(left)} left"
 
     def _write(self, text: str) -> None:
-        self.stream.write(text)
-        self.stream.flush()
+        with suppress(OSError, ValueError):  # full or closed: the run goes on without
+            self.stream.write(text)
+            self.stream.flush()

@@ -17,11 +17,13 @@ from ccsim.kernel.libbpf import Link, Map, Object
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.kernel.sock import TCP_SYN_SENT
 from ccsim.kernel.tcp_cong import NetNamespace
+from ccsim.sim.blame import BLAMABLE, blame
 
 __all__ = ["Shell", "ShellError"]
 
 
 TCP_ECN_OK = 1
+MAX_ACKS = 1_000_000  # that one command sends
 
 
 class ShellError(CcsimError, ValueError):
@@ -40,6 +42,7 @@ class Shell:
         self.objects: dict[str, Object] = {}
         self.links: dict[str, Link] = {}
         self.sockets: dict[str, ShellSock] = {}
+        self.files: set[str] = set()
         self.done = False
 
     def execute(self, line: str) -> str:
@@ -71,7 +74,13 @@ class Shell:
         required = sum(word[0] != "[" for word in usage.split())
         if not required <= len(args) or (len(args) > len(usage.split()) and "…" not in usage):
             raise ShellError(f"{name}: expected {name} {usage}, got {len(args)} arguments")
-        return function(self, *args) or ""
+        try:
+            return function(self, *args) or ""
+        except BLAMABLE as error:
+            blamed = blame(error, self.files)
+            if blamed is error:
+                raise
+            raise blamed from error
 
     # --- names ---
 
@@ -120,6 +129,7 @@ class Shell:
                 stem = variable.rstrip(":")
         if stem in self.objects:
             raise KernelError(EEXIST, f"an object {stem!r} is open already; hint: open FILE OTHER:")
+        self.files.add(str(path))
         obj = Object.open(path, renamed, strip_get_info=True)
         self.objects[stem] = obj
         maps = ", ".join(f"{name} ({map.ops.name})" for name, map in obj.maps.items())
@@ -253,8 +263,10 @@ class Shell:
 
     def send(self, name: str, acks: str = "10") -> str:
         """let acknowledgements arrive, so that the hooks run"""
-        if not acks.isdecimal():
-            raise ShellError(f"send: expected a number of acknowledgements, got {acks!r}")
+        digits = acks.isascii() and acks.isdecimal() and len(acks) <= len(str(MAX_ACKS))
+        if not digits or int(acks) > MAX_ACKS:
+            expected = f"expected a number of acknowledgements up to {MAX_ACKS}"
+            raise ShellError(f"send: {expected}, got {acks!r}")
         sk = self.sock(name)
         if sk.ca_initialized is False:
             raise KernelError(ENOTCONN, f"{name} is not connected")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def _show_study(args: argparse.Namespace, folder: Path) -> int:
     except ValueError as error:
         raise CcsimError(str(error)) from error
     if args.json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+        print_json(found.plain())
         return 0
     print(found.title)
     for headers, rows in found.tables():

@@ -38,7 +38,17 @@ DIRECTIVES = {
     "initializedcheck": False,
     "nonecheck": True,  # nothing where something is expected is an error, as in Python
 }
-FLAGS = ["-O2", "-g0"]
+INTEGERS = """\
+#ifndef PY_SSIZE_T_CLEAN
+#define PY_SSIZE_T_CLEAN
+#endif
+#include <Python.h>
+#define nb_int nb_index
+"""
+"""Begins every module: an integer of C is made of what Python takes for an index alone. Cython
+would ask for ``int()``, which takes the whole part of a float without a word."""
+HEADER = "integers.h"
+FLAGS = ["-O2", "-g0", "-include", HEADER]
 _CODE = (
     "import sys; from ccsim.experiment.compiling import build; "
     "build(sys.argv[1], int(sys.argv[2]), sys.argv[3:])"
@@ -126,6 +136,7 @@ def copy_sources(target: Path) -> None:
         copy.with_suffix(".pxd").write_text(types, encoding="utf-8")
         source = _written_out(stem.with_suffix(".py"), types)
         copy.with_suffix(".py").write_text(source, encoding="utf-8")
+    (target / HEADER).write_text(INTEGERS, encoding="utf-8")
     for folder in {path.parent for path in target.rglob("*.py")} - {target}:
         (folder / "__init__.py").touch()
     (target / "ccsim" / "__init__.py").touch()

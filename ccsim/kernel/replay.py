@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from ccsim.errors import CcsimError
 from ccsim.kernel.replay_driver import OPERATIONS, RecordingDriver, Step
 
 __all__ = ["RecordingError", "ReplayResult", "replay_file", "replay_paths", "replay_steps"]
+
+MAX_BYTES = 64 << 20
+"""A recording is no larger than this; a device may have no end."""
 
 
 class RecordingError(CcsimError, ValueError):
@@ -84,21 +88,27 @@ def _differences(expect: Step, got: Step) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _read(path: Path) -> Iterator[tuple[str, list[Step]]]:
-    """Yield the sequences of a file with their names."""
+    """Yield the sequences of a file with their names; RecordingError if there is none."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise RecordingError(f"{path}: expected at most {MAX_BYTES >> 20} MiB, got more")
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
         if ".jsonl" in path.suffixes:
-            for line in text.splitlines():
+            lines = [line for line in text.splitlines() if line.strip()]
+            if not lines:
+                raise RecordingError(f"{path}: expected lines of name and steps, got none")
+            for line in lines:
                 bundled = json.loads(line)
                 yield bundled["name"], _check(path, bundled["steps"])
         else:
             yield str(path), _check(path, json.loads(text))
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, EOFError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, EOFError, zlib.error) as error:
         raise RecordingError(f"{path}: not a recording in JSON: {error}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise RecordingError(f"{path}: expected lines of name and steps, got {error!r}") from error
 
 

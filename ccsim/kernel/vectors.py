@@ -221,6 +221,8 @@ def replay(path: str | Path, ops: TcpCongestionOps) -> FileResult:
             difference = Difference(*where, wrong.field, wrong.expected, wrong.got)
             break
         agreed += 1
+    if not header["calls"]:
+        raise VectorError(f"{path}: expected recorded calls, got none")
     if difference is None and agreed != header["calls"]:
         raise VectorError(f"{path}: truncated: expected {header['calls']} calls, got {agreed}")
     return FileResult(

@@ -171,15 +171,25 @@ class _Builder:
         if str(node.tag) == f"{_CORE}merge":
             message = "merge keys (<<) are not understood; write the keys out"
             raise self._error(place, location, message)
-        return str(node.value)
+        return self._text(node, place, location)
+
+    def _text(self, node: ScalarNode, place: tuple[int, int], location: Location) -> str:
+        """Return what a node holds; a surrogate is half a character, which nothing can store."""
+        text = str(node.value)
+        for character in text:
+            if "\ud800" <= character <= "\udfff":
+                message = f"expected text, got half a character, \\u{ord(character):04x}"
+                raise self._error(place, location, message)
+        return text
 
     def _scalar(self, node: ScalarNode, location: Location) -> Any:
         tag = str(node.tag).removeprefix(_CORE)
         if tag == "timestamp":  # 2026-01-01 is a date to YAML, and a text here
             return str(node.value)
         self._check_tag(node, location, _PLAIN_TAGS)
+        text = self._text(node, self.document.values[location], location)
         try:
-            return _PARSE[tag](str(node.value))
+            return _PARSE[tag](text)
         except ValueError:
             place = self.document.values[location]
             message = f"expected a YAML {tag}, got {show(node.value)}"

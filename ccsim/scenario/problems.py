@@ -79,7 +79,7 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         message = f"missing key 'via'; expected {listed(MECHANISMS)}"
     else:
         message = _message(details)
-    at_key = kind == "extra_forbidden" or raw[-1] == "[key]"
+    at_key = kind == "extra_forbidden" or raw[-1:] == ("[key]",)
     return document.problem(location, message, at_key=at_key)
 
 

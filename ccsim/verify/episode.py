@@ -94,9 +94,9 @@ def load_episode(path: Path) -> Episode:
     """Read NAME.json and the packets and states beside it; RecordingError if one cannot be read."""
     try:
         return _load(path)
-    except (OSError, EOFError, KeyError, ValueError, TypeError) as error:
-        if isinstance(error, CcsimError):
-            raise
+    except CcsimError:
+        raise
+    except Exception as error:  # whatever damaged data make gzip, csv, json or this module raise
         raise RecordingError(f"{path}: expected a recorded episode, got {error!r}") from error
 
 
@@ -105,7 +105,9 @@ def _load(path: Path) -> Episode:
     script = parse_script(meta["script"], place=str(path))
     packets = _rows(path.with_name(path.stem + ".pkts.csv.gz"))
     info = _rows(path.with_name(path.stem + ".info.csv.gz"))
-    established = next(row for row in info if row["ev"] == "EST")
+    established = next((row for row in info if row["ev"] == "EST"), None)
+    if established is None or not packets:
+        raise ValueError("no connection and no packets")
     return Episode(
         name=meta["name"],
         meta=meta,

@@ -194,7 +194,7 @@ def test_help_lists_every_command_with_its_use(shell):
         ("attach nothing", "expected the name of one map, got 0"),
         ("update L one", "there is no link of this name"),
         ("flags mine maybe", "expected link or none"),
-        ("send a lots", "expected a number of acknowledgements, got 'lots'"),
+        ("send a lots", "expected a number of acknowledgements up to 1000000, got 'lots'"),
         ("netns move x", "expected add or del"),
         ("bpftool cgroup list", "expected struct_ops|map|link|prog list"),
         ("open 'one", "No closing quotation"),

@@ -103,7 +103,7 @@ def test_it_declares_one_console_script(wheel: Path, names: list[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         points.read_string(archive.read(name).decode())
     assert {section: dict(points[section]) for section in points.sections()} == {
-        "console_scripts": {"ccsim": "ccsim.cli:main"}
+        "console_scripts": {"ccsim": "ccsim.__main__:main"}
     }
 
 

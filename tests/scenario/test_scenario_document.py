@@ -112,3 +112,21 @@ def test_whatever_the_text_only_a_scenario_error_comes_out(text: str) -> None:
     except ScenarioError as error:
         data = {"refused": str(error)}
     assert isinstance(data, dict)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('name: "\\ud800"', "s.yaml:1:7: name: expected text, got half a character, \\ud800"),
+        ('"\\udfff": 1', "s.yaml:1:1: expected text, got half a character, \\udfff"),
+        ('a: [1, {b: "x\\udc80"}]', "s.yaml:1:12: a.1.b: expected text, got half a character"),
+    ],
+)
+def test_half_a_character_is_no_text(text: str, told: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_document(text, "s.yaml")
+    assert str(caught.value).startswith(told)
+
+
+def test_a_whole_character_beyond_the_first_65536_is_text() -> None:
+    assert parse_document('name: "\\U0001F600"', "s.yaml").data == {"name": "\U0001f600"}

@@ -1,5 +1,5 @@
-"""A check by a process of its own, where this one has compiled modules: an integer of C would take
-the whole part of what an algorithm writes before anybody can look at it."""
+"""A check by a process of its own, where this one has compiled modules: an integer of C refuses
+what an algorithm writes before anybody can look at it."""
 
 from __future__ import annotations
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ccsim.compiled import some_imported
+from ccsim.ending import no_exits
 from ccsim.kernel import ObjectFileError, TcpCongestionOps, load_tables
 from ccsim.kernel.loader import declared_at, load_file
+from ccsim.sim.watchdog import HOOK_TIMEOUT_S, hooks_watched
 from ccsim.verify.torture.apart import check_apart
 from ccsim.verify.torture.episodes import EPISODES, alone, beside
 from ccsim.verify.torture.loading import load_findings
@@ -37,7 +39,8 @@ def check_algorithm(path: str | Path) -> AlgorithmReport:
         return check_apart(str(path))
     file = Path(path).resolve()
     report = AlgorithmReport(str(path), loaded_from=str(file))
-    with contextlib.redirect_stdout(sys.stderr):
+    watched = hooks_watched(HOOK_TIMEOUT_S)
+    with contextlib.redirect_stdout(sys.stderr), no_exits(), watched:
         try:
             tables, policies = load_file(file)
             if not tables and not policies:

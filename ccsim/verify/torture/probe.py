@@ -19,6 +19,7 @@ from ccsim.kernel.loader import declared_at
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH
 from ccsim.kernel.sock import UNLIMITED_RATE
 from ccsim.kernel.verifier import MEMBERS
+from ccsim.sim.blame import BLAMABLE
 from ccsim.tcp.sender import Sender
 from ccsim.verify.torture.loading import place_of
 from ccsim.verify.torture.report import AlgorithmReport, Finding
@@ -136,7 +137,7 @@ class Probe:
             result = func(sk, *arguments)
         except Broken:
             raise
-        except Exception as error:
+        except BLAMABLE as error:
             raise self._blame(member, func, sk, error) from error
         finally:
             self._depth -= 1
@@ -247,7 +248,7 @@ class Probe:
         self.report.add(Finding(rule, place, message, self.ops.name, "", member, self.episode, t_s))
 
     def _blame(
-        self, member: str, func: Callable[..., Any], sk: TortureSock, error: Exception
+        self, member: str, func: Callable[..., Any], sk: TortureSock, error: BaseException
     ) -> Broken:
         """Note what a hook raised, at the innermost line of the algorithm's file."""
         file = declared_at(self.ops).rpartition(":")[0]

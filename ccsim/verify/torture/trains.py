@@ -16,6 +16,7 @@ from ccsim.kernel import Sock, TcpCongestionOps
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, AckSample, CaEvent, CaState
 from ccsim.kernel.sock import TCP_ESTABLISHED
 from ccsim.kernel.train import AckTrain
+from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.streams import FlowRandom
 from ccsim.verify.torture.loading import place_of
 from ccsim.verify.torture.report import AlgorithmReport, Finding
@@ -54,7 +55,7 @@ def compare_trains(ops: TcpCongestionOps, report: AlgorithmReport) -> None:
         life = TrainLife(ops, seed)
         try:
             wrong = life.compare()
-        except Exception as error:
+        except BLAMABLE as error:
             wrong = f"{type(error).__name__}: {error}"
         report.trains += life.trains
         if wrong:
