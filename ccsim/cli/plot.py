@@ -42,18 +42,21 @@ def plot_verb(args: argparse.Namespace) -> int:
 
 
 def _plot_study(args: argparse.Namespace, study: Path) -> int:
-    """Draw the heat maps of a study; CcsimError if it swapped nothing."""
+    """Draw the curves or heat maps of a study; CcsimError if it swapped nothing."""
     from ccsim.errors import CcsimError
+    from ccsim.experiment.curves import curve_sheets
     from ccsim.experiment.heat_maps import heat_sheets
     from ccsim.experiment.matrix import load_matrix
     from ccsim.experiment.store import explained
     from ccsim.plot.heat import draw_heat
+    from ccsim.plot.response import draw_curves
 
-    sheets = heat_sheets(load_matrix(study, verify=args.verify))
-    if not sheets:
+    matrix = load_matrix(study, verify=args.verify)
+    curves, sheets = curve_sheets(matrix), heat_sheets(matrix)
+    if not sheets and not curves:
         raise CcsimError(f"{study}: expected swaps that a heat map can show, got none")
     out = Path(args.out) if args.out else study / "plots"
     with explained(out):
-        for path in draw_heat(sheets, out, args.format):
-            print(path)
+        paths = [*draw_curves(curves, out, args.format), *draw_heat(sheets, out, args.format)]
+        print_paths(paths)
     return 0

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from ccsim.experiment.axes import Axis
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.matrix import METRICS, Cell, Conditions, Matrix, Metric
 from ccsim.experiment.statistics import FEW
 from ccsim.plot.heat import HeatCell, HeatMap, HeatSheet
 
-__all__ = ["MAX_MAPS", "estimate_text", "heat_sheets", "interval_text", "number_text"]
+__all__ = [
+    "MAX_MAPS",
+    "by_one_number",
+    "caption_of",
+    "estimate_text",
+    "heat_sheets",
+    "interval_text",
+    "number_text",
+    "series_of",
+    "told",
+]
 
+MAX_CURVES, MAX_NUMERIC = 8, 24
+"""So many lines can be told apart, and so many small maps looked through."""
 MAX_MAPS = 60
 """A design with more conditions than these (a random one) is shown as a ranking alone."""
 CAPTIONS = {
@@ -22,18 +37,52 @@ CAPTIONS = {
 def heat_sheets(matrix: Matrix) -> list[HeatSheet]:
     """Return a sheet for each metric that any cell has; none for a study without swaps.
 
-    Several pairs: old × new, a map for each of the conditions. One pair alone: mechanisms and
-    policies × paths, in one map.
+    Two or three factors that are numbers, and few series: maps with numeric axes, a map for each
+    series and value of the third. Several pairs: old × new, a map for each of the conditions. One
+    pair alone: mechanisms and policies × paths, in one map. None for one number, which is a curve.
     """
-    if not matrix.cells or len(matrix.conditions) > MAX_MAPS:
+    if not matrix.cells or by_one_number(matrix):
         return []
-    sheets = [_sheet(matrix, metric) for metric in METRICS]
+    numeric = _by_numbers(matrix)
+    if len(matrix.conditions) > MAX_MAPS and not numeric:
+        return []
+    sheets = [_sheet(matrix, metric, numeric=numeric) for metric in METRICS]
     return [sheet for sheet in sheets if sheet.top >= 0]
 
 
-def _sheet(matrix: Matrix, metric: Metric) -> HeatSheet:
+def by_one_number(matrix: Matrix) -> bool:
+    """Tell whether the design is one number and a few series: curves show it."""
+    return len(matrix.axes) == 1 and len(_series(matrix)) <= MAX_CURVES
+
+
+def _by_numbers(matrix: Matrix) -> bool:
+    """Tell whether two or three numbers make full grids: maps with numeric axes show it."""
+    if len(matrix.axes) not in (2, 3):
+        return False
+    places = math.prod(len(axis.values) for axis in matrix.axes)
+    series = len(_series(matrix))
+    maps = series * (min(len(axis.values) for axis in matrix.axes) if len(matrix.axes) > 2 else 1)
+    return maps <= MAX_NUMERIC and 4 * len(matrix.cells) >= 3 * places * series
+
+
+def _series(matrix: Matrix) -> list[str]:
+    """Return what the design varies beside its numbers: swaps, mechanisms, paths with labels."""
+    return list(dict.fromkeys(series_of(cell) for cell in matrix.cells))
+
+
+def series_of(cell: Cell) -> str:
+    """Return ``cubic → bbr by setsockopt``: all of a cell's conditions that are no numbers."""
+    return f"{cell.swap} by {cell.series}"
+
+
+def _sheet(matrix: Matrix, metric: Metric, *, numeric: bool = False) -> HeatSheet:
     pairs = {(cell.old, cell.new) for cell in matrix.cells}
-    maps = _by_conditions(matrix, metric) if len(pairs) > 1 else _of_one_pair(matrix, metric)
+    if numeric:
+        maps, across, axes = _numeric_maps(matrix, metric)
+    else:
+        maps = _by_conditions(matrix, metric) if len(pairs) > 1 else _of_one_pair(matrix, metric)
+        across = max(len({conditions.path for conditions in matrix.conditions}), 1)
+        axes = ("old", "new") if len(pairs) > 1 else ("by", "on")
     estimates = [cell.estimates[metric.name] for cell in matrix.cells]
     sizes = [abs(one.value) for one in estimates if one.value is not None]
     kind = "median" if metric.censored else "mean"
@@ -41,21 +90,65 @@ def _sheet(matrix: Matrix, metric: Metric) -> HeatSheet:
         name=metric.name,
         title=f"{metric.title} ({metric.unit})",
         maps=tuple(maps),
-        across=max(len({conditions.path for conditions in matrix.conditions}), 1),
+        across=across,
         top=max(sizes, default=-1.0),
-        axes=("old", "new") if len(pairs) > 1 else ("by", "on"),
-        caption=f"{CAPTIONS[kind]}; n = {_n_text(estimates)}{_warning(estimates)}",
+        axes=axes,
+        numeric=numeric,
+        caption=caption_of(estimates, kind),
     )
 
 
+def _numeric_maps(matrix: Matrix, metric: Metric) -> tuple[list[HeatMap], int, tuple[str, str]]:
+    """Return the maps, how many stand side by side, and the titles of rows and columns.
+
+    The factor with the fewest values tells three-way maps apart; of the others the first runs to
+    the right and the second upwards.
+    """
+    axes = list(matrix.axes)
+    third = min(axes, key=lambda axis: len(axis.values)) if len(axes) > 2 else None
+    x, y = (axis for axis in axes if axis is not third)
+    found = {(series_of(cell), cell.at): cell for cell in matrix.cells}
+    maps = []
+    for series in _series(matrix):
+        for extra in third.values if third else (None,):
+            title = series if third is None else f"{series}, {_placed_text(third, extra)}"
+
+            def find(row: str, column: str, here: str = series, z: float | None = extra) -> Any:
+                value = {x.name: float(column), y.name: float(row)}
+                if third is not None:
+                    value[third.name] = float(z or 0.0)
+                return found.get((here, tuple(value[axis.name] for axis in axes)))
+
+            rows, columns = _ticks(y)[::-1], _ticks(x)
+            maps.append(_map(title, rows, columns, find, metric))
+    return maps, len(third.values) if third else 3, (y.title, x.title)
+
+
+def _ticks(axis: Axis) -> tuple[str, ...]:
+    return tuple(f"{value:.9g}" for value in axis.values)
+
+
+def _placed_text(axis: Axis, value: float | None) -> str:
+    name, _, unit = axis.title.partition(" (")
+    return f"{name} {value:g} {unit.rstrip(')')}".rstrip()
+
+
+def caption_of(estimates: Sequence[Estimate], kind: str, *, bold: bool = True) -> str:
+    """Return what is said below a picture of estimates: their kind, intervals and n."""
+    told = CAPTIONS[kind] if bold else CAPTIONS[kind].partition("; bold")[0]
+    lone = "; no interval of n = 1" if any(one.n == 1 for one in estimates) else ""
+    return f"{told}; n = {_n_text(estimates)}{lone}{_warning(estimates, bold=bold)}"
+
+
 def _n_text(estimates: Sequence[Estimate]) -> str:
-    numbers = sorted({one.n for one in estimates})
+    numbers = sorted({one.n for one in estimates if one.value is not None}) or [0]
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
-def _warning(estimates: Sequence[Estimate]) -> str:
+def _warning(estimates: Sequence[Estimate], *, bold: bool) -> str:
     few = any(one.few for one in estimates)
-    return f"; below {FEW} intervals are too narrow as a rule, none is bold" if few else ""
+    told = f"; below {FEW} intervals are too narrow as a rule"
+    return f"{told}{', none is bold' * bold}" if few else ""
 
 
 def _by_conditions(matrix: Matrix, metric: Metric) -> list[HeatMap]:
@@ -116,7 +209,7 @@ def _heat_cell(cell: Cell, metric: Metric) -> HeatCell:
         value=None if estimate.value is None else round(estimate.value, metric.digits),
         text=estimate_text(estimate, metric),
         note=interval_text(estimate, metric).replace(" … ", "…"),  # cells are narrow
-        tip=(cell.swap, str(cell.conditions), *_told(estimate, metric)),
+        tip=(cell.swap, str(cell.conditions), *told(estimate, metric)),
         strong=metric.difference and estimate.differs,
     )
 
@@ -142,13 +235,13 @@ def number_text(value: float, metric: Metric) -> str:
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "\N{MINUS SIGN}")
 
 
-def _told(estimate: Estimate, metric: Metric) -> list[str]:
+def told(estimate: Estimate, metric: Metric) -> list[str]:
     """Return an estimate in words: what it is, its interval, its n, what was censored."""
     if estimate.value is None:
         return ["not measured"]
-    told = [f"{estimate.kind} {estimate_text(estimate, metric)} {metric.unit}"]
+    words = [f"{estimate.kind} {estimate_text(estimate, metric)} {metric.unit}"]
     interval = interval_text(estimate, metric)
     few = ", too narrow as a rule" if estimate.few else ""
-    told.append(f"95 % interval {interval}{few}" if interval else "no interval")
+    words.append(f"95 % interval {interval}{few}" if interval else "no interval")
     censored = f", {estimate.censored} of them censored" if estimate.censored else ""
-    return [*told, f"n = {estimate.n}{censored}"]
+    return [*words, f"n = {estimate.n}{censored}"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
+from ccsim.experiment.axes import Axis, axes_of
 from ccsim.experiment.comparisons import holm, wilcoxon_p
 from ccsim.experiment.estimates import Estimate, mean_estimate, median_estimate
 from ccsim.experiment.integrity import check_study
@@ -67,13 +68,19 @@ class Conditions:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One swap under one set of conditions; ``p`` is Wilcoxon's for a deficit other than 0,
-    corrected by Holm for the number of cells."""
+    corrected by Holm for the number of cells.
+
+    ``at`` is where it stands on the matrix's axes, ``series`` all that is no number of its
+    conditions.
+    """
 
     old: str
     new: str
     conditions: Conditions
     estimates: Mapping[str, Estimate]
     p: float = math.nan
+    at: tuple[float, ...] = ()
+    series: str = ""
 
     @property
     def swap(self) -> str:
@@ -86,7 +93,7 @@ class Matrix:
     """The cells of a study, in the order of its design; ``algorithms`` in order of first use.
 
     ``details`` tells of a labelled path what the label stands for, ``notes`` of seeds that do not
-    count.
+    count; ``axes`` are the factors that are numbers.
     """
 
     study: str
@@ -98,6 +105,7 @@ class Matrix:
     seeds: int
     details: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    axes: tuple[Axis, ...] = ()
 
     def ranked(self, metric: str = "deficit_s") -> list[Cell]:
         """Return the cells that have a metric, the worst first."""
@@ -146,6 +154,8 @@ def matrix_of(study: str, rows: Iterable[Row], varied: Sequence[str]) -> Matrix:
         if "." in name and (_constant(name, swapped) or _determined(name, swapped, labels))
     ]
     others = [name for name in others if name not in behind]
+    axes = axes_of(others, swapped)
+    words = [name for name in others if name not in {axis.name for axis in axes}]
     cells: dict[tuple[str, str, Conditions], list[Row]] = {}
     for row in swapped:
         state = " + ".join(str(row[name]) for name in states if row[name])
@@ -154,14 +164,28 @@ def matrix_of(study: str, rows: Iterable[Row], varied: Sequence[str]) -> Matrix:
     runs = {(row["point"], row["seed"]): row["status"] for row in every}
     return Matrix(
         study=study,
-        cells=_corrected([(*key, _estimates(found)) for key, found in cells.items()], cells),
+        cells=tuple(
+            replace(
+                cell,
+                at=tuple(axis.at(found[0]) for axis in axes),
+                series=str(replace(cell.conditions, path=_path(found[0], words))),
+            )
+            for cell, found in zip(_all_cells(cells), cells.values(), strict=True)
+        ),
         algorithms=tuple(dict.fromkeys(name for old, new, _ in cells for name in (old, new))),
         conditions=tuple(dict.fromkeys(conditions for *_, conditions in cells)),
         runs=len(runs),
         failed=sum(status == "failed" for status in runs.values()),
         seeds=len({seed for _, seed in runs}),
         details={_path(row, others): _path(row, behind) for row in swapped} if behind else {},
+        axes=axes,
     )
+
+
+def _all_cells(
+    cells: Mapping[tuple[str, str, Conditions], Sequence[Row]],
+) -> tuple[Cell, ...]:
+    return _corrected([(*key, _estimates(found)) for key, found in cells.items()], cells)
 
 
 def _path(row: Row, names: Sequence[str]) -> str:

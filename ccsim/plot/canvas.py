@@ -16,7 +16,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from ccsim.plot.style import STYLE, drawable
 
-__all__ = ["RunFigure", "fitted", "shown", "styled", "text_width"]
+__all__ = ["RunFigure", "fitted", "shown", "styled", "text_width", "wrapped"]
 
 # The settings that a picture depends on; the others (backend, toolbar, ...) stay the user's.
 OURS = (
@@ -93,3 +93,16 @@ def fitted(text: str, size: float, width: float) -> str:
     while text and text_width(text + "…", size) > width:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def wrapped(text: str, size: float, width: float) -> list[str]:
+    """Return ``text``, drawable, in lines of at most ``width`` [pt]. Nothing of it is cut: a word
+    that is wider stands alone, and wider."""
+    lines: list[str] = []
+    for word in shown(text).split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

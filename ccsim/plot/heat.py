@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.plot.style import COLOURS, GREY, shorten
+from ccsim.plot.style import COLOURS, GREY
 
 if TYPE_CHECKING:
     from ccsim.plot.canvas import RunFigure
@@ -25,10 +25,11 @@ SHARES = (0.12, 0.26, 0.42, 0.60, 0.80)
 STEPS = len(SHARES)
 
 # All in points (1/72 in).
-CELL_WIDTH, CELL_HEIGHT = 60.0, 23.0
-LABELS, HEADS, GAP = 46.0, 30.0, 16.0
-EDGE, TITLE, LEGEND = 8.0, 18.0, 34.0
-SIZE, SMALL = 7.0, 5.6
+CELL_WIDTH, CELL_HEIGHT = 60.0, 23.0  # at least: a cell grows with what is written in it
+LABELS, LABELS_MAX, GAP = 34.0, 110.0, 16.0
+EDGE, TITLE, LEGEND = 8.0, 18.0, 24.0
+SIZE, SMALL, LINE, SMALL_LINE = 7.0, 5.6, 8.6, 7.4
+AXIS_TITLE = 11.0  # of an axis with numbers
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class HeatSheet:
-    """The maps of one metric, ``across`` beside one another; ``top`` is the largest size."""
+    """The maps of one metric, ``across`` beside one another; ``top`` is the largest size.
+
+    ``axes`` are the titles of rows and columns; ``numeric``: both are numbers with a unit.
+    """
 
     name: str
     title: str
@@ -66,6 +70,7 @@ class HeatSheet:
     top: float
     axes: tuple[str, str] = ("old", "new")
     caption: str = ""
+    numeric: bool = False
 
     def edges(self) -> list[float]:
         """Return the sizes at which the steps of colour end."""
@@ -118,14 +123,74 @@ def draw_heat(
     return written
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Sizes of the maps of a sheet [pt], such that no text is cut."""
+
+    cell: tuple[float, float]
+    labels: float
+    heads: int
+    titles: int
+    side: float
+    """Of the rotated title of rows with numbers."""
+
+    def map_width(self, sheet: HeatSheet) -> float:
+        return self.left + max(len(m.columns) for m in sheet.maps) * self.cell[0]
+
+    @property
+    def left(self) -> float:
+        """From a map's edge to its cells."""
+        return self.side + self.labels
+
+    @property
+    def top(self) -> float:
+        """From a map's edge to its cells: titles, the columns' title if it is one, headings."""
+        axis = AXIS_TITLE if self.side else 0.0
+        return 4.0 + self.titles * LINE + axis + self.heads * LINE + 4.0
+
+
+def _layout(sheet: HeatSheet) -> _Layout:
+    from ccsim.plot.canvas import text_width, wrapped
+
+    heads = [name for one in sheet.maps for name in one.columns]
+    names = [name for one in sheet.maps for name in one.rows]
+    cells = [cell for one in sheet.maps for row in one.cells for cell in row if cell]
+    words = [word for name in heads for word in name.split(" ")]
+    width = max(
+        CELL_WIDTH,
+        *(text_width(word, SIZE) + 4 for word in words),
+        *(text_width(cell.text, SIZE) + 6 for cell in cells),
+        *(text_width(cell.note, SMALL) + 4 for cell in cells),
+    )
+    rows = [wrapped(name, SIZE, LABELS_MAX) for name in names]
+    labels = max(
+        0.0 if sheet.numeric else LABELS,
+        *(text_width(line, SIZE) for lines in rows for line in lines),
+    )
+    corner = 0.0 if sheet.numeric else text_width(_corner(sheet), SMALL)
+    labels = max(labels, corner) + 9
+    height = max(CELL_HEIGHT, max(len(lines) for lines in rows) * LINE + 6)
+    head_lines = max(len(wrapped(name, SIZE, width - 3)) for name in heads)
+    side = AXIS_TITLE if sheet.numeric else 0.0
+    across = side + labels + max(len(one.columns) for one in sheet.maps) * width
+    titles = max(len(wrapped(one.title, SIZE, across)) for one in sheet.maps)
+    return _Layout((width, height), labels, head_lines, titles, side)
+
+
+def _corner(sheet: HeatSheet) -> str:
+    return f"{sheet.axes[0]} \\ {sheet.axes[1]}"
+
+
 def _figure(sheet: HeatSheet) -> RunFigure:
-    from ccsim.plot.canvas import RunFigure, styled
+    from ccsim.plot.canvas import RunFigure, styled, wrapped
 
     columns, rows = _extent(sheet)
-    size = [HEADS + max(len(m.rows) for m in sheet.maps) * CELL_HEIGHT + GAP]
-    width = 2 * EDGE + columns * (_map_width(sheet) + GAP) - GAP
-    width = max(width, 300.0)
-    height = 2 * EDGE + TITLE + LEGEND + rows * size[0]
+    layout = _layout(sheet)
+    across = layout.map_width(sheet)
+    one_row = layout.top + max(len(m.rows) for m in sheet.maps) * layout.cell[1] + GAP
+    width = max(2 * EDGE + columns * (across + GAP) - GAP, 300.0)
+    caption = wrapped(sheet.caption, SMALL, width - 2 * EDGE)
+    height = 2 * EDGE + TITLE + rows * one_row + LEGEND + len(caption) * SMALL_LINE
     with styled():
         figure = RunFigure(figsize=(width / 72, height / 72), dpi=100)
         axes = figure.add_axes((0, 0, 1, 1))
@@ -134,10 +199,10 @@ def _figure(sheet: HeatSheet) -> RunFigure:
         axes.axis("off")
         _text(axes, EDGE, EDGE + 6, sheet.title, size=8.5, weight="bold")
         for number, one in enumerate(sheet.maps):
-            left = EDGE + (number % columns) * (_map_width(sheet) + GAP)
-            top = EDGE + TITLE + (number // columns) * size[0]
-            _draw_map(axes, sheet, one, left, top)
-        _draw_legend(axes, sheet, height - EDGE - LEGEND + 10)
+            left = EDGE + (number % columns) * (across + GAP)
+            top = EDGE + TITLE + (number // columns) * one_row
+            _draw_map(axes, sheet, one, layout, left, top)
+        _draw_legend(axes, sheet, EDGE + TITLE + rows * one_row, caption)
     return figure
 
 
@@ -146,69 +211,97 @@ def _extent(sheet: HeatSheet) -> tuple[int, int]:
     return columns, -(-len(sheet.maps) // columns)
 
 
-def _map_width(sheet: HeatSheet) -> float:
-    return LABELS + max(len(m.columns) for m in sheet.maps) * CELL_WIDTH
-
-
-def _draw_map(axes: Any, sheet: HeatSheet, one: HeatMap, left: float, top: float) -> None:
-    from ccsim.plot.canvas import fitted
-
-    room = LABELS + len(one.columns) * CELL_WIDTH
-    _text(axes, left, top + 8, fitted(one.title, SIZE, room), color="#000000")
-    x0, y0 = left + LABELS, top + HEADS
-    corner = f"{sheet.axes[0]} \\ {sheet.axes[1]}"
-    _text(axes, x0 - 5, y0 - 6, corner, size=SMALL, ha="right", color=GREY)
+def _draw_map(
+    axes: Any, sheet: HeatSheet, one: HeatMap, layout: _Layout, left: float, top: float
+) -> None:
+    width, height = layout.cell
+    room = layout.left + len(one.columns) * width
+    _lines(axes, left, top + 8, one.title, room, SIZE, color="#000000")
+    x0, y0 = left + layout.left, top + layout.top
+    middle = (x0 + len(one.columns) * width / 2, y0 + len(one.rows) * height / 2)
+    if sheet.numeric:
+        above = y0 - 6 - layout.heads * LINE
+        _text(axes, middle[0], above, sheet.axes[1], ha="center", weight="bold")
+        at = (left + AXIS_TITLE / 2, middle[1])
+        _text(axes, *at, sheet.axes[0], ha="center", rotation=90, weight="bold")
+    else:
+        _text(axes, x0 - 5, y0 - 6, _corner(sheet), size=SMALL, ha="right", color=GREY)
     for k, name in enumerate(one.columns):
-        label = fitted(name, SIZE, CELL_WIDTH - 2)
-        _text(axes, x0 + (k + 0.5) * CELL_WIDTH, y0 - 6, label, ha="center")
+        x = x0 + (k + 0.5) * width
+        _lines(axes, x, y0 - 6, name, width - 3, SIZE, ha="center", upwards=True)
     for k, name in enumerate(one.rows):
-        label = fitted(name, SIZE, LABELS - 6)
-        _text(axes, x0 - 5, y0 + (k + 0.5) * CELL_HEIGHT, label, ha="right")
-    for x, y, cell in _placed(one, x0, y0):
-        _draw_cell(axes, sheet, cell, x, y)
+        y = y0 + (k + 0.5) * height
+        _lines(axes, x0 - 5, y, name, LABELS_MAX, SIZE, ha="right", centred=True)
+    for x, y, cell in _placed(one, x0, y0, layout):
+        _draw_cell(axes, sheet, cell, x, y, layout)
 
 
-def _placed(one: HeatMap, x0: float, y0: float) -> Iterator[tuple[float, float, HeatCell | None]]:
+def _lines(
+    axes: Any,
+    x: float,
+    y: float,
+    text: str,
+    width: float,
+    size: float,
+    *,
+    upwards: bool = False,
+    centred: bool = False,
+    **look: Any,
+) -> None:
+    """Write a text in as many lines as it takes: from ``y`` down, up to it, or about it."""
+    from ccsim.plot.canvas import wrapped
+
+    lines = wrapped(text, size, width)
+    back = (len(lines) - 1) * LINE
+    first = y - back if upwards else y - back / 2 if centred else y
+    for number, line in enumerate(lines):
+        _text(axes, x, first + number * LINE, line, size=size, **look)
+
+
+def _placed(
+    one: HeatMap, x0: float, y0: float, layout: _Layout
+) -> Iterator[tuple[float, float, HeatCell | None]]:
     for i, row in enumerate(one.cells):
         for j, cell in enumerate(row):
-            yield x0 + j * CELL_WIDTH, y0 + i * CELL_HEIGHT, cell
+            yield x0 + j * layout.cell[0], y0 + i * layout.cell[1], cell
 
 
-def _draw_cell(axes: Any, sheet: HeatSheet, cell: HeatCell | None, x: float, y: float) -> None:
+def _draw_cell(
+    axes: Any, sheet: HeatSheet, cell: HeatCell | None, x: float, y: float, layout: _Layout
+) -> None:
     from matplotlib.patches import Rectangle
 
-    from ccsim.plot.canvas import fitted
-
+    width, height = layout.cell
     colour = shade_colour(shade(cell.value, sheet.top)) if cell else "#f4f4f4"
     box: dict[str, Any] = {"facecolor": colour, "edgecolor": "#ffffff", "linewidth": 1.0}
-    axes.add_patch(Rectangle((x, y), CELL_WIDTH, CELL_HEIGHT, **box))
+    axes.add_patch(Rectangle((x, y), width, height, **box))
     if cell is None:
         return
-    middle, lift = x + CELL_WIDTH / 2, 4.5 if cell.note else 0.0
+    middle, lift = x + width / 2, 4.5 if cell.note else 0.0
     weight = "bold" if cell.strong else "normal"
-    _text(axes, middle, y + CELL_HEIGHT / 2 - lift, cell.text, ha="center", weight=weight)
+    _text(axes, middle, y + height / 2 - lift, cell.text, ha="center", weight=weight)
     if cell.note:
-        note = fitted(cell.note, SMALL, CELL_WIDTH - 2)
-        _text(axes, middle, y + CELL_HEIGHT / 2 + 5.5, note, size=SMALL, ha="center")
+        _text(axes, middle, y + height / 2 + 5.5, cell.note, size=SMALL, ha="center")
 
 
-def _draw_legend(axes: Any, sheet: HeatSheet, y: float) -> None:
+def _draw_legend(axes: Any, sheet: HeatSheet, y: float, caption: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
     steps = range(-STEPS if sheet.gains else 0, STEPS + 1)
     edges = [0.0, *sheet.edges()]
     for k, step in enumerate(steps):
-        x = EDGE + k * 24
+        x = EDGE + k * 28
         box: dict[str, Any] = {
             "facecolor": shade_colour(step),
             "edgecolor": "#d0d0d0",
             "linewidth": 0.5,
         }
-        axes.add_patch(Rectangle((x, y), 24, 7, **box))
+        axes.add_patch(Rectangle((x, y), 28, 7, **box))
         size = math.copysign(edges[abs(step)], step)
         text = f"{size:.2g}".replace("-", "\N{MINUS SIGN}") if step else "0"
-        _text(axes, x + 12, y + 13, text, size=SMALL, ha="center")
-    _text(axes, EDGE, y + 21, shorten(sheet.caption, 120), size=SMALL, color=GREY)
+        _text(axes, x + 14, y + 13, text, size=SMALL, ha="center")
+    for number, line in enumerate(caption):
+        _text(axes, EDGE, y + 23 + number * SMALL_LINE, line, size=SMALL, color=GREY)
 
 
 def _text(axes: Any, x: float, y: float, text: str, size: float = SIZE, **look: Any) -> None:

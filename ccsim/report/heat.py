@@ -66,8 +66,13 @@ def _map(sheet: HeatSheet, one: HeatMap) -> Markup:
     ]
     corner = tag("td", f"{sheet.axes[0]} \\ {sheet.axes[1]}", class_="corner")
     heads = [tag("th", name, scope="col") for name in one.columns]
-    table = tag("table", tag("caption", one.title), tag("tr", corner, *heads), *rows, class_="heat")
-    return tag("div", table, class_="facet")
+    above = None
+    if sheet.numeric:
+        corner = tag("td", f"{sheet.axes[0]} ↑", class_="corner")
+        title = tag("th", sheet.axes[1], colspan=len(heads), scope="colgroup", class_="axis-title")
+        above = tag("tr", tag("td", class_="corner"), title)
+    head = [tag("caption", one.title), above, tag("tr", corner, *heads)]
+    return tag("div", tag("table", *head, *rows, class_="heat"), class_="facet")
 
 
 def _cell(cell: HeatCell | None, top: float) -> Markup:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
+from ccsim.experiment.curves import curve_sheets
 from ccsim.experiment.heat_maps import heat_sheets
 from ccsim.experiment.integrity import check_study
 from ccsim.experiment.matrix import METRICS, Cell, Matrix, load_matrix
+from ccsim.report.curves import curve_section
 from ccsim.report.forest import cells_table, ranking, span_of
 from ccsim.report.heat import heat_section, tabs
 from ccsim.report.markup import Markup, tag
@@ -64,7 +66,9 @@ def _results(matrix: Matrix) -> list[Markup]:
     if not matrix.cells:
         return []
     sheets = heat_sheets(matrix)
-    maps: Any = heat_section(sheets) if sheets else tag("p", "Too many conditions for heat maps.")
+    curves = curve_sheets(matrix)
+    maps: Any = curve_section(curves) if curves else heat_section(sheets) if sheets else None
+    maps = maps or tag("p", "Too many conditions for heat maps.")
     ranked = [
         (metric.name, f"{metric.title} ({metric.unit})", _rankings(matrix, metric.name))
         for metric in METRICS
@@ -74,7 +78,7 @@ def _results(matrix: Matrix) -> list[Markup]:
         tag("p", f"The first {MAX_CELLS}; {rest} more are in runs.parquet.") if rest > 0 else None
     )
     return [
-        section("maps", "Heat maps", maps),
+        section("maps", "Curves" if curves else "Heat maps", maps),
         section("ranking", "The worst and the best", tabs("rank", ranked)),
         section("cells", "Every combination", cells_table(matrix.cells[:MAX_CELLS]), note),
     ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ccsim.experiment.axes import Axis
 from ccsim.experiment.comparisons import LEVEL, least_p, pairs_to_tell
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.heat_maps import estimate_text, interval_text
@@ -40,6 +41,7 @@ def _what(matrix: Matrix) -> str:
     ways = list(dict.fromkeys(conditions.via for conditions in matrix.conditions))
     states = [one for one in dict.fromkeys(c.state for c in matrix.conditions) if one]
     paths = [one for one in dict.fromkeys(c.path for c in matrix.conditions) if one]
+    paths = [] if matrix.axes else paths
     parts = [
         f"{count(matrix.runs, 'run')} of {count(matrix.seeds, 'seed')}",
         f"{count(len(matrix.cells), 'combination')} of swap and conditions",
@@ -52,8 +54,17 @@ def _what(matrix: Matrix) -> str:
     if paths:
         told = [f"{path} ({d})" if (d := matrix.details.get(path)) else path for path in paths]
         text += f", on {listed(told, 6)}"
+    if matrix.axes:
+        text += f", over {listed([_values(axis) for axis in matrix.axes])}"
     failed = f" {count(matrix.failed, 'run')} failed and is left out." if matrix.failed else ""
     return f"{text[0].upper()}{text[1:]}.{failed}"
+
+
+def _values(axis: Axis) -> str:
+    """Return ``buffer 0.5, 1 and 4 (BDP)``."""
+    name, _, unit = axis.title.partition(" (")
+    values = listed([f"{value:g}" for value in axis.values], 8)
+    return f"{name} {values} {unit.rstrip(')')}".rstrip()
 
 
 def _extreme(how: str, cell: Cell, metric: Metric) -> list[Any]:
