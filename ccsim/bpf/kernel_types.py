@@ -34,6 +34,7 @@ struct inet_connection_sock 1400
   1248.5 u8 icsk_ca_initialized : 1
   1248.6 u8 icsk_ca_setsockopt : 1
   1249 u8 icsk_retransmits
+  1250 u8 icsk_pending
   1251 u8 icsk_backoff
   1256 struct .icsk_ack icsk_ack
   1296 u64 icsk_ca_priv[13]
@@ -45,23 +46,39 @@ struct minmax 24
 struct tcp_options_received 24
   8 u32 rcv_tsval
   12 u32 rcv_tsecr
+struct .rack 24
+  0 u64 mstamp
+  8 u32 rtt_us
+  12 u32 end_seq
+  16 u32 last_delivered
+  20 u8 reo_wnd_steps
+  21.0 u8 reo_wnd_persist : 5
+  21.5 u8 dsack_seen : 1
+  21.6 u8 advanced : 1
 struct tcp_sock 2304
   0 struct inet_connection_sock inet_conn
   1408 u32 reordering
+  1436 u32 snd_wnd
   1440 u32 mss_cache
   1444 u32 snd_cwnd
   1448 u32 prr_out
   1452 u32 lost_out
   1456 u32 sacked_out
   1463.3 u8 is_cwnd_limited : 1
+  1472 u32 tlp_high_seq
   1476 u32 rttvar_us
   1480 u32 retrans_out
   1484 u16 advmss
   1488 u32 lost
   1492 u32 snd_ssthresh
   1496 struct minmax rtt_min
+  1536 u32 segs_out
+  1540 u32 data_segs_out
+  1544 u64 bytes_sent
+  1576 u32 write_seq
   1584 u32 lsndtime
   1588 u32 mdev_us
+  1592 u32 rtt_seq
   1600 u64 tcp_wstamp_ns
   1640 u8 ecn_flags
   1648 u64 tcp_clock_cache
@@ -74,15 +91,22 @@ struct tcp_sock 2304
   1692 u32 delivered
   1696 u32 delivered_ce
   1716 u32 app_limited
+  1724 u32 rcv_tstamp
   1728 struct tcp_options_received rx_opt
   1772 u32 max_packets_out
-  1780 u32 rate_delivered
-  1784 u32 rate_interval_us
+  1776 u32 cwnd_usage_seq
   1808 u64 first_tx_mstamp
   1816 u64 delivered_mstamp
   1824 u64 bytes_acked
+  1864 u32 dsack_dups
+  1888 struct .rack rack
+  1913.2 u8 tlp_retrans : 1
+  1914.4 u8 frto : 1
+  1924 u32 mdev_max_us
+  1928 u32 reord_seen
   1932 u32 snd_cwnd_cnt
   1936 u32 snd_cwnd_clamp
+  1940 u32 snd_cwnd_used
   1944 u32 snd_cwnd_stamp
   1948 u32 prior_cwnd
   1952 u32 prr_delivered
@@ -90,6 +114,8 @@ struct tcp_sock 2304
   2172 u32 high_seq
   2176 u32 retrans_stamp
   2180 u32 undo_marker
+  2184 int undo_retrans
+  2192 u64 bytes_retrans
   2200 u32 total_retrans
 struct ack_sample 12
   0 u32 pkts_acked

@@ -6,6 +6,7 @@ import pytest
 
 from ccsim.bpf import btf as kinds
 from ccsim.bpf.kernel_btf import Leaf, Target, kernel_btf, leaves, member_at
+from ccsim.kernel.fields import SOCKET
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,11 @@ def test_there_is_no_third_signature_and_no_other_struct() -> None:
 def test_the_version_reads_as_the_kernel_packs_it() -> None:
     assert Target((6, 18, 44)).kconfig()["LINUX_KERNEL_VERSION"] == 397868  # as recorded
     assert Target((4, 14, 300)).version_code == 0x040EFF
+
+
+def test_the_types_have_every_field_that_sockets_keep() -> None:
+    have = {leaf.path for leaf in leaves("tcp_sock")}
+    kept = {field.linux for field in SOCKET.values() if not field.linux.startswith("(")}
+    assert kept - have == {"inet_conn.icsk_ca_ops"}  # a pointer, which no object may follow here
+    beyond = {path for path in have - kept if not path.startswith("rtt_min.")}
+    assert {path.rsplit(".", 1)[-1] for path in beyond} == {"skc_num", "skc_dport", "skc_daddr"}
