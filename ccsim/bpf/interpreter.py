@@ -24,7 +24,17 @@ from ccsim.bpf.memory import (
 if TYPE_CHECKING:
     from ccsim.bpf.runtime import Code, Runtime
 
-__all__ = ["ARITHMETIC", "BACK_JUMPS", "MAY_GOTO", "interpreted", "wide_constant"]
+__all__ = [
+    "ARITHMETIC",
+    "BACK_JUMPS",
+    "COMPARISONS",
+    "MAY_GOTO",
+    "SIGNED_JUMPS",
+    "divided",
+    "interpreted",
+    "remainder",
+    "wide_constant",
+]
 
 BACK_JUMPS = 1 << 20
 """Jumps backwards in one call. The kernel's verifier follows at most a million instructions, so no
@@ -125,12 +135,14 @@ def _mod(a: int, b: int, bits: int) -> int:
     return a % b if b else a
 
 
-def _sdiv(a: int, b: int, bits: int) -> int:
+def divided(a: int, b: int, bits: int) -> int:
+    """Return a signed quotient, rounded towards zero; 0 by 0."""
     a, b = _signed(a, bits), _signed(b, bits)
     return _divide_signed(a, b) if b else 0
 
 
-def _smod(a: int, b: int, bits: int) -> int:
+def remainder(a: int, b: int, bits: int) -> int:
+    """Return a signed remainder, whose sign is that of ``a``; ``a`` by 0."""
     a, b = _signed(a, bits), _signed(b, bits)
     return a - b * _divide_signed(a, b) if b else a
 
@@ -359,7 +371,7 @@ def _arithmetic(it: isa.Instruction) -> tuple[Callable[..., int], Callable[..., 
     if apply is None:
         return _unknown, _nothing
     if it.offset:
-        apply = {isa.DIV: _sdiv, isa.MOD: _smod}.get(it.op, apply)
+        apply = {isa.DIV: divided, isa.MOD: remainder}.get(it.op, apply)
     return (_alu32 if it.cls == isa.ALU else _alu64), apply
 
 

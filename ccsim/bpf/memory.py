@@ -190,6 +190,10 @@ class Invocation:
         for i, byte in enumerate(data):
             self.store(address + i, 1, byte)
 
+    def show(self, depth: int, frame: bytearray) -> None:
+        """Let a frame of the stack be memory."""
+        self.regions[(FRAMES >> 32) + depth] = Buffer(frame)
+
     @contextmanager
     def scratch(self, size: int) -> Iterator[tuple[int, bytearray]]:
         """Lend memory for what a callback is shown: its address and bytes."""

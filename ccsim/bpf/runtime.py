@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ccsim.bpf import instructions as isa
+from ccsim.bpf.area import area_class
 from ccsim.bpf.bindings import SampleRegion, SockRegion
 from ccsim.bpf.helpers import HELPERS, Host, formatted, helper
 from ccsim.bpf.interpreter import interpreted
@@ -26,13 +28,14 @@ from ccsim.bpf.memory import (
     Memory,
     PrivateArea,
 )
+from ccsim.bpf.python_form import PythonForm
 
 if TYPE_CHECKING:
     from ccsim.bpf.object import LoadedObject, Program
 
 __all__ = ["FORMS", "Code", "Runtime"]
 
-FORMS: tuple[str, ...] = ("interpreter",)
+FORMS: tuple[str, ...] = ("interpreter", "python")
 """Ways of running a program, with one meaning."""
 
 TRACE_LINES = 10_000  # that a run keeps
@@ -114,13 +117,48 @@ class Runtime:
         the socket and the hook's arguments, and returns r0."""
         key = (program, member)
         if key not in self._functions:
-            self._functions[key] = self.interpreted(program, member)
+            make = self.translated if self.form == "python" else self.interpreted
+            self._functions[key] = make(program, member)
         return self._functions[key]
 
     @property
     def area(self) -> type[PrivateArea]:
         """The class of the private areas that this object's programs work on."""
-        return PrivateArea
+        atoms = self.python.atoms if self.form == "python" else ()
+        return area_class(atoms) if atoms else PrivateArea
+
+    def members_of(self, program: str) -> set[str]:
+        """Return the members that a program serves, as `function` calls them."""
+        member = self.loaded.programs[program].member or ""
+        target = getattr(self.loaded, "target", None)
+        old = target is not None and target.cong_control_arguments == 2
+        return {"cong_control_2" if old and member == "cong_control" else member}
+
+    @cached_property
+    def python(self) -> PythonForm:
+        """The programs translated to Python."""
+        return PythonForm(self)
+
+    def translated(self, program: str, member: str) -> Callable[..., int]:
+        """Return a program as a function of Python; what cannot be translated is interpreted."""
+        return self.python.function(program, member) or self.interpreted(program, member)
+
+    def invocation(self, sk: Any, member: str, arguments: tuple[Any, ...]) -> Invocation:
+        """Return the invocation of a program as a member, with what it may reach."""
+        struct, place = _SAMPLES.get(member, ("", 0))
+        masks = _MASKS.get(member, (U32, U32, U32))
+        regions = dict(self.base)
+        regions[_SOCK] = SockRegion(sk)
+        words = [SOCK]
+        for argument, mask in zip(arguments, masks, strict=False):
+            if isinstance(argument, int):
+                words.append(argument & mask)
+            else:
+                regions[place >> 32] = SampleRegion(struct, argument)
+                words.append(place)
+        data = b"".join(word.to_bytes(8, "little") for word in words)
+        regions[_CTX] = Buffer(bytearray(data), writable=False)
+        return Invocation(self, sk, regions)
 
     def map_named(self, name: str) -> Any:
         """Return a map; KeyError without one of that name."""
@@ -148,23 +186,10 @@ class Runtime:
         the interpreter."""
         code = self.codes[program]
         run = interpreted(self, code)
-        struct, place = _SAMPLES.get(member, ("", 0))
-        masks = _MASKS.get(member, (U32, U32, U32))
 
         def hook(sk: Any, *arguments: Any) -> int:
-            regions = dict(self.base)
-            regions[_SOCK] = SockRegion(sk)
-            invocation = Invocation(self, sk, regions)
+            invocation = self.invocation(sk, member, arguments)
             invocation.call = lambda slot, *args: run(invocation, slot, *args)
-            words = [SOCK]
-            for argument, mask in zip(arguments, masks, strict=False):
-                if isinstance(argument, int):
-                    words.append(argument & mask)
-                else:
-                    regions[place >> 32] = SampleRegion(struct, argument)
-                    words.append(place)
-            data = b"".join(word.to_bytes(8, "little") for word in words)
-            regions[_CTX] = Buffer(bytearray(data), writable=False)
             return run(invocation, 0, CTX)
 
         return hook

@@ -167,12 +167,13 @@ def test_twins_and_repeats_have_objects_of_their_own() -> None:
 
 
 def test_a_fault_in_a_program_ends_the_run_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.bpf import helpers
+    from ccsim.bpf import helpers, runtime
     from ccsim.bpf.memory import BpfFault
 
     def fail(self: helpers.Host, sk: object) -> int:
         raise BpfFault("no clock")
 
     monkeypatch.setattr(helpers.Host, "ktime_ns", fail)
+    monkeypatch.setattr(runtime, "FORMS", ("interpreter",))
     result = run("objects: [rate.bpf.o]\nflows: [{name: bulk, congestion: rate}]\n")
     assert re.search(r"program rate_init.*no clock", result.failed)
