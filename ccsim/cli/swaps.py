@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ccsim.experiment.swap_figures import OWN, WINDOW, Figure, jump, told_of
+
 __all__ = ["swap_text"]
 
 NONE = "–"
@@ -35,27 +37,27 @@ def swap_text(swap: Row, number: Number, table: Table) -> str:
 
 
 def _costs(swap: Row, number: Number, table: Table) -> list[str]:
-    total = swap["total"]
-    if not total:
+    told = told_of(swap)
+    if not told:
         return []
-    told = [*swap["flows"], *swap["beside"]]
-    columns = [total, *told[:FLOWS_BESIDE]] if len(told) > 1 or not swap["flows"] else told
+    columns = told[: FLOWS_BESIDE + (told[0] is swap["total"])]
     headers = [
-        "all" if column is total else f"{column['flow']}{'' if 'at_s' in column else ' (beside)'}"
+        "all"
+        if column is swap["total"]
+        else f"{column['flow']}{'' if 'at_s' in column else ' (beside)'}"
         for column in columns
     ]
     rows = []
-    for label, name, digits, scale in _COSTS:
-        if name in OPTIONAL and not total[name]:
+    for figure in (*WINDOW, *OWN):
+        if figure.optional and not swap["total"][figure.name]:
             continue
         cells = [
-            _jump(row) if name == "cwnd" else _cell(row, name, digits, scale, number)
-            for row in columns
+            _jump(row) if figure.name == "cwnd" else _cell(row, figure, number) for row in columns
         ]
         if any(cell != NONE for cell in cells):
-            rows.append([label, *cells])
+            rows.append([f"{'  ' * figure.part}{figure.label}", *cells])
     lines = [_window(swap), table(["disruption", *headers], rows)]
-    hidden = len(told) - FLOWS_BESIDE
+    hidden = len(told) - len(columns)
     return [*lines, f"… and {hidden} flows more, all in metrics.json"] if hidden > 0 else lines
 
 
@@ -67,36 +69,13 @@ def _window(swap: Row) -> str:
     return f"from {total['from_s']:g} to {total['to_s']:g} s{with_others}:"
 
 
-def _cell(row: Row, name: str, digits: int, scale: float, number: Number) -> str:
-    return number(row.get(name), digits, scale)
+def _cell(row: Row, figure: Figure, number: Number) -> str:
+    return number(row.get(figure.name), figure.digits, figure.scale)
 
 
 def _jump(row: Row) -> str:
-    before, after = row.get("cwnd_before_packets"), row.get("cwnd_after_packets")
-    return NONE if before is None else f"{before} → {after}"
-
-
-OPTIONAL = ("marks",)
-"""What is told only where there is any."""
-_COSTS: list[tuple[str, str, int, float]] = [
-    ("goodput deficit to A-twin (MB)", "deficit_bytes", 3, 1e-6),
-    ("  in seconds of A-twin goodput (s)", "deficit_s", 3, 1),
-    ("  at its greatest (MB)", "deficit_peak_bytes", 3, 1e-6),
-    ("drops (packets)", "drops", 0, 1),
-    ("  more than A-twin (packets)", "extra_drops", 0, 1),
-    ("marks (packets)", "marks", 0, 1),
-    ("RTOs", "rtos", 0, 1),
-    ("p99 RTT (ms)", "rtt_p99_ms", 1, 1),
-    ("  more than A-twin (ms)", "extra_rtt_p99_ms", 1, 1),
-    ("longest stall (s)", "longest_stall_s", 2, 1),
-    ("swapped at (s)", "at_s", 3, 1),
-    ("worst 200 ms (% of 2 s before)", "dip_worst_ratio", 1, 100),
-    ("back above 95 % of A-twin (s)", "dip_recovery_s", 1, 1),
-    ("within 10 % of B-twin (s)", "time_to_b_twin_s", 1, 1),
-    ("cwnd (packets)", "cwnd", 0, 1),
-    ("queueing more than A-twin (ms)", "queue_excess_ms", 2, 1),
-    ("drops in second after (packets)", "drops_in_second_after", 0, 1),
-]
+    found = jump(row)
+    return NONE if found is None else f"{found[0]} → {found[1]}"
 
 
 def _around(swap: Row, number: Number) -> list[str]:

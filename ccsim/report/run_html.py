@@ -10,10 +10,11 @@ from typing import Any
 from ccsim.experiment.store import SCENARIO
 from ccsim.experiment.stored import StoredRun
 from ccsim.report.markup import Markup, tag
-from ccsim.report.numbers import NONE, decimal
+from ccsim.report.numbers import decimal
 from ccsim.report.page import page, section
 from ccsim.report.prose import run_sentences
 from ccsim.report.reproduce import manifest_section, reproduce_run, scenario_section
+from ccsim.report.swap_table import swap_tables
 from ccsim.report.tables import Column, number, table, word
 from ccsim.report.traces import traces_of
 from ccsim.report.workload_tables import COMPLETIONS, IMPLEMENTATIONS, completion_rows
@@ -82,15 +83,7 @@ def _given(folder: Path) -> str:
 
 
 def _tables(metrics: Row) -> list[Markup]:
-    swapped = [
-        {**row, "swap": swap["index"], "label": swap["label"]}
-        for swap in metrics["swaps"]
-        if swap["total"]
-        for row in ({**swap["total"], "flow": "all"}, *swap["flows"], *swap["beside"])
-    ]
-    found = []
-    if swapped:
-        found += _titled("What each swap cost each flow", SWAPS, swapped)
+    found = swap_tables(metrics["swaps"])
     if metrics["flows"]:
         found += _titled("Flows, phase by phase", FLOWS, metrics["flows"])
     if rows := metrics.get("implementations"):
@@ -136,31 +129,6 @@ def _titled(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> list[
     return [tag("h3", title), table(columns, rows[:MAX_ROWS], caption)]
 
 
-def _jump(row: Row) -> str:
-    before, after = row.get("cwnd_before_packets"), row.get("cwnd_after_packets")
-    return NONE if before is None else f"{before} → {after}"
-
-
-SWAPS = (
-    word("swap", "label"),
-    word("flow", "flow"),
-    number("swapped at (s)", "at_s", 3),
-    number("deficit to A (MB)", "deficit_bytes", 3, 1e-6),
-    number("deficit (s of A)", "deficit_s", 3),
-    number("at its greatest (MB)", "deficit_peak_bytes", 3, 1e-6),
-    number("worst 200 ms (% of 2 s before)", "dip_worst_ratio", 1, 100),
-    number("back above 95 % of A (s)", "dip_recovery_s", 1),
-    number("within 10 % of B (s)", "time_to_b_twin_s", 1),
-    Column("cwnd (packets)", _jump, lambda row: row.get("cwnd_jump_packets")),
-    number("queueing more than A (ms)", "queue_excess_ms", 2),
-    number("drops in second after", "drops_in_second_after", 0),
-    number("drops", "drops", 0),
-    number("more than A", "extra_drops", 0),
-    number("marks", "marks", 0),
-    number("RTOs", "rtos", 0),
-    number("p99 RTT (ms)", "rtt_p99_ms", 1),
-    number("longest stall (s)", "longest_stall_s", 2),
-)
 OBJECTS = (
     word("object", "object"),
     word("section or map", "where"),

@@ -17,8 +17,11 @@ IMPLEMENTATIONS = (
     number("to (s)", "to_s", 3),
     number("connections (mean)", "connections_mean", 1),
     number("at most", "connections_max", 0),
-    number("throughput (Mbit/s)", "throughput_bps", 3, 1e-6),
+    number("goodput (Mbit/s)", "goodput_bps", 3, 1e-6),
     number("RTT mean (ms)", "rtt_mean_ms", 1),
+    number("lost (packets)", "losses", 0),
+    number("resent (packets)", "retransmissions", 0),
+    number("marked (packets)", "marks", 0),
 )
 COMPLETIONS = (
     word("workload", "workload"),

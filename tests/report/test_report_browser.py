@@ -201,8 +201,25 @@ def test_swaps_are_marked_in_every_panel_and_named_with_mechanism_and_policy(pag
     assert page.run(marked) is True
 
 
+def test_of_a_swap_the_table_has_a_column_for_each_flow_and_fits_the_page(
+    browser: Browser, file: Path
+) -> None:
+    page = browser.open(file, width=1400)
+    heads = page.run(
+        "[...document.querySelectorAll('.transposed thead th')].map((e) => e.innerText)"
+    )
+    assert heads == ["", "all", "bulk", "late (beside)"]
+    fits = page.run(
+        "(() => { const t = document.querySelector('.transposed');"
+        "return t.offsetWidth <= t.parentElement.clientWidth; })()"
+    )
+    assert fits
+    first = page.run("document.querySelector('.transposed tbody tr').innerText.split(/\\s*\\t/)[0]")
+    assert first == "goodput deficit to A-twin (MB)"
+
+
 def test_a_table_sorts_by_number_both_ways_and_by_text(page: Page) -> None:
-    pick = "[...document.querySelectorAll('table.sortable')][1]"  # flows, phase by phase
+    pick = "[...document.querySelectorAll('table.sortable')][0]"  # flows, phase by phase
     heads = page.run(f"[...{pick}.tHead.rows[0].cells].map((c) => c.innerText.trim())")
     column = heads.index("goodput (Mbit/s)")
     cells = f"[...{pick}.tBodies[0].rows].map((r) => Number(r.cells[{column}].innerText))"
