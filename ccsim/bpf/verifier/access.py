@@ -10,7 +10,7 @@ from ccsim.bpf.btf import Btf, Member, Type
 from ccsim.bpf.kernel_btf import kernel_btf
 from ccsim.bpf.verifier import stack
 from ccsim.bpf.verifier import values as v
-from ccsim.bpf.verifier.bounds import S64_MIN, Bounds, known, s64, unsigned_below
+from ccsim.bpf.verifier.bounds import S64_MIN, Bounds, describe_bits, known, s64, unsigned_below
 from ccsim.bpf.verifier.pointers import BPF_MAX_VAR_OFF
 from ccsim.bpf.verifier.refusal import Refusal
 from ccsim.bpf.verifier.values import ANYTHING, Reg, describe_reg, scalar
@@ -106,7 +106,7 @@ def _context(
     if not reg.bounds.const or reg.bounds.value:
         raise Refusal(
             EACCES,
-            f"variable ctx access var_off=({reg.bounds.value:#x}; {reg.bounds.mask:#x}) disallowed",
+            f"variable ctx access var_off={describe_bits(reg.bounds)} disallowed",
         )
     bad = value is not None or not 0 <= off < 12 * 8 or off % size or off % 8
     if bad:
@@ -131,8 +131,7 @@ def _stack(
     if (bounds.value + reg.off + off) % size or bounds.mask & size - 1:
         raise Refusal(
             EACCES,
-            f"misaligned stack access off ({bounds.value:#x}; {bounds.mask:#x})+{reg.off}+{off} "
-            f"size {size}",
+            f"misaligned stack access off {describe_bits(bounds)}+{reg.off}+{off} size {size}",
         )
     low, high = stack.check_range(reg, off, size, number, what)
     frame = state.frames[reg.where]
@@ -246,7 +245,7 @@ def _struct(
         raise Refusal(
             EACCES,
             f"R{number} is ptr_{name} invalid variable offset: off={off}, "
-            f"var_off=({reg.bounds.value:#x}; {reg.bounds.mask:#x})",
+            f"var_off={describe_bits(reg.bounds)}",
         )
     if value is not None:
         _check_write(name, at, size)

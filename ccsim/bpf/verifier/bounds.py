@@ -202,6 +202,13 @@ def within(inner: Bounds, outer: Bounds) -> bool:
     )
 
 
+def describe_bits(b: Bounds) -> str:
+    """Return the known bits as the kernel's log shows them: ``(0x0; 0xf)``."""
+    if b.const:
+        return f"{b.value:#x}" if b.value else "0"
+    return f"({b.value:#x}; {b.mask:#x})"
+
+
 def describe(b: Bounds) -> str:
     """Return the bounds as the kernel's log shows them: ``scalar(umax=15,...)``."""
     if b.const:
@@ -217,5 +224,5 @@ def describe(b: Bounds) -> str:
         if value != default
     ]
     if b.mask != U64:
-        parts.append(f"var_off=({b.value:#x}; {b.mask:#x})")
+        parts.append(f"var_off={describe_bits(b)}")
     return f"scalar({','.join(parts)})"

@@ -326,9 +326,7 @@ def _check_parameter(env: Checker, state: State, name: str, index: int, type: ki
     if reg.kind != v.STRUCT:
         raise Refusal(
             EINVAL,
-            f"arg#{index} pointer type STRUCT {struct} must point to scalar, or struct with scalar"
-            if reg.kind != v.SCALAR
-            else f"R{number} must be referenced or trusted",
+            f"arg#{index} pointer type STRUCT {struct} must point to scalar, or struct with scalar",
         )
     if reg.off or not reg.bounds.const or reg.bounds.value or not _suits(struct, str(reg.where)):
         raise Refusal(

@@ -221,7 +221,7 @@ def _effects(it: Instruction) -> tuple[int, int]:
 
 def _check_alu(it: Instruction) -> str:
     if it.op not in _ALU_OPS:
-        return f"invalid BPF_ALU opcode {it.op:x}"
+        return f"unknown opcode {it.opcode:02x}"
     if it.op == isa.END:
         swaps = it.cls == isa.ALU64
         good = not it.offset and not it.src and it.imm in (16, 32, 64)
@@ -286,7 +286,7 @@ def _check_jump(it: Instruction) -> str:
         bad = it.by_register or it.src or it.dst or it.imm
         return "invalid may_goto imm" if bad else ""
     if it.op not in _JUMPS:
-        return f"invalid BPF_JMP opcode {it.op:x}"
+        return f"unknown opcode {it.opcode:02x}"
     bad = it.imm if it.by_register else it.src
     return "BPF_JMP/JMP32 uses reserved fields" if bad else ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccsim.bpf.verifier import values as v
 from ccsim.bpf.verifier.arithmetic import truncate
-from ccsim.bpf.verifier.bounds import U64, UNKNOWN, unsigned_below
+from ccsim.bpf.verifier.bounds import U64, UNKNOWN, describe_bits, unsigned_below
 from ccsim.bpf.verifier.pointers import BPF_MAX_VAR_OFF
 from ccsim.bpf.verifier.refusal import Refusal
 from ccsim.bpf.verifier.state import Frame
@@ -41,8 +41,8 @@ def check_range(reg: Reg, off: int, size: int, number: int, what: str) -> tuple[
         raise Refusal(errno, f"invalid {what} stack R{number} off={low} size={size}")
     raise Refusal(
         errno,
-        f"invalid variable-offset {what} stack R{number} var_off=({bounds.value:#x}; "
-        f"{bounds.mask:#x}) off={reg.off + off} size={size}",
+        f"invalid variable-offset {what} stack R{number} var_off={describe_bits(bounds)} "
+        f"off={reg.off + off} size={size}",
     )
 
 

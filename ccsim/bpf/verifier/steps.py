@@ -171,7 +171,7 @@ def _atomic(env: Checker, state: State, slot: int, it: Instruction, value: Reg) 
         _set(state, it.dst, access.load(env, state, it.src, it.offset, size))
         return slot + 1
     reg = _read(state, it.dst)
-    if reg.kind in (v.CTX, v.STRUCT):
+    if reg.kind == v.CTX:
         raise Refusal(
             EACCES, f"BPF_ATOMIC stores into R{it.dst} {v.describe_reg(reg)} is not allowed"
         )
