@@ -9,6 +9,7 @@ from typing import Any
 
 from ccsim.cli.arguments import add_formats, add_verb
 from ccsim.cli.output import comparison_text, print_paths
+from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_verify, load
 
 __all__ = ["add_parser"]
@@ -30,6 +31,7 @@ def add_parser(verbs: Any) -> None:
     compare.add_argument("--out", metavar="DIR", help="the folder to write into")
     add_results(compare, "runs")
     add_verify(compare)
+    add_wide(compare)
 
 
 def compare_verb(args: argparse.Namespace) -> int:
@@ -42,7 +44,7 @@ def compare_verb(args: argparse.Namespace) -> int:
     content = "\n".join(f"{run.name}/{run.path.name}" for run in runs)
     name = hashlib.sha256(content.encode()).hexdigest()[:12]
     out = Path(args.out) if args.out else Path(args.results) / "comparisons" / name
-    print(comparison_text(labels, [run.metrics for run in runs]))
+    print(comparison_text(labels, [run.metrics for run in runs], screen_of(args)))
     with explained(out):
         print_paths(draw_comparison(runs, labels, out, args.format))
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_verify, named
 
 __all__ = ["add_parser"]
@@ -24,11 +25,13 @@ def add_parser(verbs: Any) -> None:
     diff.set_defaults(func=_diff)
     add_results(diff)
     add_verify(diff)
+    add_wide(diff)
 
 
 def _diff(args: argparse.Namespace) -> int:
     """Tell how two runs or studies differ; 1 if they do."""
-    from ccsim.cli.output import print_json, table
+    from ccsim.cli.layout import table
+    from ccsim.cli.output import print_json
     from ccsim.experiment.study.diff import diff
 
     a, b = (str(named(text, args.results)) for text in (args.a, args.b))
@@ -36,8 +39,9 @@ def _diff(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found.plain())
     else:
+        screen = screen_of(args)
         for title, headers, rows in found.sections():
-            print(f"{title}\n{table(headers, rows)}\n")
+            print(f"{screen.styled(title, 'bold')}\n{table(headers, rows, screen)}\n")
         if not found.differs:
             print("no difference")
     return int(found.differs)

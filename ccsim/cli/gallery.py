@@ -97,7 +97,7 @@ def _title(runs: list[GalleryRun]) -> str:
 
 
 def _table(runs: list[GalleryRun]) -> str:
-    from ccsim.cli.output import table
+    from ccsim.cli.layout import table
 
     headers = ["algorithm", "goodput (Mbit/s)", "mean RTT (ms)", "mean queue (packets)", "drops"]
     return table(headers, [_row(run) for run in runs])

@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from ccsim.cli.arguments import add_verb
-from ccsim.cli.output import table
+from ccsim.cli.layout import table
+from ccsim.cli.screen import add_wide, screen_of
 
 __all__ = ["add_parser"]
 
@@ -17,14 +18,15 @@ def add_parser(verbs: Any) -> None:
     """Add ``list`` to the command line's verbs."""
     what = add_verb(verbs, "list", "list what there is", list_verb, "ccsim list scenarios")
     what.add_argument("what", choices=_LISTS)
+    add_wide(what)
 
 
 def list_verb(args: argparse.Namespace) -> int:
     """List what scenarios may name."""
     if args.what == "qdiscs":
-        print(table(["name", "in scenarios", "what it is"], _qdiscs()))
+        print(table(["name", "in scenarios", "what it is"], _qdiscs(), screen_of(args)))
     else:
-        print(table(["name", "what it is"], _listed(args.what)))
+        print(table(["name", "what it is"], _listed(args.what), screen_of(args)))
     return 0
 
 

@@ -7,11 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results
 from ccsim.errors import CcsimError
 from ccsim.words import did_you_mean
 
 __all__ = ["add_parser"]
+
+_DROP = ("runs", "kind", "size (MB)")
+"""Columns that go first where the screen is narrow."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -25,11 +29,12 @@ def add_parser(verbs: Any) -> None:
     listing.add_argument("--json", action="store_true", help="print one JSON document")
     listing.set_defaults(func=_ls)
     add_results(listing)
+    add_wide(listing)
 
 
 def _ls(args: argparse.Namespace) -> int:
     """List what there is."""
-    from ccsim.cli.output import table
+    from ccsim.cli.layout import table
     from ccsim.experiment.study.listing import listing
 
     entries = listing(Path(args.results))
@@ -43,5 +48,5 @@ def _ls(args: argparse.Namespace) -> int:
         print(json.dumps([entry.plain() for entry in entries], indent=2))
     else:
         headers = ["name", "kind", "run id", "status", "runs", "age", "size (MB)", "differs"]
-        print(table(headers, [entry.cells() for entry in entries]))
+        print(table(headers, [entry.cells() for entry in entries], screen_of(args), _DROP))
     return 0

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli.layout import NONE, table
+from ccsim.cli.screen import PLAIN, Screen
 from ccsim.cli.swaps import swap_text
-from ccsim.cli.workloads import comparison_table, workload_tables
+from ccsim.cli.workloads import COMPLETIONS_DROP, comparison_table, workload_tables
 
-__all__ = ["comparison_text", "print_json", "print_paths", "run_text", "table"]
+__all__ = ["comparison_text", "print_json", "print_paths", "run_text"]
 
-NONE = "–"
 ROWS = 40
 """So many rows of flows are printed."""
 
@@ -37,43 +38,28 @@ def print_paths(paths: Iterable[Path]) -> None:
         print(path)
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of text as columns two blanks apart; those of numbers are aligned right."""
-    columns = list(zip(headers, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    right = [bool(rows) and all(map(_numeric, column[1:])) for column in columns]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in (headers, *rows)
-    ]
-    return "\n".join(lines)
-
-
-def run_text(name: str, metrics: Row) -> str:
+def run_text(name: str, metrics: Row, screen: Screen = PLAIN) -> str:
     """Return the tables of a run: flows and links by phase, then what each swap cost."""
     parts = [
-        f"{name}: {metrics['duration_s']:g} s simulated",
-        _cut(*_flow_table(metrics["flows"])) if metrics["flows"] else "",
-        _links(metrics),
-        *(_cut(*one) for one in workload_tables(metrics, _number)),
-        *(swap_text(swap, _number, table) for swap in metrics["swaps"]),
+        screen.styled(f"{name}: {metrics['duration_s']:g} s simulated", "bold"),
+        _flows(metrics, screen) if metrics["flows"] else "",
+        _links(metrics, screen),
+        *(_cut(*one, screen, COMPLETIONS_DROP) for one in workload_tables(metrics, _number)),
+        *(swap_text(swap, _number, screen) for swap in metrics["swaps"]),
         *(f"swap {index}: its trigger did not fire" for index in metrics.get("untriggered", ())),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def comparison_text(labels: Sequence[str], metrics: Sequence[Row]) -> str:
+def comparison_text(labels: Sequence[str], metrics: Sequence[Row], screen: Screen = PLAIN) -> str:
     """Return the flows of several runs, and what their workloads carried, below one another."""
     named = list(zip(labels, metrics, strict=True))
     rows = [(label, row) for label, one in named for row in one["flows"]]
     headers, cells = _flow_table([row for _, row in rows])
     labelled = [[label, *line] for (label, _), line in zip(rows, cells, strict=True)]
-    parts = [_cut(["run", *headers], labelled)] if rows else []
+    parts = [_cut(["run", *headers], labelled, screen, _FLOW_DROP)] if rows else []
     if any(one.get("completions") for one in metrics):
-        parts.append(_cut(*comparison_table(named, _number)))
+        parts.append(_cut(*comparison_table(named, _number), screen, COMPLETIONS_DROP))
     return "\n\n".join(parts) + "\n"
 
 
@@ -89,6 +75,46 @@ _FLOW_HEADERS = [
     "lost (packets)",
     "resent (packets)",
 ]
+
+
+_FLOW_DROP = ("p50 (ms)", "lost (packets)", "p99 (ms)", "marked (packets)", "RTT mean (ms)")
+"""What goes first where the screen is narrow."""
+MANY = 4
+"""From so many flows on there is a line with their total."""
+
+
+def _flows(metrics: Row, screen: Screen) -> str:
+    headers, cells = _flow_table(metrics["flows"])
+    names = {row["flow"] for row in metrics["flows"]}
+    totals = list(_totals(metrics, len(names))) if len(names) >= MANY else []
+    if "marked (packets)" in headers:
+        totals = [[*line, marks] for line, marks in zip(totals, _marks(metrics), strict=True)]
+    return _cut(headers, cells, screen, _FLOW_DROP, totals)
+
+
+def _totals(metrics: Row, count: int) -> Iterator[list[str]]:
+    """Yield a line for all flows in each phase: what they carried, lost and sent again."""
+    for phase in metrics["phases"]:
+        rows = [row for row in metrics["flows"] if row["phase"] == phase["phase"]]
+        length_s = phase["to_s"] - phase["from_s"]
+        bits = sum((row["goodput_bps"] or 0) * (row["to_s"] - row["from_s"]) for row in rows)
+        yield [
+            f"all {count}",
+            _number(phase["from_s"], 3, short=True),
+            _number(phase["to_s"], 3, short=True),
+            "",
+            _number(bits / length_s if length_s else None, 3, scale=1e-6),
+            *[NONE] * 3,
+            str(sum(row["losses"] for row in rows)),
+            str(sum(row["retransmissions"] for row in rows)),
+        ]
+
+
+def _marks(metrics: Row) -> list[str]:
+    return [
+        str(sum(row["marks"] for row in metrics["flows"] if row["phase"] == phase["phase"]))
+        for phase in metrics["phases"]
+    ]
 
 
 def _flow_cells(row: Row) -> list[str]:
@@ -115,7 +141,7 @@ def _flow_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     return headers, cells
 
 
-def _links(metrics: Row) -> str:
+def _links(metrics: Row, screen: Screen) -> str:
     headers = [
         "link",
         "from (s)",
@@ -144,11 +170,17 @@ def _links(metrics: Row) -> str:
         headers.insert(-1, "marks (packets)")
         for cells, row in zip(rows, metrics["links"], strict=True):
             cells.insert(-1, str(row["marks"]))
-    return _cut(headers, rows)
+    return _cut(headers, rows, screen, ("random losses (packets)", "Jain index"))
 
 
-def _cut(headers: Sequence[str], rows: list[list[str]]) -> str:
-    text = table(headers, rows[:ROWS])
+def _cut(
+    headers: Sequence[str],
+    rows: list[list[str]],
+    screen: Screen,
+    drop: Sequence[str] = (),
+    totals: Sequence[list[str]] = (),
+) -> str:
+    text = table(headers, [*rows[:ROWS], *totals], screen, drop)
     hidden = len(rows) - ROWS
     return f"{text}\n… and {hidden} rows more, all in metrics.json" if hidden > 0 else text
 
@@ -161,7 +193,3 @@ def _number(value: Any, digits: int, scale: float = 1, short: bool = False) -> s
         return f"> {value['at_least_s'] * scale:.{digits}f}"
     text = f"{value * scale:.{digits}f}"
     return text.rstrip("0").rstrip(".") if short and "." in text else text
-
-
-def _numeric(cell: str) -> bool:
-    return cell == NONE or cell.lstrip("> -").replace(".", "", 1).isdigit() or " → " in cell

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_verify, named
 
 __all__ = ["add_parser"]
@@ -29,11 +30,12 @@ def add_parser(verbs: Any) -> None:
     query.set_defaults(func=_query)
     add_results(query)
     add_verify(query)
+    add_wide(query)
 
 
 def _query(args: argparse.Namespace) -> int:
     """Print what a SELECT returns."""
-    from ccsim.cli.output import table
+    from ccsim.cli.layout import table
     from ccsim.experiment.study.query import as_csv, as_json, as_text, query
 
     folder = str(named(args.study, args.results))
@@ -43,5 +45,6 @@ def _query(args: argparse.Namespace) -> int:
     elif args.format == "json":
         print(as_json(found))
     else:
-        print(table(found.columns, [[as_text(cell) for cell in row] for row in found.rows]))
+        rows = [[as_text(cell) for cell in row] for row in found.rows]
+        print(table(found.columns, rows, screen_of(args), found.columns[:0:-1]))
     return 0

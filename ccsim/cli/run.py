@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.cli.arguments import add_hook_timeout, add_verb, natural, positive
 from ccsim.cli.output import print_json, run_text
 from ccsim.cli.progress import ProgressBar
+from ccsim.cli.screen import add_wide, screen_of
 from ccsim.errors import CcsimError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def add_parser(verbs: Any) -> None:
         "--jobs", type=positive, metavar="N", help="simulations at once; default: cores"
     )
     add_hook_timeout(run)
+    add_wide(run)
 
 
 def run_verb(args: argparse.Namespace) -> int:
@@ -89,7 +91,7 @@ def _run_once(args: argparse.Namespace, backend: OnLinux | None) -> int:
     if args.json:
         print_json(run.metrics)
     else:
-        print(run_text(run.name, run.metrics))
+        print(run_text(run.name, run.metrics, screen_of(args)))
         if backend is not None:
             print(lateness_text(run.manifest))
         print(f"run folder  {run.path}")

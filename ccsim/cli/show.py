@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.cli.arguments import add_verb
-from ccsim.cli.output import print_json, run_text, table
+from ccsim.cli.layout import table
+from ccsim.cli.output import print_json, run_text
+from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_run, add_verify, load
 from ccsim.errors import CcsimError
 
 __all__ = ["add_parser"]
+
+_DROP = ("d", "Cliff's δ", "p (Holm)")
+"""Columns of a study that go first where the screen is narrow."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -26,6 +31,7 @@ def add_parser(verbs: Any) -> None:
     add_run(show)
     add_results(show, "runs")
     add_verify(show)
+    add_wide(show)
 
 
 def show_verb(args: argparse.Namespace) -> int:
@@ -39,7 +45,7 @@ def show_verb(args: argparse.Namespace) -> int:
     if args.json:
         print_json(run.metrics)
     else:
-        print(run_text(run.name, run.metrics))
+        print(run_text(run.name, run.metrics, screen_of(args)))
         print(f"run folder  {run.path}")
     return 0
 
@@ -55,10 +61,11 @@ def _show_study(args: argparse.Namespace, folder: Path) -> int:
     if args.json:
         print_json(found.plain())
         return 0
-    print(found.title)
+    screen = screen_of(args)
+    print(screen.filled(found.title))
     for headers, rows in found.tables():
-        print(f"\n{table(headers, rows)}")
+        print(f"\n{table(headers, rows, screen, _DROP)}")
     for note in found.notes:
-        print(f"\n{note}")
+        print(f"\n{screen.filled(note)}")
     print(f"study folder  {folder}")
     return 0

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ccsim.cli.layout import NONE, table
+from ccsim.cli.screen import PLAIN, Screen
 from ccsim.experiment.swap_figures import OWN, WINDOW, Figure, jump, told_of
 
 __all__ = ["swap_text"]
 
-NONE = "–"
 FLOWS_BESIDE = 6
 """So many flows fit beside one another; the others are in metrics.json."""
 
 Row = Mapping[str, Any]
 Number = Callable[..., str]
-Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
 
-def swap_text(swap: Row, number: Number, table: Table) -> str:
+def swap_text(swap: Row, number: Number, screen: Screen = PLAIN) -> str:
     """Return what one swap cost: a column of all flows together, then one for each flow that it
     reached, then for the others."""
     title = f"swap {swap['index']} at {swap['t_s']:g} s: {swap['label']}"
     if "neighbours" not in swap:
-        return f"{title}: failed\n{swap['error']}"
-    lines = [title]
+        return f"{screen.filled(f'{title}: failed')}\n{_red(swap['error'], screen)}"
+    lines = [screen.styled(line, "bold") for line in screen.filled(title).split("\n")]
     if swap.get("outcome"):
         when = "" if swap["outcome_s"] is None else f" at {swap['outcome_s']:g} s"
-        lines.append(f"roll-out{when}: {swap['outcome']}")
+        lines.append(screen.filled(f"roll-out{when}: {swap['outcome']}"))
     if swap["errno"]:
-        lines.append(f"failed in part, {swap['error']}")
+        lines.append(_red(f"failed in part, {swap['error']}", screen))
     if not swap["reached"]:
         lines.append("no running flow was changed")
-    lines += _costs(swap, number, table)
-    return "\n".join([*lines, *_around(swap, number)])
+    lines += _costs(swap, number, screen)
+    return "\n".join([*lines, *map(screen.filled, _around(swap, number))])
 
 
-def _costs(swap: Row, number: Number, table: Table) -> list[str]:
+def _red(text: str, screen: Screen) -> str:
+    return "\n".join(screen.styled(line, "red") for line in screen.filled(text).split("\n"))
+
+
+def _costs(swap: Row, number: Number, screen: Screen) -> list[str]:
     told = told_of(swap)
     if not told:
         return []
@@ -56,7 +60,9 @@ def _costs(swap: Row, number: Number, table: Table) -> list[str]:
         ]
         if any(cell != NONE for cell in cells):
             rows.append([f"{'  ' * figure.part}{figure.label}", *cells])
-    lines = [_window(swap), table(["disruption", *headers], rows)]
+    drop = [name for name in reversed(headers) if name != headers[0]]
+    costs = table(["disruption", *headers], rows, screen, drop, firm="disruption")
+    lines = [screen.filled(_window(swap)), costs]
     hidden = len(told) - len(columns)
     return [*lines, f"… and {hidden} flows more, all in metrics.json"] if hidden > 0 else lines
 

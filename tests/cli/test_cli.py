@@ -25,7 +25,7 @@ from tests.experiment.conftest import TEXT, answer
 
 @pytest.mark.usefixtures("fake")
 def test_run_prints_tables_with_units_the_folder_and_the_figure(capsys: Output) -> None:
-    assert run() == 0
+    assert run("--wide") == 0
     out = capsys.readouterr().out
     assert "goodput (Mbit/s)" in out
     assert "swap 0 at 20 s: cubic → bbr, setsockopt" in out
@@ -187,7 +187,7 @@ def test_list_names_what_there_is(what: str, name: str, capsys: Output) -> None:
 
 
 def test_what_is_listed_of_an_algorithm_is_one_whole_sentence(capsys: Output) -> None:
-    main(["list", "algorithms"])
+    main(["list", "algorithms", "--wide"])
     rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
     assert len(rows) >= 17
     assert [row for row in rows if not row[1].endswith(".") or len(row[1]) > 76] == []

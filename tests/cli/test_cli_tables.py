@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ccsim.cli import main
-from ccsim.cli.output import comparison_text, run_text, table
+from ccsim.cli.layout import table
+from ccsim.cli.output import comparison_text, run_text
 from ccsim.cli.progress import ProgressBar
 from ccsim.experiment.measure import measure
 from tests.cli.cli_rig import Output
