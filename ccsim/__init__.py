@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Scenario,
         check_algorithm,
         load,
+        load_object,
         load_run,
         run,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "check_algorithm",
     "load",
+    "load_object",
     "load_run",
     "run",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ccsim.bpf.elf_file import is_object, object_name
 from ccsim.cli import shell_views as views
 from ccsim.cli.shell_socket import ShellSock
 from ccsim.errors import CcsimError
@@ -18,6 +21,9 @@ from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.kernel.sock import TCP_SYN_SENT
 from ccsim.kernel.tcp_cong import NetNamespace
 from ccsim.sim.blame import BLAMABLE, blame
+
+if TYPE_CHECKING:
+    from ccsim.bpf.live import LiveObject
 
 __all__ = ["Shell", "ShellError"]
 
@@ -40,6 +46,7 @@ class Shell:
         self.kernel = kernel
         self.find_file = find_file
         self.objects: dict[str, Object] = {}
+        self.compiled: dict[str, LiveObject] = {}
         self.links: dict[str, Link] = {}
         self.sockets: dict[str, ShellSock] = {}
         self.files: set[str] = set()
@@ -117,7 +124,7 @@ class Shell:
     # --- objects, maps, links ---
 
     def open(self, file: str, *names: str) -> str:
-        """open an algorithm file (its code runs); MAP=NAME renames, OBJECT: names the object"""
+        """open a compiled object or algorithm file (which runs); MAP=NAME renames, OBJECT: names"""
         path = self.find_file(file)
         stem = path.stem
         renamed = {}
@@ -130,10 +137,24 @@ class Shell:
         if stem in self.objects:
             raise KernelError(EEXIST, f"an object {stem!r} is open already; hint: open FILE OTHER:")
         self.files.add(str(path))
-        obj = Object.open(path, renamed, strip_get_info=True)
+        if is_object(path):
+            stem = object_name(path) if stem == path.stem else stem
+            from ccsim.bpf.live import load_object, target_of
+
+            live = load_object(path, target=target_of(self.kernel.profile.name))
+            self.compiled[stem] = live
+            obj = Object.open(live.tables, renamed)
+        else:
+            obj = Object.open(path, renamed, strip_get_info=True)
         self.objects[stem] = obj
         maps = ", ".join(f"{name} ({map.ops.name})" for name, map in obj.maps.items())
         return f"object {stem}: maps {maps}"
+
+    def dump(self, obj: str) -> str:
+        """show the variables and maps of a compiled object, as they are now"""
+        if obj not in self.compiled:
+            raise ShellError(f"{obj}: there is no compiled object of this name")
+        return json.dumps(self.compiled[obj].values(), indent=1)
 
     def flags(self, map: str, flags: str) -> None:
         """choose before loading whether a map takes a link: flags MAP link|none"""
@@ -202,6 +223,7 @@ class Shell:
         """close a socket, or an object's descriptors"""
         if name in self.objects:
             self.objects.pop(name).close()
+            self.compiled.pop(name, None)
         else:
             self.kernel.close(self.sock(name))
             del self.sockets[name]
@@ -337,6 +359,7 @@ class Shell:
 
 COMMANDS: dict[str, tuple[Callable[..., str | None], str]] = {
     "open": (Shell.open, "FILE [MAP=NAME…]"),
+    "dump": (Shell.dump, "OBJECT"),
     "flags": (Shell.flags, "MAP link|none"),
     "load": (Shell.load, "OBJECT"),
     "attach": (Shell.attach, "MAP [LINK]"),

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["add_parser"]
 
-SUBJECTS = ("kernel", "algorithm", "episode", "trace", "qdisc")
+SUBJECTS = ("kernel", "algorithm", "episode", "trace", "qdisc", "bpf")
 
 
 def add_parser(verbs: Any) -> None:

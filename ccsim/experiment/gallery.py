@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ccsim.catalog import algorithm_files, tables_in
+from ccsim.bpf.elf_file import is_object
+from ccsim.catalog import Tables, algorithm_files, tables_in
 from ccsim.errors import CcsimError
 from ccsim.experiment.parallel import simulate_all
+from ccsim.kernel.errors import KernelError
 from ccsim.scenario import Scenario, parse_scenario
+from ccsim.scenario.bpf_objects import needs_ecn, tables_of
 from ccsim.scenario.vocabulary import did_you_mean
 from ccsim.sim.traces import SimResult
 
@@ -62,7 +65,7 @@ def gallery_scenarios(
     known = algorithm_files()
     wanted: dict[str, str] = {}
     for name in names or known:
-        wanted |= _tables_of(name) if name.endswith(".py") else _shipped(name, known)
+        wanted |= _tables_of(name) if name.endswith((".py", ".o")) else _shipped(name, known)
     files = dict.fromkeys(file for file in wanted.values() if file)
     text = _text({**DEFAULT_PATH, **(path or {})}, duration, seed)
     together = parse_scenario(text + _flows(wanted) + _objects(files), "gallery")
@@ -80,6 +83,8 @@ def gallery_scenarios(
 
 def _needs_ecn(file: str | Path) -> bool:
     """Tell whether a file's tables bear the flag of algorithms that need ECN."""
+    if is_object(file):
+        return needs_ecn(Path(file).read_bytes(), Path(file).name)
     return _NEEDS_ECN in Path(file).read_text(encoding="utf-8")
 
 
@@ -101,16 +106,23 @@ def _alone(together: Scenario, index: int, file: str) -> Scenario:
 
 def _shipped(name: str, known: Mapping[str, Path]) -> dict[str, str]:
     if name not in known:
-        hint = did_you_mean(name, known) or "; a user's own file ends in .py"
+        hint = did_you_mean(name, known) or "; a user's own file ends in .py or .o"
         raise GalleryError(f"gallery: no algorithm {name!r}{hint}")
     return {name: ""}
+
+
+def _declared(path: Path) -> Tables:
+    """Return the tables of an algorithm file, or of a compiled object."""
+    if is_object(path):
+        return tables_of(path.read_bytes(), path.name, {}, "linux", 250)
+    return tables_in(path)
 
 
 def _tables_of(file: str) -> dict[str, str]:
     """Return the names that a user's file registers, and its absolute path with each."""
     try:
-        tables = tables_in(Path(file)).found
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        tables = _declared(Path(file)).found
+    except (OSError, SyntaxError, UnicodeDecodeError, KernelError) as error:
         raise GalleryError(f"gallery: {file}: {error}") from error
     names = [table.name for table in tables if table.name and table.map[0] != "_"]
     if not names:

@@ -7,9 +7,9 @@ from typing import Any
 
 from ccsim import catalog
 from ccsim.bpf.elf_file import ELF
-from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED
+from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, TCP_CONG_NON_RESTRICTED
 
-__all__ = ["ELF", "MAX_BPF_OBJECT_BYTES", "tables_of"]
+__all__ = ["ELF", "MAX_BPF_OBJECT_BYTES", "needs_ecn", "tables_of"]
 
 MAX_BPF_OBJECT_BYTES = 16 * 1024 * 1024
 
@@ -36,3 +36,11 @@ def tables_of(
         for table in loaded.tables.values()
     )
     return catalog.Tables(found, complete=True)
+
+
+def needs_ecn(content: bytes, name: str) -> bool:
+    """Tell whether a compiled object has a table that needs ECN; it is loaded for that."""
+    from ccsim.bpf.live import loaded_object
+
+    tables = loaded_object(content, name).tables.values()
+    return any(table.flags & TCP_CONG_NEEDS_ECN for table in tables)
