@@ -27,7 +27,7 @@ from ccsim.bpf.verifier.check import Verdict
 from ccsim.bpf.verifier.verify import verify
 from ccsim.kernel.errors import EINVAL, ENOENT, ESRCH
 
-__all__ = ["LoadedObject", "OpenObject", "Program", "open_object"]
+__all__ = ["Linked", "LoadedObject", "OpenObject", "Program", "open_object"]
 
 MAX_FILE = 64 << 20  # bytes
 GPL_LICENSES = frozenset(
@@ -90,6 +90,17 @@ class LoadedObject:
             v.name: decode_value(self.btf, v.type, data[v.offset : v.offset + v.size])
             for v in spec.variables.values()
         }
+
+
+@dataclass(frozen=True)
+class Linked:
+    """An object relocated against a kernel: its maps in the order of their numbers, tables by name,
+    the member that each program implements, and programs made whole, by name."""
+
+    maps: list[MapSpec]
+    tables: dict[str, Table]
+    members: dict[str, str]
+    codes: dict[str, Code]
 
 
 def open_object(source: bytes | str | Path, name: str = "") -> OpenObject:
@@ -209,8 +220,11 @@ class OpenObject:
         except (IndexError, KeyError, OverflowError, RecursionError) as error:
             raise MalformedError(f"{self.name}: the file is damaged ({error!r})") from error
 
-    def _load(self, target: Target) -> LoadedObject:
-        kernel = kernel_btf(target.cong_control_arguments)
+    def link(self, kernel: Btf, target: Target) -> Linked:
+        """Relocate the object against a kernel's types: ccsim's own, or those of a real one.
+
+        Raises BpfObjectError (stage load) for what that kernel does not have.
+        """
         linker = Linker(self.elf, self.btf, self._ext, kernel, self.functions)
         maps = self._resolve_externs(target, kernel, linker)
         tables = self._bind_tables(kernel)
@@ -222,6 +236,11 @@ class OpenObject:
         }
         for spec in maps:
             check_map(spec)
+        return Linked(maps, tables, members, codes)
+
+    def _load(self, target: Target) -> LoadedObject:
+        linked = self.link(kernel_btf(target.cong_control_arguments), target)
+        maps, tables, members, codes = linked.maps, linked.tables, linked.members, linked.codes
         programs = {}
         for function in self.programs():
             if function.name in codes:

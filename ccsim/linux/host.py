@@ -48,12 +48,16 @@ def abilities() -> list[Ability]:
     ]
 
 
-def missing_for(algorithms: Iterable[str]) -> list[str]:
-    """Return what a run with these algorithms lacks here, with remedies; empty if nothing."""
+def missing_for(algorithms: Iterable[str], *, bpf: bool = False) -> list[str]:
+    """Return what a run with these algorithms lacks here, with remedies; empty if nothing. ``bpf``
+    asks for what BPF objects need, too."""
     needed = abilities()[:4]
     missing = [f"{one.name}: not here; {one.remedy}" for one in needed if not one.is_here]
     if missing:
         return missing
+    if bpf and not (Path(BTF).exists() and _may_use_bpf()):
+        lacking = [one for one in abilities()[4:] if not one.is_here]
+        return [f"{one.name}: not here; {one.remedy}" for one in lacking]
     here = available_algorithms()
     return [
         f"algorithm {name}: this kernel has {', '.join(sorted(here))}; modprobe tcp_{name}, or "

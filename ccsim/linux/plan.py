@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
+from ccsim.bpf.elf_file import is_object
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.streams import stream_seed
 from ccsim.sim.swaps import sweep_steps
@@ -43,10 +46,14 @@ def why_not_on_linux(scenario: Plain) -> list[str]:
 
 
 def _unlike_here(scenario: Plain) -> Iterator[str]:
-    if scenario["objects"]:
-        yield "objects: a kernel runs its own algorithms, not Python files"
-    if scenario["links"]:
-        yield "links: a bpf_link on a kernel needs a BPF object behind its name"
+    tables = _bpf_tables(scenario)
+    for path in scenario["objects"]:
+        if not is_object(path):
+            yield f"objects: a kernel runs BPF objects, not the Python of {PurePath(path).name}"
+    for name, maps in _registered(scenario, tables).items():
+        strange = [table for table in maps if table not in tables]
+        if strange:
+            yield f"links: a bpf_link on a kernel needs a BPF object; {name} may mean {strange[0]}"
     if scenario["kernel"]["profile"] != "linux":
         yield f"kernel.profile: this kernel is not {scenario['kernel']['profile']}"
     if scenario["tcp"]["quickack_packets"] not in (0, DEFAULT_QUICKACKS):
@@ -59,8 +66,10 @@ def _unlike_here(scenario: Plain) -> Iterator[str]:
 
 def _swap_problems(number: int, swap: Plain) -> Iterator[str]:
     place = f"swaps.{number}"
-    if swap["via"] not in ("setsockopt", "sweep", "sysctl"):
-        yield f"{place}.via: {swap['via']} needs BPF objects on a kernel"
+    if swap["to_params"]:
+        yield f"{place}.to: parameters of a module hold for the whole machine"
+    if swap["via"] == "staged" and swap["guard"] is not None:
+        yield f"{place}.guard: a roll-out on a kernel is not watched"
     if swap["state"] != "linux":
         yield f"{place}.state: a kernel knows one policy, linux; got {swap['state']}"
     trigger = swap["trigger"]
@@ -80,14 +89,39 @@ def _flow_problems(number: int, flow: Plain) -> Iterator[str]:
         yield f"{place}.receiver.gro: one packet is one segment on the emulated path"
 
 
+def _bpf_tables(scenario: Plain) -> dict[str, str]:
+    """Return the tables of the scenario's compiled objects: the name that each is registered as."""
+    from ccsim.bpf.object import open_object
+
+    found: dict[str, str] = {}
+    for path in filter(is_object, scenario["objects"]):
+        tables = open_object(path).load().tables.values()
+        found |= {table.name: table.cc_name for table in tables}
+    return found
+
+
+def _registered(scenario: Plain, tables: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the names that a run registers, and the tables that each may mean, the first first."""
+    found = {link["name"]: [link["map"]] for link in scenario["links"]}
+    for swap in scenario["swaps"]:
+        if swap["link"] and swap["to"] not in found[swap["link"]]:
+            found[swap["link"]].append(swap["to"])
+    behind = {table for maps in found.values() for table in maps}
+    for table, name in tables.items():
+        if table not in behind and name not in found:
+            found[name] = [table]
+    return found
+
+
 def used_algorithms(scenario: Plain) -> list[str]:
-    """Return the registered names that a scenario asks a kernel for, in order."""
+    """Return the algorithms of its own that a scenario asks a kernel for, in order."""
     asked = [scenario["kernel"]["default"], *(one["default"] for one in scenario["namespaces"])]
     asked += [flow["congestion"] for flow in scenario["flows"]]
     asked += [load["flow"]["congestion"] for load in scenario["workloads"]]
     asked += [one["congestion"] for one in scenario["listeners"]]
-    asked += [swap["to"] for swap in scenario["swaps"]]
-    return [name for name in dict.fromkeys(asked) if name]
+    asked += [swap["to"] for swap in scenario["swaps"] if not swap["link"]]
+    ours = _registered(scenario, _bpf_tables(scenario))
+    return [name for name in dict.fromkeys(asked) if name and name not in ours]
 
 
 def make_plan(scenario: Plain) -> dict[str, Any]:
@@ -99,7 +133,12 @@ def make_plan(scenario: Plain) -> dict[str, Any]:
         _flow(scenario, number, spec, namespaces, listeners) for number, spec in enumerate(specs)
     ]
     seed, tcp = scenario["seed"], scenario["tcp"]
+    settings = scenario["objects_set"]
     return {
+        "objects": [{"path": path, "set": settings.get(path, {})} for path in scenario["objects"]],
+        "registered": _registered(scenario, _bpf_tables(scenario)),
+        "token": f"_{os.getpid() % 0x1000000:x}",
+        "hz": scenario["kernel"]["hz"],
         "duration_ns": scenario["duration_ns"],
         "interval_ns": scenario["record"]["interval_ns"],
         "mtu": tcp["mss_bytes"] + HEADER_BYTES,
@@ -190,6 +229,9 @@ def _actions(
                 "flow": numbers[swap["trigger"]["flow"]],
                 "text": trigger_text(swap["trigger"]),
             }
+        if swap["link"]:
+            yield from _link_actions(about, swap, numbers, own)
+            continue
         if swap["via"] == "sysctl":
             netns = swap["netns"]
             at = {"t_ns": swap["at_ns"], "namespace": namespaces.index(netns), "netns": netns}
@@ -208,3 +250,35 @@ def _actions(
                 "listeners": [listeners.index(name) for name in swap["listeners"]],
                 "running_only": swap["via"] == "sweep" or swap["trigger"] is not None,
             }
+
+
+def _link_actions(
+    about: dict[str, Any],
+    swap: Plain,
+    numbers: Mapping[str, int],
+    own: Mapping[str, Sequence[str]],
+) -> Iterator[dict[str, Any]]:
+    """Yield what a swap of a link's map does: at once, after a gap, or with flows following."""
+    about = {**about, "link": swap["link"]}
+    at = swap["at_ns"]
+    if swap["via"] == "reregister":
+        yield {**about, "do": "unregister", "t_ns": at}
+        yield {**about, "do": "register", "t_ns": at + swap["gap_ns"]}
+        return
+    yield {**about, "do": "link_update", "t_ns": at}
+    if swap["via"] != "staged":
+        return
+    reached = [name for given in swap["flows"] for name in own.get(given, [given])]
+    done = 0
+    for step, share_ppm in enumerate(swap["steps_ppm"]):
+        upto = -(-len(reached) * share_ppm // 1_000_000)
+        yield {
+            **about,
+            "do": "setsockopt",
+            "to": swap["link"],
+            "t_ns": at + step * swap["pause_ns"],
+            "flows": [numbers[name] for name in reached[done:upto]],
+            "listeners": [],
+            "running_only": True,
+        }
+        done = upto

@@ -30,6 +30,8 @@ def to_result(scenario: Plain, plan: Plain, reports: Mapping[str, Plain]) -> Sim
         Event(int(t_ns), kind, flow, detail)
         for t_ns, kind, flow, detail in sorted(senders["events"], key=lambda event: event[0])
     )
+    if senders["objects"]:
+        events += (Event(scenario["duration_ns"], "objects", "", senders["objects"]),)
     marks = np.array(path["marks"], dtype=np.int64).reshape(-1, 2)
     flows = tuple(
         _flow_trace(plan, spec, seen, marks[marks[:, 1] == number, 0])
@@ -133,7 +135,8 @@ def _swaps(scenario: Plain, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
         changed = [e for e in steps if not e.detail["errno"] and e.detail["from"] != e.detail["to"]]
         old = " + ".join(dict.fromkeys(e.detail.get("from", "") for e in steps)) or "none"
         trigger = trigger_text(swap["trigger"])
-        label = ", ".join(filter(None, (f"{old} → {swap['to']}", swap["via"], trigger)))
+        new = next((e.detail["to"] for e in steps if not e.detail["errno"]), swap["to"])
+        label = ", ".join(filter(None, (f"{old} → {new}", swap["via"], trigger)))
         found.append(
             SwapRecord(
                 index=index,
@@ -141,7 +144,7 @@ def _swaps(scenario: Plain, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
                 via=swap["via"],
                 label=label,
                 old=old,
-                new=swap["to"],
+                new=new,
                 flows=tuple(dict.fromkeys(e.flow for e in changed if e.flow)),
                 errno=next((e.detail["errno"] for e in steps if e.detail["errno"]), 0),
                 trigger=trigger,

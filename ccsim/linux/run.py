@@ -57,7 +57,9 @@ class Measured:
 
 def check_possible(scenario: Mapping[str, Any]) -> None:
     """Raise LinuxError that names all that a scenario asks for and this machine cannot do."""
-    problems = why_not_on_linux(scenario) or missing_for(used_algorithms(scenario))
+    problems = why_not_on_linux(scenario) or missing_for(
+        used_algorithms(scenario), bpf=bool(scenario["objects"])
+    )
     if problems:
         raise LinuxError("\n".join(f"{scenario['name']}: on linux: {one}" for one in problems))
 

@@ -7,7 +7,8 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from ccsim.linux.applications import Writer, make_writer
 from ccsim.linux.emulator import FIRST_PORT
 from ccsim.linux.loop import Loop
 from ccsim.linux.receivers import LISTENER_PORT, RECEIVER_ADDRESS, sender_address
+from ccsim.linux.registered import Registered
 
 __all__ = ["SAMPLED", "Senders"]
 
@@ -54,16 +56,18 @@ class Connection:
         """Whether there is a socket that is not closed."""
         return self.sock is not None and self.ended_ns is None
 
-    def note_name(self, t_ns: int) -> str:
-        """Note which implementation serves the flow, and return its name."""
-        assert self.sock is not None
-        name = congestion_of(self.sock)
+    @property
+    def serving(self) -> str:
+        """The implementation that serves the flow."""
+        return self.names[self.served[-1][1]] if self.served else ""
+
+    def note(self, t_ns: int, name: str) -> None:
+        """Note which implementation serves the flow from now on."""
         if name not in self.names:
             self.names.append(name)
         index = self.names.index(name)
         if not self.served or self.served[-1][1] != index:
             self.served.append((t_ns, index))
-        return name
 
 
 class Senders:
@@ -76,7 +80,9 @@ class Senders:
         self.events: list[tuple[int, str, str, dict[str, Any]]] = []
         self.sample_late_ns = 0
         self.loop: Loop
+        self.registered = Registered(plan)
         self.defaults = [self._set_default(k) for k in range(len(home))]
+        self.inherited: list[str] = []  # which implementation each listener hands on
         self.listeners = [self._listen(k, spec) for k, spec in enumerate(plan["listeners"])]
 
     def run(self, t0_ns: int, until_ns: int) -> None:
@@ -114,6 +120,7 @@ class Senders:
             ],
             "events": self.events,
             "sample_late_ns": self.sample_late_ns,
+            "objects": self.registered.report(),
         }
 
     # --- sockets ---
@@ -135,7 +142,8 @@ class Senders:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         chosen = spec["congestion"] or self.defaults[spec["namespace"]]
         if chosen is not None:
-            set_congestion(sock, chosen)
+            self._choose(sock, chosen)
+        self.inherited.append(self._meaning(sock))
         sock.bind((sender_address(spec["namespace"]), LISTENER_PORT + number))
         sock.listen(1024)
         return sock
@@ -153,13 +161,13 @@ class Senders:
         sock = one.sock = self._socket(spec["namespace"])
         self._prepare(sock, spec)
         wanted = spec["congestion"] or self.defaults[spec["namespace"]]
-        number = set_congestion(sock, wanted) if wanted is not None else 0
-        one.congestion = congestion_of(sock) if number or wanted is None else wanted
+        number = self._choose(sock, wanted) if wanted is not None else 0
+        one.congestion = self._name(sock) if number or wanted is None else wanted
         if number:
             about = {"wanted": wanted, "got": one.congestion, "errno": number}
             self._log(t_ns, "fallback", one, about)
         self._log(t_ns, "start", one, {"congestion": one.congestion})
-        one.note_name(t_ns)
+        one.note(t_ns, self._meaning(sock))
         sock.connect_ex((RECEIVER_ADDRESS, FIRST_PORT + spec["number"]))
         self.loop.watch(
             sock.fileno(), select.EPOLLOUT, lambda t, events: self._connected(t, one, events)
@@ -187,9 +195,9 @@ class Senders:
         one.sock = sock
         self._prepare(sock, one.spec)
         wanted = one.spec["congestion"]
-        if wanted is not None:
-            set_congestion(sock, wanted)
-        one.congestion = one.note_name(t_ns)
+        chose = wanted is not None and not self._choose(sock, wanted)
+        one.note(t_ns, self._meaning(sock) if chose else self.inherited[number])
+        one.congestion = self._name(sock)
         self._log(t_ns, "accept", one, {"congestion": one.congestion})
         self._begin(t_ns, one)
 
@@ -265,10 +273,8 @@ class Senders:
     def _act(self, action: Mapping[str, Any], t_ns: int) -> None:
         if action["when"] is not None:
             self._await(action, t_ns)
-        elif action["do"] == "sysctl":
-            self._sysctl(t_ns, action)
         else:
-            self._setsockopt(self.loop.now(), action)
+            _ACTS[action["do"]](self, self.loop.now(), action)
 
     def _setsockopt(self, t_ns: int, action: Mapping[str, Any]) -> None:
         about = {"via": action["via"], "state": "linux", "swap": action["swap"]}
@@ -281,24 +287,27 @@ class Senders:
                 self._log(t_ns, "swap", one, detail)
         for number in action["listeners"]:
             sock, spec = self.listeners[number], self.plan["listeners"][number]
-            old = congestion_of(sock)
-            failed = set_congestion(sock, action["to"])
-            new = action["to"] if failed else congestion_of(sock)
+            old = self.inherited[number]
+            failed = self._choose(sock, action["to"])
+            new = action["to"] if failed else self._meaning(sock)
+            self.inherited[number] = old if failed else new
             detail = {**about, "listener": spec["name"], "from": old, "to": new, "errno": failed}
             self._log(t_ns, "swap", None, detail)
 
     def _change(self, one: Connection, to: str, about: dict[str, Any]) -> None:
         """Set TCP_CONGESTION, and look at the socket just before and just after."""
         assert one.sock is not None
-        old = one.note_name(self.loop.now())
+        old = one.serving
         self._look(one)
         before = _windows(one.last)
         t_ns = self.loop.now()
         one.marks.append((t_ns, "swap_pre", old, one.last))
-        failed = set_congestion(one.sock, to)
+        failed = self._choose(one.sock, to)
         took_ns = self.loop.now() - t_ns
         self._look(one)
-        new = to if failed else one.note_name(t_ns)
+        new = to if failed else self._meaning(one.sock)
+        if not failed:
+            one.note(t_ns, new)
         one.marks.append((t_ns, "swap_post", new, one.last))
         detail = {**about, "from": old, "to": new, "before": before, "after": _windows(one.last)}
         self._log(t_ns, "swap", one, {**detail, "errno": failed, "took_ns": took_ns})
@@ -315,6 +324,51 @@ class Senders:
         detail = {"via": "sysctl", "netns": action["netns"], "from": old, "to": action["to"]}
         self._log(t_ns, "swap", None, {**detail, "errno": failed, "swap": action["swap"]})
 
+    def _link_update(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        """Update a link in a thread of its own: the call waits for a grace period."""
+        link, to = action["link"], action["to"]
+        old = self.registered.meaning(link)
+        detail = {"via": action["via"], "swap": action["swap"], "link": link, "from": old, "to": to}
+        row = {**detail, "errno": 0, "took_ns": 0}
+        self._log(t_ns, "swap", None, row)
+
+        def update() -> None:
+            try:
+                self.registered.update(link, to)
+            except OSError as error:
+                row["errno"] = error.errno or errno.EIO
+            row["took_ns"] = self.loop.now() - t_ns
+
+        threading.Thread(target=update).start()
+
+    def _unregister(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        link = action["link"]
+        about = {"via": action["via"], "swap": action["swap"], "link": link}
+        self._log(t_ns, "unregister", None, {**about, "from": self.registered.meaning(link)})
+        self.registered.unregister(link)
+
+    def _register(self, t_ns: int, action: Mapping[str, Any]) -> None:
+        link, to, failed = action["link"], action["to"], 0
+        detail = {"via": action["via"], "swap": action["swap"], "link": link}
+        old = self.registered.meaning(link)
+        try:
+            self.registered.register(link, to)
+        except OSError as error:
+            failed = error.errno or errno.EIO
+        self._log(t_ns, "swap", None, {**detail, "from": old, "to": to, "errno": failed})
+
+    def _choose(self, sock: socket.socket, name: str) -> int:
+        """Choose a congestion control by the scenario's name; return the errno, 0 if it worked."""
+        return set_congestion(sock, self.registered.kernel_name(name))
+
+    def _name(self, sock: socket.socket) -> str:
+        """Return the scenario's name of what a socket has chosen."""
+        return self.registered.our_name(congestion_of(sock))
+
+    def _meaning(self, sock: socket.socket) -> str:
+        """Return which implementation a socket that has just chosen is served by."""
+        return self.registered.meaning(self._name(sock))
+
     def _await(self, action: Mapping[str, Any], t_ns: int) -> None:
         """Look every millisecond for what a trigger waits for."""
         one = self.connections[action["when"]["flow"]]
@@ -327,6 +381,16 @@ class Senders:
                 self._act({**action, "when": None}, now)
                 return
         self.loop.at(t_ns + POLL_NS, partial(self._await, action))
+
+
+_ACTS: Mapping[str, Callable[[Senders, int, Mapping[str, Any]], None]] = {
+    "setsockopt": Senders._setsockopt,
+    "sysctl": Senders._sysctl,
+    "link_update": Senders._link_update,
+    "unregister": Senders._unregister,
+    "register": Senders._register,
+}
+"""What a step of a swap does."""
 
 
 def _holds(when: Mapping[str, Any], one: Connection) -> bool:

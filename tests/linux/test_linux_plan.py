@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +114,51 @@ def test_algorithms_are_named_once_each() -> None:
 def test_what_a_kernel_cannot_do_is_named_with_its_place(text: str, words: str) -> None:
     found = why_not_on_linux(resolved(text))
     assert any(words in one for one in found), found
+
+
+OBJECT = Path(__file__).resolve().parents[1] / "bpf" / "data" / "objects" / "aimd.bpf.o"
+LINKED = f"objects: ['{OBJECT}']\nlinks: {{fleet: aimd_one}}\n"
+
+
+def test_a_links_tables_are_those_it_may_come_to_mean() -> None:
+    plan = make_plan(
+        resolved(
+            f"{LINKED}flows: [{{name: a, congestion: fleet, count: 4}}]\n"
+            "swaps:\n"
+            "  - {at: 1 s, via: link_update, link: fleet, to: aimd_two}\n"
+            "  - {at: 2 s, via: reregister, link: fleet, to: aimd_one, gap: 200 ms}\n"
+            "  - {at: 4 s, via: staged, link: fleet, to: aimd_two, steps: [25 %, 100 %]}"
+        )
+    )
+    assert plan["registered"] == {"fleet": ["aimd_one", "aimd_two"]}
+    steps = [(action["t_ns"], action["do"], action.get("flows")) for action in plan["actions"]]
+    assert steps == [
+        (1 * S, "link_update", None),
+        (2 * S, "unregister", None),
+        (2 * S + 200 * MS, "register", None),
+        (4 * S, "link_update", None),
+        (4 * S, "setsockopt", [0]),
+        (5 * S, "setsockopt", [1, 2, 3]),
+    ]
+
+
+def test_a_table_that_no_link_means_is_registered_under_its_own_name() -> None:
+    plan = make_plan(resolved(f"objects: ['{OBJECT}']\nflows: [{{name: a}}]"))
+    assert list(plan["registered"].values()) == [["aimd_one"]]
+
+
+def test_a_guard_is_refused_and_so_is_a_link_to_python(tmp_path: Path) -> None:
+    guarded = resolved(
+        f"{LINKED}flows: [{{name: a, congestion: fleet}}]\n"
+        "swaps: [{at: 1 s, via: staged, link: fleet, to: aimd_two,\n"
+        "         guard: {metric: goodput, threshold: 20 %}}]"
+    )
+    assert any("swaps.0.guard" in one for one in why_not_on_linux(guarded))
+    mixed = resolved(
+        f"{LINKED}flows: [{{name: a, congestion: fleet}}]\n"
+        "swaps: [{at: 1 s, via: link_update, link: fleet, to: reno}]"
+    )
+    assert any("fleet may mean reno" in one for one in why_not_on_linux(mixed))
 
 
 def test_an_ordinary_scenario_has_nothing_against_it() -> None:

@@ -116,9 +116,9 @@ def test_repetitions_without_a_kernel_are_refused(capsys: Any) -> None:
 
 
 def test_what_is_missing_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linux_run, "missing_for", lambda names: ["TUN devices: not here; mend it"])
+    monkeypatch.setattr(linux_run, "missing_for", lambda names, bpf: ["TUN devices: not here"])
     monkeypatch.setattr(linux_run, "make_plan", lambda scenario: pytest.fail("it started"))
-    with pytest.raises(LinuxError, match="on linux: TUN devices: not here; mend it"):
+    with pytest.raises(LinuxError, match="on linux: TUN devices: not here"):
         run_on_linux(resolved("flows: [{name: a, congestion: reno}]"))
 
 

@@ -1,0 +1,103 @@
+"""BPF objects in this machine's kernel, and what they counted beside what they count simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccsim.linux.host import missing_for
+from ccsim.linux.kernel_object import KernelObject, running_target
+from ccsim.linux.registered import Registered
+from ccsim.linux.run import run_on_linux
+from ccsim.scenario import parse_scenario
+from ccsim.sim import simulate
+
+OBJECTS = Path(__file__).resolve().parents[1] / "bpf" / "data" / "objects"
+MISSING = missing_for(["reno"], bpf=True)
+needs_bpf = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
+UPDATE = f"""
+name: update
+duration: 3 s
+path: {{rate: 10 Mbit/s, rtt: 20 ms, buffer: 1 BDP}}
+kernel: {{default: reno}}
+objects: ['{OBJECTS / "aimd.bpf.o"}']
+links: {{fleet: aimd_one}}
+flows:
+  - {{name: old, congestion: fleet}}
+  - {{name: new, congestion: fleet, start: 2 s}}
+swaps: [{{at: 1 s, via: link_update, link: fleet, to: aimd_two}}]
+"""
+
+
+def resolved(text: str) -> dict[str, Any]:
+    return parse_scenario(text, "live.yaml").resolved()
+
+
+@needs_bpf
+@pytest.mark.parametrize("name", ["aimd", "borrow", "leaver", "marks", "probe", "rate"])
+def test_the_kernels_verifier_takes_what_our_loader_relocated(name: str) -> None:
+    found = KernelObject(str(OBJECTS / f"{name}.bpf.o"), {}, 250)
+    assert found.programs
+    for table in found.tables:
+        assert found.make_table(table, "ccsim_test") > 0
+
+
+@needs_bpf
+def test_variables_are_set_before_loading_and_read_back() -> None:
+    found = KernelObject(str(OBJECTS / "aimd.bpf.o"), {"increase": 5}, 250)
+    values = found.variables()
+    assert values["data"] == {"increase": 5, "kept_percent": 70}
+    assert values["bss"]["one"]["init"] == 0
+
+
+@needs_bpf
+def test_connections_keep_what_they_were_opened_on_here_and_simulated() -> None:
+    """The claim of the mechanism, counted by the object itself: one connection on each table."""
+    here = run_on_linux(resolved(UPDATE)).result
+    there = simulate(resolved(UPDATE))
+    counted = []
+    for result in (here, there):
+        assert [flow.implementations for flow in result.flows] == [("aimd_one",), ("aimd_two",)]
+        (objects,) = [event.detail for event in result.events if event.kind == "objects"]
+        bss = objects["aimd"]["bss"]
+        counted.append([(bss[key]["init"], bss[key]["release"]) for key in ("one", "two")])
+        assert bss["one"]["cong_avoid"] > 500
+        assert bss["two"]["cong_avoid"] > 100
+    assert counted[0] == counted[1] == [(1, 0), (1, 0)]
+    (swap,) = here.swaps
+    assert (swap.old, swap.new, swap.errno, swap.flows) == ("aimd_one", "aimd_two", 0, ())
+
+
+@needs_bpf
+def test_a_name_that_is_missing_for_a_time_is_not_found_and_comes_back() -> None:
+    text = UPDATE.replace("start: 2 s", "start: 1200 ms").replace(
+        "via: link_update, link: fleet", "via: reregister, gap: 500 ms, link: fleet"
+    )
+    flows = run_on_linux(resolved(text)).result.flows
+    assert [flow.implementations for flow in flows] == [("aimd_one",), ("reno",)]
+
+
+def plan(**more: Any) -> dict[str, Any]:
+    return {"objects": [], "registered": {}, "token": "_ab12", "hz": 250, **more}
+
+
+def test_names_are_unique_to_the_run_and_fit_the_kernel() -> None:
+    ours = Registered(plan())
+    ours.plan = plan(registered={"fleet": [], "a_rather_long_name": []})
+    assert ours.kernel_name("fleet") == "fleet_ab12"
+    assert ours.kernel_name("a_rather_long_name") == "a_rather_l_ab12"
+    assert ours.kernel_name("cubic") == "cubic"
+    assert ours.our_name("fleet_ab12") == "fleet"
+    assert ours.our_name("cubic") == "cubic"
+
+
+def test_what_is_no_registered_name_means_itself() -> None:
+    assert Registered(plan()).meaning("cubic") == "cubic"
+
+
+def test_the_running_kernel_is_told_as_numbers() -> None:
+    target = running_target(1000)
+    assert target.hz == 1000
+    assert target.version >= (3, 0, 0)
