@@ -6,13 +6,14 @@ of one clock that never goes back, lengths bytes with the link's header, as Linu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from ccsim.net.qdisc.draws import Draws
 from ccsim.net.qdisc.parameters import Parameter
 
 __all__ = [
+    "BOOT_NS",
     "CE",
     "CONGESTION",
     "DROPPED",
@@ -45,6 +46,7 @@ S32_SIGN = 0x8000_0000
 HZ = 1000
 PSCHED_MTU = 1514  # the device's MTU and its link header [bytes]
 NEVER = -1
+BOOT_NS = 1_000_000_000_000  # a kernel's clock when a simulation begins: 0 means "never" to many
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
 
@@ -143,10 +145,14 @@ class Qdisc:
     ``qlen`` and ``backlog`` are the packets and bytes inside. What a call drops is appended to
     ``dropped``, in order: the caller empties it. ``wake_ns`` is set when a call asks to be woken
     (the watchdog: then `dequeue` may have something), ``tick_ns`` is when the qdisc's own timer is
-    due; `NEVER` if there is none. The timer comes before any other call of its instant.
+    due; `NEVER` if there is none. The timer comes before any other call of its instant. ``copies``
+    and ``copied_bytes`` are what it has added to what came.
     """
 
-    __slots__ = ("backlog", "draws", "dropped", "hz", "mtu", "qlen", "root", "tick_ns", "wake_ns")
+    __slots__ = (
+        *("backlog", "copied_bytes", "copies", "draws", "dropped", "hz", "mtu", "qlen", "tick_ns"),
+        "wake_ns",
+    )
 
     kind: ClassVar[str] = ""
     summary: ClassVar[str] = ""
@@ -167,13 +173,14 @@ class Qdisc:
     ) -> None:
         self.qlen = 0
         self.backlog = 0
+        self.copies = 0
+        self.copied_bytes = 0
         self.dropped: list[Packet] = []
         self.wake_ns = NEVER
         self.tick_ns = NEVER
         self.draws = draws
         self.hz = hz
         self.mtu = mtu
-        self.root: Callable[[Packet, int], int] = self.enqueue
         self._configure(self._complete(values), now)
 
     def enqueue(self, packet: Packet, now: int) -> int:

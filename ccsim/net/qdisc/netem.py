@@ -161,7 +161,7 @@ class Netem(Qdisc):
             self.drops += 1
             self.dropped.append(packet)
             return STOLEN
-        twin = packet.copy(packet.number + COPIES) if copies == 2 else None
+        twin = self._copy(packet) if copies == 2 else None
         if self.corrupt and self.corrupt >= self.corrupt_cor.draw(self.draws):
             self.draws.u32()  # which byte
             self.draws.u32()  # which of its bits
@@ -177,6 +177,11 @@ class Netem(Qdisc):
         self.backlog += packet.len
         self._place(packet, now)
         return QUEUED
+
+    def _copy(self, packet: Packet) -> Packet:
+        self.copies += 1
+        self.copied_bytes += packet.len
+        return packet.copy(packet.number + COPIES)
 
     def _loses(self) -> bool:
         if self.model.kind:

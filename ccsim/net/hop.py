@@ -1,0 +1,178 @@
+"""A hop: a queueing discipline, a line and a delay, run in windows (Chandy and Misra's clocks).
+
+A hop knows all that arrives before its clock ``known_ns`` and nothing of what comes later, so it
+runs up to that instant and not one nanosecond further. What it then knows of the future is a bound:
+nothing that is not decided yet leaves before it. A hop behind it may run up to its bound and the
+delay between, so hops in a row, and hops in a circle whose delays and service times add up to
+something, advance one another.
+
+At one instant the qdisc's timer comes first, then the end of a transmission, the watchdog, and
+arrivals, by source and then in the order in which they were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ccsim.errors import InvariantError
+from ccsim.net.delay_process import DelayProcess
+from ccsim.net.qdisc.base import BOOT_NS, NEVER, Packet, Qdisc
+from ccsim.net.rate_process import FOREVER, RateProcess
+
+__all__ = ["Departure", "Hop", "NoLine"]
+
+Departure = tuple[int, int, Packet]  # when it has left the line, when it arrives, the packet
+LEAST_BITS = 8 * 40  # no packet is shorter than the headers of IPv4 and TCP
+
+
+class NoLine:
+    """A line that takes no time: for a qdisc in front of another hop, such as netem."""
+
+    __slots__ = ()
+
+    def finish(self, start: int, bits: int) -> int:
+        """Return the start."""
+        return start
+
+    def earliest(self, start: int, bits: int) -> int:
+        """Return the start."""
+        return start
+
+    def changes(self, t: int) -> int:
+        """Return FOREVER."""
+        return FOREVER
+
+
+class Hop:
+    """A directed hop. Times are nanoseconds of the simulation; the qdisc's clock is `BOOT_NS`
+    ahead, since a kernel's is never 0. Lengths on the line are those of the packets.
+
+    ``drops`` are (time, packet), in order; the caller empties it. ``least_bits`` bounds how short a
+    packet can be.
+    """
+
+    __slots__ = (
+        *("arrivals", "busy_ns", "bytes_dropped", "bytes_in", "bytes_out", "delay", "drops"),
+        *("known_ns", "least_bits", "line", "order", "packets_dropped", "packets_in"),
+        *("packets_out", "qdisc", "serving", "wake_ns"),
+    )
+
+    def __init__(
+        self, qdisc: Qdisc, line: RateProcess, delay: DelayProcess, least_bits: int = LEAST_BITS
+    ) -> None:
+        self.qdisc = qdisc
+        self.line = line
+        self.delay = delay
+        self.least_bits = least_bits
+        self.known_ns = 0
+        self.serving = False
+        self.busy_ns = 0  # when the transmission in progress ends, or the last one has ended
+        self.wake_ns = FOREVER
+        self.arrivals: list[tuple[int, int, int, Packet]] = []  # time, source, order
+        self.order = 0
+        self.drops: list[tuple[int, Packet]] = []
+        self.packets_in = self.packets_out = self.packets_dropped = 0
+        self.bytes_in = self.bytes_out = self.bytes_dropped = 0
+
+    def take(self, rows: Iterable[tuple[int, Packet]], source: int = 0) -> None:
+        """Take what a source sends: (time, packet), not before `known_ns`, in order of sending."""
+        for t, packet in rows:
+            if t < self.known_ns:
+                raise InvariantError(
+                    f"expected arrivals from {self.known_ns} ns on, got one at {t} ns"
+                )
+            self.order += 1
+            self.arrivals.append((t, source, self.order, packet))
+
+    def run(self, until_ns: int) -> list[Departure]:
+        """Run up to an instant before which all arrivals are known; return what has left, or is on
+        the line, in order."""
+        if until_ns <= self.known_ns:
+            return []
+        self.arrivals.sort(key=lambda row: row[:3])
+        out: list[Departure] = []
+        taken = 0
+        while True:
+            arrival = self.arrivals[taken][0] if taken < len(self.arrivals) else FOREVER
+            tick = self.qdisc.tick_ns - BOOT_NS if self.qdisc.tick_ns != NEVER else FOREVER
+            busy = self.busy_ns if self.serving else FOREVER
+            now = min(tick, busy, self.wake_ns, arrival)
+            if now >= until_ns:
+                break
+            if now == tick:
+                self.qdisc.tick(now + BOOT_NS)
+                self._collect(now)
+            elif now == busy:
+                self._serve(now, out)
+            elif now == self.wake_ns:
+                self.wake_ns = FOREVER
+                if not self.serving:
+                    self._serve(now, out)
+            else:
+                self._arrive(now, self.arrivals[taken][3], out)
+                taken += 1
+        del self.arrivals[:taken]
+        self.known_ns = until_ns
+        return out
+
+    def bound_ns(self) -> int:
+        """Return an instant before which nothing leaves the line that `run` has not returned."""
+        free = max(self.known_ns, self.busy_ns) if self.serving else self.known_ns
+        return self.line.earliest(free, self.least_bits) if free < FOREVER else FOREVER
+
+    def reach_ns(self) -> int:
+        """Return an instant before which nothing else arrives at the other end."""
+        bound = self.bound_ns()
+        return self.delay.earliest(bound) if bound < FOREVER else FOREVER
+
+    def check(self) -> None:
+        """Raise InvariantError unless packets and bytes in are those out, dropped and inside."""
+        qdisc = self.qdisc
+        inside = list(qdisc.packets())
+        held = len(inside), sum(packet.len for packet in inside)
+        came = self.packets_in + qdisc.copies, self.bytes_in + qdisc.copied_bytes
+        gone = self.packets_out + self.packets_dropped, self.bytes_out + self.bytes_dropped
+        if came != (gone[0] + held[0], gone[1] + held[1]):
+            raise InvariantError(
+                f"{qdisc.kind}: expected {came[0]} packets and {came[1]} bytes out, dropped or "
+                f"inside, got {gone[0]} + {held[0]} and {gone[1]} + {held[1]}"
+            )
+        if (qdisc.qlen, qdisc.backlog) != held and qdisc.kind != "police":
+            raise InvariantError(
+                f"{qdisc.kind}: expected qlen and backlog {held}, got {qdisc.qlen, qdisc.backlog}"
+            )
+
+    def _arrive(self, now: int, packet: Packet, out: list[Departure]) -> None:
+        self.packets_in += 1
+        self.bytes_in += packet.len
+        self.qdisc.wake_ns = NEVER
+        self.qdisc.enqueue(packet, now + BOOT_NS)
+        self._collect(now)
+        if not self.serving:
+            self._serve(now, out)
+
+    def _serve(self, now: int, out: list[Departure]) -> None:
+        """Ask for the next packet and send it."""
+        self.qdisc.wake_ns = NEVER
+        packet = self.qdisc.dequeue(now + BOOT_NS)
+        self._collect(now)
+        self.serving = packet is not None
+        if packet is None:
+            return
+        self.busy_ns = end = self.line.finish(now, 8 * packet.len)
+        self.packets_out += 1
+        self.bytes_out += packet.len
+        if end < FOREVER:
+            out.append((end, self.delay.reach(end), packet))
+
+    def _collect(self, now: int) -> None:
+        """Note what a call dropped, and when it asked to be woken."""
+        qdisc = self.qdisc
+        if qdisc.wake_ns != NEVER:
+            self.wake_ns = qdisc.wake_ns - BOOT_NS
+        if qdisc.dropped:
+            for packet in qdisc.dropped:
+                self.packets_dropped += 1
+                self.bytes_dropped += packet.len
+                self.drops.append((now, packet))
+            qdisc.dropped.clear()
