@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ccsim.bpf import btf as kinds
@@ -50,7 +51,8 @@ def encode_value(btf: Btf, type: int, value: Any, name: str) -> bytes:
     """Return the bytes of a value for a variable.
 
     Numbers and booleans suit integers and enumerations (which take their enumerators' names too),
-    text arrays of ``char``, lists arrays. Raises ValueError that says what was expected.
+    text arrays of ``char``, lists arrays, mappings structs. Raises ValueError that says what was
+    expected.
     """
     it = btf.plain(type)
     size = btf.size_of(type)
@@ -64,11 +66,28 @@ def encode_value(btf: Btf, type: int, value: Any, name: str) -> bytes:
         if len(text) >= size:
             raise ValueError(f"{name}: expected at most {size - 1} bytes, got {len(text)}")
         return text.ljust(size, b"\0")
+    if it.kind == kinds.STRUCT and isinstance(value, Mapping):
+        return _struct(btf, it, value, name)
     if it.kind in kinds.ENUMS and isinstance(value, str):
         value = dict(it.values).get(value, value)
     if it.kind == kinds.INT or it.kind in kinds.ENUMS:
         return _integer(it, value, name)
     raise ValueError(f"{name}: expected {_wanted(btf, it)}, got {value!r}")
+
+
+def _struct(btf: Btf, it: Type, value: Mapping[str, Any], name: str) -> bytes:
+    """Return a struct's bytes; members that are not named are 0."""
+    members = {member.name: member for member in it.members if not member.bits}
+    data = bytearray(it.size)
+    for key, item in value.items():
+        member = members.get(key)
+        if member is None:
+            known = ", ".join(members)
+            raise ValueError(f"{name}: there is no member {key!r}; it has {known}")
+        content = encode_value(btf, member.type, item, f"{name}.{key}")
+        at = member.bit_offset // 8
+        data[at : at + len(content)] = content
+    return bytes(data)
 
 
 def _integer(it: Type, value: Any, name: str) -> bytes:
@@ -85,4 +104,6 @@ def _wanted(btf: Btf, it: Type) -> str:
     if it.kind == kinds.ARRAY:
         text = btf.size_of(it.type) == 1
         return f"text or a list of at most {it.count}" if text else f"a list of {it.count} values"
+    if it.kind == kinds.STRUCT:
+        return f"members of struct {it.name} by name"
     return f"nothing, for a {kinds.KIND_NAMES[it.kind]} cannot be set"

@@ -7,6 +7,7 @@ import builtins
 import keyword
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ccsim.catalog import algorithm_files
@@ -14,7 +15,7 @@ from ccsim.errors import CcsimError
 from ccsim.kernel.errors import KernelError
 from ccsim.kernel.verifier import check_obj_name
 
-__all__ = ["NameRefused", "check_name", "write_algorithm"]
+__all__ = ["NameRefused", "check_name", "write_algorithm", "write_files"]
 
 IMPORTED = ("ccsim", "numpy", "pytest", "hypothesis", "simpy")
 
@@ -235,6 +236,26 @@ def _names_used() -> set[str]:
     return found | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
+def write_files(texts: Mapping[Path, str]) -> None:
+    """Write files into folders, which are made.
+
+    Raises NameRefused if one exists or they cannot be written; then none is.
+    """
+    for path in texts:
+        if path.exists() or path.is_symlink():
+            raise NameRefused(f"{path}: exists already, and is not overwritten")
+    written: list[Path] = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _create(path, text)
+            written.append(path)
+    except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise NameRefused(f"{error.filename}: cannot be written: {error.strerror}") from error
+
+
 def write_algorithm(name: str, folder: Path) -> tuple[Path, Path]:
     """Write ``name.py`` and ``test_name.py`` into a folder, which is made; return their paths.
 
@@ -244,19 +265,7 @@ def write_algorithm(name: str, folder: Path) -> tuple[Path, Path]:
     check_name(name)
     paths = folder / f"{name}.py", folder / f"test_{name}.py"
     texts = (_filled(ALGORITHM, name), _filled(TEST, name))
-    for path in paths:
-        if path.exists() or path.is_symlink():
-            raise NameRefused(f"{path}: exists already, and is not overwritten")
-    written: list[Path] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, texts, strict=True):
-            _create(path, text)
-            written.append(path)
-    except OSError as error:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise NameRefused(f"{error.filename}: cannot be written: {error.strerror}") from error
+    write_files(dict(zip(paths, texts, strict=True)))
     return paths
 
 

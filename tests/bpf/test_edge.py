@@ -14,9 +14,9 @@ from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.libbpf import Object
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.verifier import MEMBERS
-from tests.bpf.edge_rig import edge_cases, edge_files
+from tests.bpf.edge_rig import cases, edge_files
 
-CASES = edge_cases()
+CASES = cases("edge")
 
 
 def names(stage: str) -> list[Any]:
