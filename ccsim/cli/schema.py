@@ -1,4 +1,4 @@
-"""The verb ``schema``: the JSON schema of scenarios."""
+"""The verb ``schema``: the JSON schemas of scenarios and studies."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ __all__ = ["add_parser"]
 
 def add_parser(verbs: Any) -> None:
     """Add ``schema`` to the command line's verbs."""
-    add_verb(verbs, "schema", "print the JSON schema of scenarios, for editors", schema_verb)
+    text = "print the JSON schema of scenarios or studies, for editors"
+    schema = add_verb(verbs, "schema", text, schema_verb)
+    schema.add_argument("--study", action="store_true", help="of studies, not of scenarios")
 
 
 def schema_verb(args: argparse.Namespace) -> int:
-    """Print the schema of scenarios."""
+    """Print the schema of scenarios, or of studies."""
+    if args.study:
+        from ccsim.experiment.study.schema import study_schema
+
+        print_json(study_schema())
+        return 0
     from ccsim.scenario import scenario_schema
 
     print_json(scenario_schema())

@@ -63,10 +63,7 @@ def _sweep(args: argparse.Namespace) -> int:
     study = read_study(args.study)
     rounds = _rounds(args)
     if args.check:
-        plan = plan_study(study)
-        twins = {twin for run in plan.runs for twin in (run.twin_a, run.twin_b) if twin}
-        points, seeds = len(plan.points), len(study.seeds)
-        print(f"{args.study}: ok: {points} points × {seeds} seeds, {len(twins)} twins")
+        print(f"{args.study}: {plan_study(study).told()}")
         return 0
     with StudyBar(study.name) as bar:
         outcome = run_study(

@@ -21,7 +21,7 @@ from ccsim.scenario.models import Scenario
 from ccsim.scenario.overrides import set_value
 from ccsim.sim.streams import random_parts
 
-__all__ = ["Column", "Plan", "PlannedRun", "plan_study", "scenario_of"]
+__all__ = ["Column", "Plan", "PlannedRun", "objects_of", "plan_study", "scenario_of"]
 
 MAX_PROBLEMS = 50
 _PLACE = re.compile(r"override '@(\d+):(\d+)'")
@@ -69,6 +69,12 @@ class Plan:
     points: tuple[Level, ...]
     runs: tuple[PlannedRun, ...]
     columns: tuple[Column, ...]
+
+    def told(self) -> str:
+        """Return in a few words that it is valid, and how large."""
+        twins = {twin for run in self.runs for twin in (run.twin_a, run.twin_b) if twin}
+        points, seeds = len(self.points), len(self.study.seeds)
+        return f"ok: {points} points × {seeds} seeds, {len(twins)} twins"
 
     def to_plain(self) -> dict[str, Any]:
         """Return the plan as JSON values, with the numbers beside the quantities."""
@@ -132,6 +138,17 @@ def scenario_of(study: Study, point: Level, seed: int, jitter: Level | None = No
         return build_scenario(document, study.folder, study.base_source, problems)
     except ScenarioError as error:
         raise ScenarioError(*(_placed(one, study.file) for one in error.problems)) from None
+
+
+def objects_of(plan: Plan) -> list[str]:
+    """Return the object files of a plan's scenarios: of all its points, if any of them sets some,
+    else of the first."""
+    points = plan.points
+    if not any(setting.key.startswith("objects") for one in points for setting in one.settings):
+        points = points[:1]
+    seed = plan.study.seeds[0]
+    found = (file for one in points for file in scenario_of(plan.study, one, seed).objects)
+    return list(dict.fromkeys(found))
 
 
 def _placed(problem: Problem, file: str) -> Problem:

@@ -20,7 +20,7 @@ from ccsim.scenario.models import MAX_SEED
 from ccsim.scenario.vocabulary import did_you_mean, is_harmless, listed
 from ccsim.units import show
 
-__all__ = ["KEEP", "MAX_POINTS", "Study", "find_study", "read_study"]
+__all__ = ["KEEP", "MAX_POINTS", "Study", "find_study", "is_study", "read_study"]
 
 KEYS = ("name", "description", "base", "design", "seeds", "jitter", "keep")
 METHODS = ("grid", "list", "random", "sobol")
@@ -77,6 +77,17 @@ def find_study(arg: str) -> Path:
         return shipped[arg]
     message = f"no file and no shipped study of this name{did_you_mean(Path(arg).stem, shipped)}"
     raise ScenarioError(Problem(arg, 0, 0, "", message))
+
+
+def is_study(arg: str) -> bool:
+    """Tell whether ``arg`` means a study and no scenario: by its keys, or a shipped one's name."""
+    if not Path(arg).is_file():
+        return arg in study_files()
+    try:
+        keys = set(read_document(Path(arg), arg).data)
+    except ScenarioError:
+        return False
+    return bool(keys & {"base", "design", "seeds", "jitter", "keep"})
 
 
 def read_study(arg: str | Path) -> Study:
