@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ccsim.cli.shell import Shell
 
+
 __all__ = ["PROFILES", "add_parser"]
 
 DIFFERENT = 1
@@ -42,7 +43,9 @@ def kernel_verb(args: argparse.Namespace) -> int:
     shell = Shell(kernel, _algorithm_file)
     with no_exits(), hooks_watched(HOOK_TIMEOUT_S):
         if args.script in (None, "-") and sys.stdin.isatty():
-            return _interactive(shell)
+            from ccsim.cli.shell_session import interactive
+
+            return interactive(shell)
         return _script(shell, args.script or "-")
 
 
@@ -65,23 +68,6 @@ def _request_module(name: str) -> Any:
     if path is None:
         return None
     return next((ops for ops in load_tables(path).values() if ops.name == name), None)
-
-
-def _interactive(shell: Shell) -> int:
-    from ccsim.errors import CcsimError
-
-    print("ccsim kernel: type help for the commands, quit to leave")
-    while not shell.done:
-        try:
-            text = shell.execute(input("> "))
-        except EOFError:
-            print()
-            break
-        except CcsimError as error:
-            text = str(error)
-        if text:
-            print(text)
-    return 0
 
 
 def _text_of(script: str) -> str:

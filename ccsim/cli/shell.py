@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccsim.bpf.elf_file import is_object, object_name
+from ccsim.cli import shell_bpftool
 from ccsim.cli import shell_views as views
 from ccsim.cli.shell_socket import ShellSock
 from ccsim.errors import CcsimError
@@ -21,6 +23,7 @@ from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.kernel.sock import TCP_SYN_SENT
 from ccsim.kernel.tcp_cong import NetNamespace
 from ccsim.sim.blame import BLAMABLE, blame
+from ccsim.words import did_you_mean
 
 if TYPE_CHECKING:
     from ccsim.bpf.live import LiveObject
@@ -76,9 +79,10 @@ class Shell:
     def _run(self, words: list[str]) -> str:
         name, *args = words or [""]
         if name not in COMMANDS:
-            raise ShellError(f"{name}: there is no such command; hint: help")
+            near = did_you_mean(name, COMMANDS) or "; hint: help"
+            raise ShellError(f"{name}: there is no such command{near}")
         function, usage = COMMANDS[name]
-        required = sum(word[0] != "[" for word in usage.split())
+        required = len(re.sub(r"\[[^]]*\]", "", usage).split())
         if not required <= len(args) or (len(args) > len(usage.split()) and "…" not in usage):
             raise ShellError(f"{name}: expected {name} {usage}, got {len(args)} arguments")
         try:
@@ -100,32 +104,41 @@ class Shell:
             if which in obj.maps and of in ("", stem)
         ]
         if len(found) != 1:
-            raise ShellError(f"{name}: expected the name of one map, got {len(found)} of them")
+            near = "" if found else did_you_mean(name, self.map_names())
+            message = f"{name}: expected the name of one map, got {len(found)} of them{near}"
+            raise ShellError(message)
         return found[0]
+
+    def map_names(self) -> list[str]:
+        """Return the names of the maps of all objects."""
+        return [name for obj in self.objects.values() for name in obj.maps]
 
     def link(self, name: str) -> Link:
         """Return a link by its name."""
         if name not in self.links:
-            raise ShellError(f"{name}: there is no link of this name")
+            near = did_you_mean(name, self.links)
+            raise ShellError(f"{name}: there is no link of this name{near}")
         return self.links[name]
 
     def sock(self, name: str) -> ShellSock:
         """Return an open socket by its name."""
         if name not in self.sockets:
-            raise KernelError(EBADF, f"{name}: there is no socket of this name")
+            near = did_you_mean(name, self.sockets)
+            raise KernelError(EBADF, f"{name}: there is no socket of this name{near}")
         return self.sockets[name]
 
     def netns_named(self, name: str) -> NetNamespace:
         """Return a network namespace by its name."""
         if name not in self.kernel.namespaces:
-            raise KernelError(ENOENT, f"no network namespace {name!r}")
+            near = did_you_mean(name, self.kernel.namespaces)
+            raise KernelError(ENOENT, f"no network namespace {name!r}{near}")
         return self.kernel.namespaces[name]
 
     # --- objects, maps, links ---
 
     def open(self, file: str, *names: str) -> str:
         """open a compiled object or algorithm file (which runs); MAP=NAME renames, OBJECT: names"""
-        path = self.find_file(file)
+        path = self._file(file)
         stem = path.stem
         renamed = {}
         for word in names:
@@ -136,13 +149,9 @@ class Shell:
                 stem = variable.rstrip(":")
         if stem in self.objects:
             raise KernelError(EEXIST, f"an object {stem!r} is open already; hint: open FILE OTHER:")
-        self.files.add(str(path))
         if is_object(path):
             stem = object_name(path) if stem == path.stem else stem
-            from ccsim.bpf.live import load_object, target_of
-
-            live = load_object(path, target=target_of(self.kernel.profile.name))
-            self.compiled[stem] = live
+            self.compiled[stem] = live = self._live(path)
             obj = Object.open(live.tables, renamed)
         else:
             obj = Object.open(path, renamed, strip_get_info=True)
@@ -150,10 +159,22 @@ class Shell:
         maps = ", ".join(f"{name} ({map.ops.name})" for name, map in obj.maps.items())
         return f"object {stem}: maps {maps}"
 
+    def _file(self, name: str) -> Path:
+        """Return the path of an object or algorithm file, whose mistakes are blamed on it."""
+        path = self.find_file(name)
+        self.files.add(str(path))
+        return path
+
+    def _live(self, path: Path) -> LiveObject:
+        from ccsim.bpf.live import load_object, target_of
+
+        return load_object(path, target=target_of(self.kernel.profile.name))
+
     def dump(self, obj: str) -> str:
         """show the variables and maps of a compiled object, as they are now"""
         if obj not in self.compiled:
-            raise ShellError(f"{obj}: there is no compiled object of this name")
+            near = did_you_mean(obj, self.compiled)
+            raise ShellError(f"{obj}: there is no compiled object of this name{near}")
         return json.dumps(self.compiled[obj].values(), indent=1)
 
     def flags(self, map: str, flags: str) -> None:
@@ -166,7 +187,8 @@ class Shell:
     def load(self, obj: str) -> str:
         """load an object: its programs are checked, its maps created"""
         if obj not in self.objects:
-            raise ShellError(f"{obj}: there is no object of this name")
+            near = did_you_mean(obj, self.objects)
+            raise ShellError(f"{obj}: there is no object of this name{near}")
         self.objects[obj].load(self.kernel)
         return f"loaded {', '.join(self.objects[obj].maps)}"
 
@@ -178,9 +200,14 @@ class Shell:
         self.links[name] = self.map(map).attach_struct_ops()
         return f"link {name} to {map}"
 
-    def update(self, link: str, map: str) -> None:
-        """put another map behind a link, under the same name"""
-        self.link(link).update_map(self.map(map))
+    def update(self, link: str, map: str, option: str = "", old: str = "") -> None:
+        """put another map behind a link, under the same name; --old: only if that is behind it"""
+        if not option:
+            self.link(link).update_map(self.map(map))
+        elif option == "--old" and old:
+            self.link(link).replace_map(self.map(old), self.map(map))
+        else:
+            raise ShellError(f"update: expected --old MAP, got {option} {old}".rstrip())
 
     def detach(self, link: str) -> None:
         """detach a link in the kernel, for good"""
@@ -339,17 +366,37 @@ class Shell:
         """the open descriptors and the pins"""
         return views.fds(self.kernel)
 
-    def bpftool(self, subject: str, verb: str) -> str:
-        """bpftool struct_ops|map|link|prog list"""
+    def bpftool(self, subject: str, verb: str, *words: str) -> str:
+        """list: what there is; struct_ops also: register FILE [LINK_DIR], unregister, dump"""
+        if subject == "struct_ops" and verb in ("register", "unregister", "dump"):
+            return self._struct_ops(verb, words)
         if subject not in views.BPFTOOL or verb not in ("list", "show"):
             subjects = "|".join(views.BPFTOOL)
-            raise ShellError(f"bpftool: expected {subjects} list, got {subject} {verb}")
+            more = "struct_ops register|unregister|dump"
+            raise ShellError(f"bpftool: expected {subjects} list, or {more}, got {subject} {verb}")
         return views.BPFTOOL[subject](self.kernel)
+
+    def _struct_ops(self, verb: str, words: tuple[str, ...]) -> str:
+        if verb == "dump":
+            return shell_bpftool.dump(self.kernel, words)
+        if verb == "unregister":
+            return shell_bpftool.unregister(self.kernel, words)
+        if not 1 <= len(words) <= 2:
+            expected = "expected FILE or the name of an object that is not loaded, and LINK_DIR"
+            raise ShellError(f"bpftool struct_ops register: {expected}, got {len(words)} words")
+        obj = self.objects.get(words[0])
+        if obj is not None and all(map.kernel is None for map in obj.maps.values()):
+            del self.objects[words[0]]  # it goes with the tool
+        else:
+            path = self._file(words[0])
+            compiled = is_object(path)
+            obj = Object.open(self._live(path).tables if compiled else path, strip_get_info=True)
+        return shell_bpftool.register(self.kernel, obj, *words[1:])
 
     def help(self, name: str = "") -> str:
         """this list, or one command of it"""
         if name and name not in COMMANDS:
-            raise ShellError(f"{name}: there is no such command")
+            raise ShellError(f"{name}: there is no such command{did_you_mean(name, COMMANDS)}")
         return "\n".join(_help_lines([name] if name else list(COMMANDS)))
 
     def quit(self) -> None:
@@ -363,7 +410,7 @@ COMMANDS: dict[str, tuple[Callable[..., str | None], str]] = {
     "flags": (Shell.flags, "MAP link|none"),
     "load": (Shell.load, "OBJECT"),
     "attach": (Shell.attach, "MAP [LINK]"),
-    "update": (Shell.update, "LINK MAP"),
+    "update": (Shell.update, "LINK MAP [--old MAP]"),
     "detach": (Shell.detach, "LINK"),
     "destroy": (Shell.destroy, "LINK"),
     "pin": (Shell.pin, "LINK PATH"),
@@ -387,7 +434,7 @@ COMMANDS: dict[str, tuple[Callable[..., str | None], str]] = {
     "maps": (Shell.maps, ""),
     "links": (Shell.links_view, ""),
     "fds": (Shell.fds, ""),
-    "bpftool": (Shell.bpftool, "struct_ops|map|link|prog list"),
+    "bpftool": (Shell.bpftool, "struct_ops|map|link|prog list|register|unregister|dump […]"),
     "help": (Shell.help, "[COMMAND]"),
     "quit": (Shell.quit, ""),
 }

@@ -19,6 +19,7 @@ from ccsim.kernel.verifier import MEMBERS, UNSUPPORTED
 if TYPE_CHECKING:
     from ccsim.kernel.kernel import Kernel
     from ccsim.kernel.ops import TcpCongestionOps
+from ccsim.kernel.profiles import BPF_F_REPLACE
 
 __all__ = ["Link", "Map", "Object", "TableError"]
 
@@ -203,6 +204,20 @@ class Link:
                 f"{error.message}; this libbpf has freed the link handle, the kernel's link stays",
             ) from error
         self.map = map
+
+    def replace_map(self, old: Map, new: Map) -> None:
+        """Put a map behind the link only if ``old`` is behind it now (``bpf_link_update`` with
+        BPF_F_REPLACE): EPERM if another is.
+        """
+        self._alive("replace map")
+        if not self.real or new.kernel is None or old.kernel is None:
+            names = f"{old.name}, {new.name}"
+            raise KernelError(EINVAL, f"replace map: {names}: expected a real link and loaded maps")
+        new.prepare()
+        attr = {"link_fd": self.fd, "new_map_fd": new.fd, "flags": BPF_F_REPLACE}
+        with new.placed():
+            self.kernel.bpf(BpfCmd.LINK_UPDATE, {**attr, "old_map_fd": old.fd})
+        self.map = new
 
     def pin(self, path: str) -> None:
         """Pin the link, which then outlives its descriptors; EBUSY if it is pinned already
