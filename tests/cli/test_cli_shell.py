@@ -174,7 +174,7 @@ def test_arrays_show_among_the_maps_of_bpftool(shell):
 
 def test_help_lists_every_command_with_its_use(shell):
     lines = shell.execute("help").splitlines()
-    assert len(lines) == len(COMMANDS) == 31
+    assert len(lines) == len(COMMANDS) == 32
     assert shell.execute("help pin") == (
         "pin LINK PATH                     "
         "pin a link in the BPF file system, where it outlives its descriptor"
