@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ccsim.ending import exit_process
 from ccsim.errors import ResultsError
 from ccsim.experiment.forked import Forked
+from ccsim.experiment.processes import end_with
 from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
@@ -165,6 +166,7 @@ def serve(answer: Callable[[dict[str, Any], Progress], bytes]) -> None:
     """Answer each line of standard input until it ends or the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
+    end_with(parent)
     sys.excepthook = lambda *_: None  # the caller simulates again what failed and reports it
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what an algorithm prints must not get between the replies

@@ -7,10 +7,11 @@ bytes.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ __all__ = ["ClusterPool", "cluster_pool", "remote", "slurm_pool"]
 
 INSTALL = "pip install 'ccsim[cluster]'"
 CONNECT_S = 30
+CLOSE_S = 5
 TICK_S = 0.5
 AHEAD = 2
 """So many simulations are sent for each thread of the cluster: one runs, one waits."""
@@ -84,13 +86,17 @@ class ClusterPool:
         absent_since = time.monotonic()
         try:
             while schedule.left:
-                threads = sum(self.client.nthreads().values())
+                threads = self._threads()
                 absent_since = time.monotonic() if threads else absent_since
                 if time.monotonic() - absent_since > ABSENT_S:
                     raise CcsimError(f"cluster: no worker came within {ABSENT_S:.0f} s")
                 while len(under_way) < max(threads * AHEAD, 1) and (job := schedule.next()):
                     message = request(job)
-                    under_way[self._send(message, arrived)] = (job, message)
+                    future = self._send(message, arrived)
+                    if future is None:
+                        yield job, None
+                        continue
+                    under_way[future] = (job, message)
                     started(job)
                 if not arrived:
                     time.sleep(TICK_S if not under_way else 0.02)
@@ -101,14 +107,38 @@ class ClusterPool:
                 yield job, self._reply(future, message)
                 self._forget(schedule)
         finally:
-            self.client.cancel(list(under_way), force=True)
+            with suppress(OSError, RuntimeError):  # the scheduler has gone
+                self.client.cancel(list(under_way), force=True)
+
+    def _threads(self) -> int:
+        """Return how many threads the cluster has; CcsimError if its scheduler has gone."""
+        try:
+            if self.client.status == "running":
+                return sum(self.client.nthreads().values())
+            reason = f"the client is {self.client.status}"
+        except (OSError, RuntimeError) as error:
+            reason = str(error)
+        text = f"the scheduler went away ({reason}); what is done stays: start the sweep again"
+        raise CcsimError(f"cluster: {text}")
 
     def _send(self, message: dict[str, Any], arrived: deque[Any]) -> Any:
-        """Submit one simulation; when it is over, its future is put into ``arrived``."""
-        twins = [self._twin(message.get(key, "")) for key in ("twin_a", "twin_b")]
-        future = self.client.submit(remote, message, *twins, pure=False, retries=3)
+        """Submit one simulation; when it is over, its future is put into ``arrived``. None if a
+        worker died that was to have its twins."""
+        try:
+            twins = [self._twin(message.get(key, "")) for key in ("twin_a", "twin_b")]
+            future = self.client.submit(remote, message, *twins, pure=False, retries=3)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):  # of a twin, not of the network
+                raise
+            self._let_go(message)
+            return None
         future.add_done_callback(arrived.append)
         return future
+
+    def _let_go(self, message: dict[str, Any]) -> None:
+        """Forget where the twins of a message lie on the cluster: they died with their worker."""
+        for key in ("twin_a", "twin_b"):
+            self._twins.pop(message.get(key, ""), None)
 
     def _twin(self, path: str) -> Any:
         """Return a packed twin as it lies on the cluster; sent there once."""
@@ -129,7 +159,9 @@ class ClusterPool:
 
         try:
             reply: dict[str, Any] = future.result()
-        except (KilledWorker, import_module("distributed").CancelledError):
+        except (KilledWorker, OSError, import_module("distributed").CancelledError):
+            self._threads()  # or else the scheduler has gone
+            self._let_go(message)
             return None
         packed = reply.pop("packed", None)
         if packed is not None and "save" in message:
@@ -147,17 +179,29 @@ def cluster_pool(address: str) -> PoolOf:
     CcsimError says how to install dask.distributed where it is missing.
     """
     distributed = _installed("distributed", "--cluster")
+    _silence()
 
     @contextmanager
     def make(folder: StudyFolder) -> Iterator[ClusterPool]:
         try:
             client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise CcsimError(f"cluster: no scheduler at {address!r}: {error}") from error
-        with client:
+        except Exception as error:  # whatever dask makes of an address
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise CcsimError(f"cluster: no scheduler at {address!r}: {reason}") from error
+        try:
             yield ClusterPool(client)
+        finally:
+            with suppress(OSError, RuntimeError, TimeoutError):  # the scheduler has gone
+                client.close(timeout=CLOSE_S)
 
     return make
+
+
+def _silence() -> None:
+    """Let distributed log nothing: what matters is told in a line."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def slurm_pool(file: Path) -> PoolOf:

@@ -1,0 +1,135 @@
+"""A cluster whose parts die: a study loses no run, no byte and no word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ccsim.errors import CcsimError
+from ccsim.experiment.study.cluster import cluster_pool
+from ccsim.experiment.study.read import read_study
+from ccsim.experiment.study.sweep import run_study
+from tests.study.study_rig import TINY, command, digests, done, log, planned, write
+
+pytest.importorskip("distributed")
+ROOT = Path(__file__).resolve().parents[2]
+LONGER = TINY.replace("600 ms", "6 s").replace("300 ms", "3 s").replace("seeds: 2", "seeds: 3")
+LONGER = LONGER.replace("250 ms, 350 ms", "2500 ms, 3500 ms")
+
+
+class Cluster:
+    """A scheduler and workers, each a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self.start("scheduler", "--port", "0", "--no-dashboard")
+        end = time.monotonic() + 60
+        while not self.file.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        self.workers = [self.worker(), self.worker()]
+
+    @property
+    def address(self) -> str:
+        import json
+
+        return str(json.loads(self.file.read_text())["address"])
+
+    def start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
+        arguments = [kind, "--host", "127.0.0.1", "--scheduler-file", str(self.file), *options]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "CCSIM_PURE": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        options = ["--nworkers", "1", "--nthreads", "1", "--memory-limit", "0", "--no-dashboard"]
+        return self.start("worker", *options)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    made = Cluster(folder)
+    yield made
+    for process in made.processes:
+        made.kill(process)
+
+
+def wait_for(study: Path, runs: int) -> None:
+    """Wait until so many runs of a study are done."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        if (study / "log.jsonl").exists() and sum(done(study).values()) >= runs:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"no {runs} runs within 100 s")
+
+
+def test_one_dead_worker_of_two_costs_no_run_and_no_byte(cluster: Cluster, tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, LONGER))
+    here = run_study(study, out=tmp_path / "here", workers=2)
+    sweep = command(tmp_path, "sweep", "tiny.yaml", "--out", "there", "--cluster", cluster.address)
+    there = tmp_path / "there" / "tiny"
+    for runs in (1, 4):
+        wait_for(there, runs)
+        cluster.kill(cluster.workers.pop(0))
+        cluster.workers.append(cluster.worker())
+    _, said = sweep.communicate(timeout=200)
+    assert sweep.returncode == 0, said
+    assert digests(there) == digests(here.path)
+    assert set(done(there)) == set(planned(there))
+
+
+def test_a_scheduler_that_goes_away_is_one_line_and_what_is_done_stays(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "3s")
+    study = read_study(write(tmp_path, LONGER))
+    sweep = command(tmp_path, "sweep", "tiny.yaml", "--out", "there", "--cluster", cluster.address)
+    there = tmp_path / "there" / "tiny"
+    wait_for(there, 2)
+    cluster.kill(cluster.scheduler)
+    _, said = sweep.communicate(timeout=120)
+    assert sweep.returncode == 2
+    assert said.splitlines() == [said.strip()]
+    assert said.startswith("cluster: the scheduler went away (")
+    finished = sum(done(there).values())
+    assert run_study(study, out=tmp_path / "there", workers=2).new == 12 - finished
+    again = run_study(study, out=tmp_path / "here", workers=2)
+    assert digests(there) == digests(again.path)
+    assert not [line for line in log(there) if line["event"] == "error"]
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:1", "nonsense", "tcp://", "http://127.0.0.1:1", "", "tcp://:x"]
+)
+def test_an_address_that_is_none_is_one_line(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccsim.experiment.study.cluster.CONNECT_S", 0.5)
+    study = read_study(write(tmp_path))
+    with pytest.raises(CcsimError, match=r"^cluster: no scheduler at ") as caught:
+        run_study(study, out=tmp_path / "r", pool_of=cluster_pool(address))
+    assert "\n" not in str(caught.value)
