@@ -14,6 +14,7 @@ loaded as it is, and so is every file of the user's.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import sys
 from importlib import import_module
@@ -33,6 +34,7 @@ __all__ = [
     "in_use",
     "some_imported",
     "typed_algorithms",
+    "unsafe",
     "use",
     "why_not",
 ]
@@ -137,17 +139,15 @@ def why_not() -> str:
 def use() -> bool:
     """Let the modules be imported as compiled from now on, if they are and nothing forbids it.
 
-    ``CCSIM_PURE=1`` in the environment forbids it, and so does a folder that others may write to.
+    ``CCSIM_PURE=1`` in the environment forbids it, and so does what others may write to (`unsafe`).
     """
     if os.environ.get("CCSIM_PURE") or why_not():
         return False
     try:
-        if not _is_ours(cache_folder()):
-            return False
         folder = compiled_folder()
     except (OSError, RuntimeError):  # sources in a zip file or without types; a user without a home
         return False
-    if not _is_ours(folder) or in_use():
+    if in_use() or not folder.is_dir() or unsafe(folder):
         return in_use()
     sys.meta_path.insert(0, _Finder(folder))
     return True
@@ -170,15 +170,27 @@ def some_imported() -> bool:
     return any(spec and isinstance(spec.loader, ExtensionFileLoader) for spec in specs)
 
 
-def _is_ours(folder: Path) -> bool:
-    """Report whether a folder is there, and nobody else could have put anything into it."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return False
+def unsafe(folder: Path) -> str:
+    """Return what of a folder with compiled modules somebody else could have put there: the folder,
+    a file in it, a folder on its way; empty if nothing."""
     if not hasattr(os, "geteuid"):
-        return True
-    return status.st_uid == os.geteuid() and not status.st_mode & OTHERS_MAY_WRITE
+        return ""
+    whose = "expected what belongs to you and nobody else may write to"
+    try:
+        for path in (folder.parent, folder, *folder.iterdir()):
+            status = path.lstat()
+            own = status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
+            open_to_all = stat.S_ISDIR(status.st_mode) and status.st_mode & OTHERS_MAY_WRITE
+            if not own or open_to_all:
+                return f"{path}: {whose}"
+        for path in folder.resolve().parents[1:]:
+            status = path.stat()
+            shared = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
+            if shared or status.st_uid not in (0, os.geteuid()):
+                return f"{path}: {whose}, as it lies on the way to {folder}"
+    except OSError as error:
+        return f"{folder}: {error.strerror or error}"
+    return ""
 
 
 class _Finder:

@@ -29,7 +29,7 @@ ORDER = [
 ]
 ORDER += ["kernel", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
-BASE = {"units", "errors", "catalog", "compiled", "ending", "spill", "words", "notebook"}
+BASE = {"units", "errors", "catalog", "compiled", "ending", "files", "spill", "words", "notebook"}
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

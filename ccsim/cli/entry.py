@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 from ccsim import __version__
 from ccsim.cli.parser import build_parser
+from ccsim.cli.signals import Terminated, signals_minded
 from ccsim.cli.streams import abandon_output, make_usable, say
 from ccsim.errors import CcsimError, InvariantError
 from ccsim.sim import patient_collector
@@ -29,7 +27,6 @@ WRONG_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
-AGAIN_S = 0.02
 LEAN = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """What spares a short run time, if the environment does not say otherwise: threads for matrices,
 of which there are none, and a search through all installed packages."""
@@ -44,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         make_usable()
     try:
-        with _signals_minded(), _lean(), patient_collector():
+        with signals_minded(), _lean(), patient_collector():
             _check_encoding(arguments)
             args = _parse(arguments)
             args.argv, args.own_process = ["ccsim", *arguments], argv is None
@@ -54,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("ccsim: interrupted; nothing half-written was kept")
         return INTERRUPTED
-    except _Terminated:
+    except Terminated:
         return TERMINATED
     except BrokenPipeError:
         abandon_output()  # which is flushed at exit
@@ -117,43 +114,6 @@ def _from_kernel(error: Exception) -> bool:
     """Tell whether the emulated kernel refused something, without importing it."""
     kernel = sys.modules.get("ccsim.kernel.errors")
     return kernel is not None and isinstance(error, kernel.KernelError)
-
-
-@contextmanager
-def _signals_minded() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the command in an orderly way, so that what is half-written goes,
-    whatever is being imported when they come."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # else they belong to somebody else
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, _end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Terminated(BaseException):
-    """SIGTERM came. Not SystemExit, which an algorithm file that calls `sys.exit` raises too."""
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """Raise, but while something is being imported come again soon: a class body or a module of C
-    would wrap what is raised in an error of its own, or lose it, and the run would go on."""
-    if not _is_importing(frame):
-        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
-    again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
-    again.daemon = True
-    again.start()
-
-
-def _is_importing(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

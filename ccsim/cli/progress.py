@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from typing import Self, TextIO
 
+from ccsim.cli.signals import act_on_lost
+
 __all__ = ["ProgressBar", "duration_text"]
 
 QUIET_S = 1.0
@@ -40,7 +42,8 @@ class ProgressBar:
             self._write("\r\x1b[K")
 
     def update(self, share: float) -> None:
-        """Show how much is done, 0 to 1."""
+        """Show how much is done, 0 to 1; what a signal raised in vain is raised again."""
+        act_on_lost()
         now = time.monotonic()
         if not self.terminal or now - self.started < QUIET_S or now - self.drawn < EVERY_S:
             return

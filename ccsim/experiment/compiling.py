@@ -22,6 +22,7 @@ from ccsim.compiled import (
     compiled_folder,
     extension,
     typed_algorithms,
+    unsafe,
     why_not,
 )
 from ccsim.errors import CcsimError
@@ -74,6 +75,8 @@ def compile_modules(jobs: int) -> tuple[Path, bool]:
     except (OSError, RuntimeError) as error:
         raise CcsimError(f"compile: needs ccsim's sources as files, and a home: {error}") from error
     names = _to_compile(folder)
+    if folder.is_dir() and (reason := unsafe(folder)):
+        raise CcsimError(f"compile: {reason}; it is not used. ccsim compile --remove takes it away")
     if not names:
         return folder, False
     try:

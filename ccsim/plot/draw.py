@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccsim.files import written_whole
 from ccsim.plot.view import PlottableRun
 
 if TYPE_CHECKING:
@@ -108,10 +109,6 @@ def write_figure(figure: Figure, paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         kind = path.suffix[1:]
-        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            figure.savefig(partial, format=kind, dpi=DPI, metadata=METADATA[kind])
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        options: dict[str, Any] = {"format": kind, "dpi": DPI, "metadata": METADATA[kind]}
+        written_whole(path, partial(figure.savefig, **options))
     return list(paths)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.stored import load_run
 from ccsim.experiment.study.listing import find_study_folder
+from ccsim.files import write_whole
 from ccsim.report.run_html import run_page
 from ccsim.report.study_html import study_page
 
@@ -35,15 +35,14 @@ def _page_of_run(folder: Path, *, verify: bool) -> str:
 
 
 def write_page(text: str, out: Path) -> Path:
-    """Write a page as UTF-8, aside first; ResultsError if it cannot be written."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    """Write a page as UTF-8, whole or not at all; ResultsError if it cannot be written.
+
+    Through a link it is written to where that leads, and to a device as it is.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(out)
+        write_whole(out, text.encode())
     except OSError as error:
         reason = f"cannot write: {error.strerror or error}; choose another file with -o FILE"
         raise ResultsError(str(out), reason) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return out

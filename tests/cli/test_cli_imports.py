@@ -16,9 +16,9 @@ def test_a_termination_in_a_callback_of_an_import_comes_again_when_that_is_over(
     """What a signal handler raises there is lost: Python prints it and goes on."""
     code = """
 import time
-from ccsim.cli.entry import _terminable
+from ccsim.cli.signals import signals_minded
 callback = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('went on', flush=True)"
-with _terminable():
+with signals_minded():
     exec(compile(callback, "<frozen importlib._bootstrap>", "exec"))
     time.sleep(30)
 """
@@ -30,7 +30,7 @@ with _terminable():
         timeout=25,
     )
     assert done.stdout == "went on\n"
-    assert "_Terminated" in done.stderr
+    assert "Terminated" in done.stderr
 
 
 HEAVY: tuple[str, ...] = (

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 
 import ccsim.cli.list as list_module
 from ccsim.cli import main
+from ccsim.cli.progress import ProgressBar
+from ccsim.cli.signals import signals_minded
 from ccsim.cli.streams import LOOKALIKES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,3 +249,15 @@ def test_a_signal_early_in_a_run_ends_it_in_one_line(
     assert (process.returncode, b"Traceback" in said) == (status, False)
     assert said.count(b"\n") <= 1
     assert not runs(tmp_path)
+
+
+def test_what_a_signal_raises_where_python_does_not_hear_of_it_is_raised_again() -> None:
+    """An exception in a finalizer is printed and lost, and the command goes on."""
+    bar = ProgressBar("x")
+    with signals_minded():
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        with pytest.raises(KeyboardInterrupt):
+            bar.update(0.5)
+    bar.update(0.5)  # and it is over with the command

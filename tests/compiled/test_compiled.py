@@ -346,3 +346,37 @@ def test_compiled_or_not_every_byte_of_the_results_is_the_same(cache: Path) -> N
     assert re.fullmatch(r"snd_cwnd: expected an integer, got \d+\.5 \(float\)", pure["checked"])
     assert len(pure) == 3 + SEEDS + len(list((ROOT / "algorithms").glob("*.py")))
     assert fast == pure
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs owners of files")
+def test_a_module_that_is_a_link_or_somebody_elses_is_left_alone(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = pretend()
+    assert compiled.unsafe(folder) == ""
+    (folder / "module.so").symlink_to(tmp_path / "elsewhere.so")
+    assert "module.so: expected what belongs to you" in compiled.unsafe(folder)
+    assert not compiled.use()
+    (folder / "module.so").unlink()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert not compiled.use()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs owners of files")
+def test_a_cache_below_a_folder_of_everybodys_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sticky one, as /tmp is, lets nobody rename what is not theirs."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared))
+    monkeypatch.delenv("CCSIM_PURE", raising=False)
+    folder = pretend()
+    (shared / "ccsim").chmod(0o700)
+    shared.chmod(0o1777)
+    assert compiled.unsafe(folder) == ""
+    shared.chmod(0o777)
+    assert f"{shared}: expected what belongs to you" in compiled.unsafe(folder)
+    assert not compiled.use()
+    with pytest.raises(CcsimError, match="it is not used"):
+        compiling.compile_modules(1)

@@ -22,6 +22,7 @@ from ccsim.experiment.search.objective import METRICS, Objective
 from ccsim.experiment.search.sampler import ROUND, Answer, Sampler
 from ccsim.experiment.search.space import Range, SearchError
 from ccsim.experiment.store import explained, folder_for
+from ccsim.files import write_whole
 from ccsim.scenario import Scenario
 from ccsim.scenario.write import scenario_text
 from ccsim.words import did_you_mean
@@ -218,9 +219,7 @@ def _write(
         file.parent.mkdir(parents=True, exist_ok=True)
         objects = _copied(data.get("objects") or [], candidates.folder, file.parent)
         data = {**data, "name": name, **({"objects": objects} if objects else {})}
-        partial = file.with_name(f".{file.name}.tmp")
-        partial.write_text(scenario_text(data, comment), encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, scenario_text(data, comment).encode())
     return file
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ccsim.errors import ResultsError
 from ccsim.experiment.search.sampler import Answer
 from ccsim.experiment.store import explained
+from ccsim.files import open_here
 
 __all__ = ["Journal"]
 
@@ -43,7 +44,8 @@ class Journal:
         )
         with explained(self.file):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open("a", encoding="utf-8") as stream:
+            fd = open_here(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with os.fdopen(fd, "a", encoding="utf-8") as stream:
                 stream.write(lines)
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -26,6 +26,7 @@ from ccsim.experiment.processes import is_alive
 from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
 from ccsim.experiment.tables import to_json
+from ccsim.files import open_here
 
 __all__ = ["MANIFEST", "MANY", "PLAN", "RUNS", "Fact", "Result", "StudyFolder", "drawn", "is_held"]
 
@@ -93,7 +94,7 @@ class StudyFolder:
             import fcntl
         except ImportError:  # Windows has no such locks
             return None
-        fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        fd = open_here(self.path / LOCK, os.O_RDWR | os.O_CREAT)
         end = time.monotonic() + ORPHANS_S
         while True:
             try:
@@ -195,6 +196,7 @@ class StudyFolder:
         ]
         final = self.path / PARTS / f"{name}.parquet"
         aside = final.with_name(f".tmp-{final.name}")
+        aside.unlink(missing_ok=True)  # somebody's link would be followed
         with self._database() as db:
             db.register("columns", {k: np.array(v, dtype=object) for k, v in columns.items()})
             db.execute(_WRITE, {"file": str(aside)})
@@ -258,7 +260,7 @@ class StudyFolder:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = to_json({"t": now, "pid": os.getpid(), "event": event, **facts}) + "\n"
         with explained(self.path):
-            fd = os.open(self.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            fd = open_here(self.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 os.write(fd, line.encode())
             finally:
@@ -299,7 +301,7 @@ def is_held(path: Path) -> bool:
     try:
         import fcntl
 
-        fd = os.open(path / LOCK, os.O_RDONLY)
+        fd = open_here(path / LOCK, os.O_RDONLY)
     except (ImportError, OSError):
         return False
     try:

@@ -6,10 +6,8 @@ NumPy columns and nothing that is unpickled.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.study.beside import add_twin_values
 from ccsim.experiment.tables import pack, unpack
+from ccsim.files import write_whole
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.sim import simulate
 from ccsim.sim.traces import SimResult
@@ -100,16 +99,7 @@ def durably(path: Path, data: bytes) -> None:
 
     OSError if that is not possible; then nothing stays behind.
     """
-    aside = path.with_name(f".tmp-{path.name}-{os.getpid()}")
-    try:
-        with aside.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
-    finally:
-        with suppress(OSError):
-            aside.unlink()
+    write_whole(path, data, durable=True)
 
 
 def keep_traces(
