@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from ccsim.bpf.kernel_btf import Leaf, leaves
+from ccsim.bpf.kernel_state import LAYOUTS
 from ccsim.bpf.memory import Memory, PrivateArea
 from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET, Field
 
@@ -202,6 +203,10 @@ class SampleRegion:
         raise IndexError(f"struct {self.struct} cannot be written")
 
 
+_SOCK_READS: dict[int, Callable[[Any], int]] = {}
+"""Functions that read members of the socket, by offset and size."""
+
+
 class SockRegion:
     """``struct tcp_sock`` with its private area."""
 
@@ -212,10 +217,14 @@ class SockRegion:
 
     def load(self, offset: int, size: int) -> int:
         """Return the unsigned number at an offset."""
+        getter = _SOCK_READS.get(offset << 4 | size)
+        if getter is not None:
+            return getter(self.sk)
         area, start = area_of(self.sk, offset, size)
         if area is not None:
             return area.load(start, size)
-        return _getter("tcp_sock", offset, size)(self.sk)
+        getter = _SOCK_READS[offset << 4 | size] = _getter("tcp_sock", offset, size)
+        return getter(self.sk)
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Write a member that programs may write, or the private area."""
@@ -229,15 +238,39 @@ class SockRegion:
         setter(self.sk, value & (1 << size * 8) - 1)
 
 
+class _ForeignArea:
+    """The private area of an algorithm that is no object's, which a program sees after it has moved
+    the socket there: the bytes that the kernel's own algorithms keep; nothing of any other."""
+
+    __slots__ = ("layout", "sk")
+
+    def __init__(self, sk: Any) -> None:
+        self.sk = sk
+        self.layout = LAYOUTS.get(sk.ca_ops.name)
+
+    def _number(self) -> int:
+        return self.layout.encode(self.sk.ca, 0) if self.layout is not None else 0
+
+    def load(self, offset: int, size: int) -> int:
+        """Return the unsigned number at an offset."""
+        return self._number() >> 8 * offset & (1 << 8 * size) - 1
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        """Write the low bytes of a number to an offset."""
+        if self.layout is None:
+            return
+        mask = (1 << 8 * size) - 1 << 8 * offset
+        number = self._number() & ~mask | value << 8 * offset & mask
+        self.sk.ca = self.layout.decode(number, self.sk.ca_ops, self.sk)
+
+
 def area_of(sk: Any, offset: int, size: int) -> tuple[Memory | None, int]:
     """Return the private area and the place in it that an access of the socket means; None for
     another member. IndexError for bytes beyond the socket."""
     start = offset - area_offset()
     if start >= 0 and start + size <= 104:
         area = sk.ca
-        if not isinstance(area, PrivateArea):
-            raise IndexError("the private area is another implementation's")
-        return area, start
+        return (area if isinstance(area, PrivateArea) else _ForeignArea(sk)), start
     if offset + size > struct_bytes("tcp_sock") + 8:
         raise IndexError(f"{size} bytes at {offset} of struct tcp_sock")
     return None, 0

@@ -219,7 +219,13 @@ def _constant(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
 
 
 def _load(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    r[it.dst] = machine.invocation.load(r[it.src] + it.offset & U64, it.size)
+    address = r[it.src] + it.offset
+    region = machine.invocation.regions.get(address >> 32)
+    if type(region) is Buffer and (address & U32) + it.size <= len(region.data):
+        start = address & U32
+        r[it.dst] = int.from_bytes(region.data[start : start + it.size], "little")
+    else:
+        r[it.dst] = machine.invocation.load(address & U64, it.size)
     return at + 1
 
 

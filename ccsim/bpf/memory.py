@@ -125,7 +125,10 @@ class PrivateArea(Buffer):
         """Return the unsigned number at an offset."""
         if self.stale:
             self.bytes()
-        return super().load(offset, size)
+        end = offset + size
+        if end > AREA_BYTES:
+            raise IndexError(f"{size} bytes at {offset} of {AREA_BYTES}")
+        return int.from_bytes(self.data[offset:end], "little")
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Write the low bytes of a number to an offset; an algorithm's state is read anew."""
