@@ -69,7 +69,7 @@ def _moved(env: Checker, state: State, it: Instruction, wide: bool) -> Reg:
     reg = _read(state, it.src)
     if it.offset:
         if reg.kind != v.SCALAR:
-            return ANYTHING
+            return ANYTHING if wide else scalar(zero_extend(ANYTHING.bounds))
         bounds = sign_extend(reg.bounds, it.offset)
         if bounds == reg.bounds and wide:
             return _linked(env, state, it.src, reg)
@@ -87,8 +87,8 @@ def _linked(env: Checker, state: State, number: int, reg: Reg) -> Reg:
     """Return a copy of a number that stays equal to it (``assign_scalar_id_before_mov``)."""
     if reg.bounds.const:
         return reg
-    if not reg.id:
-        reg = reg._replace(id=env.new_id())
+    if not reg.id or reg.delta is not None:
+        reg = reg._replace(id=env.new_id(), delta=None)
         state.frame.regs[number] = reg
     return reg
 
