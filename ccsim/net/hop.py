@@ -89,7 +89,7 @@ class Hop:
         the line, in order."""
         if until_ns <= self.known_ns:
             return []
-        self.arrivals.sort(key=lambda row: row[:3])
+        self.arrivals.sort()  # never by packets: the order of sending is unique
         out: list[Departure] = []
         taken = 0
         while True:

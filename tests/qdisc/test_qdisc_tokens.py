@@ -99,7 +99,7 @@ def test_latency_says_how_long_packets_may_wait() -> None:
                 "peakrate": "1 Mbit/s",
                 "minburst": "2 kB",
             },
-            "peakrate: expected at least the rate, 250000 byte/s, got 125000",
+            "peakrate: expected more than the rate, 250000 byte/s, got 125000",
         ),
         ({"rate": "4 bit/s"}, "tbf: rate: expected a rate of whole bytes a second, got 4 bit/s"),
         ({"rate": 7}, 'tbf: rate: expected a rate with a unit such as "100 Mbit/s", got 7'),

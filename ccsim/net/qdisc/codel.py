@@ -204,6 +204,7 @@ class Codel(CodelQdisc):
         Parameter("limit", "packets", 1000, "how many packets fit"),
         *CODEL_PARAMETERS,
         Parameter("ecn", "flag", 0, "mark instead of dropping"),
+        Parameter("mtu", "", None, "a backlog that is never too long", internal=True),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -227,6 +228,7 @@ class Codel(CodelQdisc):
 
     def _configure(self, values: Mapping[str, Any], now: int) -> None:
         super()._configure(values, now)
+        self.mtu = values.get("mtu", self.mtu)
         if "limit" in values:
             self.limit: int = values["limit"]
         while self.qlen > self.limit:

@@ -139,9 +139,9 @@ def _consistent(given: dict[str, Any]) -> dict[str, Any]:
     if ("peakrate_Bps" in given) != ("minburst" in given):
         there = "peakrate" if "peakrate_Bps" in given else "minburst"
         raise QdiscError(f"tbf: expected peakrate and minburst together, got {there} alone")
-    if given.get("peakrate_Bps", given["rate_Bps"]) < given["rate_Bps"]:
+    if given.get("peakrate_Bps", given["rate_Bps"] + 1) <= given["rate_Bps"]:
         raise QdiscError(
-            f"tbf: peakrate: expected at least the rate, {given['rate_Bps']} byte/s, "
+            f"tbf: peakrate: expected more than the rate, {given['rate_Bps']} byte/s, "
             f"got {given['peakrate_Bps']}"
         )
     if "limit" not in given:
