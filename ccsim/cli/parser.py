@@ -39,6 +39,7 @@ VERBS = (
     "confirm",
     "record",
     "doctor",
+    "completion",
 )
 """In the order of the help."""
 _CHOICE = re.compile(r"argument (.+?): invalid choice: '?(.*?)'? \(choose from (.*)\)\Z", re.DOTALL)
