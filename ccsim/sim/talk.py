@@ -8,6 +8,7 @@ from typing import Any
 
 from ccsim.sim.draws import Uniform, draw
 from ccsim.sim.source import NS_PER_S, Source
+from ccsim.tcp.delack import Exchange
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sender import Sender
 
@@ -19,18 +20,22 @@ class Peer:
     """The other end of a connection as an application meets it.
 
     ``asks_at_once``: it has its say with the last packet of the handshake, as a client has. In
-    ``pushed`` packets are put that bear PSH: its receiver acknowledges them at once.
+    ``pushed`` packets are put that bear PSH: its receiver acknowledges them as they are read.
+    ``exchange`` tells it when a response is complete, and tells when the next request leaves, which
+    is under way for ``back_ns``.
     """
 
     rtt_ns: int
+    back_ns: int
     asks_at_once: bool
     pushed: set[int]
+    exchange: Exchange
 
 
 @dataclass(slots=True)
 class Response:
     """One response: written at ``start_ns``, acknowledged to its last byte at ``end_ns`` (None: not
-    yet)."""
+    yet), or, if that rode on the next request, when it would have been at once."""
 
     start_ns: int
     size_bytes: int
@@ -82,10 +87,10 @@ class ResponseSource(Source):
     """Answers requests: a client asks, reads the response to its last byte, thinks, asks again.
 
     A response is written when its request has arrived. Its last packet bears PSH, so that the
-    client acknowledges it as it reads it; a request comes as long after that ACK as the client
-    thinks. A request that exceeds the initial window takes a round more for each doubling. The last
-    response is that which ends the source's life or is number ``count``: the connection closes with
-    it.
+    client acknowledges it as it reads it, thinks, and asks again; but where the client has answered
+    within the delayed-ACK timeout before (ping-pong mode), the ACK rides on the next request. A
+    request that exceeds the initial window takes a round more for each doubling. The last response
+    is that which ends the source's life or is number ``count``: the connection closes with it.
 
     Simpler than Linux: the way of the requests has no limits and no losses.
     """
@@ -130,7 +135,12 @@ class ResponseSource(Source):
         self.responses.append(Response(t_ns, size))
         self.next_ns = NEVER
         self.finished = len(self.responses) == self.spec["count"]
-        self.peer.pushed.add(self.sk.write_limit - (-size // self.sk.mss_cache) - 1)
+        end = self.sk.write_limit - (-size // self.sk.mss_cache)
+        self.peer.pushed.add(end - 1)
+        self.peer.exchange.packets = end
+        self.peer.exchange.think_ns = draw(self.spec["think_ns"], self.uniform())
+        if self.finished:
+            self.peer.exchange.packets = NEVER
         self.put(t_ns, size)
 
     def flush(self, t_ns: int) -> None:
@@ -144,11 +154,14 @@ class ResponseSource(Source):
         if self.owed_bytes:
             self.flush(t_ns)
             return
-        self.responses[-1].end_ns = t_ns
+        exchange = self.peer.exchange
+        asked_ns = exchange.asked_ns + self.peer.back_ns
+        rode = asked_ns == t_ns and not self.finished
+        self.responses[-1].end_ns = t_ns - exchange.think_ns if rode else t_ns
         self.wake_una = NEVER
         if self.finished:
             return
-        due = t_ns + draw(self.spec["think_ns"], self.uniform()) + self._request_ns()
+        due = max(asked_ns, t_ns) + self._request_ns()
         self.finished = due >= self.ends_ns
         self.next_ns = NEVER if self.finished else due
 

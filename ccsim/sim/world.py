@@ -38,6 +38,7 @@ from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
 from ccsim.spill import Spill, release
 from ccsim.tcp.checked import CheckedSender
+from ccsim.tcp.delack import Exchange
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
@@ -170,7 +171,9 @@ class World:
         if spec.get("talk") is None:
             return make_source(sk, spec)
         seed = stream_seed(self.scenario["seed"], f"workload/{spec['workload']}", spec["number"])
-        peer = Peer(spec["rtt_ns"], bool(spec["listener"]), receiver.pushed)
+        receiver.exchange = exchange = Exchange()
+        back_ns, asks = sk.back_ns, bool(spec["listener"])
+        peer = Peer(spec["rtt_ns"], back_ns, asks, receiver.pushed, exchange)
         return make_talk(sk, spec["talk"], seed, spec["life_ns"], peer)
 
     def _recorder_of(

@@ -1,28 +1,32 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
-from ccsim.tcp.host cimport Host
+from ccsim.tcp.delack cimport DelayedAck, Exchange
 
-cdef int BLOCKS_KEPT, DELACK_MIN_NS, MAX_QUICKACKS
+cdef int BLOCKS_KEPT, MAX_QUICKACKS
 cdef bint COMPILED
 
-cdef class Receiver:
+cdef class Receiver(DelayedAck):
     cdef dict __dict__
-    cdef public Host host
     cdef public object ecn, writer
     cdef public set pushed
     cdef public list ends, starts
     cdef public tuple sacks
-    cdef public bint delayed
-    cdef public long long blocks_max, delack_ns, echo_us, fin, quick, rcv_nxt, unacked
+    cdef public Exchange exchange
+    cdef public bint delayed, now
+    cdef public long long blocks_max, echo_us, fin, rcv_nxt, unacked
 
     @cython.locals(
         t=cython.longlong, seq=cython.longlong, tx=cython.longlong, k=cython.longlong,
-        waits_ns=cython.longlong, least_ns=cython.longlong,
+        waits_ns=cython.longlong, least_ns=cython.longlong, near_ns=cython.longlong,
+        ato_min=cython.longlong, lrcv_ns=cython.longlong, pushed=cython.bint,
     )
     cpdef receive(self, object times, object seqs, object tx_us, list acks)
-    cdef long long _delack_expiry(self, long long t) except? -1
-    cdef _ack(self, long long t, list acks, tuple duplicate=*)
+    cdef bint _is_prompt(self, bint pushed)
+    cdef _fire(self, list acks)
+    @cython.locals(exchange=Exchange)
+    cdef _read(self, long long t)
+    cdef _ack(self, long long t, list acks, tuple duplicate=*, bint scheduled=*)
     cdef bint _holds(self, long long seq, long long k)
     cdef _fill_gap(self, long long t, long long seq, long long tx_us, list acks)
     cdef _out_of_order(self, long long t, long long seq, long long k, list acks)
@@ -31,7 +35,8 @@ cdef class Receiver:
 
 @cython.locals(before=cython.longlong, t=cython.longlong, k=cython.Py_ssize_t)
 cdef Py_ssize_t _count_plain(
-    const long long[:] times, const long long[:] seqs, Py_ssize_t n, long long first
+    const long long[:] times, const long long[:] seqs, Py_ssize_t n, long long first,
+    long long near_ns
 ) except? -1
 @cython.locals(
     quick=cython.longlong, unacked=cython.longlong, echo_us=cython.longlong,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
+from ccsim.tcp.delack import MAX_QUICKACKS, DelayedAck, Exchange
 from ccsim.tcp.ecn import EceBlocks, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER, Host
@@ -29,33 +30,32 @@ AckRow = tuple[int, int, int, tuple[tuple[int, int], ...] | None]
 
 Column = NDArray[np.int64]
 
-DELACK_MIN_NS = 40_000_000  # TCP_DELACK_MIN
-MAX_QUICKACKS = 16  # TCP_MAX_QUICKACKS
 BLOCKS_WITH_TIMESTAMPS = 3  # what fits beside the timestamps option (RFC 2018 section 3)
 BLOCKS_KEPT = 4  # TCP_NUM_SACKS
 COMPILED = in_use()  # then packets one by one are faster than columns at once
 
 
-class Receiver:
+class Receiver(DelayedAck):
     """One connection's receiver.
 
-    ``quick``: so many ACKs are still sent at once, one a packet. Linux starts with 16 and adds one
-    for each packet while the advertised window grows, which with a 32 MiB buffer is 1449 packets
-    long. ``delack_ns`` is when the delayed ACK is due. Only the second packet, the timer, the FIN
-    or disorder elicit an ACK; what else is simpler than in Linux stands in `ccsim.tcp`.
+    Linux starts with 16 quick ACKs and adds one for each packet while the advertised window grows,
+    which with a 32 MiB buffer is 1449 packets long. After that the second packet elicits an ACK,
+    disorder, the FIN, the end of a write as the application reads it, the timer, or the
+    application's own data (`ccsim.tcp.delack`). Two short packets are as good as two full ones: the
+    read of the second elicits the ACK (``ICSK_ACK_PUSHED2``). What is simpler than in Linux stands
+    in `ccsim.tcp`.
     """
 
     __slots__ = (
         "blocks_max",
-        "delack_ns",
         "delayed",
         "echo_us",
         "ecn",
         "ends",
+        "exchange",
         "fin",
-        "host",
+        "now",
         "pushed",
-        "quick",
         "rcv_nxt",
         "sacks",
         "starts",
@@ -64,18 +64,18 @@ class Receiver:
     )
 
     def __init__(self, host: Host, quickacks: int, *, delayed: bool = True) -> None:
-        self.host = host
+        super().__init__(host, quickacks)
         self.ecn: EcnEcho | HookEcho | None = EcnEcho() if host.ecn else None
         self.blocks_max = BLOCKS_WITH_TIMESTAMPS + (not host.timestamps)
-        self.quick = quickacks
         self.delayed = delayed
+        self.now = False  # the next packet is acknowledged at once (ICSK_ACK_NOW)
+        self.exchange: Exchange | None = None  # of requests and responses
         self.pushed: set[int] = set()  # packets that bear PSH: the reader empties the queue at them
         self.fin = UNBOUNDED  # the packet that bears the FIN; it is acknowledged at once
         self.writer: BulkWriter | None = None  # who ends bursts, if that is to be modelled
         self.rcv_nxt = 0
         self.unacked = 0  # packets received in order since the last ACK
         self.echo_us = 0
-        self.delack_ns = NEVER
         self.starts: list[
             int
         ] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
@@ -90,9 +90,11 @@ class Receiver:
             self.ecn.accept_cwr()
         if seq >= self.rcv_nxt and not self._holds(seq, bisect_right(self.starts, seq)):
             quick = self.ecn.check(ect=ect, ce=ce)
-            self.quick = max(self.quick, quick)
+            if quick > 1:
+                self.go_quick(quick)
+            self.now = quick > 0
         if cwr:
-            self.quick = max(self.quick, 1)  # the sender's window may be very small
+            self.now = True  # the sender's window may be very small
 
     def receive_merged(self, t: int, seq: int, count: int, tx_us: int, acks: list[AckRow]) -> None:
         """Take ``count`` packets from ``seq`` on, the next in order, that arrive as one: they are
@@ -101,16 +103,19 @@ class Receiver:
         ``tx_us`` is when the first was sent [us]; nothing is in the out-of-order queue.
         """
         if self.delack_ns <= t:
-            self._ack(self.delack_ns, acks)
+            self._fire(acks)
         if not self.unacked:
             self.echo_us = tx_us
         self.rcv_nxt = seq + count
         self.unacked += count
-        pushed = self.pushed and not self.pushed.isdisjoint(range(seq, seq + count))
-        if self.unacked > 1 or self.quick or not self.delayed or pushed:
+        self.adapt(t)
+        pushed = bool(self.pushed) and not self.pushed.isdisjoint(range(seq, seq + count))
+        if self.unacked > 1 or self.now or not self.delayed or self._is_prompt(pushed):
             self._ack(t, acks)
         else:
-            self.delack_ns = self._delack_expiry(t)
+            self.delack_ns = self.expiry(t)
+        if pushed:
+            self._read(t)
 
     def special_ack(self, t: int, number: int, acks: list[AckRow]) -> None:
         """Acknowledge ``number`` packets, fewer than there are, and leave all else as it is: how
@@ -123,7 +128,7 @@ class Receiver:
     def flush(self, before_ns: int, acks: list[AckRow]) -> None:
         """Send the delayed ACK if it is due before ``before_ns``."""
         if self.delack_ns < before_ns:
-            self._ack(self.delack_ns, acks)
+            self._fire(acks)
 
     def receive(
         self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: list[AckRow]
@@ -131,28 +136,40 @@ class Receiver:
         """Take packets ``seqs`` that arrive at ``times`` [ns] and were sent at ``tx_us`` [us];
         append ACKs."""
         waits_ns = NEVER  # since when a packet waits for its ACK, if `delack_ns` is a bound only
-        least_ns = DELACK_MIN_NS - DELACK_MIN_NS % self.host.jiffy_ns
+        near_ns, ato_min, lrcv_ns = self.near_ns, self.ato_min, self.lrcv_ns
+        least_ns = ato_min * self.host.jiffy_ns
         for t, seq, tx in zip(times, seqs, tx_us, strict=True):
             if self.delack_ns <= t:
                 if waits_ns != NEVER:
-                    self.delack_ns, waits_ns = self._delack_expiry(waits_ns), NEVER
+                    self.delack_ns, waits_ns = self.expiry(waits_ns), NEVER
                 if self.delack_ns <= t:
-                    self._ack(self.delack_ns, acks)
+                    self._fire(acks)
             if seq == self.rcv_nxt and not self.starts:
                 if not self.unacked:
                     self.echo_us = tx
                 self.rcv_nxt = seq + 1
                 self.unacked += 1
+                if t - lrcv_ns >= near_ns or self.ato != ato_min:
+                    self.lrcv_ns = lrcv_ns
+                    self.adapt(t)
+                lrcv_ns = t
+                pushed = bool(self.pushed) and seq in self.pushed
                 if (
                     self.unacked > 1
-                    or self.quick
+                    or (self.quick and not self.pingpong)
                     or seq == self.fin
                     or not self.delayed
-                    or (self.pushed and seq in self.pushed)
+                    or self.now
+                    or (pushed and not self.pingpong)
                 ):
                     self._ack(t, acks)
+                elif pushed or self.ato != ato_min:
+                    self.delack_ns, waits_ns = self.expiry(t), NEVER
                 else:
                     self.delack_ns, waits_ns = t + least_ns, t
+                if pushed:
+                    self.lrcv_ns = t
+                    self._read(t)
             elif seq > self.rcv_nxt:
                 k = bisect_right(self.starts, seq)
                 if self._holds(seq, k):
@@ -160,45 +177,76 @@ class Receiver:
                 else:
                     self._out_of_order(t, seq, k, acks)
             elif seq == self.rcv_nxt:
+                self.lrcv_ns = lrcv_ns
                 self._fill_gap(t, seq, tx, acks)
+                lrcv_ns = t
             else:
                 self._duplicate(t, seq, tx, acks)
+        self.lrcv_ns = lrcv_ns
         if waits_ns != NEVER and self.delack_ns != NEVER:
-            self.delack_ns = self._delack_expiry(waits_ns)
+            self.delack_ns = self.expiry(waits_ns)
 
-    def _delack_expiry(self, t: int) -> int:
-        """Return when the timer of an ACK fires that is delayed from ``t`` on."""
-        return self.host.expiry_ns(t, DELACK_MIN_NS // self.host.jiffy_ns)
+    def _is_prompt(self, pushed: bool) -> bool:
+        """Tell whether quick mode or the read of a write's end elicits an ACK at once
+        (``tcp_in_quickack_mode``, ``tcp_cleanup_rbuf``)."""
+        return not self.pingpong and (pushed or self.quick > 0)
+
+    def _fire(self, acks: list[AckRow]) -> None:
+        """Send the ACK that waits, as it is due: with the application's data, or alone."""
+        t = self.delack_ns
+        if self.rides:
+            self.rides = False
+            self.answer(t)
+        else:
+            self.missed()
+        self._ack(t, acks)
+
+    def _read(self, t: int) -> None:
+        """Let the client read what has come by ``t``; if that completes a response it thinks, and
+        an ACK that still waits rides on its next request."""
+        exchange = self.exchange
+        if exchange is None or self.rcv_nxt < exchange.packets:
+            return
+        exchange.packets = NEVER
+        exchange.asked_ns = leaves = t + exchange.think_ns
+        if not self.unacked:
+            self.answer(leaves)
+        elif leaves <= self.delack_ns:
+            self.delack_ns, self.rides = leaves, True
 
     def plain_prefix(self, times: Column, seqs: Column) -> int:
-        """Return how many leading packets `receive_train` can take: consecutive, and no delayed-ACK
-        timer fires."""
+        """Return how many leading packets `receive_train` can take: consecutive, and so close that
+        the delayed-ACK timeout stays as it is and no timer fires."""
         n = len(times)
         if self.pushed:
             n = min(n, self._before_push())
         if self.starts or self.writer or not n or self.delack_ns <= times[0]:
             return 0
+        if times[0] - self.lrcv_ns >= self.near_ns or not self.is_settled():
+            return 0
         if self.ecn is not None and not (self.ecn.plain and not self.ecn.ece):
             return 0
         n = min(n, max(self.fin - self.rcv_nxt, 0))
         if COMPILED:
-            return _count_plain(times, seqs, n, self.rcv_nxt)
+            return _count_plain(times, seqs, n, self.rcv_nxt, self.near_ns)
         shift = seqs[:n] - np.arange(self.rcv_nxt, self.rcv_nxt + n)
         if shift.any():
             n = int(np.flatnonzero(shift)[0])
-        if n and times[n - 1] - times[0] >= DELACK_MIN_NS:
-            late = np.flatnonzero(times[1:n] - times[: n - 1] >= DELACK_MIN_NS)
+        if n and times[n - 1] - times[0] >= self.near_ns:
+            late = np.flatnonzero(times[1:n] - times[: n - 1] >= self.near_ns)
             n = int(late[0]) + 1 if len(late) else n
         return n
 
     def in_plain_order(self) -> bool:
         """Tell whether nothing but packets in order, and their number, elicits ACKs."""
-        return self.ecn is None and self.writer is None and not self.starts
+        plain = self.ecn is None and self.writer is None and not self.starts
+        return plain and self.is_settled()
 
     def is_prompt(self, first_ns: int, gap_ns: int) -> bool:
         """Tell whether packets from ``first_ns`` on, so far apart [ns], come before the delayed ACK
         is due, of the one that waits and of all that follow."""
-        return first_ns < self.delack_ns and 2 * gap_ns < DELACK_MIN_NS
+        near_ns = self.near_ns
+        return first_ns < self.delack_ns and first_ns - self.lrcv_ns < near_ns and gap_ns < near_ns
 
     def elicits(self, n: int) -> Column:
         """Return which of the next ``n`` packets are acknowledged at once if all are in order and
@@ -270,6 +318,7 @@ class Receiver:
         ``last``."""
         n, sent = len(times), len(echoes)
         self.rcv_nxt += n
+        self.lrcv_ns = int(times[-1])
         self.quick = max(0, self.quick - sent)
         if sent:
             self.unacked = n - 1 - last
@@ -281,7 +330,7 @@ class Receiver:
             self.unacked += n
         if self.unacked and waiting >= 0 and n > waiting:
             self.echo_us = int(tx_ns[waiting]) // 1000
-            self.delack_ns = self._delack_expiry(int(times[waiting]))
+            self.delack_ns = self.expiry(int(times[waiting]))
 
     @property
     def sacks_alone(self) -> bool:
@@ -300,12 +349,21 @@ class Receiver:
         start, end = self.sacks[0]
         self.ends[-1] = end + count
         self.sacks = ((start, end + count), *self.sacks[1:])
+        if 0 < self.quick <= count:
+            self.ato = self.ato_min
         self.quick = max(0, self.quick - count)
         self.unacked = 0
         self.delack_ns = NEVER
         return (self.rcv_nxt, start), self.sacks[1 : self.blocks_max], self.echo_us
 
-    def _ack(self, t: int, acks: list[AckRow], duplicate: tuple[int, int] | None = None) -> None:
+    def _ack(
+        self,
+        t: int,
+        acks: list[AckRow],
+        duplicate: tuple[int, int] | None = None,
+        scheduled: bool = True,
+    ) -> None:
+        """Send an ACK; ``scheduled``: data that may be new is what it answers."""
         blocks: Blocks | None = None
         if duplicate is not None and self.host.dsack and self.host.sack:
             blocks = (duplicate, *self.sacks[: self.blocks_max - 1])
@@ -314,10 +372,11 @@ class Receiver:
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
         acks.append((t, self.rcv_nxt, self.echo_us, blocks))
-        if self.quick:
-            self.quick -= 1
+        if self.quick and scheduled:
+            self.count_quick()
         self.unacked = 0
         self.delack_ns = NEVER
+        self.now = self.rides = False
         if self.writer is not None:
             self.writer.acknowledged(self.rcv_nxt, self.pushed)
 
@@ -332,12 +391,14 @@ class Receiver:
         if not self.unacked:
             self.echo_us = tx_us
         self.rcv_nxt = seq + 1
+        self.adapt(t)
         if self.starts[0] == self.rcv_nxt:
             self.rcv_nxt = self.ends[0]
             del self.starts[0], self.ends[0]
         # Blocks that lie below the edge now are no longer reported (``tcp_sack_remove``).
         self.sacks = tuple([block for block in self.sacks if block[0] > self.rcv_nxt])
         self._ack(t, acks)
+        self._read(t)
 
     def _out_of_order(self, t: int, seq: int, k: int, acks: list[AckRow]) -> None:
         """Queue a packet beyond a gap, behind ``k`` ranges, and report it first
@@ -377,21 +438,27 @@ class Receiver:
         self.sacks = ((start, end), *rest[: BLOCKS_KEPT - 1])
 
     def _duplicate(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
-        """Report a packet that was there already, at once, and go quick for a while (RFC 2883)."""
-        self.quick = max(self.quick, MAX_QUICKACKS)
-        if self.rcv_nxt - self.unacked - 1 <= seq < self.rcv_nxt:
-            # What lies wholly below the last ACK is refused before its timestamp is looked at.
-            self.echo_us = max(self.echo_us, tx_us)
-        self._ack(t, acks, (seq, seq + 1))
+        """Report a packet that was there already, at once (RFC 2883), and go quick for a while if
+        it had been received in order."""
+        scheduled = True
+        if seq < self.rcv_nxt:
+            self.go_quick(MAX_QUICKACKS)
+            if seq >= self.rcv_nxt - self.unacked - 1:
+                self.echo_us = max(self.echo_us, tx_us)
+            else:
+                # What lies wholly below the last ACK is refused before its timestamp is looked at,
+                # and its ACK is no quick one (``tcp_send_dupack``).
+                scheduled = self.unacked > 0
+        self._ack(t, acks, (seq, seq + 1), scheduled)
 
 
-def _count_plain(times: Column, seqs: Column, n: int, first: int) -> int:
-    """Return how many of ``n`` packets are consecutive from ``first`` on and come so soon after
-    each other that no delayed-ACK timer fires."""
+def _count_plain(times: Column, seqs: Column, n: int, first: int, near_ns: int) -> int:
+    """Return how many of ``n`` packets are consecutive from ``first`` on and come within
+    ``near_ns`` [ns] of each other."""
     before = times[0] if n else 0
     for k in range(n):
         t = times[k]
-        if seqs[k] != first + k or t - before >= DELACK_MIN_NS:
+        if seqs[k] != first + k or t - before >= near_ns:
             return k
         before = t
     return n
@@ -418,5 +485,6 @@ def _acknowledge(
                 quick -= 1
     receiver.quick, receiver.unacked, receiver.echo_us = quick, unacked, echo_us
     receiver.rcv_nxt = rcv_nxt
-    receiver.delack_ns = receiver._delack_expiry(times[-1]) if unacked else NEVER
+    receiver.lrcv_ns = times[-1]
+    receiver.delack_ns = receiver.expiry(times[-1]) if unacked else NEVER
     return sent

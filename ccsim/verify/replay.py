@@ -13,6 +13,7 @@ from ccsim.kernel import TCP_CONGESTION, Kernel, TcpCongestionOps, load_tables
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import AckRow, Receiver
 from ccsim.tcp.sender import Sender
+from ccsim.tcp.sock import UNBOUNDED
 from ccsim.tcp.xmit_timer import settle_timer
 from ccsim.verify.episode import Episode, Transmission
 from ccsim.verify.path import ScriptedPath
@@ -152,6 +153,7 @@ class EpisodeReplay:
         if self.kernel.getsockopt(self.sk, TCP_CONGESTION) != self.episode.meta["cc"]:
             self.kernel.setsockopt(self.sk, TCP_CONGESTION, self.episode.meta["cc"])
         self.sk.handshake_done(t, t - rtt)
+        self.receiver.measured(rtt // 1000, UNBOUNDED)
         self.path.control(t, self.headers)
         self.kernel.connect(self.sk)
 
