@@ -177,6 +177,7 @@ def test_a_delayed_ack_is_due_before_a_packet_that_is_late(
 ) -> None:
     receiver = Receiver(Host(), 0)
     receiver.delack_ns = 40 * MS
+    receiver.lrcv_ns = 20 * MS
     assert receiver.is_prompt(first_ms * MS, gap_ms * MS) is expected
 
 
