@@ -31,7 +31,9 @@ class Source:
     ``wake_una``; it closes the connection once all is acknowledged and the source is `done`.
 
     What is written becomes packets of ``mss_cache`` bytes; the last of a write may be short, and
-    the next write fills it up unless it has left (every write is pushed, as with TCP_NODELAY).
+    the next write fills it up unless it has left (every write is pushed, as with TCP_NODELAY). The
+    last packet of each bears PSH, which ``pushed`` tells the receiver: it is acknowledged as it is
+    read (``tcp_push``, ``tcp_cleanup_rbuf``).
     ``capacity`` is the send buffer in packets, unacknowledged ones included: what does not fit is
     ``owed_bytes``, until a third of the buffer is free (``sk_stream_is_writeable``). While a write
     is blocked, further ones queue behind it.
@@ -49,6 +51,7 @@ class Source:
         self.written_bytes = 0  # to the buffer
         self.finished = False  # nothing more will be put
         self.short: dict[int, int] = {}  # payload of packets that are not full [bytes]
+        self.pushed: set[int] = set()
         sk.write_limit = 0
 
     @property
@@ -87,16 +90,20 @@ class Source:
     def flush(self, t_ns: int) -> None:
         """Move what is owed to the buffer so far as it has room."""
         sk, mss = self.sk, self.sk.mss_cache
+        written_bytes = self.written_bytes
         self._fill_tail()
         room = self.capacity - (sk.write_limit - sk.una)
         packets = min(room, -(-self.owed_bytes // mss))
         if packets > 0:
+            self.pushed.add(sk.write_limit + packets - 1)
             taken = min(self.owed_bytes, packets * mss)
             if taken < packets * mss:
                 self.short[sk.write_limit + packets - 1] = taken - (packets - 1) * mss
             self._took(taken)
             sk.write(t_ns, packets)
         else:
+            if self.written_bytes > written_bytes:
+                self.pushed.add(sk.write_limit - 1)
             sk.set_clock(t_ns)
             check_app_limited(sk)
         sk.nospace = self.owed_bytes > 0
@@ -111,6 +118,8 @@ class Source:
             return
         taken = min(self.owed_bytes, sk.mss_cache - held)
         self._took(taken)
+        if taken:
+            self.pushed.discard(tail)
         if held + taken < sk.mss_cache:
             self.short[tail] = held + taken
         else:

@@ -19,8 +19,7 @@ __all__ = ["OnOffSource", "Peer", "Response", "ResponseSource", "make_talk"]
 class Peer:
     """The other end of a connection as an application meets it.
 
-    ``asks_at_once``: it has its say with the last packet of the handshake, as a client has. In
-    ``pushed`` packets are put that bear PSH: its receiver acknowledges them as they are read.
+    ``asks_at_once``: it has its say with the last packet of the handshake, as a client has.
     ``exchange`` tells it when a response is complete, and tells when the next request leaves, which
     is under way for ``back_ns``.
     """
@@ -28,7 +27,6 @@ class Peer:
     rtt_ns: int
     back_ns: int
     asks_at_once: bool
-    pushed: set[int]
     exchange: Exchange
 
 
@@ -136,7 +134,6 @@ class ResponseSource(Source):
         self.next_ns = NEVER
         self.finished = len(self.responses) == self.spec["count"]
         end = self.sk.write_limit - (-size // self.sk.mss_cache)
-        self.peer.pushed.add(end - 1)
         self.peer.exchange.packets = end
         self.peer.exchange.think_ns = draw(self.spec["think_ns"], self.uniform())
         if self.finished:

@@ -138,6 +138,8 @@ class World:
         if spec["receiver"]["rwnd_bytes"] is not None:
             sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
         odd_last: dict[int, int] = {} if source else self._write_limit(sk, spec["size_bytes"])
+        if source is not None:
+            source.pushed = receiver.pushed
         sk.runts = source.short if source else odd_last
         if spec.get("workload") and not source:
             receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
@@ -173,7 +175,7 @@ class World:
         seed = stream_seed(self.scenario["seed"], f"workload/{spec['workload']}", spec["number"])
         receiver.exchange = exchange = Exchange()
         back_ns, asks = sk.back_ns, bool(spec["listener"])
-        peer = Peer(spec["rtt_ns"], back_ns, asks, receiver.pushed, exchange)
+        peer = Peer(spec["rtt_ns"], back_ns, asks, exchange)
         return make_talk(sk, spec["talk"], seed, spec["life_ns"], peer)
 
     def _recorder_of(

@@ -4,7 +4,8 @@ network.
 Followed, with the kernel's functions named where they are modelled: the congestion state machine
 with PRR, RACK and TLP, RTO and F-RTO, undo by timestamps and DSACK, rate samples with the
 application-limited bubble, window validation and the restart after idle, internal pacing, bursts of
-segmentation offload (optional), delayed and quick ACKs, ECN after RFC 3168 and DCTCP's exact echo.
+segmentation offload (optional), the receiver's delayed, quick and riding ACKs, ECN after RFC 3168 and
+DCTCP's exact echo.
 
 Left out, here and in the network around it:
 
@@ -13,6 +14,8 @@ Left out, here and in the network around it:
 - *Small writes.* Each write is pushed at once, as with TCP_NODELAY: no Nagle, no cork, no autocork.
 - *Offload.* Bursts are never deferred for one more ACK (``tcp_tso_should_defer``), and
   retransmissions leave one by one. GRO merges packets in order only, whatever their timestamps.
+- *Receiver.* Two short packets are acknowledged as two full ones are; its RTT is that of the path
+  without queues; only the requests of a workload are data of its own.
 - *Receive window.* Fixed, or never the limit: no autotuning, no shrinking, no probes of a closed
   window, no limit by the window of the SYN-ACK. The application reads at once and asks for nothing.
 - *Send buffer.* Counted in packets, not in memory; it does not grow.

@@ -168,6 +168,7 @@ class Receiver(DelayedAck):
                 else:
                     self.delack_ns, waits_ns = t + least_ns, t
                 if pushed:
+                    self.pushed.discard(seq)
                     self.lrcv_ns = t
                     self._read(t)
             elif seq > self.rcv_nxt:
