@@ -4,8 +4,8 @@ network.
 Followed, with the kernel's functions named where they are modelled: the congestion state machine
 with PRR, RACK and TLP, RTO and F-RTO, undo by timestamps and DSACK, rate samples with the
 application-limited bubble, window validation and the restart after idle, internal pacing, bursts of
-segmentation offload (optional), the receiver's delayed, quick and riding ACKs, ECN after RFC 3168 and
-DCTCP's exact echo.
+segmentation offload (optional), the receiver's delayed, quick and riding ACKs, ECN after RFC 3168
+and DCTCP's exact echo.
 
 Left out, here and in the network around it:
 
