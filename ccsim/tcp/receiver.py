@@ -153,7 +153,7 @@ class Receiver(DelayedAck):
                     self.lrcv_ns = lrcv_ns
                     self.adapt(t)
                 lrcv_ns = t
-                pushed = bool(self.pushed) and seq in self.pushed
+                pushed = seq in self.pushed if self.pushed else False
                 if (
                     self.unacked > 1
                     or (self.quick and not self.pingpong)
