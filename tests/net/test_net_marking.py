@@ -147,3 +147,14 @@ def by_hand(times: list[int], marker: Marker, limit: int) -> list[int]:
             found.append(t)
         inside.append(max(t, *inside, t) + MS)
     return found
+
+
+@pytest.mark.parametrize(
+    ("arrival", "marked"), [(50, True), (99, True), (100, False), (150, False)]
+)
+def test_the_first_place_of_the_queue_counts(arrival: int, marked: bool) -> None:
+    """The packet ahead leaves at 100: who comes before that finds one packet, who comes then or
+    later none."""
+    queued, arrivals = np.array([100, 200]), np.array([0, arrival])
+    found = PacketStep(0).marks(queued, arrivals, queued)
+    assert list(found) == [False, marked]
