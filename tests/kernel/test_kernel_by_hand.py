@@ -47,8 +47,7 @@ def train(acked: list[int]) -> AckTrain:
     packets = np.array(acked, dtype=np.int64)
     t = np.arange(len(acked), dtype=np.int64)
     una = 100 + np.cumsum(packets)
-    times = {"jiffies0_ns": 0, "jiffy_ns": 4_000_000}
-    return AckTrain(t, una, packets, t, snd_nxt=500, mss=1448, **times)
+    return AckTrain(t, una, packets, t, snd_nxt=500, mss=1448, jiffies0_ns=0, jiffy_ns=4_000_000)
 
 
 @pytest.mark.parametrize(
