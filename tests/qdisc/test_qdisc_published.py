@@ -16,6 +16,7 @@ from ccsim.net.qdisc import Draws, Packet, create
 from ccsim.net.qdisc.base import BOOT_NS, CE, NEVER
 from ccsim.net.qdisc.red import Red
 
+pytestmark = pytest.mark.slow
 MS = 1_000_000
 S = 1000 * MS
 FULL = 1514

@@ -28,6 +28,7 @@ CALLS = {  # of all recordings of a file
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_every_recorded_call_agrees_in_every_field(name: str) -> None:
     recordings = read_recordings(DATA / f"{name}.jsonl.xz")

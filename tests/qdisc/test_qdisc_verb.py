@@ -193,3 +193,15 @@ def test_a_recording_of_a_link_that_cannot_be_read_is_an_error(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert main(["verify", "qdisc", str(path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_recording_that_cannot_be_replayed_does_not_keep_others_from_it(
+    recording: Recording, capsys: Output
+) -> None:
+    folder = recording(name="a.jsonl.gz").parent
+    recording({0: {"params": {"limits": 1}}}, name="b.jsonl.gz")
+    recording(name="c.jsonl.gz")
+    assert main(["verify", "qdisc", "--quiet", str(folder)]) == 2
+    seen = capsys.readouterr()
+    assert seen.out == "2 of 3 recordings agree; 0 of 8 calls differ\n"
+    assert f"{folder / 'b.jsonl.gz'}:1: " in seen.err
