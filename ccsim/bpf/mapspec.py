@@ -34,6 +34,7 @@ BPF_F_RDONLY_PROG = 1 << 7
 BPF_F_MMAPABLE = 1 << 10
 MAX_MAP_BYTES = 1 << 28
 MAX_KEY_BYTES = 512
+LAST_MAP_TYPE = 33  # BPF_MAP_TYPE_ARENA
 PAGE = 4096
 
 
@@ -219,8 +220,10 @@ def check_map(spec: MapSpec) -> None:
     """Check what the kernel checks when a map is created (``map_alloc_check``).
 
     Raises BpfObjectError (stage load): EINVAL, E2BIG, ENOTSUPP as Linux; EOPNOTSUPP for a type
-    that Linux has and ccsim has not.
+    that Linux has and ccsim does not.
     """
+    if spec.type > LAST_MAP_TYPE:
+        raise BpfObjectError(LOAD, EINVAL, f"map '{spec.name}': there is no type {spec.type}")
     if spec.type not in MAP_TYPES:
         raise BpfObjectError(
             LOAD, EOPNOTSUPP, f"map '{spec.name}': maps of type {spec.type} are not there in ccsim"

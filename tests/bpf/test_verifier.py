@@ -188,6 +188,21 @@ def test_a_hook_that_returns_a_number_must_have_one() -> None:
     check(mov(1, 0), member="init")
 
 
+def test_a_pointer_to_a_stack_does_not_leave_its_function() -> None:
+    # the caller hands over its stack; the function stores there a pointer to a stack, or a number
+    caller = (copy(1, 10), I(isa.CALL_OPCODE, src=isa.CALL_LOCAL, imm=1), EXIT)
+    assert refused(*caller, mov(0, 0), store(DW, 1, -8, 10)) == (
+        22,
+        "cannot spill pointers to stack into stack frame of the caller",
+    )
+    check(*caller, mov(0, 0), store(DW, 1, -8, 0))
+
+
+def test_a_function_that_nobody_calls_is_unreachable() -> None:
+    callee = (mov(0, 0), I(isa.JMP | isa.JA, offset=1), I(isa.CALL_OPCODE, src=1, imm=1), EXIT)
+    assert refused(*callee, mov(0, 0)) == (22, "unreachable insn 2")
+
+
 def test_a_reservation_is_given_back() -> None:
     reserve = (*map_at(1, 3), mov(2, 16), mov(3, 0), call(131), jump(isa.JEQ, 0, 0, 3))
     check(*reserve, copy(1, 0), mov(2, 0), call(132))

@@ -62,11 +62,8 @@ class Flow:
 
     def _find_functions(self) -> list[int]:
         found = {0}
-        for slot, it in enumerate(self.program):
-            if it.opcode == isa.CALL_OPCODE and it.src == isa.CALL_LOCAL:
-                found.add(slot + 1 + it.imm)
-            elif it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_FUNC:
-                found.add(it.imm)
+        for slot in range(len(self.program)):
+            found.update(self._called(slot))
         for start in found:
             if not 0 <= start < len(self.program):
                 raise Refusal(EINVAL, f"call to invalid destination {start}", 0)
@@ -104,10 +101,11 @@ class Flow:
 
     def _check_reachable(self) -> None:
         """Refuse what no path reaches; which paths are possible is not asked here."""
-        seen = set(self.starts)
-        work = list(self.starts)
+        seen = {0}
+        work = [0]
         while work:
-            for target in self.next[work.pop()]:
+            slot = work.pop()
+            for target in (*self.next[slot], *self._called(slot)):
                 if target not in seen:
                     seen.add(target)
                     work.append(target)
@@ -116,6 +114,13 @@ class Flow:
                 raise Refusal(EINVAL, f"unreachable insn {slot}", slot)
             if it.cls not in (isa.JMP, isa.JMP32) and slot + 1 == len(self.program) and it.opcode:
                 raise Refusal(EINVAL, "last insn is not an exit or jmp", slot)
+
+    def _called(self, slot: int) -> tuple[int, ...]:
+        """Return the function that an instruction calls, or whose address it takes."""
+        it = self.program[slot]
+        if it.opcode == isa.CALL_OPCODE and it.src == isa.CALL_LOCAL:
+            return (slot + 1 + it.imm,)
+        return (it.imm,) if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_FUNC else ()
 
     def _find_calls(self) -> None:
         for slot, it in enumerate(self.program):
