@@ -104,15 +104,17 @@ def _table(runs: list[GalleryRun]) -> str:
 
 
 def _row(run: GalleryRun) -> list[str]:
+    from ccsim.experiment.metrics import counted, rtt_ms
+
     flow, link = run.result.flows[0], run.result.links[0]
-    if not len(flow.t_ns):
+    until_ns, queue = run.result.duration_ns, link.metered.queue_packets
+    if not len(queue) or not until_ns:
         return [run.label, "–", "–", "–", "–"]
-    measured = flow.srtt_us[flow.srtt_us > 0]
-    seconds = run.result.duration_ns / 1e9
+    measured = rtt_ms(flow, 0, until_ns)
     return [
         run.label,
-        f"{flow.delivered_bytes[-1] * 8 / seconds / 1e6:.2f}",
-        f"{measured.mean() / 1e3:.1f}" if len(measured) else "–",
-        f"{link.queue_packets.mean():.1f}",
-        f"{int(link.drops[-1])}",
+        f"{counted(flow, until_ns)[0] * 8e3 / until_ns:.2f}",
+        f"{measured.mean():.1f}" if len(measured) else "–",
+        f"{queue.mean():.1f}",
+        f"{int((link.drop_random == 0).sum())}",
     ]

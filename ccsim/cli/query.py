@@ -19,8 +19,8 @@ def add_parser(verbs: Any) -> None:
         "query",
         help="ask SQL of a study's or a run's tables, read-only",
         description="Ask SQL, read-only. A study has the tables runs, flows, links, totals and "
-        "metrics, and with keep: traces also traces; a run has flows, links, drops and events. "
-        '"describe flows" tells the columns of one.',
+        "metrics, and with keep: traces also traces; a run has flows, links, drops, marks and "
+        'events. "describe flows" tells the columns of one.',
         epilog="example: ccsim query cubic_to_bbr "
         '"select flow, max(snd_cwnd) from flows group by flow"',
     )

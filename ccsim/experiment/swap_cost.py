@@ -124,7 +124,7 @@ class _Disruption:
     def row(self) -> dict[str, Any]:
         """Return all of it."""
         worst = dip_worst_ratio(self.flow, self.swap_ns, self.end_ns)
-        soon = min(self.end_ns, self.swap_ns + SECOND_NS)
+        soon = self.swap_ns + SECOND_NS
         return {
             "flow": self.flow.name,
             "at_s": self.swap_ns / SECOND_NS,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.heat_maps import estimate_text, heat_sheets, interval_text
+from ccsim.experiment.heat_maps import estimate_text, heat_sheets, interval_text, number_text
 from ccsim.experiment.matrix import METRICS, Conditions, load_matrix, matrix_of
 from tests.report.study_tables import VARIED, changed, matrix_rows, row, write_study
 
@@ -200,3 +200,9 @@ def test_a_runs_figures_are_those_of_all_flows_together() -> None:
     assert cell.estimates["deficit_s"].value == 0.5
     assert cell.estimates["extra_drops"].value == 40
     assert cell.estimates["dip_recovery_s"].value == 4.0
+
+
+def test_a_number_that_rounds_to_nothing_has_no_minus_and_others_a_true_one() -> None:
+    deficit = METRICS[0]  # three decimals
+    assert [number_text(x, deficit) for x in (-0.0004, 0.0, 0.0004)] == ["0.000"] * 3
+    assert [number_text(x, deficit) for x in (-1.0, -0.25)] == ["−1.000", "−0.250"]

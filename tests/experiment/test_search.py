@@ -346,3 +346,11 @@ def test_a_range_of_a_key_that_does_not_exist_is_refused_before_any_simulation(
     argv = ["search", "worst-swap", str(file), "--also", "path.bufer=1..2 BDP"]
     assert main([*argv, "--out", str(tmp_path)]) == 2
     assert "bufer" in capsys.readouterr().err
+
+
+def test_a_short_search_begins_with_the_given_instant_and_the_middles_of_three_parts(
+    file: Path,
+) -> None:
+    # from 1 ms to 30 s; a search of 12 trials begins with four parts
+    assert search(file, trials=3).first_instants() == [20_000, 5_001, 15_000, 25_000]
+    assert search(file, trials=12).first_instants() == [20_000, 3_751, 11_251, 18_750, 26_250]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccsim.experiment.statistics import FEW, bca_interval, paired_differences
+from ccsim.experiment.statistics import FEW, Interval, bca_interval, paired_differences
 
 # Efron, Tibshirani 1993, table 14.1: 26 neurologically impaired children, test A
 SPATIAL = [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6]
@@ -112,3 +112,11 @@ def test_pairs_with_a_gap_are_left_out_and_lengths_must_agree() -> None:
     assert paired_differences([3, 5, math.nan], [1, 9, 2]).tolist() == [2, -4]
     with pytest.raises(ValueError, match="expected pairs"):
         paired_differences([1, 2], [1])
+
+
+def test_an_interval_reads_as_estimate_bounds_and_n_or_why_there_is_none() -> None:
+    assert str(Interval(3.25, 2.951, 3.4, 7)) == "3.25 [2.951, 3.4] (n = 7)"
+    assert str(Interval(3.25, None, None, 1)) == "3.25 (n = 1: no interval)"
+    assert str(Interval(3.25, None, 3.4, 7, note="too few")) == "3.25 (too few)"
+    assert Interval(3.0, 2.0, 5.0, 7).half_width == 1.5
+    assert Interval(3.0, 2.0, None, 7).half_width == math.inf

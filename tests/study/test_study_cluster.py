@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ccsim.errors import CcsimError, ScenarioError
 from ccsim.experiment.study import cluster as cluster_module
-from ccsim.experiment.study.cluster import cluster_pool, remote, slurm_pool
+from ccsim.experiment.study.cluster import ClusterPool, cluster_pool, remote, slurm_pool
 from ccsim.experiment.study.read import read_study
 from ccsim.experiment.study.sweep import run_study
 from ccsim.scenario import load_scenario
@@ -139,3 +139,29 @@ def test_an_option_that_slurm_does_not_know_is_told(jobqueue: list[Any], tmp_pat
     file = write(tmp_path, "{cores: 1, memory: 1 GB, partition: x}", "slurm.yaml")
     with pytest.raises(CcsimError, match="SLURMCluster refused it"):
         run_study(read_study(write(tmp_path)), out=tmp_path, pool_of=slurm_pool(file))
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(0, 1), (1, 2), (3, 6)])
+def test_two_jobs_for_each_thread_of_the_cluster_are_under_way(threads: int, ahead: int) -> None:
+    """Two: a thread that is done need not wait for the network. Without a worker one waits."""
+    sent: list[Any] = []
+
+    class Future:
+        def add_done_callback(self, _: Any) -> None:
+            pass
+
+    def submit(*_: Any, **__: Any) -> Future:
+        sent.append(Future())
+        return sent[-1]
+
+    def cancel(futures: list[Any], force: bool) -> None:
+        assert len(futures) == ahead
+        assert force
+
+    client = SimpleNamespace(nthreads=lambda: {"w": threads}, submit=submit, cancel=cancel)
+    jobs = iter(range(100))
+    schedule: Any = SimpleNamespace(left=100, next=lambda: next(jobs) + 1, needed={})
+    replies = ClusterPool(client).replies(schedule, lambda job: {"job": job}, lambda job: None)
+    assert next(replies) is None
+    replies.close()
+    assert len(sent) == ahead

@@ -242,3 +242,10 @@ def test_sweep_tells_what_it_did(tmp_path: Path, capsys: Output) -> None:
 def test_shipped_studies_are_listed(capsys: Output) -> None:
     assert main(["list", "studies"]) == 0
     assert "swap_matrix  What does each swap cost" in capsys.readouterr().out
+
+
+def test_the_long_form_names_each_run_in_full_but_for_its_error(results: Path) -> None:
+    found = query("tiny", "select column_name from (describe metrics)", results)
+    names = {name for (name,) in found.rows}
+    assert {"study", "point", "seed", "run_id", "status", "flow", "metric", "value"} <= names
+    assert "error" not in names

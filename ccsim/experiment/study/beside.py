@@ -71,7 +71,7 @@ def _values(
         return {name: None for name, _ in VALUES}
     flow = result.flows[index]
     rtt = rtt_ms(flow, *span)
-    soon = min(span[1], at_ns + SECOND_NS)
+    soon = at_ns + SECOND_NS
     through = [goodput_bps(each, *span) for each in result.flows if _through(each, span)]
     found: dict[str, Any] = plain(
         {

@@ -50,9 +50,10 @@ def query(name: str, sql: str, results: Path, *, verify: bool = False) -> Answer
 
     A study has ``runs``, ``flows``, ``links``, ``totals`` and ``metrics``, which is ``runs`` with
     one row a metric; with ``keep: traces`` also ``traces``, the flows' samples of all runs. A run
-    has ``flows``, ``links``, ``drops``, ``events``; ``twin`` is empty, ``a`` or ``b``. CcsimError
-    for anything but one SELECT and for what the database says of it; ResultsError if there is
-    nothing of that name, or it is not what was written (``verify``: large files are read whole).
+    has ``flows``, ``links``, ``drops``, ``marks``, ``events``; ``twin`` is empty, ``a`` or ``b``.
+    CcsimError for anything but one SELECT and for what the database says of it; ResultsError if
+    there is nothing of that name, or it is not what was written (``verify``: large files are read
+    whole).
     """
     import duckdb
 
