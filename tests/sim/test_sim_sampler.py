@@ -74,6 +74,35 @@ def test_unlimited_pacing_is_minus_one_and_a_fraction_its_whole_part() -> None:
     assert second[5] == 8002
 
 
+def test_what_metrics_need_is_sampled_every_ten_milliseconds_beside_the_record() -> None:
+    sk = Sender(Host())
+    recorder = FlowRecorder(15 * MS, lambda: "reno")
+    recorder.start(2 * MS)
+    recorder.implementation_changed()
+    assert recorder.next_ns == 10 * MS
+    assert recorder.instants(10 * MS, 46 * MS) == [t * MS for t in (10, 15, 20, 30, 40, 45)]
+    assert recorder.instants(16 * MS, 30 * MS) == [20 * MS]
+    assert recorder.instants(30 * MS, 30 * MS) == []
+    sk.una = 7
+    recorder.catch_up(sk, 46 * MS)
+    assert [row[0] // MS for row in samples(recorder)] == [10, 15, 20, 30, 40, 45]
+    recorder.pack(sk)
+    assert [row[0] // MS for row in samples(recorder)] == [15, 30, 45]
+    # time, acknowledged, delivered (1 for the SYN), resent, srtt
+    assert recorder.between(20 * MS, 40 * MS) == [(t * MS, 7, 1, 0, 0) for t in (20, 30)]
+
+
+def test_a_border_holds_the_counts_before_it_and_at_the_end_those_after() -> None:
+    sk = Sender(Host())
+    recorder = recorder_of(sk)
+    sk.una, sk.total_retrans = 10, 2
+    recorder.border(sk, 5 * MS)
+    sk.una = 12
+    recorder.border(sk, 5 * MS)
+    recorder.border(sk, 6 * MS)
+    assert recorder.borders == [(5 * MS, 12, 2), (6 * MS, 12, 2)]
+
+
 def test_a_flow_that_is_over_holds_no_samples_outside_tables() -> None:
     sk = Sender(Host())
     recorder = recorder_of(sk)
