@@ -75,7 +75,7 @@ def test_a_result_of_no_such_name_gets_the_nearest_from_every_verb(capsys: Outpu
 def test_a_query_of_a_table_that_a_run_has_not_is_told_those_it_has(capsys: Output) -> None:
     assert run("--no-plot", "--no-twins", "duration=1 s", "swaps.0.at=500 ms") == 0
     capsys.readouterr()
-    tables = "its tables are drops, events, flows, links"
+    tables = "its tables are drops, events, flows, links, marks"
     said = refused(capsys, "query", "dip", "select * from runs")
     assert said.startswith("query: results/dip/")
     assert said.endswith(f" has no table 'runs'; {tables}")

@@ -158,7 +158,9 @@ def test_two_jobs_for_each_thread_of_the_cluster_are_under_way(threads: int, ahe
         assert len(futures) == ahead
         assert force
 
-    client = SimpleNamespace(nthreads=lambda: {"w": threads}, submit=submit, cancel=cancel)
+    client = SimpleNamespace(
+        status="running", nthreads=lambda: {"w": threads}, submit=submit, cancel=cancel
+    )
     jobs = iter(range(100))
     schedule: Any = SimpleNamespace(left=100, next=lambda: next(jobs) + 1, needed={})
     replies = ClusterPool(client).replies(schedule, lambda job: {"job": job}, lambda job: None)
