@@ -2,7 +2,7 @@
 
 from ccsim.tcp.host cimport Host
 
-cdef int ATO_BITS, ATO_MIN_PARTS, DELACK_MAX_PARTS, MAX_QUICKACKS
+cdef int ATO_BITS, ATO_MIN_PARTS, DELACK_MAX_PARTS
 cdef int NO_DATA
 
 cdef class Exchange:

@@ -4,7 +4,7 @@ from ccsim.kernel.ops cimport RateSample
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.packets cimport PacketColumns
 
-cdef int APP_LIMITED, CE_MASK, EVER_RETRANS, RETRANS, SACKED
+cdef int APP_LIMITED, EVER_RETRANS, RETRANS, SACKED
 
 cpdef note_ce(TcpSock sk)
 cpdef long long ce_delivered(TcpSock sk, long long delivered)
