@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -380,3 +381,30 @@ def test_a_cache_below_a_folder_of_everybodys_is_left_alone(
     assert not compiled.use()
     with pytest.raises(CcsimError, match="it is not used"):
         compiling.compile_modules(1)
+
+
+def c_variables() -> dict[str, set[str]]:
+    """Return the variables that the .pxd files make C's, by module."""
+    found: dict[str, set[str]] = {}
+    for module in compiled.MODULES:
+        text = (ROOT / Path(*module.split("."))).with_suffix(".pxd").read_text(encoding="utf-8")
+        lines = re.findall(
+            r"^cdef (?:int|bint|long long|object) (.*)$", text.replace("\\\n", ""), re.M
+        )
+        found[module] = {name.strip() for line in lines for name in line.split(",")}
+    return found
+
+
+def test_no_module_imports_what_is_a_variable_of_c() -> None:
+    """Such a name is none of Python's: importing it fails where modules are compiled."""
+    variables = c_variables()
+    assert "SACKED" in variables["ccsim.tcp.rate"]
+    wrong = [
+        f"{file.relative_to(ROOT)}: {node.module}.{alias.name}"
+        for file in (ROOT / "ccsim").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module in variables
+        for alias in node.names
+        if alias.name in variables[node.module or ""]
+    ]
+    assert wrong == []
