@@ -14,7 +14,7 @@ def is_object(path: str | Path) -> bool:
     try:
         with Path(path).open("rb") as stream:
             return stream.read(len(ELF)) == ELF
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return False
 
 
