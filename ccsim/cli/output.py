@@ -87,7 +87,7 @@ def _flows(metrics: Row, screen: Screen) -> str:
     headers, cells = _flow_table(metrics["flows"])
     names = {row["flow"] for row in metrics["flows"]}
     totals = list(_totals(metrics, len(names))) if len(names) >= MANY else []
-    if "marked (packets)" in headers:
+    if totals and "marked (packets)" in headers:
         totals = [[*line, marks] for line, marks in zip(totals, _marks(metrics), strict=True)]
     return _cut(headers, cells, screen, _FLOW_DROP, totals)
 

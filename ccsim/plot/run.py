@@ -23,6 +23,7 @@ from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.style import (
     DROP,
     LIMIT,
+    MARK,
     MARKING,
     RANDOM_LOSS,
     SSTHRESH,
@@ -156,7 +157,12 @@ def _implementation_groups(flows: Sequence[FlowTrace]) -> list[Group]:
         for name in dict.fromkeys(served_by(flow)):
             users.setdefault(name, []).append(flow)
     return [
-        Group(f"{shorten(name)} ({len(members)} flows)", flow_look(i), tuple(members), name)
+        Group(
+            f"{shorten(name)} ({len(members)} flow{'s' * (len(members) > 1)})",
+            flow_look(i),
+            tuple(members),
+            name,
+        )
         for i, (name, members) in enumerate(users.items())
     ]
 
@@ -188,6 +194,10 @@ def link_panel(result: SimResult, view: View) -> tuple[Panel, list[LegendEntry]]
     several = len(links) > 1
     legend = [(look, f"queue of {shorten(link.name)}") for link, look in links if several]
     rugs = []
+    marked = np.concatenate([np.zeros(0, np.int64), *(link.mark_t_ns for link in result.links)])
+    if len(marked):
+        rugs.append(Rug(occupied_bins(marked, view.duration_ns, RUG_BINS), MARK))
+        legend.append((MARK, "ECN mark"))
     for random, look, label in ((0, DROP, "drop"), (1, RANDOM_LOSS, "random loss")):
         lost = _drop_times(result.links, random)
         if len(lost):

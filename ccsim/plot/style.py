@@ -12,6 +12,7 @@ __all__ = [
     "FAILED_SWAP",
     "GREY",
     "LIMIT",
+    "MARK",
     "MARKING",
     "NAME_MAX",
     "RANDOM_LOSS",
@@ -83,11 +84,12 @@ class Look:
 
 
 LIMIT = Look(colour="#8A8A8A", dashes=(1.2, 1.6), width=0.8, zorder=2.0)
-MARKING = Look(colour="#B34A00", dashes=(4.0, 1.4, 1.0, 1.4), width=0.7, zorder=2.1)
+MARKING = Look(colour="#7A4FBF", dashes=(4.0, 1.4, 1.0, 1.4), width=0.7, zorder=2.1)
 SSTHRESH = Look(colour=GREY, dashes=(3.0, 1.6), width=0.6, zorder=2.5)
 TWIN_A = Look(colour="#9C9C9C", dashes=(4.0, 1.2), width=0.7, zorder=2.2)
 TWIN_B = Look(colour="#DDA3C4", width=0.8, zorder=2.1)
 DROP = Look(colour="#000000", width=0.5, marker="|")
+MARK = Look(colour="#7A4FBF", width=0.4, marker="|")
 RANDOM_LOSS = Look(colour="#D55E00", width=0.5, marker="|")
 SWAP = Look(colour="#4A4A4A", width=0.6, zorder=4.0)
 FAILED_SWAP = SWAP.but(dashes=(1.0, 1.5))

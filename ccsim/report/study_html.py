@@ -15,6 +15,7 @@ from ccsim.report.curves import curve_section
 from ccsim.report.forest import cells_table, ranking, span_of
 from ccsim.report.heat import heat_section, tabs
 from ccsim.report.markup import Markup, tag
+from ccsim.report.numbers import count
 from ccsim.report.page import page, section
 from ccsim.report.reproduce import checkout, download, from_checkout, manifest_section
 from ccsim.report.study_prose import study_sentences
@@ -49,7 +50,7 @@ def _header(matrix: Matrix, manifest: Mapping[str, Any]) -> Markup:
     status = str(manifest.get("status", "unknown"))
     started = str(manifest.get("started") or "").replace("T", " ").replace("+00:00", " UTC")
     unfinished = "" if status == "complete" else f" ({status}: what is there so far)"
-    told = [f"study{unfinished}", f"{matrix.runs} runs", f"{matrix.seeds} seeds", started]
+    told = [f"study{unfinished}", count(matrix.runs, "run"), count(matrix.seeds, "seed"), started]
     names = ["summary", *(["maps", "ranking", "cells"] if matrix.cells else [])]
     names += ["study", "reproduce", "manifest"]
     return tag(

@@ -56,7 +56,8 @@ def _what(matrix: Matrix) -> str:
         text += f", on {listed(told, 6)}"
     if matrix.axes:
         text += f", over {listed([_values(axis) for axis in matrix.axes])}"
-    failed = f" {count(matrix.failed, 'run')} failed and is left out." if matrix.failed else ""
+    verb = "is" if matrix.failed == 1 else "are"
+    failed = f" {count(matrix.failed, 'run')} failed and {verb} left out." if matrix.failed else ""
     return f"{text[0].upper()}{text[1:]}.{failed}"
 
 

@@ -157,7 +157,12 @@ def _look(index: int) -> tuple[str, str]:
 
 
 def _rugs(result: SimResult, legend: Legend) -> Iterator[dict[str, Any]]:
-    """Yield the instants of drops, and of random losses, as far as a screen can tell them apart."""
+    """Yield the instants of marks, drops, random losses, as far as a screen can tell them apart."""
+    marked = np.concatenate([np.zeros(0, np.int64), *(link.mark_t_ns for link in result.links)])
+    if len(marked):
+        seconds = occupied_bins(marked, result.duration_ns, RUG_BINS)
+        entry = legend.add("ECN mark", "c3", tick=True)
+        yield {"needs": [entry], "look": "c3", "t": pack_times(seconds * 1e9)}
     for random, label, look in ((0, "drop", "ink"), (1, "random loss", "c1")):
         times = [link.drop_t_ns[link.drop_random == random] for link in result.links]
         lost = np.concatenate([np.zeros(0, np.int64), *times])

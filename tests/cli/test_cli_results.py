@@ -182,3 +182,9 @@ def test_a_study_at_which_a_sweep_is_at_work_stays(runs: list[str], capsys: Outp
         assert main(["rm", "dip", "--yes"]) == 2
     assert "a sweep is at work in it" in capsys.readouterr().err
     assert (study / "manifest.json").is_file()
+
+
+def test_marks_of_one_flow_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["run", "dctcp", "duration=0.5 s", "swaps.0.at=0.3 s", "--no-plot", "--wide"]
+    assert main([*argv, "--out", str(tmp_path)]) == 0
+    assert "marked (packets)" in capsys.readouterr().out

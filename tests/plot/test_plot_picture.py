@@ -333,6 +333,20 @@ def test_a_name_that_is_missing_for_long_is_marked_when_it_is_back() -> None:
     assert run_picture(run).marks[1].label == "fleet registered again"
 
 
+def test_marks_are_ticks_of_their_own() -> None:
+    marked = replace(link(101, 30), mark_t_ns=np.array([250 * MS, 250 * MS, 750 * MS]))
+    picture = run_picture(Run(result([flow(101)], [marked]), scenario()))
+    (rug,) = picture.panels[-1].rugs
+    assert rug.t_s.tolist() == pytest.approx([0.25, 0.75], abs=0.004)
+    assert "ECN mark" in [text for _, text in picture.legend]
+
+
+def test_a_group_of_one_is_one_flow() -> None:
+    flows = [flow(101, f"f-{k}") for k in range(9)] + [flow(101, "other", ("bbr",))]
+    legend = legend_of(run_picture(Run(result(flows, [link(101)]), scenario(flows=10))))
+    assert legend[:2] == ["cubic (9 flows)", "bbr (1 flow)"]
+
+
 def test_the_threshold_at_which_the_queue_marks_is_a_line_of_its_own() -> None:
     run = Run(result([flow(101)], [link(101, 30)]), scenario())
     run.scenario["path"] |= {"ecn_mark_packets": None, "ecn_mark_ns": 6 * MS}

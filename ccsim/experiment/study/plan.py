@@ -74,7 +74,9 @@ class Plan:
         """Return in a few words that it is valid, and how large."""
         twins = {twin for run in self.runs for twin in (run.twin_a, run.twin_b) if twin}
         points, seeds = len(self.points), len(self.study.seeds)
-        return f"ok: {points} points × {seeds} seeds, {len(twins)} twins"
+        counted = ((points, "point"), (seeds, "seed"), (len(twins), "twin"))
+        texts = [f"{count} {one}{'s' * (count != 1)}" for count, one in counted]
+        return f"ok: {texts[0]} × {texts[1]}, {texts[2]}"
 
     def to_plain(self) -> dict[str, Any]:
         """Return the plan as JSON values, with the numbers beside the quantities."""

@@ -210,7 +210,7 @@ def _notes(
         )
     failed = sum(point.failed for point in points)
     if failed:
-        yield f"{failed} runs failed and are left out."
+        yield f"{failed} runs failed and are left out." if failed > 1 else "1 run failed, left out."
     if len(points) > POINTS:
         yield f"{len(points) - POINTS} points more: ccsim show … --json, or ccsim query."
 
