@@ -14,7 +14,8 @@ from ccsim.bpf import instructions as isa
 from ccsim.bpf.area import Atom
 from ccsim.bpf.interpreter import BACK_JUMPS, MAY_GOTO
 from ccsim.bpf.lowering import Expression
-from ccsim.bpf.memory_writer import Uses, parameters
+from ccsim.bpf.memory_writer import parameters
+from ccsim.bpf.register_writer import Uses
 from ccsim.bpf.translate import Function, Translation, Untranslatable
 from ccsim.bpf.writer import BlockWriter, frame_atoms
 

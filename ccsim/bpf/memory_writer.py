@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.area import Atom
 from ccsim.bpf.bindings import pieces, read_expression, write_statement
-from ccsim.bpf.known import ANY, State, Value, add, arithmetic, constant, transfer
+from ccsim.bpf.known import ANY, Value, add, arithmetic, constant
 from ccsim.bpf.lowering import Expression, computed, cut, literal, sign_extended
 from ccsim.bpf.maps import ArrayMap
 from ccsim.bpf.memory import (
@@ -20,12 +18,13 @@ from ccsim.bpf.memory import (
     U32,
     U64,
 )
-from ccsim.bpf.translate import Function, Place, Translation
+from ccsim.bpf.register_writer import RegisterWriter
+from ccsim.bpf.translate import Place
 
 if TYPE_CHECKING:
     pass
 
-__all__ = ["AREA", "EVERYTHING", "NOTHING", "MemoryWriter", "Uses", "parameters"]
+__all__ = ["AREA", "EVERYTHING", "NOTHING", "MemoryWriter", "parameters"]
 
 AREA = frozenset({"area"})
 NOTHING: frozenset[str] = frozenset()
@@ -47,113 +46,8 @@ def parameters(member: str) -> tuple[str, ...]:
     return _NAMES.get(member, ())
 
 
-@dataclass(slots=True)
-class Uses:
-    """What a block does with registers: how often each definition is used in it, what it uses from
-    before, and its last definitions."""
-
-    counts: dict[int, int] = field(default_factory=dict)  # by the slot that defines
-    exposed: set[int] = field(default_factory=set)
-    last: dict[int, int] = field(default_factory=dict)
-
-
-class MemoryWriter:
-    """Lowers the instructions of a block to lines; while ``counting`` it only takes notes."""
-
-    def __init__(
-        self,
-        translation: Translation,
-        function: Function,
-        *,
-        counting: bool,
-        area: tuple[Atom, ...] = (),
-        frame: tuple[Atom, ...] = (),
-    ) -> None:
-        self.translation = translation
-        self.function = function
-        self.counting = counting
-        self.area = area
-        self.frame = frame
-        self.state = State([None] * 11)
-        self.uses = Uses()
-        self.dead: set[int] = set()
-        self.live_out: frozenset[int] = frozenset()
-        self.pending: dict[int, Expression] = {}
-        self.lines: list[str] = []
-        self.temporaries = 0
-        self.touches_area = False
-        self.has_budget = False
-
-    # --- what is known, registers ---
-
-    def _step(self, at: int) -> None:
-        """Let what is known follow the instruction."""
-        translation, function = self.translation, self.function
-        transfer(
-            translation.program,
-            self.state,
-            at,
-            partial(translation.called, function),
-            translation.loaded,
-        )
-
-    def _use(self, register: int) -> Expression:
-        """Return a register's value as an expression."""
-        value = self.state.registers[register]
-        if value is not None and value.known is not None:
-            return literal(value.known)
-        if self.counting:
-            if register in self.uses.last:
-                self.uses.counts[self.uses.last[register]] += 1
-            else:
-                self.uses.exposed.add(register)
-            return Expression("")
-        if register in self.pending:
-            return self.pending.pop(register)
-        return Expression(f"r{register}", frozenset({f"r{register}"}))
-
-    def _define(self, register: int, at: int, known: Value | None, result: Expression) -> None:
-        """Let a register be the result of the instruction at a slot."""
-        if self.counting:
-            self.uses.last[register] = at
-            self.uses.counts[at] = 0
-            return
-        if known is not None and known.known is not None:
-            result = literal(known.known)
-        self.pending.pop(register, None)
-        kept = self.uses.last.get(register) == at and register in self.live_out
-        if not kept and self.uses.counts.get(at, 0) <= 1:
-            if self.uses.counts.get(at, 0):
-                self.pending[register] = result
-            return
-        self._assign(register, result)
-
-    def _assign(self, register: int, result: Expression) -> None:
-        name = f"r{register}"
-        self._settle(lambda e: name in e.reads)
-        self.lines.append(f"{name} = {result.text}")
-
-    def _settle(self, affected: Callable[[Expression], bool]) -> None:
-        """Evaluate what is still to be evaluated and would otherwise come out differently."""
-        for register, expression in list(self.pending.items()):
-            if affected(expression):
-                self.pending[register] = self._temporary(expression)
-
-    def _temporary(self, expression: Expression) -> Expression:
-        if self.counting:
-            return Expression("")
-        self.temporaries += 1
-        name = f"t{self.temporaries}"
-        self.lines.append(f"{name} = {expression.text}")
-        return Expression(name, frozenset({name}))
-
-    def _disturb(self, kinds: frozenset[str]) -> None:
-        """Memory of these kinds is about to change."""
-        self._settle(lambda e: bool(e.memory & kinds) or ("any" in e.memory))
-
-    def _emit(self, line: str) -> None:
-        if not self.counting:
-            self.lines.append(line)
+class MemoryWriter(RegisterWriter):
+    """Lowers arithmetic, loads and stores."""
 
     # --- arithmetic and loads ---
 

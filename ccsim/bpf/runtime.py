@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.area import area_class
 from ccsim.bpf.bindings import SampleRegion, SockRegion
-from ccsim.bpf.helpers import HELPERS, Host, formatted, helper
+from ccsim.bpf.helpers import HELPERS, Host, helper
 from ccsim.bpf.interpreter import interpreted
 from ccsim.bpf.kernel_functions import kernel_function
 from ccsim.bpf.maps import RingBuffer, create_map
@@ -28,6 +28,7 @@ from ccsim.bpf.memory import (
     Memory,
     PrivateArea,
 )
+from ccsim.bpf.printing import formatted
 from ccsim.bpf.python_form import PythonForm
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from ccsim.bpf.memory import (
     U32,
     U64,
 )
-from ccsim.bpf.memory_writer import EVERYTHING, NOTHING, MemoryWriter, Uses, parameters
+from ccsim.bpf.memory_writer import EVERYTHING, NOTHING, MemoryWriter, parameters
+from ccsim.bpf.register_writer import Uses
 from ccsim.bpf.translate import LOOKUP, READS_MEMORY, SETSOCKOPT, Function, Translation
 
 if TYPE_CHECKING:

@@ -228,12 +228,15 @@ def _searched(one: Range, numbers: dict[str, float]) -> str:
     return f"{one.key} from {low} to {high}, found {found}"
 
 
-def _copied(objects: Sequence[str], source: Path, folder: Path) -> list[str]:
-    """Copy algorithm files beside a scenario; return their names there."""
-    names = []
-    for number, name in enumerate(objects):
+def _copied(objects: Sequence[Any], source: Path, folder: Path) -> list[Any]:
+    """Copy a scenario's object files beside another; return its entries there."""
+    names: list[str] = []
+    entries: list[Any] = []
+    for number, entry in enumerate(objects):
+        name = entry["file"] if isinstance(entry, dict) else entry
         target = Path(name).name
         target = f"{number}_{target}" if target in names else target
         shutil.copyfile(source / name, folder / target)
         names.append(target)
-    return names
+        entries.append({**entry, "file": target} if isinstance(entry, dict) else target)
+    return entries
