@@ -127,8 +127,9 @@ class Translation:
         while self._waiting:
             function = self._waiting.pop()
             self._analyse(function)
-            decided = self._decided(function)
-            if decided:
+            decided: dict[int, int] = {}
+            while more := self._decided(function):  # what is cut off may make more known
+                decided |= more
                 function.graph = build_graph(self.program, function.slot, decided)
                 self._analyse(function)
         for function in self.functions.values():
