@@ -63,7 +63,12 @@ class PythonForm:
         if source is None:
             return None
         namespace = self._namespace(translation)
-        exec(compile(source, f"<bpf {len(self._translations)}>", "exec"), namespace)
+        try:
+            code = compile(source, f"<bpf {len(self._translations)}>", "exec")
+        except (SyntaxError, RecursionError, MemoryError) as error:  # too large for Python
+            self.reasons[program, member] = str(error)
+            return None
+        exec(code, namespace)
         callbacks = {slot: namespace[f"c{slot}"] for slot in translation.callbacks}
         namespace["callbacks"] = callbacks
         hook: Callable[..., int] = namespace[translation.hook.name]

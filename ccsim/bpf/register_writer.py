@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["RegisterWriter", "Uses"]
 
 
+LONGEST = 400  # of an expression: Python nests only so many parentheses
+
+
 @dataclass(slots=True)
 class Uses:
     """What a block does with registers: how often each definition is used in it, what it uses from
@@ -94,7 +97,7 @@ class RegisterWriter:
             result = literal(known.known)
         self.pending.pop(register, None)
         kept = self.uses.last.get(register) == at and register in self.live_out
-        if not kept and self.uses.counts.get(at, 0) <= 1:
+        if not kept and self.uses.counts.get(at, 0) <= 1 and len(result.text) <= LONGEST:
             if self.uses.counts.get(at, 0):
                 self.pending[register] = result
             return

@@ -178,6 +178,15 @@ def test_loads_extend_the_sign_where_version_4_says_so(form: str) -> None:
     assert run([*program, EXIT], form=form) == MINUS_ONE - 0x7F
 
 
+def test_a_long_calculation_is_not_too_long_for_any_form(form: str) -> None:
+    """1 + 0 + 1 + 2 + … + 999, each sum used by the next alone, and twice that in parentheses."""
+    program = [mov(6, 1), store(10, -8, 6), load(0, 10, -8)]
+    program += [I(isa.ALU64 | isa.ADD, 0, 0, 0, i) for i in range(1000)]
+    assert run([*program, EXIT], form=form) == 499_501
+    program += [I(isa.ALU | isa.MUL, 0, 0, 0, 3) for i in range(300)]
+    assert run([*program, EXIT], form=form) == 499_501 * 3**300 % 2**32
+
+
 def test_a_subprogram_has_a_frame_of_its_own_and_returns_in_r0(form: str) -> None:
     call = I(isa.CALL_OPCODE, 0, isa.CALL_LOCAL, 0, 4)
     program = [mov(6, 40), store(10, -8, 6), alu(isa.MOV, 1, 6), call, load(7, 10, -8)]
