@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ccsim.errors import CcsimError
 from ccsim.net.qdisc.draws import Draws
+from ccsim.units import NS_PER_S
 
 __all__ = [
     "FOREVER",
@@ -28,7 +29,6 @@ __all__ = [
     "with_outage",
 ]
 
-NS_PER_S = 1_000_000_000
 FOREVER = (1 << 63) - 1  # later than anything that is simulated
 Piece = tuple[int, int]  # from when [ns], how much from then on
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from ccsim.net.delivery_trace import OPPORTUNITY_BYTES, DeliveryTrace
 from ccsim.net.qdisc.base import Packet, Qdisc
+from ccsim.units import NS_PER_MS
 
 __all__ = ["TraceLink"]
-
-NS_PER_MS = 1_000_000
 
 
 class TraceLink:

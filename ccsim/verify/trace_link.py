@@ -11,7 +11,8 @@ from ccsim.net.qdisc.base import Packet
 from ccsim.net.qdisc.draws import Draws
 from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.qdisc.parameters import QdiscError
-from ccsim.net.trace_link import NS_PER_MS, TraceLink
+from ccsim.net.trace_link import TraceLink
+from ccsim.units import NS_PER_MS
 from ccsim.verify.qdisc import Difference, Replay
 from ccsim.verify.qdisc_files import QdiscRecording, recording_error
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from ccsim.net.qdisc.draws import Draws
-from ccsim.net.qdisc.parameters import Parameter
+from ccsim.net.qdisc.parameters import U32, Parameter
+from ccsim.units import NS_PER_S
 
 __all__ = [
     "BOOT_NS",
@@ -40,15 +41,12 @@ CONGESTION = 2  # NET_XMIT_CN: one of the same queue, maybe the arriving one
 STOLEN = 0x20000  # success, with __NET_XMIT_BYPASS: lost, but the sender must not notice
 
 CE = 3  # ECN codepoints: 0 Not-ECT, 1 ECT(1), 2 ECT(0)
-U32 = 0xFFFF_FFFF
 U64 = 0xFFFF_FFFF_FFFF_FFFF
 S32_SIGN = 0x8000_0000
 HZ = 1000
 PSCHED_MTU = 1514  # the device's MTU and its link header [bytes]
 NEVER = -1
 BOOT_NS = 1_000_000_000_000  # a kernel's clock when a simulation begins: 0 means "never" to many
-NS_PER_S = 1_000_000_000
-NS_PER_US = 1_000
 
 
 class Packet:

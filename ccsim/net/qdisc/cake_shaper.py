@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ccsim.net.qdisc.base import NS_PER_S, U32, Packet, Qdisc
+from ccsim.net.qdisc.base import U32, Packet, Qdisc
 from ccsim.net.qdisc.cake_heap import CakeHeap
 from ccsim.net.qdisc.cake_tins import QUEUES, TINS, CakeFlow, CakeTin, rate_of, share_rates
+from ccsim.units import NS_PER_S
 
 __all__ = ["AUTORATE", "INGRESS", "WASH", "CakeShaper"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from ccsim.net.qdisc.base import NS_PER_S, NS_PER_US, Packet
+from ccsim.net.qdisc.base import Packet
 from ccsim.net.qdisc.cobalt import CobaltParms, CobaltVars
+from ccsim.units import NS_PER_S, NS_PER_US
 
 __all__ = ["BESTEFFORT", "MODES", "QUEUES", "TINS", "CakeFlow", "CakeTin", "rate_of", "share_rates"]
 

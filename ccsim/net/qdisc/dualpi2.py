@@ -33,19 +33,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import (
-    DROPPED,
-    NS_PER_S,
-    NS_PER_US,
-    QUEUED,
-    STOLEN,
-    U32,
-    U64,
-    Packet,
-    Qdisc,
-    set_ce,
-)
+from ccsim.net.qdisc.base import DROPPED, QUEUED, STOLEN, U32, U64, Packet, Qdisc, set_ce
 from ccsim.net.qdisc.parameters import Parameter, QdiscError
+from ccsim.units import NS_PER_S, NS_PER_US
 
 __all__ = ["DualPi2"]
 

@@ -35,8 +35,6 @@ from typing import Any, ClassVar
 
 from ccsim.net.qdisc.base import (
     DROPPED,
-    NS_PER_S,
-    NS_PER_US,
     QUEUED,
     U32,
     U64,
@@ -48,6 +46,7 @@ from ccsim.net.qdisc.base import (
 )
 from ccsim.net.qdisc.departures import Departures
 from ccsim.net.qdisc.parameters import Parameter
+from ccsim.units import NS_PER_S, NS_PER_US
 
 __all__ = ["Fq"]
 

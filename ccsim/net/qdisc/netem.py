@@ -38,10 +38,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import DROPPED, NS_PER_S, QUEUED, STOLEN, U32, Packet, Qdisc, set_ce
+from ccsim.net.qdisc.base import DROPPED, QUEUED, STOLEN, U32, Packet, Qdisc, set_ce
 from ccsim.net.qdisc.departures import Departures
 from ccsim.net.qdisc.netem_parameters import NETEM_PARAMETERS
 from ccsim.net.qdisc.netem_random import RANDOM, CorrelatedDraws, LossModel, delay_of
+from ccsim.units import NS_PER_S
 
 __all__ = ["COPIES", "Netem"]
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ccsim.net.qdisc.netem_tables import DISTRIBUTIONS, distribution
-from ccsim.net.qdisc.parameters import Parameter, fraction32
+from ccsim.net.qdisc.parameters import U32, Parameter, fraction32
 from ccsim.units import parse_packets, parse_size_bytes, parse_time_ns, show
 
 __all__ = ["NETEM_PARAMETERS"]
 
-U32 = 0xFFFF_FFFF
 S16 = 32_768
 MAX_NS = 1 << 62
 GEMODEL = ("p", "r", "1-h", "1-k")

@@ -24,7 +24,7 @@ from ccsim.units import (
     show,
 )
 
-__all__ = ["Parameter", "QdiscError", "check", "fraction32", "parse"]
+__all__ = ["U32", "Parameter", "QdiscError", "check", "fraction32", "parse"]
 
 U32 = 0xFFFF_FFFF
 _SUFFIXES = {"us": "_us", "ns": "_ns", "s": "_s", "byte/s": "_Bps"}

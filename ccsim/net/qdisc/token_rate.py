@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ccsim.net.qdisc.base import NS_PER_S, U32, U64
+from ccsim.net.qdisc.base import U32, U64
+from ccsim.units import NS_PER_S
 
 __all__ = ["ATM", "ETHERNET", "TokenRate", "multiplier"]
 
