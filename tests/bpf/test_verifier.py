@@ -195,6 +195,7 @@ def test_a_pointer_to_a_stack_does_not_leave_its_function() -> None:
         22,
         "cannot spill pointers to stack into stack frame of the caller",
     )
+    assert refused(*caller, copy(0, 1)) == (22, "cannot return stack pointer to the caller")
     check(*caller, mov(0, 0), store(DW, 1, -8, 0))
 
 

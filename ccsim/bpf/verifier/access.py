@@ -142,7 +142,7 @@ def _stack(
         env.note_stack_read(frame, outer, low, high, size)
         return stack.read(frame, low, high, size)
     if low == high:
-        if outer and value.kind == v.STACK:
+        if outer and size == 8 and value.kind == v.STACK:
             raise Refusal(EINVAL, "cannot spill pointers to stack into stack frame of the caller")
         stack.write(frame, low, size, value)
     else:

@@ -349,7 +349,7 @@ def _exit(env: Checker, state: State) -> int:
         if frame.callback:
             return env.back(state)
         result = frame.regs[0]
-        if result.kind == v.STACK and result.where == len(state.frames) - 1:
+        if result.kind == v.STACK:
             raise Refusal(EINVAL, "cannot return stack pointer to the caller")
         state.frames.pop()
         state.frame.regs[0] = result
