@@ -14,7 +14,7 @@ NONE = "–"
 GAP = 2
 EASY, TIGHT = 16, 6
 """Columns of words are folded down to the one before columns are dropped, to the other after."""
-_BREAKS = " ,/+_"
+_BREAKS = " ,/+_("
 _NUMBER = re.compile(r"–|[> -]*\d[\d.]*( → \d+)?")
 
 

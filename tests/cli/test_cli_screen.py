@@ -45,6 +45,14 @@ def test_words_are_folded_where_they_can_be_read() -> None:
     ]
 
 
+def test_a_parameter_is_not_cut_where_it_need_not_be() -> None:
+    rows = [["bulk", "cubic(hystart=false)", "3"]]
+    assert table(["flow", "served by", "resent"], rows, NARROW).splitlines()[1:] == [
+        "bulk  cubic(                 3",
+        "      hystart=false)",
+    ]
+
+
 def test_columns_go_by_priority_and_a_line_says_which() -> None:
     headers = ["flow", "aaaaaaaa", "bbbbbbbb", "cccccccc"]
     text = table(headers, [["bulk", "1", "2", "3"]], NARROW, drop=("cccccccc", "aaaaaaaa"))
