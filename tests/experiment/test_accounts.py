@@ -84,6 +84,9 @@ def test_a_crowd_has_what_its_flows_have_together() -> None:
     kept, summed = run("10 ms"), run("10 ms", "aggregate")
     crowds = {crowd.workload: crowd for crowd in summed.crowds}
     assert set(crowds) == {"", "w"}
+    # 0, 10, …, 500 ms of 505
+    assert {len(crowd.flows) for crowd in summed.crowds} == {51}
+    assert {len(rtt.flows) for rtt in summed.rtts} == {51}
     for name, crowd in crowds.items():
         own = [flow for flow in kept.flows if flow.workload == name]
         for t_ns in (100_000_000, 300_000_000, 500_000_000):

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ccsim.experiment.measure import measure, observed_until, phases
@@ -369,3 +370,17 @@ def test_a_roll_back_is_told_with_its_time() -> None:
     back = swap(via="staged", outcome="rolled back: drops 5 %, before 0 %", outcome_ns=24 * S)
     (row,) = measure(result(flow(), swaps=[back]))["swaps"]
     assert (row["outcome"], row["outcome_s"]) == ("rolled back: drops 5 %, before 0 %", 24.0)
+
+
+def test_a_flow_of_which_nothing_served_it_is_known_has_a_row_without_a_name() -> None:
+    nobody = replace(flow(), implementations=(), implementation=np.empty(0, dtype=np.int64))
+    (row,) = measure(result(nobody))["flows"]
+    assert (row["implementation"], row["from_s"], row["to_s"]) == ("", 0, 60)
+
+
+def test_queueing_after_a_swap_is_looked_at_until_the_flows_next_swap() -> None:
+    # 20 ms more for a second, then, after another swap, 60 ms more
+    run = result(flow(rtt_ms=((20, 40), (21, 60), (60, 100))), swaps=[swap(20), swap(21, index=1)])
+    first, second = measure(run, result(), result())["swaps"]
+    assert first["flows"][0]["queue_excess_ms"] == 20
+    assert second["flows"][0]["queue_excess_ms"] == 60

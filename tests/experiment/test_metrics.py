@@ -288,6 +288,7 @@ def test_utilisation_is_the_time_mean_of_the_span() -> None:
     half = link(utilisation=((20, 1_000_000), (60, 500_000)))
     assert utilisation(half, 10 * S, 30 * S) == pytest.approx(0.75)
     assert math.isnan(utilisation(half, 70 * S, 80 * S))
+    assert math.isnan(utilisation(half, 10 * S, 10 * S))
     assert utilisation(half, 19 * S, 20 * S + 5 * MS) == pytest.approx((1 + 0.0025) / 1.005)
 
 
