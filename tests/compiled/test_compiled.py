@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -408,3 +409,35 @@ def test_no_module_imports_what_is_a_variable_of_c() -> None:
         if alias.name in variables[node.module or ""]
     ]
     assert wrong == []
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_an_integer_of_c_takes_no_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cython would take its whole part: 7 for 7.5."""
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools")
+    (tmp_path / "ccsim").mkdir()
+    (tmp_path / compiling.HEADER).write_text(compiling.INTEGERS)
+    (tmp_path / "number.py").write_text("class Box:\n    def __init__(self):\n        self.n = 0\n")
+    (tmp_path / "number.pxd").write_text("cdef class Box:\n    cdef public long long n\n")
+    names = ["number", compiled.SHARED]
+    code = f"from ccsim.experiment.compiling import build; build('done', 1, {names})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=environment, check=True)
+    made: Any = None
+    for name in reversed(names):
+        file = compiled.extension(tmp_path / "done", name)
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        made = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, made)
+        spec.loader.exec_module(made)
+    box = made.Box()
+    box.n = 7
+    for wrong in (7.5, 7.0, float("nan"), None, "7"):
+        with pytest.raises(TypeError, match="integer"):
+            box.n = wrong
+    with pytest.raises(OverflowError):
+        box.n = 2**70
+    assert box.n == 7

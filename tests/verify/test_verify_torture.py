@@ -314,3 +314,21 @@ def test_the_rules_of_the_documentation_are_those_that_are_checked() -> None:
 def test_a_finding_under_no_rule_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="rule: expected one of load, "):
         AlgorithmReport("x").add(Finding("beauty", "x:1", "ugly"))
+
+
+def test_a_hook_that_does_not_return_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccsim.verify.torture.check.HOOK_TIMEOUT_S", 0.3)
+    file = tmp_path / "endless.py"
+    file.write_text(
+        "from dataclasses import replace\n"
+        "from ccsim.kernel import TCP_RENO\n"
+        "def cong_avoid(sk, ack, acked):\n"
+        "    while True: pass\n"
+        'mine = replace(TCP_RENO, name="mine", cong_avoid=cong_avoid)\n'
+    )
+    report = check_algorithm(file)
+    (finding,) = report.findings
+    assert finding.place == f"{file}:4"
+    assert "has not returned within 0.3 s of CPU" in finding.message

@@ -158,7 +158,11 @@ class StudyFolder:
                 for run_id, status, error, text in db.execute(
                     _RESULTS, {"files": files, "ids": ids}
                 ).fetchall():
-                    metrics = json.loads(text) if text else None
+                    try:
+                        metrics = json.loads(text) if text else None
+                    except ValueError as damage:
+                        reason = f"the study is damaged: run {run_id}: {damage}"
+                        raise ResultsError(str(self.path), reason) from damage
                     yield run_id, {"status": status, "error": error, "metrics": metrics}
 
     def compact(self, at_least: int = 2) -> None:

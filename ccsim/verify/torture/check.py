@@ -71,6 +71,8 @@ def _torture(path: Path, variable: str, report: AlgorithmReport) -> None:
     ops = load_tables(path)[variable]
     for name, episode in EPISODES.items():
         _run(name, episode, ops, report)
+        if any("--hook-timeout" in one.message for one in report.findings[known:]):
+            return  # it would take as long in each
     if len(report.findings) > known:
         return  # what follows would fail for the same reasons
     _compare_lives(path, variable, report)
