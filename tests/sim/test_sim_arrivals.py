@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ccsim.sim.arrivals import SACK_ROWS, Runs
+from ccsim.tcp.delack import DelayedAck
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
 
@@ -50,7 +51,7 @@ def test_a_receiver_that_takes_packets_beyond_a_gap_at_once_is_as_after_each(cou
     expected = [(10 + k, known[0], echo_us, ((known[1], 7 + k), *rest)) for k in range(count)]
     assert acks == expected
     assert (known, rest) == ((2, 5), ((3, 4),))
-    for name in Receiver.__slots__:
+    for name in (*Receiver.__slots__, *DelayedAck.__slots__):
         if name not in {"host", "ecn"}:
             assert getattr(one, name) == getattr(other, name), name
 
