@@ -51,9 +51,11 @@ def failure() -> str:
     from ccsim.scenario import parse_scenario
     from ccsim.sim import simulate
 
-    flow = "  - {name: a, congestion: {name: cubic, beta: 1024}}"
+    flow = "  - {name: a, congestion: {name: cubic, beta: 1023}}"
     text = SHORT.format(name="cubic").partition("  - ")[0] + flow
-    return str(simulate(parse_scenario(text, "fails").resolved()).failed)
+    resolved = parse_scenario(text, "fails").resolved()
+    resolved["flows"][0]["congestion_params"]["beta"] = 1024  # which a scenario may not say
+    return str(simulate(resolved).failed)
 
 
 def checked() -> str:
