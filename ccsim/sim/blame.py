@@ -49,7 +49,8 @@ def _places(error: BaseException) -> Iterator[Place]:
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        yield loaded_file(code.co_filename), trace.tb_lineno, code.co_name
+        # compiled, a function bears its module's name in front of its own
+        yield loaded_file(code.co_filename), trace.tb_lineno, code.co_name.rpartition(".")[2]
         trace = trace.tb_next
     hook: Any = getattr(error, "hook", None)
     while hasattr(hook, "__wrapped__"):
