@@ -39,7 +39,6 @@ Params = Mapping[str, Any]
 Target = tuple[str, Params]
 """A map and the parameters that it is opened with; empty: its table's own."""
 
-BY_NAME = ("setsockopt", "sweep", "sysctl")
 """Mechanisms whose ``to`` is a registered name, not a map."""
 
 
@@ -159,7 +158,6 @@ class Registry:
             return
         sockets = (*scenario["flows"], *scenario["listeners"], *_of_workloads(scenario))
         wanted = [one["congestion"] for one in sockets if one["congestion"]]
-        wanted += [swap["to"] for swap in scenario["swaps"] if swap["via"] in BY_NAME]
         known = self.kernel.tcp_cong.names()
         for name in dict.fromkeys(wanted):
             if name not in known and self._module_file(name) is None:

@@ -43,8 +43,8 @@ def spied(monkeypatch: pytest.MonkeyPatch, text: str) -> list[Row]:
     """Run a scenario and return what each ACK leaves behind."""
     rows: list[Row] = []
 
-    def load(path: Any) -> tuple[dict[str, TcpCongestionOps], Any]:
-        tables, policies = load_file(path)
+    def load(path: Any, sha256: str = "") -> tuple[dict[str, TcpCongestionOps], Any]:
+        tables, policies = load_file(path, sha256)
         return {name: spy(ops) for name, ops in tables.items()}, policies
 
     def spy(ops: TcpCongestionOps) -> TcpCongestionOps:

@@ -228,7 +228,7 @@ def test_a_folder_that_looks_like_a_column_is_a_folder(
         sql = "select seed, run_id, deficit_s from runs order by all"
         found, given = (query(str(one), sql, one.parent) for one in (again, whole_study))
         assert found == given
-        assert load_matrix(again) == load_matrix(whole_study)
+        assert repr(load_matrix(again)) == repr(load_matrix(whole_study))  # NaN is not NaN
 
 
 @pytest.mark.parametrize("name", ["status=done", "seed=7", "metrics=x", "r[1]", "r*", "it's"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -132,11 +133,15 @@ swaps:
 
 def same(a: SimResult, b: SimResult) -> bool:
     """Tell whether two results are equal in every column, event and record."""
-    for ours, theirs in zip((*a.flows, *a.links), (*b.flows, *b.links), strict=True):
-        for key, value in vars(ours).items():
-            if not np.array_equal(value, getattr(theirs, key)):
-                return False
-    return a.events == b.events and a.swaps == b.swaps
+    pairs = zip((*a.flows, *a.links), (*b.flows, *b.links), strict=True)
+    return all(equal(*pair) for pair in pairs) and a.events == b.events and a.swaps == b.swaps
+
+
+def equal(ours: Any, theirs: Any) -> bool:
+    """Tell whether two values are equal: arrays, and records of such."""
+    if is_dataclass(ours):
+        return all(equal(value, getattr(theirs, key)) for key, value in vars(ours).items())
+    return np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("profile", ["linux", "v2"])

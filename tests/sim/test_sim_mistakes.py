@@ -95,7 +95,6 @@ def test_without_a_mistake_it_runs(tmp_path: Path) -> None:
         ("snd_ssthresh", 1, 0x7FFFFFFF),
         ("pacing_rate", 1, (1 << 64) - 1),
         ("snd_cwnd_cnt", 0, U32),
-        ("snd_cwnd_clamp", 1, U32),
         ("app_limited", 0, U32),
         ("pacing_status", 0, 2),
         ("ecn_flags", 0, 255),
