@@ -81,14 +81,19 @@ class _Echo:
 
 
 @pytest.mark.parametrize(
-    ("had", "wanted", "cwr", "has"),
-    [(5, 0, False, 5), (1, 2, False, 2), (0, 0, True, 1), (5, 2, True, 5)],
+    ("had", "wanted", "cwr", "has", "now"),
+    [
+        (5, 0, False, 5, False),
+        (1, 2, False, 2, True),
+        (0, 0, True, 0, True),  # ICSK_ACK_NOW (tcp_ecn_accept_cwr), which is no quick ACK
+        (5, 2, True, 5, True),
+    ],
 )
 def test_quick_acks_are_never_taken_back_by_a_mark(
-    had: int, wanted: int, cwr: bool, has: int
+    had: int, wanted: int, cwr: bool, has: int, now: bool
 ) -> None:
     receiver = Receiver(Host(), had)
     echo: Any = _Echo(wanted)
     receiver.ecn = echo
     receiver.see_ecn(0, ect=True, ce=False, cwr=cwr)
-    assert receiver.quick == has
+    assert (receiver.quick, receiver.now) == (has, now)

@@ -48,13 +48,14 @@ def test_an_eleventh_packet_takes_a_third_round_trip() -> None:
     assert end_ns == 41_074_666 + 1_000_000 + 20_000_000
 
 
-def test_a_packet_alone_waits_for_the_delayed_ack_timer() -> None:
-    # without quick ACKs: it arrives at 31.0746 ms, in the tick [27.5, 31.5); 11 ticks on: 71.5 ms
+def test_a_full_packet_that_ends_a_write_is_acknowledged_as_it_is_read() -> None:
+    # it bears PSH (tcp_measure_rcv_mss, tcp_cleanup_rbuf): it arrives at 31.0746 ms, and its ACK
+    # 10 ms later, without the delayed-ACK timer
     source = "source: {write: 1448 B, every: 500 ms}"
     flows = f"flows:\n  - {{name: f, congestion: reno, {source}}}\ntcp: {{quickacks: 0}}\n"
     flow = flow_of(run(f"duration: 1 s\n{PATH}{flows}record: {{interval: 500 us}}\n"), "f")
-    assert at(flow, "in_flight", 81 * MS) == 1
-    assert at(flow, "in_flight", 81_500_000) == 0
+    assert at(flow, "in_flight", 41 * MS) == 1
+    assert at(flow, "in_flight", 41_500_000) == 0
 
 
 def test_the_fin_spares_the_last_packet_the_timer() -> None:
