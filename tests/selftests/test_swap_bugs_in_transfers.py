@@ -107,6 +107,7 @@ class Watched(Sender):
         Sock.__dict__["pacing_rate"].__set__(self, value)
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("start", ["0 s", "1.5 s"])
 def test_the_pacing_rate_is_never_zero_not_even_within_init(start: str) -> None:
     swap = TO_BBR.replace("at: 2 s", "at: 10 ms" if start == "0 s" else "at: 2 s")

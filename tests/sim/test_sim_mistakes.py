@@ -134,6 +134,7 @@ def test_whatever_python_counts_with_is_a_whole_number(tmp_path: Path, value: st
     assert failure(tmp_path, bug=f"import numpy; sk.snd_cwnd = {value}") == ""
 
 
+@pytest.mark.pure  # compiled, the function takes whole numbers alone, and says so at once
 def test_a_mistake_in_a_function_that_a_hook_calls_is_told_with_its_own_line(
     tmp_path: Path,
 ) -> None:
@@ -277,13 +278,14 @@ def test_names_that_only_running_the_file_tells_are_found(tmp_path: Path) -> Non
     assert simulate(of_source(tmp_path, COMPUTED)).failed == ""
 
 
-@pytest.mark.parametrize(("flow", "to"), [("one_c", "two_cc"), ("one_cc", "tow_cc")])
-def test_a_name_that_such_a_file_lacks_is_no_flow_that_runs_the_default(
-    tmp_path: Path, flow: str, to: str
-) -> None:
-    wrong = next(name for name in (flow, to) if name not in ("one_cc", "two_cc"))
-    with pytest.raises(AlgorithmError, match=f"my_cc.py: expected '{wrong}' in the object files"):
-        simulate(of_source(tmp_path, COMPUTED, flow, to))
+def test_a_name_that_such_a_file_lacks_is_no_flow_that_runs_the_default(tmp_path: Path) -> None:
+    with pytest.raises(AlgorithmError, match=r"my_cc\.py: expected 'one_c' in the object files"):
+        simulate(of_source(tmp_path, COMPUTED, "one_c"))
+
+
+def test_a_swap_to_a_name_that_such_a_file_lacks_fails_when_it_acts(tmp_path: Path) -> None:
+    result = simulate(of_source(tmp_path, COMPUTED, to="tow_cc"))
+    assert [swap.errno for swap in result.swaps] == [2]  # ENOENT, as of setsockopt
 
 
 @pytest.mark.parametrize(
