@@ -316,6 +316,7 @@ def test_a_finding_under_no_rule_is_a_mistake() -> None:
         AlgorithmReport("x").add(Finding("beauty", "x:1", "ugly"))
 
 
+@pytest.mark.pure
 def test_a_hook_that_does_not_return_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
