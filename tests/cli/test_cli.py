@@ -245,7 +245,7 @@ def test_help_names_the_verbs_and_needs_no_heavy_import() -> None:
 
 def test_help_takes_less_than_a_third_of_a_second() -> None:
     times = []
-    for _ in range(3):
+    for _ in range(10):
         started = time.perf_counter()
         assert command("--help").wait() == 0
         times.append(time.perf_counter() - started)
