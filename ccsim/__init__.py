@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from ccsim.errors import AlgorithmError, CcsimError, ResultsError, ScenarioError
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 __all__ = [
     "AlgorithmError",

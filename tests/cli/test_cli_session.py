@@ -263,7 +263,9 @@ def test_a_terminal_edits_completes_survives_ctrl_c_and_keeps_its_history(state:
         told = _read_until(main, "> ")
         os.write(main, b"open cub\t\n")
         told += _read_until(main, "maps cubic")
-        os.write(main, b"half a line\x03")
+        os.write(main, b"half a line")
+        told += _read_until(main, "half a line")  # the line is being edited: it waits for keys
+        os.write(main, b"\x03")
         told += _read_until(main, "interrupted")
         os.write(main, b"sokcet\nquit\n")
         told += _read_until(main, "did you mean 'socket'?")

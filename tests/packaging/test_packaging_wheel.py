@@ -46,7 +46,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
 
 
 @pytest.mark.parametrize(
-    ("folder", "endings"), [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml",))]
+    ("folder", "endings"), [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml", ".c", ".h", ".o"))]
 )
 def test_it_carries_every_shipped_file_of_the_folder(
     names: list[str], folder: str, endings: tuple[str, ...]
@@ -92,7 +92,7 @@ def test_its_version_is_the_packages_own_and_the_license_travels(
 
 def test_every_runtime_dependency_is_bounded_on_both_sides(metadata: Message) -> None:
     asked = [text for text in metadata.get_all("Requires-Dist") or [] if "extra ==" not in text]
-    assert len(asked) == 6
+    assert len(asked) == 7
     for text in asked:
         assert re.fullmatch(r"[a-z-]+<\d+(\.\d+)?,>=\d+\.\d+", text), text
 
