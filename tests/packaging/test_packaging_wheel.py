@@ -46,7 +46,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
 
 
 @pytest.mark.parametrize(
-    ("folder", "endings"), [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml", ".c", ".h", ".o"))]
+    ("folder", "endings"),
+    [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml", ".c", ".h", ".o"))],
 )
 def test_it_carries_every_shipped_file_of_the_folder(
     names: list[str], folder: str, endings: tuple[str, ...]
