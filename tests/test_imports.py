@@ -27,7 +27,7 @@ ORDER = [
     "tcp",
     "bpf",
 ]
-ORDER += ["kernel", "base"]
+ORDER += ["kernel", "spec", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog", "compiled", "ending", "files", "spill", "words", "notebook"}
 

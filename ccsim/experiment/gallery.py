@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +90,17 @@ def _needs_ecn(file: str | Path) -> bool:
 
 def _marked(scenario: Scenario) -> Scenario:
     """Return the scenario with a queue that marks."""
-    path = scenario.path.model_copy(update={"ecn_mark_ns": MARK_ABOVE_NS})
-    return scenario.model_copy(update={"path": path})
+    path = replace(scenario.path, ecn_mark_ns=MARK_ABOVE_NS)
+    return replace(scenario, path=path)
 
 
 def _alone(together: Scenario, index: int, file: str) -> Scenario:
     """Return the scenario with one of its flows, and the file that this one needs."""
-    flow = together.flows[index].model_copy(update={"name": "bulk"})
+    flow = replace(together.flows[index], name="bulk")
     kept = [k for k, path in enumerate(together.objects) if path == file]
     objects = tuple(together.objects[k] for k in kept)
     hashes = tuple(together.objects_sha256[k] for k in kept)
-    changes = {"flows": (flow,), "objects": objects, "objects_sha256": hashes}
-    return together.model_copy(update=changes)
+    return replace(together, flows=(flow,), objects=objects, objects_sha256=hashes)
 
 
 def _shipped(name: str, known: Mapping[str, Path]) -> dict[str, str]:

@@ -7,11 +7,12 @@ departures nor drops. Packets that are not ECN-capable pass unmarked, and are no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ccsim.spec import Path
 
 __all__ = ["DelayStep", "Marker", "PacketStep", "make_marker"]
 
@@ -57,8 +58,8 @@ class DelayStep:
         return waits & (ahead >= 0) & (departures >= 0)
 
 
-def make_marker(path: Mapping[str, Any]) -> Marker | None:
-    """Return the marker of a resolved path; None if it does not mark."""
-    if path["ecn_mark_packets"] is not None:
-        return PacketStep(path["ecn_mark_packets"])
-    return None if path["ecn_mark_ns"] is None else DelayStep(path["ecn_mark_ns"])
+def make_marker(path: Path) -> Marker | None:
+    """Return the marker of a path; None if it does not mark."""
+    if path.ecn_mark_packets is not None:
+        return PacketStep(path.ecn_mark_packets)
+    return None if path.ecn_mark_ns is None else DelayStep(path.ecn_mark_ns)

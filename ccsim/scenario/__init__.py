@@ -1,7 +1,9 @@
 """Scenarios: YAML in, frozen and validated models out; all validation happens before a run."""
 
 from ccsim.scenario.load import load_scenario, parse_scenario
-from ccsim.scenario.models import (
+from ccsim.scenario.schema import scenario_schema
+from ccsim.scenario.vocabulary import MECHANISMS, PROFILES, QDISCS, STATE_POLICIES
+from ccsim.spec import (
     Flow,
     KernelSpec,
     LinkSpec,
@@ -15,8 +17,6 @@ from ccsim.scenario.models import (
     Tcp,
     Workload,
 )
-from ccsim.scenario.schema import scenario_schema
-from ccsim.scenario.vocabulary import MECHANISMS, PROFILES, QDISCS, STATE_POLICIES
 
 __all__ = [
     "MECHANISMS",

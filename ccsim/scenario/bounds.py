@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ccsim.scenario import flow_spec, models, spec
+from ccsim import spec
+from ccsim.scenario import flow_spec
 from ccsim.scenario.document import Location
-from ccsim.scenario.traffic import Distribution, OnOff, Requests
+from ccsim.scenario.spec import ScenarioSpec
 from ccsim.sim.draws import mean
+from ccsim.spec import Distribution, OnOff, Requests
+from ccsim.spec.limits import HEADER_BYTES
+from ccsim.spec.plain import to_plain
 from ccsim.units import NS_PER_S
 
 __all__ = ["BOUNDS", "check_bounds"]
@@ -35,10 +39,10 @@ Beyond = tuple[Location, str, int, str]  # where, which bound, what was asked fo
 
 
 def check_bounds(
-    written: spec.ScenarioSpec,
-    flows: Sequence[models.Flow],
-    workloads: Sequence[models.Workload],
-    swaps: Sequence[models.Swap],
+    written: ScenarioSpec,
+    flows: Sequence[spec.Flow],
+    workloads: Sequence[spec.Workload],
+    swaps: Sequence[spec.Swap],
     complain: Complain,
 ) -> None:
     """Tell ``complain`` what is beyond its bound, and where that can be mended."""
@@ -54,7 +58,7 @@ def check_bounds(
 
 
 def _of_run(
-    written: spec.ScenarioSpec, flows: Sequence[models.Flow], swaps: Sequence[models.Swap]
+    written: ScenarioSpec, flows: Sequence[spec.Flow], swaps: Sequence[spec.Swap]
 ) -> Iterator[Beyond]:
     """Yield what the whole run asks for."""
     samples = written.duration // written.record.interval
@@ -71,13 +75,13 @@ def _of_run(
     if window <= BOUNDS["window"]:
         together = max((_together(flows)), default=0)
         yield where, "first flights", window * together, "let flows start at different times"
-    bits = (written.tcp.mss + models.HEADER_BYTES) * 8
+    bits = (written.tcp.mss + HEADER_BYTES) * 8
     packets = written.path.rate * written.duration // (NS_PER_S * bits)
     yield ("duration",), "packets", packets, "run shorter, or slower"
     yield ("swaps",), "swaps", len(swaps), "repeat them less often"
 
 
-def _together(flows: Sequence[models.Flow]) -> Iterator[int]:
+def _together(flows: Sequence[spec.Flow]) -> Iterator[int]:
     """Yield how many flows start at each time."""
     starts: dict[int, int] = {}
     for flow in flows:
@@ -85,7 +89,7 @@ def _together(flows: Sequence[models.Flow]) -> Iterator[int]:
     yield from starts.values()
 
 
-def _of_sources(written: spec.ScenarioSpec, flows: Sequence[models.Flow]) -> Iterator[Beyond]:
+def _of_sources(written: ScenarioSpec, flows: Sequence[spec.Flow]) -> Iterator[Beyond]:
     """Yield how often the applications of flows write."""
     entries = iter(flows)
     for i, entry in enumerate(written.flows):
@@ -96,7 +100,7 @@ def _of_sources(written: spec.ScenarioSpec, flows: Sequence[models.Flow]) -> Ite
             yield ("flows", i, "source", key), "writes", writes, "write more at a time, less often"
 
 
-def _writes(entry: flow_spec.FlowSpec, flow: models.Flow, written: spec.ScenarioSpec) -> int:
+def _writes(entry: flow_spec.FlowSpec, flow: spec.Flow, written: ScenarioSpec) -> int:
     """Return how often a flow's application writes."""
     source = entry.source
     assert source is not None
@@ -110,9 +114,7 @@ def _writes(entry: flow_spec.FlowSpec, flow: models.Flow, written: spec.Scenario
     return min(writes, -(-(flow.size_bytes or writes * write_bytes) // write_bytes))
 
 
-def _of_workloads(
-    written: spec.ScenarioSpec, workloads: Sequence[models.Workload]
-) -> Iterator[Beyond]:
+def _of_workloads(written: ScenarioSpec, workloads: Sequence[spec.Workload]) -> Iterator[Beyond]:
     """Yield how often the applications of workloads write."""
     for i, load in enumerate(workloads):
         life_ns = written.duration - load.flow.start_ns
@@ -128,7 +130,7 @@ def _of_workloads(
             yield ("workloads", i, "requests"), "writes", each * _connections(load), remedy
 
 
-def _connections(load: models.Workload) -> int:
+def _connections(load: spec.Workload) -> int:
     """Return how many connections a workload has, about."""
     arrivals = load.arrivals
     span_ns = max(load.until_ns - load.flow.start_ns, 1)
@@ -149,4 +151,4 @@ def _responses(talk: Requests, life_ns: int, rtt_ns: int) -> int:
 
 
 def _mean(times: Distribution) -> int:
-    return int(mean(times.model_dump()))
+    return int(mean(to_plain(times)))

@@ -9,9 +9,8 @@ from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.objects import MAX_COUNT, flow_names
 from ccsim.scenario.target_spec import Congestion
-from ccsim.scenario.traffic import MAX_CONNECTIONS
 from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec, Sizes, Times
-from ccsim.scenario.vocabulary import INIT_NET, is_harmless
+from ccsim.spec.limits import INIT_NET, MAX_CONNECTIONS, is_harmless
 
 __all__ = [
     "FlowSpec",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ccsim.scenario import flow_spec, models, spec
+from ccsim import spec
+from ccsim.scenario import flow_spec
+from ccsim.scenario.spec import TcpSpec
 from ccsim.units import format_size
 
 __all__ = ["flow_hosts", "wrong_hosts"]
 
 
-def flow_hosts(entry: flow_spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
+def flow_hosts(entry: flow_spec.FlowSpec, tcp: TcpSpec) -> dict[str, Any]:
     """Return the fields of a resolved flow that say how its two hosts behave."""
     return {
         "source": _source(entry.source, tcp.mss),
@@ -21,28 +23,26 @@ def flow_hosts(entry: flow_spec.FlowSpec, tcp: spec.TcpSpec) -> dict[str, Any]:
     }
 
 
-def _receiver(receiver: flow_spec.ReceiverSpec) -> models.Receiver:
+def _receiver(receiver: flow_spec.ReceiverSpec) -> spec.Receiver:
     merges = receiver.gro > 1
-    return models.Receiver(
+    return spec.Receiver(
         rwnd_bytes=receiver.rwnd,
         gro_packets=receiver.gro,
         gro_ns=receiver.gro_time if merges else 0,
     )
 
 
-def _source(source: flow_spec.SourceSpec | None, mss_bytes: int) -> models.Source | None:
+def _source(source: flow_spec.SourceSpec | None, mss_bytes: int) -> spec.Source | None:
     if source is None:
         return None
-    return models.Source(
+    return spec.Source(
         write_bytes=mss_bytes if source.write is None else source.write,
         rate_bps=source.rate,
         every_ns=source.every,
     )
 
 
-def wrong_hosts(
-    entry: flow_spec.FlowSpec, tcp: spec.TcpSpec
-) -> Iterator[tuple[tuple[str, ...], str]]:
+def wrong_hosts(entry: flow_spec.FlowSpec, tcp: TcpSpec) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the key and message of each buffer that holds not even one packet."""
     buffers = ((("sndbuf",), entry.sndbuf), (("receiver", "rwnd"), entry.receiver.rwnd))
     for key, size_bytes in buffers:

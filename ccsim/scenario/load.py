@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from ccsim.catalog import find_scenario
 from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario.document import MAX_DOCUMENT_BYTES, Document, parse_document
-from ccsim.scenario.models import Scenario
 from ccsim.scenario.objects import incomplete_tables, known_names, read_objects
 from ccsim.scenario.overrides import apply_overrides
 from ccsim.scenario.problems import problems_of
 from ccsim.scenario.resolve import resolve
 from ccsim.scenario.spec import ScenarioSpec
-from ccsim.scenario.vocabulary import is_harmless
+from ccsim.spec import Scenario
+from ccsim.spec.limits import is_harmless
 
 __all__ = ["build_scenario", "load_scenario", "parse_scenario", "read_document"]
 

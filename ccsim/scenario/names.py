@@ -9,18 +9,16 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from ccsim.scenario.objects import Known
 from ccsim.scenario.vocabulary import (
-    FLOW_NAME,
     GUARD_METRICS,
-    INIT_NET,
     LINK_NAME_BYTES,
     PROFILES,
     QDISCS,
     STATE_POLICIES,
     TRIGGER_STATES,
     did_you_mean,
-    is_harmless,
     listed,
 )
+from ccsim.spec.limits import FLOW_NAME, INIT_NET, is_harmless
 from ccsim.units import show
 
 __all__ = [

@@ -14,7 +14,8 @@ from ccsim.kernel.loader import MAX_BYTES
 from ccsim.kernel.tcp_cong import missing_operations
 from ccsim.scenario.bpf_objects import ELF, MAX_BPF_OBJECT_BYTES, tables_of
 from ccsim.scenario.document import Document
-from ccsim.scenario.vocabulary import INIT_NET, PROFILES, STATE_POLICIES
+from ccsim.scenario.vocabulary import PROFILES, STATE_POLICIES
+from ccsim.spec.limits import INIT_NET
 
 __all__ = [
     "MAX_COUNT",

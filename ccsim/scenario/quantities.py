@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from ccsim.scenario.models import MAX_GRO_PACKETS, MAX_MSS_BYTES
+from ccsim.spec.limits import MAX_GRO_PACKETS, MAX_MSS_BYTES
 from ccsim.units import (
     RATE_UNITS,
     SIZE_UNITS,

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ccsim import spec
 from ccsim.errors import Problem, ScenarioError
-from ccsim.scenario import flow_spec, models, spec
+from ccsim.scenario import flow_spec
 from ccsim.scenario.bounds import check_bounds
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.hosts import flow_hosts, wrong_hosts
-from ccsim.scenario.models import Parameter
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_swaps import SwapResolver
 from ccsim.scenario.resolve_workloads import resolve_workloads
+from ccsim.scenario.spec import ScenarioSpec, TcpSpec
 from ccsim.scenario.tables import is_restricted, wrong_parameters
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
-from ccsim.scenario.vocabulary import INIT_NET
+from ccsim.spec.limits import HEADER_BYTES, INIT_NET, Parameter
 from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
 
 __all__ = ["resolve"]
@@ -26,7 +27,7 @@ class _Resolver:
     """One scenario on its way; collects what does not fit together."""
 
     def __init__(
-        self, written: spec.ScenarioSpec, document: Document, files: Sequence[ObjectFile]
+        self, written: ScenarioSpec, document: Document, files: Sequence[ObjectFile]
     ) -> None:
         self.written = written
         self.document = document
@@ -56,22 +57,22 @@ class _Resolver:
         """The map behind each link."""
         return {name: entry.name for name, entry in self.written.links.items()}
 
-    def made_links(self) -> tuple[models.LinkSpec, ...]:
+    def made_links(self) -> tuple[spec.LinkSpec, ...]:
         return tuple(
-            models.LinkSpec(name=name, map=entry.name, params=self.params(("links", name), entry))
+            spec.LinkSpec(name=name, map=entry.name, params=self.params(("links", name), entry))
             for name, entry in self.written.links.items()
         )
 
-    def path(self) -> models.Path:
+    def path(self) -> spec.Path:
         path = self.written.path
-        packet_bytes = self.written.tcp.mss + models.HEADER_BYTES
+        packet_bytes = self.written.tcp.mss + HEADER_BYTES
         packets = path.buffer.packets(path.rate, path.rtt, packet_bytes)
         if not 1 <= packets <= MAX_PACKETS:
             written = self.document.get("path", "buffer") or "1 BDP"
             expected = f"expected a buffer of 1 to {MAX_PACKETS} packets of {packet_bytes} bytes"
             self.complain(("path", "buffer"), f'{expected}, got "{written}", which is {packets}')
             packets = 1
-        return models.Path(
+        return spec.Path(
             rate_bps=path.rate,
             rtt_ns=path.rtt,
             buffer_packets=packets,
@@ -98,8 +99,8 @@ class _Resolver:
             )
         return {"ecn_mark_packets": packets}
 
-    def flows(self) -> tuple[models.Flow, ...]:
-        flows: list[models.Flow] = []
+    def flows(self) -> tuple[spec.Flow, ...]:
+        flows: list[spec.Flow] = []
         names: set[str] = set()
         for i, entry in enumerate(self.written.flows):
             self.check_flow(i, entry)
@@ -111,19 +112,19 @@ class _Resolver:
             flows += made
         return tuple(flows)
 
-    def listeners(self) -> tuple[models.Listener, ...]:
+    def listeners(self) -> tuple[spec.Listener, ...]:
         names: set[str] = set()
-        made: list[models.Listener] = []
+        made: list[spec.Listener] = []
         for i, entry in enumerate(self.written.listeners):
             if entry.name in names:
                 message = f"another listener is named {entry.name!r} already"
                 self.complain(("listeners", i, "name"), message)
             names.add(entry.name)
             congestion = self.congestion(("listeners", i), entry.congestion)
-            made.append(models.Listener(name=entry.name, netns=entry.netns, **congestion))
+            made.append(spec.Listener(name=entry.name, netns=entry.netns, **congestion))
         return tuple(made)
 
-    def namespaces(self) -> tuple[models.Namespace, ...]:
+    def namespaces(self) -> tuple[spec.Namespace, ...]:
         links, unrestricted = self.links, {"reno", self.written.kernel.default}
         for name, default in self.written.namespaces.items():
             if default not in unrestricted and is_restricted(default, links, self.files):
@@ -133,7 +134,7 @@ class _Resolver:
                 )
                 self.complain(("namespaces", name), message)
         return tuple(
-            models.Namespace(name=name, default=default)
+            spec.Namespace(name=name, default=default)
             for name, default in self.written.namespaces.items()
         )
 
@@ -144,14 +145,14 @@ class _Resolver:
                 return listener.netns
         return entry.netns or INIT_NET
 
-    def flows_of(self, i: int, entry: flow_spec.FlowSpec) -> Iterator[models.Flow]:
+    def flows_of(self, i: int, entry: flow_spec.FlowSpec) -> Iterator[spec.Flow]:
         """Make the flows that one entry stands for."""
         apart_ns = entry.start_every or 0
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
         congestion = self.congestion(("flows", i), entry.congestion)
         hosts = flow_hosts(entry, self.written.tcp)
         for k, name in enumerate(names):
-            yield models.Flow(
+            yield spec.Flow(
                 name=name,
                 **congestion,
                 listener=entry.listener or "",
@@ -202,7 +203,7 @@ class _Resolver:
     def before_end(self) -> str:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
-    def swaps(self, flows: Sequence[models.Flow]) -> tuple[models.Swap, ...]:
+    def swaps(self, flows: Sequence[spec.Flow]) -> tuple[spec.Swap, ...]:
         """Resolve the swaps; ``flows`` are all of the scenario's, and one for each
         workload."""
         made = SwapResolver(self.written, self.complain, self.params, flows)
@@ -210,8 +211,8 @@ class _Resolver:
 
 
 def resolve(
-    written: spec.ScenarioSpec, document: Document, files: Sequence[ObjectFile], source: str
-) -> models.Scenario:
+    written: ScenarioSpec, document: Document, files: Sequence[ObjectFile], source: str
+) -> spec.Scenario:
     """Return the scenario with every unit resolved; ScenarioError lists what does not agree."""
     resolver = _Resolver(written, document, files)
     path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
@@ -222,7 +223,7 @@ def resolve(
     check_bounds(written, flows, workloads, swaps, resolver.complain)
     if resolver.problems:
         raise ScenarioError(*resolver.problems)
-    return models.Scenario(
+    return spec.Scenario(
         name=written.name,
         description=written.description,
         duration_ns=written.duration,
@@ -237,16 +238,16 @@ def resolve(
         objects_set={file.path: dict(file.settings) for file in files if file.settings},
         links=links,
         swaps=swaps,
-        record=models.Record(interval_ns=interval_ns, flows=written.record.flows),
-        kernel=models.KernelSpec(**written.kernel.model_dump()),
+        record=spec.Record(interval_ns=interval_ns, flows=written.record.flows),
+        kernel=spec.KernelSpec(**written.kernel.model_dump()),
         tcp=_tcp(written.tcp),
         twins=written.twins,
         source=source,
     )
 
 
-def _tcp(tcp: spec.TcpSpec) -> models.Tcp:
-    return models.Tcp(
+def _tcp(tcp: TcpSpec) -> spec.Tcp:
+    return spec.Tcp(
         initial_window=tcp.initial_window,
         mss_bytes=tcp.mss,
         quickack_packets=tcp.quickacks,

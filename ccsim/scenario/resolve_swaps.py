@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from ccsim.scenario import models, spec, swap_spec
+from ccsim import spec
+from ccsim.scenario import swap_spec
 from ccsim.scenario.document import Location
+from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
+from ccsim.spec.limits import Parameter
 from ccsim.units import NS_PER_MS, format_time
 
 __all__ = ["SwapResolver"]
@@ -29,17 +32,17 @@ class SwapResolver:
 
     def __init__(
         self,
-        written: spec.ScenarioSpec,
+        written: ScenarioSpec,
         complain: Complain,
-        params: Callable[[Location, CongestionSpec | MapSpec], dict[str, models.Parameter]],
-        flows: Sequence[models.Flow],
+        params: Callable[[Location, CongestionSpec | MapSpec], dict[str, Parameter]],
+        flows: Sequence[spec.Flow],
     ) -> None:
         self.written = written
         self.complain = complain
         self.params = params
         self.flows = flows
 
-    def swaps(self, i: int, entry: swap_spec.SwapSpec) -> Iterator[models.Swap]:
+    def swaps(self, i: int, entry: swap_spec.SwapSpec) -> Iterator[spec.Swap]:
         """Resolve entry ``i``, which stands for several if it is repeated."""
         key = "at" if entry.when is None else "when"
         if entry.start >= self.written.duration:
@@ -47,7 +50,7 @@ class SwapResolver:
             self.complain(("swaps", i, key), f"{self.before_end()}, got {got}")
         to_params = self.params(("swaps", i, "to"), entry.to)
         for at_ns in self.times(i, entry):
-            yield models.Swap(
+            yield spec.Swap(
                 at_ns=at_ns,
                 via=entry.via,
                 to=entry.to.name,
@@ -76,11 +79,11 @@ class SwapResolver:
             self.complain(("swaps", i, "every"), message)
         return times[:MAX_REPETITIONS]
 
-    def trigger(self, when: swap_spec.WhenSpec | None) -> models.Trigger | None:
+    def trigger(self, when: swap_spec.WhenSpec | None) -> spec.Trigger | None:
         if when is None:
             return None
         rtt_ns = next((flow.rtt_ns for flow in self.flows if flow.name == when.flow), 0)
-        return models.Trigger(
+        return spec.Trigger(
             flow=when.flow,
             state=when.state or "",
             cwnd_above=when.cwnd_above or 0,
@@ -145,7 +148,7 @@ class SwapResolver:
             "guard": self.guard(i, entry, at_ns),
         }
 
-    def guard(self, i: int, entry: swap_spec.StagedSpec, at_ns: int) -> models.Guard | None:
+    def guard(self, i: int, entry: swap_spec.StagedSpec, at_ns: int) -> spec.Guard | None:
         guard = entry.guard
         if guard is None:
             return None
@@ -165,7 +168,7 @@ class SwapResolver:
             kept = self.written.record.flows
             message = f"a guard reads the samples of flows: expected record.flows: all, got {kept}"
             self.complain(where, message)
-        return models.Guard(metric=guard.metric, threshold=threshold or 0, window_ns=guard.window)
+        return spec.Guard(metric=guard.metric, threshold=threshold or 0, window_ns=guard.window)
 
     def reached(
         self,
@@ -191,7 +194,7 @@ class SwapResolver:
         return running
 
 
-def _idle(flow: models.Flow, at_ns: int) -> str:
+def _idle(flow: spec.Flow, at_ns: int) -> str:
     """Say why a flow cannot be swapped at a time; empty if it can.
 
     A flow that starts at that very time has no socket yet when the swap comes.

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-from ccsim.scenario import flow_spec, models, spec
+from ccsim import spec
+from ccsim.scenario import flow_spec
 from ccsim.scenario.document import Location
+from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.target_spec import CongestionSpec
-from ccsim.scenario.traffic import MAX_CONNECTIONS, Arrivals, OnOff, Requests
 from ccsim.scenario.traffic_spec import OnOffSpec, RequestsSpec
-from ccsim.scenario.vocabulary import INIT_NET
 from ccsim.sim.draws import mean
+from ccsim.spec import Arrivals, OnOff, Requests
+from ccsim.spec.limits import INIT_NET, MAX_CONNECTIONS
+from ccsim.spec.plain import to_plain
 from ccsim.units import NS_PER_S, format_time
 
 __all__ = ["resolve_workloads"]
@@ -21,11 +24,11 @@ Complain = Callable[..., None]
 
 
 def resolve_workloads(
-    written: spec.ScenarioSpec,
-    flows: tuple[models.Flow, ...],
+    written: ScenarioSpec,
+    flows: tuple[spec.Flow, ...],
     congestion: Callable[[Location, CongestionSpec | None], dict[str, Any]],
     complain: Complain,
-) -> tuple[models.Workload, ...]:
+) -> tuple[spec.Workload, ...]:
     """Return the workloads; ``complain`` is told, with a location, what does not agree."""
     made = tuple(
         _Workload(written, i, entry, complain).resolved(
@@ -38,7 +41,7 @@ def resolve_workloads(
 
 
 def _check_names(
-    workloads: tuple[models.Workload, ...], flows: tuple[models.Flow, ...], complain: Complain
+    workloads: tuple[spec.Workload, ...], flows: tuple[spec.Flow, ...], complain: Complain
 ) -> None:
     """Check that no two workloads or flows could share a name."""
     taken = {flow.name for flow in flows}
@@ -61,7 +64,7 @@ class _Workload:
 
     def __init__(
         self,
-        written: spec.ScenarioSpec,
+        written: ScenarioSpec,
         index: int,
         entry: flow_spec.WorkloadSpec,
         complain: Complain,
@@ -74,7 +77,7 @@ class _Workload:
     def complain(self, key: str, message: str, *, at_key: bool = False) -> None:
         self._complain(("workloads", self.index, *key.split(".")), message, at_key=at_key)
 
-    def resolved(self, congestion: dict[str, Any]) -> models.Workload:
+    def resolved(self, congestion: dict[str, Any]) -> spec.Workload:
         entry, written = self.entry, self.written
         self.check_span()
         self.check_opening()
@@ -82,7 +85,7 @@ class _Workload:
         until_ns = written.duration if entry.until is None else min(entry.until, written.duration)
         arrivals = self.arrivals()
         self.check_number(arrivals, until_ns - entry.start)
-        return models.Workload(
+        return spec.Workload(
             name=entry.name,
             arrivals=arrivals,
             size_bytes=entry.sizes,
@@ -91,7 +94,7 @@ class _Workload:
             life_ns=entry.life,
             until_ns=max(until_ns, 1),
             most=entry.max or MAX_CONNECTIONS,
-            flow=models.Flow(
+            flow=spec.Flow(
                 name=entry.name,
                 **congestion,
                 listener=entry.listener or "",
@@ -117,9 +120,7 @@ class _Workload:
         if not load or sizes is None:
             self.complain("arrivals.load", "expected a load above 0")
             return 1
-        return max(
-            round(mean(sizes.model_dump()) * 8 * NS_PER_S / (load * self.written.path.rate)), 1
-        )
+        return max(round(mean(to_plain(sizes)) * 8 * NS_PER_S / (load * self.written.path.rate)), 1)
 
     def check_number(self, arrivals: Arrivals, span_ns: int) -> None:
         """Check that the number to expect can be simulated, unless it is bounded."""

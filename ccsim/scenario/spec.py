@@ -22,9 +22,9 @@ from ccsim.scenario import names
 from ccsim.scenario import quantities as q
 from ccsim.scenario.flow_spec import FlowSpec, ListenerSpec, WorkloadSpec
 from ccsim.scenario.keys import Spec, key
-from ccsim.scenario.models import MAX_SEED
 from ccsim.scenario.swap_spec import SwapSpec
 from ccsim.scenario.target_spec import MapTarget
+from ccsim.spec.limits import MAX_SEED
 from ccsim.units import show
 
 __all__ = [

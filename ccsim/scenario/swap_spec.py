@@ -11,7 +11,8 @@ from ccsim.scenario import names
 from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.target_spec import MapTarget, Target
-from ccsim.scenario.vocabulary import INIT_NET, listed
+from ccsim.scenario.vocabulary import listed
+from ccsim.spec.limits import INIT_NET
 
 __all__ = [
     "GuardSpec",

@@ -11,9 +11,9 @@ from typing import Any
 from ccsim import catalog
 from ccsim.kernel.loader import load_file
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.scenario.models import Parameter
 from ccsim.scenario.objects import ObjectFile
 from ccsim.scenario.vocabulary import did_you_mean, listed
+from ccsim.spec.limits import Parameter
 from ccsim.units import show
 
 __all__ = ["is_restricted", "wrong_parameters"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from ccsim.scenario import names
 from ccsim.scenario.keys import key
-from ccsim.scenario.models import Parameter
+from ccsim.spec.limits import Parameter
 from ccsim.units import show
 
 __all__ = ["Congestion", "CongestionSpec", "MapSpec", "MapTarget", "Target"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from ccsim.words import did_you_mean, listed
 
 __all__ = [
-    "FLOW_NAME",
     "GUARD_METRICS",
-    "INIT_NET",
     "LINK_NAME_BYTES",
     "MECHANISMS",
     "PROFILES",
@@ -18,7 +15,6 @@ __all__ = [
     "STATE_POLICIES",
     "TRIGGER_STATES",
     "did_you_mean",
-    "is_harmless",
     "listed",
 ]
 
@@ -87,18 +83,6 @@ PROFILES: Mapping[str, str] = {
     "v2": "struct_ops links as the second version of the patch series had them",
 }
 """Behaviours of the emulated kernel (``kernel.profile``)."""
-
-FLOW_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-"""Names of scenarios and flows: harmless in a path, a column and a legend."""
-
-
-def is_harmless(name: str) -> bool:
-    """Say whether a name fits `FLOW_NAME` and is no way out of a folder ("." and "..")."""
-    return bool(FLOW_NAME.fullmatch(name)) and bool(name.strip("."))
-
-
-INIT_NET = "init"
-"""The network namespace that every kernel starts with; ``kernel.default`` is its default."""
 
 LINK_NAME_BYTES = 15
 """The longest registered name: TCP_CA_NAME_MAX less the closing NUL."""

@@ -12,6 +12,7 @@ from ccsim.errors import AlgorithmError
 
 if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
+    from ccsim.spec import Scenario
     from ccsim.spill import Spill
 
 __all__ = ["patient_collector", "simulate"]
@@ -20,7 +21,7 @@ YOUNG_OBJECTS = 100_000  # so many new ones before the collector looks at them
 
 
 def simulate(
-    scenario: Mapping[str, Any],
+    scenario: Scenario | Mapping[str, Any],
     *,
     lookahead_ns: int | None = None,
     vector: bool = True,
@@ -43,8 +44,11 @@ def simulate(
     from ccsim.kernel.loader import unloaded_after
     from ccsim.sim.watchdog import hooks_watched
     from ccsim.sim.world import World
+    from ccsim.spec import Scenario
 
-    exits = no_exits() if scenario["objects"] else nullcontext()
+    if not isinstance(scenario, Scenario):
+        scenario = Scenario.from_resolved(scenario)
+    exits = no_exits() if scenario.objects else nullcontext()
     with unloaded_after(), hooks_watched(hook_timeout_s), exits:
         world = World(
             scenario,

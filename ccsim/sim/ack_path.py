@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.loss import BernoulliLoss
 from ccsim.sim.streams import stream_seed
+from ccsim.spec import Path
 from ccsim.tcp.receiver import AckRow
 
 __all__ = ["AckPath", "make_ack_path"]
@@ -61,9 +59,9 @@ class AckPath:
         return sum(t < t_ns for t in self.lost_ns)
 
 
-def make_ack_path(path: Mapping[str, Any], seed: int, index: int) -> AckPath | None:
-    """Return the way back of flow number ``index`` on a resolved path; None if it is sound."""
-    probability, slot_ns = path["ack_loss_probability"], path["ack_aggregation_ns"]
+def make_ack_path(path: Path, seed: int, index: int) -> AckPath | None:
+    """Return the way back of flow number ``index`` on a path; None if it is sound."""
+    probability, slot_ns = path.ack_loss_probability, path.ack_aggregation_ns
     if not probability and not slot_ns:
         return None
     loss = BernoulliLoss(probability, stream_seed(seed, "ack-loss", index)) if probability else None

@@ -36,6 +36,7 @@ from ccsim.sim.talk import Peer, make_talk
 from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
+from ccsim.spec import Scenario
 from ccsim.spill import Spill, release
 from ccsim.tcp.checked import CheckedSender
 from ccsim.tcp.delack import Exchange
@@ -62,7 +63,7 @@ class World:
 
     def __init__(
         self,
-        scenario: Mapping[str, Any],
+        scenario: Scenario | Mapping[str, Any],
         *,
         lookahead_ns: int | None = None,
         vector: bool = True,
@@ -70,7 +71,8 @@ class World:
         paranoid: bool = False,
         spill: Spill | None = None,
     ) -> None:
-        self.scenario = scenario
+        self.spec = scenario if isinstance(scenario, Scenario) else Scenario.from_resolved(scenario)
+        self.scenario = scenario = self.spec.resolved()
         self.spill = spill or Spill()
         self.vector = vector
         self.end_ns = int(scenario["duration_ns"])
@@ -104,18 +106,14 @@ class World:
         self._by_name = {flow.spec["name"]: flow for flow in self.flows}
 
     def _make_link(self) -> Link:
-        path = self.scenario["path"]
+        path, interval_ns = self.spec.path, self.spec.record.interval_ns
         loss = None
-        if path["loss_probability"] > 0:
-            loss = BernoulliLoss(
-                path["loss_probability"], stream_seed(self.scenario["seed"], "loss")
-            )
-        fifo = Fifo(path["rate_bps"], path["buffer_packets"], loss)
-        mss = self.scenario["tcp"]["mss_bytes"]
-        interval_ns = self.scenario["record"]["interval_ns"]
+        if path.loss_probability > 0:
+            loss = BernoulliLoss(path.loss_probability, stream_seed(self.spec.seed, "loss"))
+        fifo = Fifo(path.rate_bps, path.buffer_packets, loss)
         return Link(
             fifo,
-            mss,
+            self.spec.tcp.mss_bytes,
             interval_ns,
             vector=self.vector,
             marker=make_marker(path),
@@ -156,7 +154,7 @@ class World:
         )
         flow.world, flow.spec, flow.source = self, spec, source
         flow.reception = make_reception(flow, spec["receiver"])
-        flow.ack_path = make_ack_path(self.scenario["path"], self.scenario["seed"], index)
+        flow.ack_path = make_ack_path(self.spec.path, self.spec.seed, index)
         sk.packets = NO_PACKETS
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])

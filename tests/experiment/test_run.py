@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ def test_of_a_scenarios_runs_the_newest_is_found(
     scenario: Scenario, simulated: Asked, tmp_path: Path
 ) -> None:
     run_scenario(scenario, out=tmp_path, jobs=1)
-    newer = run_scenario(scenario.model_copy(update={"seed": 2}), out=tmp_path, jobs=1)
+    newer = run_scenario(replace(scenario, seed=2), out=tmp_path, jobs=1)
     assert find_run("dip", tmp_path) == newer.path
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from ccsim.errors import ScenarioError
 from ccsim.kernel import loader
-from ccsim.scenario import Scenario, document, parse_scenario, resolve_swaps, traffic
+from ccsim.scenario import Scenario, document, parse_scenario, resolve_swaps
 from ccsim.scenario.bounds import BOUNDS
+from ccsim.spec.limits import MAX_CONNECTIONS
 from ccsim.tcp.packets import MAX_IN_FLIGHT
 
 FLOW = "{name: f, congestion: reno}"
@@ -166,7 +167,7 @@ def test_the_documented_bounds_are_those_that_hold() -> None:
     root = Path(__file__).resolve().parents[2]
     text = (root / "docs" / "bounds.md").read_text(encoding="utf-8")
     told = {int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\d", text)}
-    held = {*BOUNDS.values(), traffic.MAX_CONNECTIONS, resolve_swaps.MAX_REPETITIONS}
+    held = {*BOUNDS.values(), MAX_CONNECTIONS, resolve_swaps.MAX_REPETITIONS}
     held |= {MAX_IN_FLIGHT, document.MAX_VALUES, document.MAX_DEPTH}
     held |= {document.MAX_DOCUMENT_BYTES // 1024}
     assert held <= told

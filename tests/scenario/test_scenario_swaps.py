@@ -6,7 +6,7 @@ import pytest
 
 from ccsim.errors import ScenarioError
 from ccsim.scenario import Scenario, parse_scenario
-from ccsim.scenario.models import Guard, Swap, Trigger
+from ccsim.spec import Guard, Swap, Trigger
 
 pytestmark = pytest.mark.usefixtures("three_algorithms")
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ccsim.errors import Problem, ScenarioError
@@ -17,9 +17,9 @@ from ccsim.experiment.study.quantity import PLAIN, common_kind, quantity
 from ccsim.experiment.study.read import Study
 from ccsim.scenario.document import Document
 from ccsim.scenario.load import build_scenario
-from ccsim.scenario.models import Scenario
 from ccsim.scenario.overrides import set_value
 from ccsim.sim.streams import random_parts
+from ccsim.spec import Scenario
 
 __all__ = ["Column", "Plan", "PlannedRun", "objects_of", "plan_study", "scenario_of"]
 
@@ -181,7 +181,7 @@ class _Problems:
             except ScenarioError as error:
                 self.note(error, number)
                 return
-            scenario = made.model_copy(update={"seed": seed})
+            scenario = replace(made, seed=seed)
             yield _planned(scenario, number, seed, {**point.columns, **level.columns})
 
     def drawn_by(self, seed: int) -> Level:

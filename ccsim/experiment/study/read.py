@@ -16,8 +16,8 @@ from ccsim.experiment.study.sampling import MAX_DIMENSIONS
 from ccsim.notebook import html_table, plural
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.load import read_document
-from ccsim.scenario.models import MAX_SEED
-from ccsim.scenario.vocabulary import did_you_mean, is_harmless, listed
+from ccsim.scenario.vocabulary import did_you_mean, listed
+from ccsim.spec.limits import MAX_SEED, is_harmless
 from ccsim.units import show
 
 __all__ = ["KEEP", "MAX_POINTS", "Study", "find_study", "is_study", "read_study"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ccsim.experiment.study.read import KEEP, MAX_POINTS
 from ccsim.scenario import scenario_schema
-from ccsim.scenario.models import MAX_SEED
+from ccsim.spec.limits import MAX_SEED
 
 __all__ = ["study_schema"]
 

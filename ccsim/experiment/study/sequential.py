@@ -19,7 +19,7 @@ from ccsim.experiment.study.plan import Plan
 from ccsim.experiment.study.repeats import fixed_points
 from ccsim.experiment.study.samples import Samples, check_metric, read_samples
 from ccsim.experiment.study.sweep import Rounds
-from ccsim.scenario.models import MAX_SEED
+from ccsim.spec.limits import MAX_SEED
 from ccsim.units import parse_probability
 
 __all__ = ["Target", "seeds_wanted", "until_ci"]

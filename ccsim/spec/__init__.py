@@ -1,0 +1,35 @@
+"""The specification of a run: what the simulator reads, frozen, complete and in integers.
+
+Times are nanoseconds, rates bit/s, sizes bytes or packets, all ``int``; the unit is in the name.
+`ccsim.scenario` makes it from YAML; ``resolved.json`` is the same as plain values.
+"""
+
+from ccsim.spec.flow import Flow, Listener, Receiver, Source
+from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
+from ccsim.spec.path import Path
+from ccsim.spec.scenario import Record, Scenario, Tcp
+from ccsim.spec.swap import Guard, Swap, Trigger
+from ccsim.spec.workload import Arrivals, Distribution, OnOff, Requests, Workload
+
+__all__ = [
+    "Arrivals",
+    "Distribution",
+    "Flow",
+    "Guard",
+    "KernelSpec",
+    "LinkSpec",
+    "Listener",
+    "Namespace",
+    "OnOff",
+    "Path",
+    "Receiver",
+    "Record",
+    "Requests",
+    "Scenario",
+    "Source",
+    "Swap",
+    "Sysctl",
+    "Tcp",
+    "Trigger",
+    "Workload",
+]
