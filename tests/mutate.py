@@ -211,7 +211,7 @@ def _ends(process: subprocess.Popen[bytes]) -> bool:
     while process.poll() is None:
         if _computed_s(process.pid) > SECONDS or time.monotonic() > give_up:
             return False
-        time.sleep(0.2)
+        time.sleep(1.0)
     return True
 
 
