@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ccsim.bpf.errors import MalformedError
 
-__all__ = ["Btf", "Member", "Type", "parse_btf"]
+__all__ = ["Btf", "Member", "Reader", "Type", "check_references", "parse_btf", "sections"]
 
 (
     VOID,
@@ -41,7 +41,7 @@ KIND_NAMES = (
 MODIFIERS = frozenset({TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG})
 COMPOSITES = frozenset({STRUCT, UNION})
 ENUMS = frozenset({ENUM, ENUM64})
-_SIZED = frozenset({INT, STRUCT, UNION, ENUM, DATASEC, FLOAT, ENUM64})  # not a type id
+SIZED = frozenset({INT, STRUCT, UNION, ENUM, DATASEC, FLOAT, ENUM64})  # not a type id
 _REFERRING = frozenset({PTR, FUNC, VAR, DECL_TAG, FUNC_PROTO}) | MODIFIERS
 
 SIGNED, CHAR, BOOL = 1, 2, 4  # encodings of INT
@@ -91,7 +91,7 @@ class Type:
 class Btf:
     """Types by number; number 0 is void."""
 
-    def __init__(self, types: list[Type], strings: bytes = b"\0") -> None:
+    def __init__(self, types: Sequence[Type], strings: bytes = b"\0") -> None:
         self.types = types
         self.strings = strings
         self._names: dict[str, list[int]] | None = None
@@ -143,7 +143,7 @@ class Btf:
                 continue
             if it.kind == PTR:
                 return count * POINTER_BYTES
-            if it.kind in _SIZED:
+            if it.kind in SIZED:
                 return count * it.size
             if it.kind == VAR:
                 number = it.type
@@ -182,19 +182,19 @@ class Btf:
 
 def parse_btf(data: bytes) -> Btf:
     """Read a section ``.BTF``. Raises MalformedError for whatever is not within its bounds."""
-    types, strings = _sections(data)
-    reader = _Reader(types, strings)
+    types, strings = sections(data)
+    reader = Reader(types, strings)
     found = [Type(VOID)]
     while reader.at < len(types):
         if len(found) > MAX_TYPES:
             raise MalformedError(f"BTF: more than {MAX_TYPES} types")
         found.append(reader.type())
-    btf = Btf(found, strings)
-    _check_references(btf)
-    return btf
+    for number, it in enumerate(found):
+        check_references(it, number, len(found))
+    return Btf(found, strings)
 
 
-def _sections(data: bytes) -> tuple[bytes, bytes]:
+def sections(data: bytes) -> tuple[bytes, bytes]:
     """Return the sections of types and of strings."""
     if len(data) < _HEADER.size:
         raise MalformedError(f"BTF: expected a header of {_HEADER.size} bytes, got {len(data)}")
@@ -223,7 +223,7 @@ def _string(strings: bytes, offset: int) -> str:
     return strings[offset : strings.index(0, offset)].decode("utf-8", "replace")
 
 
-class _Reader:
+class Reader:
     """Reads one type after the other."""
 
     def __init__(self, data: bytes, strings: bytes) -> None:
@@ -261,7 +261,7 @@ class _Reader:
         return found
 
     def plain(self, name: str, kind: int, count: int, flag: bool, other: int) -> Type:
-        if kind in _SIZED:
+        if kind in SIZED:
             return Type(kind, name, size=other)
         return Type(kind, name, type=other, count=count, signed=flag)
 
@@ -307,27 +307,25 @@ class _Reader:
         return Type(DATASEC, name, size=size, variables=rows)
 
 
-_Parser = Callable[[_Reader, str, int, int, bool, int], Type]
-_PARSERS: dict[int, _Parser] = dict.fromkeys(range(1, len(KIND_NAMES)), _Reader.plain)
+_Parser = Callable[[Reader, str, int, int, bool, int], Type]
+_PARSERS: dict[int, _Parser] = dict.fromkeys(range(1, len(KIND_NAMES)), Reader.plain)
 _PARSERS |= {
-    INT: _Reader.integer,
-    ARRAY: _Reader.array,
-    STRUCT: _Reader.composite,
-    UNION: _Reader.composite,
-    ENUM: _Reader.enumeration,
-    ENUM64: _Reader.enumeration,
-    FUNC_PROTO: _Reader.prototype,
-    VAR: _Reader.variable,
-    DATASEC: _Reader.section,
-    DECL_TAG: _Reader.variable,
+    INT: Reader.integer,
+    ARRAY: Reader.array,
+    STRUCT: Reader.composite,
+    UNION: Reader.composite,
+    ENUM: Reader.enumeration,
+    ENUM64: Reader.enumeration,
+    FUNC_PROTO: Reader.prototype,
+    VAR: Reader.variable,
+    DATASEC: Reader.section,
+    DECL_TAG: Reader.variable,
 }
 
 
-def _check_references(btf: Btf) -> None:
-    """MalformedError for a reference to a type that does not exist."""
-    last = len(btf.types)
-    for number, it in enumerate(btf.types):
-        used = [it.type, *(m.type for m in it.members), *(t for _, t in it.params)]
-        used += [t for t, _, _ in it.variables]
-        if any(n >= last for n in used):
-            raise MalformedError(f"BTF: type {number} refers to a type that does not exist")
+def check_references(it: Type, number: int, count: int) -> None:
+    """MalformedError for a reference to a type that is none of ``count``."""
+    used = [it.type, *(m.type for m in it.members), *(t for _, t in it.params)]
+    used += [t for t, _, _ in it.variables]
+    if any(n >= count for n in used):
+        raise MalformedError(f"BTF: type {number} refers to a type that does not exist")

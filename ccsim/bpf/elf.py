@@ -29,6 +29,7 @@ SHT_PROGBITS, SHT_SYMTAB, SHT_NOBITS, SHT_REL = 1, 2, 8, 9
 SHF_EXECINSTR = 4
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_SECTION = range(4)
 STB_LOCAL, STB_GLOBAL, STB_WEAK = range(3)
+STV_INTERNAL, STV_HIDDEN = 1, 2
 _SYMBOL = struct.Struct("<IBBHQQ")
 _REL = struct.Struct("<QQ")
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -62,7 +63,8 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A symbol; ``section`` is 0 for one that the file does not define."""
+    """A symbol; ``section`` is 0 for one that the file does not define; ``hidden`` is one that is
+    not for other files, though it is global."""
 
     name: str
     value: int
@@ -70,6 +72,7 @@ class Symbol:
     type: int
     bind: int
     section: int
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +172,12 @@ def _symbols(table: Section, sections: list[Section]) -> Iterator[Symbol]:
     if table.size % _SYMBOL.size or table.link >= len(sections):
         raise _refuse("the symbol table is damaged")
     names = sections[table.link].data
-    for name, info, _, section, value, size in _SYMBOL.iter_unpack(table.data):
+    for name, info, other, section, value, size in _SYMBOL.iter_unpack(table.data):
         text = _name(names, name)
         if info & 0xF == STT_SECTION and 0 < section < len(sections):
             text = text or sections[section].name
-        yield Symbol(text, value, size, info & 0xF, info >> 4, section)
+        hidden = other & 3 in (STV_INTERNAL, STV_HIDDEN)
+        yield Symbol(text, value, size, info & 0xF, info >> 4, section, hidden)
 
 
 def _name(names: bytes, offset: int) -> str:

@@ -6,13 +6,14 @@ import ctypes
 import os
 import platform
 import struct
+from collections.abc import Sequence
 
 __all__ = [
     "create_link",
     "create_map",
     "freeze_map",
+    "load_btf",
     "load_program",
-    "load_small_btf",
     "look_up",
     "update_element",
     "update_link",
@@ -26,6 +27,7 @@ PROG_TYPE_STRUCT_OPS = 27
 ATTACH_STRUCT_OPS = 44
 BPF_F_REPLACE = 4
 LOG_BYTES = 1 << 20
+FUNCTION_BYTES = 8  # of a row of func_info
 ATTRIBUTE_BYTES = 144
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -47,27 +49,33 @@ def create_map(
     *,
     flags: int = 0,
     name: str = "",
-    value_type: int = 0,
     btf: int = 0,
+    key_type: int = 0,
+    value_type: int = 0,
+    kernel_type: int = 0,
 ) -> int:
-    """Create a map and return its descriptor; ``value_type`` is that of a struct_ops map in the
-    kernel's BTF, which wants a ``btf`` of the object beside it."""
+    """Create a map and return its descriptor; its types are numbers in ``btf``, and
+    ``kernel_type``, of a struct_ops map, is one in the kernel's."""
     numbers = (kind, key, value, entries, flags, 0, 0)
-    text = name.encode()[:15]
-    attributes = struct.pack("=7I16s5I", *numbers, text, 0, btf, 0, 0, value_type)
+    types = (btf, key_type, value_type, kernel_type)
+    attributes = struct.pack("=7I16s5I", *numbers, name.encode()[:15], 0, *types)
     return _call(MAP_CREATE, attributes, f"create map {name}")
 
 
-def load_small_btf() -> int:
-    """Load a BTF of one integer and return its descriptor: a struct_ops map must have one, and
-    nothing of it is looked at (``map_create``)."""
-    strings = b"\0int\0"
-    integer = struct.pack("=IIII", 1, 1 << 24, 4, 1 << 24 | 32)  # INT "int", 4 bytes, signed
-    sizes = (24, 0, len(integer), len(integer), len(strings))
-    data = struct.pack("=HBBIIIII", 0xEB9F, 1, 0, *sizes) + integer + strings
+def load_btf(data: bytes) -> int:
+    """Load types and return their descriptor; BpfCallError has the kernel's last words."""
     buffer = ctypes.create_string_buffer(data, len(data))
-    attributes = struct.pack("=QQII", ctypes.addressof(buffer), 0, len(data), 0)
-    return _call(BTF_LOAD, attributes, "load BTF")
+    for log_bytes in (0, LOG_BYTES):
+        log = ctypes.create_string_buffer(max(log_bytes, 1))
+        place = ctypes.addressof(log) if log_bytes else 0
+        sizes = (len(data), log_bytes, int(log_bytes > 0))
+        attributes = struct.pack("=QQIII", ctypes.addressof(buffer), place, *sizes)
+        try:
+            return _call(BTF_LOAD, attributes, "load BTF")
+        except BpfCallError as error:
+            if log_bytes:
+                raise BpfCallError(error.errno or 0, "load BTF", _tail(log)) from error
+    raise AssertionError("unreachable: the second try returns or raises")
 
 
 def update_element(fd: int, key: bytes, value: bytes) -> None:
@@ -93,13 +101,24 @@ def freeze_map(fd: int) -> None:
 
 
 def load_program(
-    instructions: bytes, license: str, *, name: str, operations: int, member: int
+    instructions: bytes,
+    license: str,
+    *,
+    name: str,
+    operations: int,
+    member: int,
+    btf: int,
+    functions: Sequence[tuple[int, int]],
 ) -> int:
     """Load a struct_ops program and return its descriptor.
 
     ``operations`` is the type of the table in the kernel's BTF, ``member`` the number of the member
-    that the program is for. BpfCallError has the verifier's log.
+    that the program is for; ``functions`` are (slot, type in ``btf``), in order of slots.
+    BpfCallError has the verifier's log.
     """
+    rows = b"".join(struct.pack("=II", *row) for row in functions)
+    told = ctypes.create_string_buffer(rows, len(rows))
+    infos = (btf, FUNCTION_BYTES, ctypes.addressof(told), len(functions))
     code = ctypes.create_string_buffer(instructions, len(instructions))
     text = ctypes.create_string_buffer(license.encode() + b"\0")
     for log_bytes in (0, LOG_BYTES):  # a log that is not needed costs more than the program
@@ -109,7 +128,7 @@ def load_program(
             *(PROG_TYPE_STRUCT_OPS, len(instructions) // 8, ctypes.addressof(code)),
             *(ctypes.addressof(text), int(log_bytes > 0), log_bytes),
             ctypes.addressof(log) if log_bytes else 0,
-            *(0, 0, name.encode()[:15], 0, member, 0, 0, 0, 0, 0, 0, 0, operations),
+            *(0, 0, name.encode()[:15], 0, member, *infos, 0, 0, 0, operations),
         )
         try:
             return _call(PROG_LOAD, attributes, f"load program {name}")

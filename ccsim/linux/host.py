@@ -16,6 +16,11 @@ __all__ = ["Ability", "abilities", "available_algorithms", "describe_host", "mis
 AVAILABLE = "/proc/sys/net/ipv4/tcp_available_congestion_control"
 TUN = "/dev/net/tun"
 BTF = "/sys/kernel/btf/vmlinux"
+UNSHARE = (
+    "import ctypes, sys; unshare = ctypes.CDLL(None).unshare; "
+    "sys.exit(bool(unshare(0x40000000) and unshare(0x50000000)))"
+)
+"""What `ccsim.linux.netns.enter_new_network` asks of the kernel, for a process that tries it."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,9 @@ def _may_unshare() -> bool:
     """Report whether a child process can make a network namespace."""
     import subprocess
 
-    code = "from ccsim.linux.netns import enter_new_network; enter_new_network()"
+    bare = [sys.executable, "-I", "-S", "-c", UNSHARE]  # without what else an interpreter loads
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, timeout=20, check=False
-        )
+        done = subprocess.run(bare, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

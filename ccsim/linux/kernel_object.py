@@ -16,15 +16,15 @@ from typing import Any
 
 from ccsim.bpf import btf as kinds
 from ccsim.bpf import instructions as isa
-from ccsim.bpf.btf import Btf, parse_btf
-from ccsim.bpf.errors import BpfObjectError
+from ccsim.bpf.btf import Btf
+from ccsim.bpf.btf_index import IndexedBtf
+from ccsim.bpf.btf_write import for_kernel, write_btf
 from ccsim.bpf.instructions import Instruction
 from ccsim.bpf.kernel_btf import Target
 from ccsim.bpf.linker import Code
-from ccsim.bpf.mapspec import SK_STORAGE, MapSpec
+from ccsim.bpf.mapspec import MapSpec
 from ccsim.bpf.object import open_object
 from ccsim.bpf.values import decode_value
-from ccsim.kernel.errors import EOPNOTSUPP
 from ccsim.linux import bpf_calls
 
 __all__ = ["KernelObject", "running_target"]
@@ -40,8 +40,8 @@ FIRST = bytes(4)  # the key of the one element
 
 @cache
 def vmlinux() -> Btf:
-    """Return the types of the kernel that runs; takes a second."""
-    return parse_btf(VMLINUX.read_bytes())
+    """Return the types of the kernel that runs."""
+    return IndexedBtf(VMLINUX.read_bytes())
 
 
 def running_target(hz: int) -> Target:
@@ -69,8 +69,9 @@ class KernelObject:
         linked = opened.link(self.kernel, running_target(hz))
         self.tables = linked.tables
         self.maps = linked.maps
-        self.descriptors = [_make_map(spec) for spec in linked.maps]
-        self._btf_fd = bpf_calls.load_small_btf()
+        hidden = {symbol.name for symbol in opened.elf.symbols if symbol.hidden}
+        self._btf_fd = self._load_btf(write_btf(for_kernel(self.btf, linked.maps, hidden)))
+        self.descriptors = [self._make_map(spec) for spec in linked.maps]
         members = self._members()
         self.programs = {
             name: self._load(name, code, members[linked.members[name]][0])
@@ -97,7 +98,7 @@ class KernelObject:
             *(MAP_STRUCT_OPS, 4, len(value), 1),
             flags=BPF_F_LINK,
             name=name,
-            value_type=value_type,
+            kernel_type=value_type,
             btf=self._btf_fd,
         )
         bpf_calls.update_element(made, FIRST, bytes(value))
@@ -121,16 +122,52 @@ class KernelObject:
         it = self.kernel[self.kernel.find(OPERATIONS, kinds.STRUCT)]
         return {m.name: (k, m.bit_offset // 8) for k, m in enumerate(it.members)}
 
+    def _load_btf(self, data: bytes) -> int:
+        try:
+            return bpf_calls.load_btf(data)
+        except bpf_calls.BpfCallError as error:
+            raise self._refused("its types (BTF)", error) from error
+
     def _load(self, name: str, code: Code, member: int) -> int:
         operations = self.kernel.find(OPERATIONS, kinds.STRUCT)
         content = isa.encode([self._real(it, k, code) for k, it in enumerate(code.instructions)])
+        functions = [(at, self.btf.find(it, kinds.FUNC)) for it, at in code.starts.items()]
         try:
             return bpf_calls.load_program(
-                content, self.license, name=name, operations=operations, member=member
+                content,
+                self.license,
+                name=name,
+                operations=operations,
+                member=member,
+                btf=self._btf_fd,
+                functions=sorted(functions),
             )
         except bpf_calls.BpfCallError as error:
-            what = f"{self.name}: {name}: {error.log or error.filename}"
-            raise OSError(error.errno, os.strerror(error.errno or 0), what) from error
+            raise self._refused(name, error) from error
+
+    def _refused(self, what: str, error: bpf_calls.BpfCallError) -> OSError:
+        """Return the kernel's refusal with the verifier's last line."""
+        text = f"{self.name}: {what}: {error.log or error.filename}"
+        return OSError(error.errno, os.strerror(error.errno or 0), text)
+
+    def _make_map(self, spec: MapSpec) -> int:
+        """Create a map, with its content if it is a section of variables."""
+        value_type = spec.value_type
+        if spec.variables and spec.name != ".kconfig":
+            value_type = self.btf.find(spec.name, kinds.DATASEC)
+        made = bpf_calls.create_map(
+            *(spec.type, spec.key_size, spec.value_size, spec.max_entries),
+            flags=spec.flags,
+            name=spec.name.lstrip("."),
+            btf=self._btf_fd if value_type else 0,
+            key_type=spec.key_type,
+            value_type=value_type,
+        )
+        if spec.data is not None and any(spec.data):
+            bpf_calls.update_element(made, FIRST, spec.data)
+        if spec.frozen:
+            bpf_calls.freeze_map(made)
+        return made
 
     def _real(self, it: Instruction, slot: int, code: Code) -> Instruction:
         """Return an instruction with the kernel's descriptors and numbers in place of ours."""
@@ -140,7 +177,7 @@ class KernelObject:
             number = it.imm & 0xFFFFFFFF
             return _with_imm(it, it.imm >> 32 << 32 | self.descriptors[number])
         if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_FUNC:
-            raise _unsupported(self.name, "a callback")
+            return _with_imm(it, it.imm - slot - 1 & 0xFFFFFFFF)
         if it.opcode == isa.CALL_OPCODE and it.src == isa.CALL_KFUNC:
             name = code.kernel_functions[it.imm]
             return _with_imm(it, self.kernel.find(name, kinds.FUNC))
@@ -149,24 +186,3 @@ class KernelObject:
 
 def _with_imm(it: Instruction, imm: int) -> Instruction:
     return Instruction(it.opcode, it.dst, it.src, it.offset, imm)
-
-
-def _make_map(spec: MapSpec) -> int:
-    """Create a map, with its content if it is a section of variables."""
-    if spec.type == SK_STORAGE:
-        raise _unsupported(spec.name, "socket storage")
-    made = bpf_calls.create_map(
-        *(spec.type, spec.key_size, spec.value_size, spec.max_entries),
-        flags=spec.flags,
-        name=spec.name.lstrip("."),
-    )
-    if spec.data is not None and any(spec.data):
-        bpf_calls.update_element(made, FIRST, spec.data)
-    if spec.frozen:
-        bpf_calls.freeze_map(made)
-    return made
-
-
-def _unsupported(place: str, what: str) -> BpfObjectError:
-    """Return the error for what needs the object's own BTF in the kernel, which is not loaded."""
-    return BpfObjectError("load", EOPNOTSUPP, f"{place}: {what} is not loaded into a kernel here")

@@ -91,10 +91,13 @@ def _flow_problems(number: int, flow: Plain) -> Iterator[str]:
 
 def _bpf_tables(scenario: Plain) -> dict[str, str]:
     """Return the tables of the scenario's compiled objects: the name that each is registered as."""
+    objects = [path for path in scenario["objects"] if is_object(path)]
+    if not objects:
+        return {}
     from ccsim.bpf.object import open_object
 
     found: dict[str, str] = {}
-    for path in filter(is_object, scenario["objects"]):
+    for path in objects:
         tables = open_object(path).load().tables.values()
         found |= {table.name: table.cc_name for table in tables}
     return found

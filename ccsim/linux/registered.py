@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccsim.linux import bpf_calls
-from ccsim.linux.kernel_object import KernelObject
+
+if TYPE_CHECKING:
+    from ccsim.linux.kernel_object import KernelObject
 
 __all__ = ["Registered"]
 
@@ -39,6 +41,10 @@ class Registered:
     names: dict[str, _Name] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.plan["objects"]:  # nor is there anything to be registered
+            return
+        from ccsim.linux.kernel_object import KernelObject
+
         self.objects = [
             KernelObject(it["path"], it["set"], self.plan["hz"]) for it in self.plan["objects"]
         ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from ccsim.errors import CcsimError
+from ccsim.linux.child import ROLES
 from ccsim.linux.host import describe_host, missing_for
 from ccsim.linux.plan import make_plan, used_algorithms, why_not_on_linux
 from ccsim.linux.result import to_result
@@ -21,9 +23,7 @@ from ccsim.sim.traces import SimResult
 
 __all__ = ["DISTURBED_P99_US", "DISTURBED_STALL_US", "LinuxError", "Measured", "run_on_linux"]
 
-ROLES = ("path", "senders", "receivers")
 LEAD_NS = 20_000_000  # between the signal to start and the start
-GRACE_S = 30  # for what the children have to do once the run is over
 DISTURBED_P99_US = 1000.0
 DISTURBED_STALL_US = 10_000.0
 
@@ -100,47 +100,47 @@ class _Children:
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self.plan = plan
-        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.host: subprocess.Popen[bytes]
+        self.sockets: list[socket.socket] = []
+        self.talks: dict[str, TextIO] = {}
 
     def __enter__(self) -> _Children:
         with ExitStack() as stack:
-            ours = {role: socket.socketpair() for role in ("senders", "receivers")}
-            for pair in ours.values():
-                for end in pair:
-                    stack.enter_context(end)
-            descriptors = {role: [pair[0].fileno()] for role, pair in ours.items()}
-            descriptors["path"] = [pair[1].fileno() for pair in ours.values()]
-            try:
-                for role in ROLES:
-                    self.processes[role] = _start(role, descriptors[role])
-                self.tell(json.dumps(self.plan))
-            except BaseException:
-                self.end()
-                raise
+            theirs = []
+            for role in ROLES:
+                ours, other = socket.socketpair()
+                self.sockets.append(ours)
+                self.talks[role] = ours.makefile("rw", encoding="utf-8")
+                theirs.append(stack.enter_context(other).fileno())
+            self.host = _start(theirs)
+        try:
+            self.tell(json.dumps(self.plan))
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
 
     def end(self) -> None:
-        """End what still runs; the namespaces go with the last process in them."""
-        for process in self.processes.values():
-            process.kill()
-        for process in self.processes.values():
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
+        """End what still runs, and wait for it; the namespaces go with the last process in them."""
+        self.host.kill()
+        self.host.wait()
+        for sock, talk in zip(self.sockets, self.talks.values(), strict=True):
+            with suppress(OSError):  # a process that is killed closes its socket by its end
+                while sock.recv(1 << 16):
+                    continue
+            with suppress(OSError):  # what was not sent
+                talk.close()
+            sock.close()
 
     def tell(self, line: str) -> None:
         """Send each of them a line."""
-        for process in self.processes.values():
-            assert process.stdin is not None
-            try:
-                process.stdin.write(line + "\n")
-                process.stdin.flush()
-            except BrokenPipeError:  # its last words say why
-                continue
+        for talk in self.talks.values():
+            with suppress(BrokenPipeError):  # its last words say why
+                talk.write(line + "\n")
+                talk.flush()
 
     def await_ready(self) -> None:
         """Wait until all have made what they need; LinuxError with the first one's reason."""
@@ -148,34 +148,32 @@ class _Children:
             self._line(role)
 
     def ended(self) -> bool:
-        """Report whether one of them is gone."""
-        return any(process.poll() is not None for process in self.processes.values())
+        """Report whether one of them is gone, or has said its last word."""
+        return bool(select.select(self.sockets, (), (), 0)[0])
 
     def reports(self) -> dict[str, dict[str, Any]]:
         """Return what they observed."""
         return {role: self._line(role) for role in ROLES}
 
     def _line(self, role: str) -> dict[str, Any]:
-        stream = self.processes[role].stdout
-        assert stream is not None
-        line = stream.readline()
+        try:
+            line = self.talks[role].readline()
+        except ConnectionResetError:
+            line = ""
         if not line:
-            code = self.processes[role].wait(GRACE_S)
-            raise LinuxError(f"on linux: the process of the {role} ended early, with {code}")
+            raise LinuxError(f"on linux: the process of the {role} ended early")
         value: dict[str, Any] = json.loads(line)
         if "error" in value:
             raise LinuxError(f"on linux: {value['error']}; `ccsim doctor` says what is missing")
         return value
 
 
-def _start(role: str, descriptors: list[int]) -> subprocess.Popen[str]:
-    """Start a child; what it says on standard error is the user's to see."""
-    words = [sys.executable, "-m", "ccsim.linux.child", role, str(os.getpid())]
+def _start(descriptors: list[int]) -> subprocess.Popen[bytes]:
+    """Start the processes; what they say on standard error is the user's to see."""
+    words = [sys.executable, "-m", "ccsim.linux.child", str(os.getpid())]
     return subprocess.Popen(
         [*words, *map(str, descriptors)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
         pass_fds=descriptors,
-        text=True,
-        encoding="utf-8",
     )

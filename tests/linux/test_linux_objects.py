@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from ccsim.linux.registered import Registered
 from ccsim.linux.run import run_on_linux
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
+from tests.bpf.edge_rig import archive, cases
 
+DATA = Path(__file__).parent / "data"
 OBJECTS = Path(__file__).resolve().parents[1] / "bpf" / "data" / "objects"
 MISSING = missing_for(["reno"], bpf=True)
 needs_bpf = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
@@ -36,12 +40,42 @@ def resolved(text: str) -> dict[str, Any]:
 
 
 @needs_bpf
-@pytest.mark.parametrize("name", ["aimd", "borrow", "leaver", "marks", "probe", "rate"])
+@pytest.mark.parametrize("name", ["aimd", "borrow", "leaver", "marks", "probe", "rate", "spy"])
 def test_the_kernels_verifier_takes_what_our_loader_relocated(name: str) -> None:
     found = KernelObject(str(OBJECTS / f"{name}.bpf.o"), {}, 250)
     assert found.programs
     for table in found.tables:
         assert found.make_table(table, "ccsim_test") > 0
+
+
+@needs_bpf
+@pytest.mark.skipif(not platform.release().startswith("6.18."), reason="recorded on Linux 6.18")
+def test_this_kernel_says_of_every_kind_what_it_said_to_libbpf(tmp_path: Path) -> None:
+    """Socket storage, callbacks, locks, subprograms: loaded by libbpf when it was recorded."""
+    for case in cases("kinds"):
+        file = tmp_path / case["object"]
+        file.write_bytes(archive("kinds")[case["object"]])
+        if case["stage"] == "attach":
+            KernelObject(str(file), {}, 250)
+            continue
+        with pytest.raises(OSError, match=re.escape(case["said"])) as refused:
+            KernelObject(str(file), {}, 250)
+        assert refused.value.errno == case["errno"]
+
+
+@needs_bpf
+def test_callbacks_and_socket_storage_count_here_as_they_do_simulated() -> None:
+    """data/callback.bpf.c: each ACK adds 0 + … + 4 in a callback, and one to its socket's own."""
+    scenario = resolved(
+        "name: callback\nduration: 1 s\npath: {rate: 10 Mbit/s, rtt: 20 ms, buffer: 1 BDP}\n"
+        f"kernel: {{default: reno}}\nobjects: ['{DATA / 'callback.bpf.o'}']\n"
+        "flows: [{name: a, congestion: callback}]\n"
+    )
+    for result in (run_on_linux(scenario).result, simulate(scenario)):
+        (objects,) = [event.detail for event in result.events if event.kind == "objects"]
+        bss = objects["callback"]["bss"]
+        assert bss["looped"] == 10
+        assert 200 < bss["stored"] < 700  # ACKs of some 800 packets
 
 
 @needs_bpf

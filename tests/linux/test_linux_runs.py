@@ -126,37 +126,3 @@ def test_what_is_missing_is_said_before_anything_starts(monkeypatch: pytest.Monk
 def test_an_algorithm_that_the_kernel_has_not_is_named_with_the_remedy() -> None:
     with pytest.raises(LinuxError, match=r"algorithm copa: this kernel has .*choose another"):
         run_on_linux(resolved("flows: [{name: a, congestion: copa}]"))
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes whose parent a process is."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(path.parent.name))
-    return found
-
-
-@needs_kernel
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_nothing_stays_behind_when_a_run_is_killed(number: int, tmp_path: Path) -> None:
-    file = tmp_path / "live.yaml"
-    file.write_text(f"name: live\nduration: 60 s\n{PATH}flows: [{{name: a, congestion: reno}}]\n")
-    words = [sys.executable, "-m", "ccsim", "run", str(file), "--on", "linux", "--no-plot"]
-    process = subprocess.Popen([*words, "--out", str(tmp_path / "r")], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(children := children_of(process.pid)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(children) >= 3
-    time.sleep(0.3 * (number != signal.SIGKILL))
-    os.kill(process.pid, number)
-    process.wait(30)
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
-    assert not list((tmp_path / "r").glob("live/[0-9a-f]*"))
