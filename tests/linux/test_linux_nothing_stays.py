@@ -113,7 +113,8 @@ def test_nothing_stays_of_twenty_runs_that_are_killed_at_any_instant() -> None:
     seen: set[str] = set()
     resolved = scenario()
     with starter() as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         for number in range(KILLS):
             process.stdin.write(resolved + "\n")
             process.stdin.flush()
