@@ -1,7 +1,8 @@
-"""Kills at random times: no process outlives the one it works for, nothing half-written stays, and
-the same bytes come out when it is run again.
+"""Kills at random times: no process outlives the one it works for, nothing half-written stays, no
+traceback is shown, and the same bytes come out when it is run again.
 
-``python -m tests.experiment.test_orphans 200`` kills so many runs and sweeps; the test a few.
+``python -m tests.experiment.test_orphans 200 [SEED] [SIGNAL…]`` kills so many runs and sweeps, and
+workers of a cluster with every fifth; the test a few.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.study.cluster_rig import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """\
@@ -38,6 +42,7 @@ base: {duration: 2 s, path: {rate: 5 Mbit/s, rtt: 20 ms, loss: 0.5 %},
 design: {grid: {path.rate: [4 Mbit/s, 6 Mbit/s]}}
 seeds: 2
 """
+LONG = STUDY.replace("name: st", "name: long").replace("2 s", "6 s").replace("seeds: 2", "seeds: 4")
 ENDLESS = """\
 from ccsim.kernel import TcpCongestionOps
 from ccsim.kernel.kfuncs import tcp_reno_ssthresh, tcp_reno_undo_cwnd
@@ -55,20 +60,25 @@ VERBS = {
     "run": ["run", "crash.yaml", "--no-plot", "--jobs", "2"],
     "sweep": ["sweep", "st.yaml", "--workers", "2"],
 }
+SAID = "said.txt"
+MIXED = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start the command in a session of its own, by which its processes are known."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "ccsim", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """Start the command in a session of its own, by which its processes are known; what it says is
+    kept in `SAID`, and SIGINT reaches it even where tests run in the background."""
+    with (folder / SAID).open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ccsim", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
 
 def of_session(session: int) -> list[int]:
@@ -104,6 +114,7 @@ def contents(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of all files of finished runs and studies that have the same bytes each
     time."""
     files = [*folder.glob("results/crash/*/**/*"), *folder.glob("results/st/*.parquet")]
+    files += folder.glob("long/*.parquet")
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
@@ -111,22 +122,65 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def kill_once(folder: Path, verb: str, rng: random.Random, longest_s: float) -> list[str]:
+def kill_once(
+    folder: Path, verb: str, rng: random.Random, longest_s: float, signals: Sequence[signal.Signals]
+) -> list[str]:
     """Start a command, kill its first process at a random time; return what is wrong afterwards."""
     process = start(folder, *VERBS[verb])
-    time.sleep(rng.uniform(0.0, longest_s))
-    number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    after_s = rng.uniform(0.0, longest_s)
+    time.sleep(after_s)
+    number = rng.choice(signals)
     process.send_signal(number)
-    process.wait()
-    wrong = [] if gone(process.pid) else [f"{verb}: {number.name}: {of_session(process.pid)} live"]
+    status = process.wait()
+    what = f"{verb}: {number.name} after {after_s:.3f} s"
+    wrong = [] if gone(process.pid) else [f"{what}: {of_session(process.pid)} live"]
     for run in folder.glob("results/crash/[!.]*"):
         if not (run / "manifest.json").exists():
-            wrong.append(f"{verb}: {number.name}: {run} is half-written")
+            wrong.append(f"{what}: {run} is half-written")
+    said = (folder / SAID).read_text(errors="replace")
+    if "Traceback" in said:
+        wrong.append(f"{what}: {said}")
+    if status not in (0, 128 + number, -number):
+        wrong.append(f"{what}: exit status {status}: {said}")
     return wrong
 
 
-def campaign(folder: Path, kills: int, seed: int) -> list[str]:
-    """Kill so often; return what was wrong then, or different in the end."""
+def kill_workers(folder: Path, kills: int, rng: random.Random) -> list[str]:
+    """Kill so many workers of a cluster, each time one of two; return what is wrong in the end."""
+    cluster = Cluster(folder)
+    here, there = folder / "here", folder / "there"
+    sweep_there = ["sweep", "long.yaml", "--out", "there", "--cluster", cluster.address]
+    wrong: list[str] = []
+    try:
+        while kills > 0:
+            sweep = start(
+                folder, "sweep", "long.yaml", "--out", "there", "--cluster", cluster.address
+            )
+            while sweep.poll() is None and kills > 0:
+                time.sleep(rng.uniform(0.0, 4.0))
+                cluster.kill(cluster.workers.pop(rng.randrange(2)))
+                cluster.workers.append(cluster.worker())
+                kills -= 1
+            if sweep.wait():
+                wrong.append(f"cluster: {(folder / SAID).read_text()}")
+            if not contents(here) or contents(here) != contents(there):
+                wrong.append("cluster: the bytes differ")
+            shutil.rmtree(there)
+    finally:
+        cluster.close()
+    return wrong
+
+
+def campaign(
+    folder: Path,
+    kills: int,
+    seed: int,
+    *,
+    workers: int = 0,
+    signals: Sequence[signal.Signals] = MIXED,
+) -> list[str]:
+    """Kill so often, of which so many ``workers`` of a cluster; return what was wrong then, or
+    different in the end."""
     rng = random.Random(seed)
     wrong: list[str] = []
     wholes: dict[str, dict[str, str]] = {}
@@ -134,12 +188,14 @@ def campaign(folder: Path, kills: int, seed: int) -> list[str]:
         (folder / name).mkdir()
         (folder / name / "crash.yaml").write_text(RUN, encoding="utf-8")
         (folder / name / "st.yaml").write_text(STUDY, encoding="utf-8")
-    begun = time.monotonic()
-    for arguments in VERBS.values():
+    longest_s = {}
+    for verb, arguments in VERBS.items():
+        begun = time.monotonic()
         start(folder / "whole", *arguments).wait()
-    longest_s = (time.monotonic() - begun) / len(VERBS)
-    for number in range(kills):
-        wrong += kill_once(folder / "killed", list(VERBS)[number % 2], rng, longest_s)
+        longest_s[verb] = time.monotonic() - begun
+    for number in range(kills - workers):
+        verb = list(VERBS)[number % 2]
+        wrong += kill_once(folder / "killed", verb, rng, longest_s[verb], signals)
     for arguments in VERBS.values():
         if start(folder / "killed", *arguments).wait():
             wrong.append(f"{arguments[0]} fails after the kills")
@@ -148,7 +204,12 @@ def campaign(folder: Path, kills: int, seed: int) -> list[str]:
     if wholes["whole"] != wholes["killed"] or not wholes["whole"]:
         wrong.append("the bytes differ")
     hidden = list((folder / "killed" / "results").rglob(".tmp*"))
-    return wrong + [f"{path} is left" for path in hidden]
+    wrong += [f"{path} is left" for path in hidden]
+    if workers:
+        (folder / "long.yaml").write_text(LONG, encoding="utf-8")
+        start(folder, "sweep", "long.yaml", "--out", "here").wait()
+        wrong += kill_workers(folder, workers, rng)
+    return wrong
 
 
 @linux
@@ -180,7 +241,9 @@ def test_a_worker_ends_with_its_parent_whatever_it_computes(tmp_path: Path, loop
 if __name__ == "__main__":
     import tempfile
 
+    number, seed = int(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 1
+    chosen = [signal.Signals[name] for name in sys.argv[3:]] or MIXED
     with tempfile.TemporaryDirectory() as place:
-        found = campaign(Path(place), int(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 1)
-    print("\n".join(found) or f"{sys.argv[1]} kills: no orphan, nothing half-written, same bytes")
+        found = campaign(Path(place), number, seed, workers=number // 5, signals=chosen)
+    print("\n".join(found) or f"{number} kills: no orphan, nothing half-written, same bytes")
     sys.exit(bool(found))

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,54 +12,12 @@ from ccsim.errors import CcsimError
 from ccsim.experiment.study.cluster import cluster_pool
 from ccsim.experiment.study.read import read_study
 from ccsim.experiment.study.sweep import run_study
+from tests.study.cluster_rig import Cluster
 from tests.study.study_rig import TINY, command, digests, done, log, planned, write
 
 pytest.importorskip("distributed")
-ROOT = Path(__file__).resolve().parents[2]
 LONGER = TINY.replace("600 ms", "6 s").replace("300 ms", "3 s").replace("seeds: 2", "seeds: 3")
 LONGER = LONGER.replace("250 ms, 350 ms", "2500 ms, 3500 ms")
-
-
-class Cluster:
-    """A scheduler and workers, each a process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "scheduler.json"
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self.start("scheduler", "--port", "0", "--no-dashboard")
-        end = time.monotonic() + 60
-        while not self.file.exists() and time.monotonic() < end:
-            time.sleep(0.1)
-        self.workers = [self.worker(), self.worker()]
-
-    @property
-    def address(self) -> str:
-        import json
-
-        return str(json.loads(self.file.read_text())["address"])
-
-    def start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
-        arguments = [kind, "--host", "127.0.0.1", "--scheduler-file", str(self.file), *options]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "CCSIM_PURE": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.processes.append(process)
-        return process
-
-    def worker(self) -> subprocess.Popen[bytes]:
-        options = ["--nworkers", "1", "--nthreads", "1", "--memory-limit", "0", "--no-dashboard"]
-        return self.start("worker", *options)
-
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @pytest.fixture
@@ -73,8 +26,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     folder.mkdir()
     made = Cluster(folder)
     yield made
-    for process in made.processes:
-        made.kill(process)
+    made.close()
 
 
 def wait_for(study: Path, runs: int) -> None:
