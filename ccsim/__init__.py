@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ccsim.startup import is_command as _is_command
+from ccsim.startup import mind_signals as _mind_signals
+
+if _is_command():
+    _mind_signals()  # before what takes longer
+
 from ccsim.compiled import use as _use_compiled
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ ORDER = [
 ]
 ORDER += ["kernel", "spec", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
-BASE = {"units", "errors", "catalog", "compiled", "ending", "files", "spill", "words", "notebook"}
+BASE = {"units", "errors", "catalog", "compiled", "ending", "files", "spill", "startup", "words"}
+BASE |= {"notebook"}
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

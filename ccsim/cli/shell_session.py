@@ -14,6 +14,7 @@ from types import ModuleType
 from ccsim.catalog import algorithm_files
 from ccsim.cli import shell_views as views
 from ccsim.cli.shell import COMMANDS, Shell
+from ccsim.cli.signals import heard
 from ccsim.errors import CcsimError
 
 __all__ = ["completions", "history_file", "interactive"]
@@ -32,6 +33,7 @@ def interactive(shell: Shell) -> int:
                 if not _turn(shell):
                     break
             except KeyboardInterrupt:
+                heard()
                 print("\ninterrupted; quit or Ctrl-D leaves")
     finally:
         _keep_history(readline)

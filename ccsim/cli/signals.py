@@ -1,15 +1,20 @@
-"""SIGINT and SIGTERM end a command in order, whenever they come."""
+"""SIGINT and SIGTERM end a command in order, whenever they come.
+
+What a handler raises may strike where Python prints and drops it, as in a finalizer, or where a
+module of C makes another error of it, as DuckDB does ("Query interrupted"). Neither is an end.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Terminated", "act_on_lost", "signals_minded"]
+__all__ = ["Terminated", "act_on_lost", "heard", "signals_minded"]
 
 AGAIN_S = 0.02
 LOST: list[int] = []
@@ -24,9 +29,14 @@ def signals_minded() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():  # else they belong to somebody else
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, _end)
+    hook, sys.unraisablehook = sys.unraisablehook, _come_again
     try:
         yield
+    except Exception:
+        act_on_lost()  # whatever came of it
+        raise
     finally:
+        sys.unraisablehook = hook
         LOST.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -39,6 +49,11 @@ def act_on_lost() -> None:
         raise KeyboardInterrupt if LOST[0] == signal.SIGINT else Terminated
 
 
+def heard() -> None:
+    """Say that what a signal raised was heard by a command that goes on."""
+    LOST.clear()
+
+
 class Terminated(BaseException):
     """SIGTERM came. Not SystemExit, which an algorithm file that calls `sys.exit` raises too."""
 
@@ -49,9 +64,21 @@ def _end(number: int, frame: FrameType | None) -> None:
     if not _is_importing(frame):
         LOST.append(number)
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+    _send_again(number)
+
+
+def _send_again(number: int) -> None:
     again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
     again.daemon = True
     again.start()
+
+
+def _come_again(lost: sys.UnraisableHookArgs) -> None:
+    """Send a signal again whose exception nobody hears of; tell other exceptions as usual."""
+    if issubclass(lost.exc_type, KeyboardInterrupt | Terminated):
+        _send_again(signal.SIGTERM if lost.exc_type is Terminated else signal.SIGINT)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -19,7 +19,7 @@ import pytest
 import ccsim.cli.list as list_module
 from ccsim.cli import main
 from ccsim.cli.progress import ProgressBar
-from ccsim.cli.signals import signals_minded
+from ccsim.cli.signals import Terminated, heard, signals_minded
 from ccsim.cli.streams import LOOKALIKES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,6 +249,114 @@ def test_a_signal_early_in_a_run_ends_it_in_one_line(
     assert (process.returncode, b"Traceback" in said) == (status, False)
     assert said.count(b"\n") <= 1
     assert not runs(tmp_path)
+
+
+@pytest.mark.parametrize("verb", [["-m", "ccsim"], ["-c", "import ccsim.startup as s"]])
+def test_only_the_command_minds_signals_from_its_first_import_on(
+    verb: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ccsim.startup import is_command
+
+    monkeypatch.setattr(sys, "argv", [verb[0], "run"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", *verb, "run"])
+    assert is_command() is (verb[-1] == "ccsim")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/ccsim", "run"])
+    assert is_command()
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/pytest"])
+    assert not is_command()
+
+
+FIRST_IMPORT = """
+import os, signal, sys
+sys.argv = ["bin/ccsim"]
+class Sender:
+    def find_spec(self, name, path=None, target=None):
+        if name == "ccsim.compiled":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Sender())
+import ccsim
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_first_import_ends_the_command_without_a_word(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_IMPORT.replace("{number}", str(int(number)))],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=30,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stderr) == (status, b"")
+
+
+def minded(work: Callable[[], None]) -> None:
+    with signals_minded():
+        work()
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_an_error_that_a_signal_became_is_still_the_signal(
+    number: int, raised: type[BaseException]
+) -> None:
+    """DuckDB says "Query interrupted" for whatever a handler raised while it worked."""
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(1)
+        except BaseException:
+            raise RuntimeError("Query interrupted") from None
+
+    with pytest.raises(raised):
+        minded(work)
+
+
+def test_an_error_after_a_signal_that_was_heard_is_an_error() -> None:
+    def work() -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        heard()
+        raise RuntimeError("another")
+
+    with pytest.raises(RuntimeError, match="another"):
+        minded(work)
+
+
+def test_what_a_signal_raises_in_a_finalizer_is_not_told_and_comes_again(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Owner:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1000):  # where a handler may run
+                pass
+
+    def work() -> None:
+        Owner()
+        time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        minded(work)
+    assert capfd.readouterr().err == ""
+
+
+def test_another_error_in_a_finalizer_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    class Owner:
+        def __del__(self) -> None:
+            raise ValueError("oops")
+
+    owner = Owner()
+    with signals_minded():
+        del owner
+    assert "ValueError: oops" in capfd.readouterr().err
 
 
 def test_what_a_signal_raises_where_python_does_not_hear_of_it_is_raised_again() -> None:

@@ -153,9 +153,7 @@ def kill_workers(folder: Path, kills: int, rng: random.Random) -> list[str]:
     wrong: list[str] = []
     try:
         while kills > 0:
-            sweep = start(
-                folder, "sweep", "long.yaml", "--out", "there", "--cluster", cluster.address
-            )
+            sweep = start(folder, *sweep_there)
             while sweep.poll() is None and kills > 0:
                 time.sleep(rng.uniform(0.0, 4.0))
                 cluster.kill(cluster.workers.pop(rng.randrange(2)))
