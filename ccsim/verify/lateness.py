@@ -48,12 +48,11 @@ class Lateness:
         awake = rng.uniform(0, ASLEEP_NS, DRAWS)
         times = np.where(rng.uniform(0, 1, DRAWS) < AWAKE, awake, asleep)
         self._host: list[int] = times.astype(np.int64).tolist()
-        self._used = 0
 
-    def handed_over(self, t_ns: int) -> int:
-        """Return when the host has dealt with what falls due at ``t_ns``."""
-        self._used = (self._used + 1) % DRAWS
-        return self.awake(t_ns) + self._host[self._used]
+    def handed_over(self, t_ns: int, draw: int) -> int:
+        """Return when the host has dealt with what falls due at ``t_ns``; ``draw`` numbers the
+        cases."""
+        return self.awake(t_ns) + self._host[draw % DRAWS]
 
     def awake(self, t_ns: int) -> int:
         """Return ``t_ns``, or the end of the stall that it falls into."""
@@ -96,15 +95,20 @@ def _power(p99_us: float, p999_us: float) -> float:
 
 
 class LateReceiver(Receiver):
-    """A receiver to which packets, and from which ACKs, come late; both keep their order."""
+    """A receiver to which packets, and from which ACKs, come late; both keep their order.
 
-    __slots__ = ("_last_ack_ns", "_last_ns", "lateness")
+    Packets have the even draws and ACKs the odd ones, so that it does not matter how many packets
+    are received in one go.
+    """
+
+    __slots__ = ("_last_ack_ns", "_last_ns", "_next_ack", "_next_packet", "lateness")
 
     def __init__(self, host: Host, quickacks: int, lateness: Lateness) -> None:
         super().__init__(host, quickacks)
         self.lateness = lateness
         self._last_ns = 0
         self._last_ack_ns = 0
+        self._next_packet, self._next_ack = 0, 1
 
     def receive(
         self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: list[AckRow]
@@ -112,7 +116,8 @@ class LateReceiver(Receiver):
         """Take packets as `Receiver.receive` does, each when it is handed over."""
         handed = []
         for t in times:
-            self._last_ns = max(self._last_ns, self.lateness.handed_over(t))
+            self._last_ns = max(self._last_ns, self.lateness.handed_over(t, self._next_packet))
+            self._next_packet += 2
             handed.append(self._last_ns)
         mine: list[AckRow] = []
         super().receive(handed, seqs, tx_us, mine)
@@ -127,5 +132,6 @@ class LateReceiver(Receiver):
     def _hand_over(self, mine: list[AckRow], acks: list[AckRow]) -> None:
         """Delay ACKs as far as the path does on their way back."""
         for t, una, echo_us, blocks in mine:
-            self._last_ack_ns = max(self._last_ack_ns, self.lateness.handed_over(t))
+            self._last_ack_ns = max(self._last_ack_ns, self.lateness.handed_over(t, self._next_ack))
+            self._next_ack += 2
             acks.append((self._last_ack_ns, una, echo_us, blocks))

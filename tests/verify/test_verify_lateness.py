@@ -31,18 +31,13 @@ class Exact(Lateness):
     def __init__(self, *stalls: tuple[int, int]) -> None:
         self.starts = [start for start, _ in stalls]
         self.ends = [end for _, end in stalls]
-        self._host = [0]
-        self._used = 0
-
-    def handed_over(self, t_ns: int) -> int:
-        self._used = -1
-        return super().handed_over(t_ns)
+        self._host = [0] * 4096
 
 
 def test_the_shares_of_late_packets_are_those_stated() -> None:
     one = Lateness(meta(), np.random.default_rng(1))
     times = np.arange(0, 400_000 * MS, 400_000)
-    late = np.array([one.handed_over(int(t)) - int(t) for t in times])
+    late = np.array([one.handed_over(int(t), k) - int(t) for k, t in enumerate(times)])
     assert (late > 80_000).mean() == pytest.approx(0.0075, rel=0.15)  # 0.01 * (80 / 50) ** -0.624
     assert (late > 2_000_000).mean() == pytest.approx(0.001, rel=0.5)
     assert late.max() < 8_100_000
@@ -51,7 +46,7 @@ def test_the_shares_of_late_packets_are_those_stated() -> None:
 def test_hosts_that_wait_to_be_woken_take_nearly_always_the_same() -> None:
     one = Lateness(meta(1), np.random.default_rng(2))
     one.starts = one.ends = []
-    took = np.array([one.handed_over(0) for _ in range(4096)])
+    took = np.array([one.handed_over(0, k) for k in range(4096)])
     assert took.mean() == pytest.approx(15_000, rel=0.03)
     assert np.median(np.abs(took - np.median(took))) < 2_000
     assert took.min() < 1_000
@@ -77,7 +72,7 @@ def test_a_longest_stall_no_longer_than_the_99_9th_percentile_bounds_all() -> No
 )
 def test_a_path_of_which_no_lateness_is_told_is_next_to_never_late(told: dict[str, Any]) -> None:
     one = Lateness({"duration_s": 2, "emulator": told}, np.random.default_rng(3))
-    late = np.array([one.handed_over(t) - t for t in range(0, 2000 * MS, MS)])
+    late = np.array([one.handed_over(k * MS, k) - k * MS for k in range(2000)])
     assert late.max() < 40_000
 
 
@@ -145,3 +140,22 @@ def test_a_stall_costs_a_paced_sender_all_of_it_but_half_a_gap() -> None:
     sent = [t / MS for t in sk.out_t]
     assert sent[:11] == pytest.approx(range(11))
     assert sent[11:15] == pytest.approx([15.2, 15.7, 16.7, 17.7])
+
+
+def late_acks(*batches: list[int]) -> list[tuple[int, int]]:
+    """Return when each ACK comes and what it acknowledges, of packets received in these batches."""
+    acks: list[AckRow] = []
+    receiver = LateReceiver(Host(), 1000, Lateness(meta(5), np.random.default_rng(7)))
+    seq = 0
+    for times in batches:
+        seqs = list(range(seq, seq + len(times)))
+        receiver.receive(times, seqs, [t // 1000 for t in times], acks)
+        seq += len(times)
+    return [row[:2] for row in acks]
+
+
+def test_how_many_packets_are_received_in_one_go_does_not_matter() -> None:
+    times = [k * MS for k in range(400)]
+    one_by_one = late_acks(*([t] for t in times))
+    assert len(one_by_one) == 400
+    assert late_acks(times) == late_acks(times[:3], times[3:250], times[250:]) == one_by_one
