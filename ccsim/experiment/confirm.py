@@ -9,14 +9,14 @@ it runs the scenario once, and its value is held against the kernel's interval.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ccsim.experiment.estimates import Estimate, mean_estimate
+from ccsim.experiment.agreement import RESOLUTION, estimate_of, figure, part
+from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.measure import measure
 from ccsim.experiment.on_linux import OnLinux
 from ccsim.experiment.run import run_scenario
@@ -26,21 +26,10 @@ from ccsim.linux.recording import why_no_recording, write_recording
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 
-__all__ = ["RESOLUTION", "Confirmation", "Row", "confirm"]
+__all__ = ["METRICS", "Confirmation", "Row", "confirm"]
 
-RESOLUTION: Mapping[str, float] = {
-    "deficit_s": 0.02,
-    "deficit_peak_bytes": 15_000,
-    "dip_worst_ratio": 0.02,
-    "drops_in_second_after": 2,
-    "extra_drops": 2,
-    "rtos": 0,
-    "queue_excess_ms": 1.0,
-    "rtt_p99_ms": 0.5,
-    "longest_stall_s": 0.01,
-}
-"""What is compared of a swap, and a difference of means that is none: two samples of the smoothed
-RTT or of bytes, a packet or two."""
+METRICS = tuple(metric for metric in RESOLUTION if metric not in ("neighbour_harm", "jain_index"))
+"""What is compared of a swap."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +45,7 @@ class Row:
     def apart(self) -> bool:
         """Whether the intervals do not overlap, and the means differ by more than can be told; not
         where too few repetitions make them too narrow."""
-        ours, theirs = self.kernel, self.simulated
-        if ours.n < FEW:
-            return False
-        if ours.value is None or theirs.value is None:
-            return (ours.value is None) != (theirs.value is None)
-        if abs(ours.value - theirs.value) <= RESOLUTION[self.metric]:
-            return False
-        return _high(ours) < _low(theirs) or _high(theirs) < _low(ours)
+        return part(self.kernel, self.simulated, RESOLUTION[self.metric])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,36 +153,13 @@ def _rows(
     return tuple(
         Row(swap["label"], metric, ours, theirs)
         for k, swap in enumerate(swaps)
-        for metric in RESOLUTION
+        for metric in METRICS
         for ours, theirs in [(_estimate(kernel, k, metric), _estimate(simulated, k, metric))]
         if ours.value is not None or theirs.value is not None
     )
 
 
 def _estimate(runs: Sequence[Mapping[str, Any]], swap: int, metric: str) -> Estimate:
-    """Return a metric of one swap over runs; one distinct outcome has no interval."""
-    values = [_value(run["swaps"][swap], metric) for run in runs if swap < len(run["swaps"])]
-    known = [value for value in values if not math.isnan(value)]
-    if len(set(known)) == 1:
-        return Estimate(known[0], None, None, len(known))
-    return mean_estimate(known)
-
-
-def _value(swap: Mapping[str, Any], metric: str) -> float:
-    """Return a metric of everybody, or else of the first flow that the swap reached."""
-    for place in (swap.get("total") or {}, *swap["flows"][:1]):
-        if isinstance(place.get(metric), int | float):
-            return float(place[metric])
-    return math.nan
-
-
-def _low(estimate: Estimate) -> float:
-    return math.nan if estimate.value is None else _or(estimate.low, estimate.value)
-
-
-def _high(estimate: Estimate) -> float:
-    return math.nan if estimate.value is None else _or(estimate.high, estimate.value)
-
-
-def _or(bound: float | None, value: float) -> float:
-    return value if bound is None else bound
+    """Return a metric of one swap over runs."""
+    swaps = [run["swaps"][swap] for run in runs if swap < len(run["swaps"])]
+    return estimate_of([figure(one, metric) for one in swaps])

@@ -28,14 +28,19 @@ AFTER_NS = 2_000_000_000  # by so much it may be later here than in the recordin
 
 
 def scenario_of(
-    trace: Trace, seed: int = 1, instants: Sequence[int] | None = None
+    trace: Trace,
+    seed: int = 1,
+    instants: Sequence[int] | None = None,
+    *,
+    late: bool | None = None,
 ) -> dict[str, Any]:
     """Return the resolved scenario of a recording; ``instants`` are when its swaps happen [ns], if
-    not when they were recorded."""
+    not when they were recorded; ``late`` as for `simulate_trace`."""
     meta = trace.meta
+    late = is_random(trace) if late is None else late
     if instants is None:
         instants = [swap.t_ns for swap in trace.swaps]
-    rtt_us = round(meta["rtt_ms"] * 1000) + (HOST_LEAST_US if is_random(trace) else HOST_US)
+    rtt_us = round(meta["rtt_ms"] * 1000) + (HOST_LEAST_US if late else HOST_US)
     lines = [
         f"name: {_plain(trace.name)}",
         f"duration: {meta['duration_s']} s",
@@ -55,31 +60,33 @@ def scenario_of(
     return dict(parse_scenario("\n".join(lines) + "\n", f"{trace.name}.yaml").resolved())
 
 
-def simulate_trace(trace: Trace, seed: int = 1) -> SimResult:
+def simulate_trace(trace: Trace, seed: int = 1, *, late: bool | None = None) -> SimResult:
     """Simulate a recording, with the very losses that the recording drew at random.
 
-    What else is left to chance comes from the seed: BBR's first phase and how late the hosts are
-    (`Lateness`), where that matters (`is_random`).
+    What else is left to chance comes from the seed: BBR's first phase and, with ``late``, how late
+    the hosts are (`Lateness`). None: where that matters (`is_random`).
     """
-    return _run(trace, seed, scenario_of(trace, seed, _instants(trace, seed)))
+    late = is_random(trace) if late is None else late
+    scenario = scenario_of(trace, seed, _instants(trace, seed, late), late=late)
+    return _run(trace, seed, scenario, late)
 
 
-def _run(trace: Trace, seed: int, scenario: dict[str, Any]) -> SimResult:
+def _run(trace: Trace, seed: int, scenario: dict[str, Any], late: bool) -> SimResult:
     world = World(scenario)
     meta = trace.meta
     if meta["loss_prob"] > 0:
         world.link.fifo.loss = BernoulliLoss(meta["loss_prob"], meta["loss_seed"])
-    late = Lateness(meta, np.random.default_rng(seed)) if is_random(trace) else None
+    hosts = Lateness(meta, np.random.default_rng(seed)) if late else None
     for flow in world.flows:
-        if late is not None:
-            flow.receiver = LateReceiver(flow.receiver.host, flow.receiver.quick, late)
-            flow.sk.host = replace(flow.sk.host, awake_ns=late.awake)
+        if hosts is not None:
+            flow.receiver = LateReceiver(flow.receiver.host, flow.receiver.quick, hosts)
+            flow.sk.host = replace(flow.sk.host, awake_ns=hosts.awake)
         flow.receiver.writer = BulkWriter()
     world.run()
     return world.result()
 
 
-def _instants(trace: Trace, seed: int) -> list[int]:
+def _instants(trace: Trace, seed: int, late: bool) -> list[int]:
     """Return when each swap happens [ns]: when it was recorded, or, where packets are lost at
     random, once as many were delivered as then.
 
@@ -91,10 +98,10 @@ def _instants(trace: Trace, seed: int) -> list[int]:
         return [swap.t_ns for swap in trace.swaps]
     instants: list[int] = []
     for swap in trace.swaps:
-        scenario = scenario_of(trace, seed, instants)
+        scenario = scenario_of(trace, seed, instants, late=late)
         scenario["record"] = {**scenario["record"], "interval_ns": FINE_NS}
         scenario["duration_ns"] = min(scenario["duration_ns"], swap.t_ns + AFTER_NS)
-        flow = _run(trace, seed, scenario).flows[swap.flow]
+        flow = _run(trace, seed, scenario, late).flows[swap.flow]
         rates = flow.throughput_bps.astype(np.float64)
         delivered = np.cumsum(rates) * (FINE_NS / NS_PER_S / 8 / flow.mss_bytes)
         row = int(np.searchsorted(delivered, swap.delivered - 0.5))

@@ -26,8 +26,8 @@ UNLIMITED_RATE = (1 << 64) - 1
 
 @dataclass(frozen=True, eq=False)
 class RecordedFlow:
-    """One flow's samples; columns as in `ccsim.sim.traces.FlowTrace`, ``acked_bytes``
-    cumulative."""
+    """One flow's samples; columns as in `ccsim.sim.traces.FlowTrace`, ``acked_bytes``,
+    ``retransmissions`` and ``rtos`` (0 where a recording does not say) cumulative."""
 
     congestion: str
     start_ns: int
@@ -35,6 +35,8 @@ class RecordedFlow:
     snd_cwnd: Column
     srtt_us: Column
     acked_bytes: Column
+    retransmissions: Column
+    rtos: Column
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class RecordedSwap:
 @dataclass(frozen=True, eq=False)
 class Trace:
     """A recording; ``drops`` and ``losses`` hold the times [ns] of overflows and of random
-    losses."""
+    losses, ``drop_flows`` and ``loss_flows`` whose packets they were."""
 
     name: str
     meta: dict[str, Any]
@@ -63,6 +65,8 @@ class Trace:
     swaps: tuple[RecordedSwap, ...]
     drops: Column
     losses: Column
+    drop_flows: Column
+    loss_flows: Column
 
     @property
     def path(self) -> str:
@@ -108,8 +112,10 @@ def load_trace(path: Path) -> Trace:
             meta=meta,
             flows=tuple(_flow(k, spec, rows) for k, spec in enumerate(meta["flows"])),
             swaps=tuple(_swaps(meta["swaps"], rows)),
-            drops=_times(drops, "T"),
-            losses=_times(drops, "L"),
+            drops=_dropped(drops, "T", "t_us") * NS_PER_US,
+            losses=_dropped(drops, "L", "t_us") * NS_PER_US,
+            drop_flows=_dropped(drops, "T", "flow"),
+            loss_flows=_dropped(drops, "L", "flow"),
         )
     except RecordingError:
         raise
@@ -133,11 +139,15 @@ def _flow(index: int, spec: dict[str, Any], rows: list[dict[str, str]]) -> Recor
         snd_cwnd=_column(own, "snd_cwnd"),
         srtt_us=_column(own, "srtt_us"),
         acked_bytes=_column(own, "bytes_acked"),
+        retransmissions=_column(own, "total_retrans", missing="0"),
+        rtos=_column(own, "total_rto", missing="0"),
     )
 
 
-def _column(rows: list[dict[str, str]], name: str) -> Column:
-    return np.array([int(row[name]) for row in rows], dtype=np.int64)
+def _column(rows: list[dict[str, str]], name: str, missing: str | None = None) -> Column:
+    """Return a column; KeyError if there is none of that name, and nothing to take instead."""
+    cells = (row[name] if missing is None else row.get(name, missing) for row in rows)
+    return np.array([int(cell) for cell in cells], dtype=np.int64)
 
 
 def _swaps(specs: list[dict[str, Any]], rows: list[dict[str, str]]) -> Iterator[RecordedSwap]:
@@ -166,5 +176,5 @@ def _values(row: dict[str, str]) -> tuple[int, int, int]:
     return int(row["snd_cwnd"]), int(row["ssthresh"]), -1 if rate == UNLIMITED_RATE else rate
 
 
-def _times(rows: list[dict[str, str]], kind: str) -> Column:
-    return np.array([int(r["t_us"]) * NS_PER_US for r in rows if r["kind"] == kind], dtype=np.int64)
+def _dropped(rows: list[dict[str, str]], kind: str, name: str) -> Column:
+    return np.array([int(row[name]) for row in rows if row["kind"] == kind], dtype=np.int64)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ccsim.cli.entry import main
-from ccsim.experiment.confirm import RESOLUTION, Row, _rows
+from ccsim.experiment.agreement import RESOLUTION
+from ccsim.experiment.confirm import Row, _rows
 from ccsim.experiment.estimates import Estimate
 from ccsim.linux.host import missing_for
 from ccsim.linux.recording import why_no_recording

@@ -1,0 +1,116 @@
+"""What swaps cost on a kernel against what was simulated: a panel a metric, a point a pair and
+path, with both intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ccsim.plot.style import COLOURS, GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["AgreementPanel", "AgreementPoint", "draw_agreement"]
+
+DPI = 200
+WIDTH_IN = 7.0
+PANEL_IN = 2.2
+COLUMNS = 3
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+Spread = tuple[float, float, float]
+"""Mean and the ends of its interval, equal to it where there is none."""
+
+
+@dataclass(frozen=True)
+class AgreementPoint:
+    """One pair on one path; ``series`` says which path, and so colour and marker."""
+
+    series: str
+    kernel: Spread
+    simulated: Spread
+    apart: bool
+
+
+@dataclass(frozen=True, eq=False)
+class AgreementPanel:
+    """One metric: its label with the unit, its points, and a line of text (a correlation)."""
+
+    label: str
+    points: Sequence[AgreementPoint]
+    text: str
+
+
+def draw_agreement(panels: Sequence[AgreementPanel], out: Path) -> Path:
+    """Write the panels as ``out`` (its suffix is the format) and return the path.
+
+    On the diagonal kernel and simulation are equal; points that part are ringed. Raises ValueError
+    when there are no panels.
+    """
+    from ccsim.plot.canvas import RunFigure, styled
+
+    if not panels:
+        raise ValueError("expected at least one panel, got none")
+    series = list(dict.fromkeys(point.series for panel in panels for point in panel.points))
+    rows = -(-len(panels) // COLUMNS)
+    with styled():
+        figure = RunFigure(figsize=(WIDTH_IN, 0.5 + PANEL_IN * rows), layout="constrained")
+        axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        for axis, panel in zip(axes, panels, strict=False):
+            _draw(axis, panel, series)
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        handles = [_handle(axes[0], number, name) for number, name in enumerate(series)]
+        figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+        figure.supxlabel("on the kernel", fontsize=7.5)
+        figure.supylabel("simulated", fontsize=7.5)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=DPI, metadata={"Software": None} if out.suffix == ".png" else None)
+    return out
+
+
+def _look(number: int) -> dict[str, object]:
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "markersize": 3.2,
+        "markeredgewidth": 0,
+        "linestyle": "none",
+    }
+
+
+def _handle(axis: Axes, number: int, name: str) -> object:
+    return axis.plot([], [], label=name, **_look(number))[0]  # type: ignore[arg-type]
+
+
+def _draw(axis: Axes, panel: AgreementPanel, series: Sequence[str]) -> None:
+    for point in panel.points:
+        x, y = point.kernel, point.simulated
+        axis.errorbar(
+            x[0],
+            y[0],
+            xerr=_arms(x),
+            yerr=_arms(y),
+            elinewidth=0.6,
+            **_look(series.index(point.series)),  # type: ignore[arg-type]
+        )
+        if point.apart:
+            axis.plot(x[0], y[0], "o", markersize=8, mfc="none", mec="black", mew=0.8)
+    ends = [end for point in panel.points for end in (*point.kernel, *point.simulated)]
+    pad = 0.05 * (max(ends) - min(ends)) or 1.0
+    span = (min(ends) - pad, max(ends) + pad)
+    axis.plot(span, span, color=GREY, linewidth=0.6, zorder=0)
+    axis.set(xlim=span, ylim=span)
+    axis.set_box_aspect(1)
+    axis.grid(visible=True, axis="both")
+    axis.set_title(panel.label, fontsize=7.5, loc="left")
+    axis.text(0.97, 0.04, panel.text, transform=axis.transAxes, ha="right", fontsize=6.5)
+
+
+def _arms(spread: Spread) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    value, low, high = spread
+    return np.array([[value - low], [high - value]])
