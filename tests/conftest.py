@@ -9,11 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 COMPILED = bool(os.environ.get("CCSIM_TEST_COMPILED"))
 if not COMPILED:
     os.environ["CCSIM_PURE"] = "1"
+
+
+hypothesis.settings.register_profile("ccsim", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("ccsim")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -87,12 +87,12 @@ def test_with_object_files_every_algorithm_counts(shipped: Path) -> None:
 
 
 def test_the_hash_of_the_real_package_is_a_matter_of_milliseconds_and_then_of_none() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     first = code_sha256(CUBIC)
-    assert time.perf_counter() - started < 1
-    started = time.perf_counter()
+    assert time.process_time() - started < 1
+    started = time.process_time()
     assert code_sha256(CUBIC) == first
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_a_copy_of_the_real_package_has_its_hash(tmp_path: Path) -> None:
