@@ -157,8 +157,8 @@ def _number(value: float) -> str:
 
 def _rank_lines(found: Agreement) -> Iterator[str]:
     cells = len({(cell.series, cell.path, cell.swap) for cell in found.cells})
-    yield f"rank correlation with the kernel, exact hosts and late ones, over {cells} pairs and paths"
-    yield f"and over {len(found.cases)} single swaps:"
+    yield f"rank correlation with the kernel, of exact and of late hosts, over {cells} pairs and"
+    yield f"paths, and over {len(found.cases)} single swaps:"
     for metric in dict.fromkeys(cell.metric for cell in found.cells):
         both = [
             f"{of(metric, 'exact'):.3f}, {of(metric, 'late'):.3f}"
