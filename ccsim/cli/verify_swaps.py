@@ -33,6 +33,7 @@ LABELS = {
     "jain_index": "Jain's index",
 }
 """The metrics that are drawn; the rest say the same."""
+LINEAR = {"deficit_s": 0.1, "deficit_peak_bytes": 0.1, "extra_drops": 10}
 
 
 def add_parser(verify_subparsers: Any) -> None:
@@ -92,7 +93,8 @@ def _plot(found: Agreement, out: Path) -> Path:
         AgreementPanel(
             label,
             [_point(cell) for cell in found.cells if cell.metric == metric],
-            f"rank correlation {found.by_cell(metric, 'late'):.3f}",
+            _rank(found.by_cell(metric, "late"), "rank correlation "),
+            LINEAR.get(metric),
         )
         for metric, label in LABELS.items()
         if any(cell.metric == metric for cell in found.cells)
@@ -161,10 +163,14 @@ def _rank_lines(found: Agreement) -> Iterator[str]:
     yield f"paths, and over {len(found.cases)} single swaps:"
     for metric in dict.fromkeys(cell.metric for cell in found.cells):
         both = [
-            f"{of(metric, 'exact'):.3f}, {of(metric, 'late'):.3f}"
+            f"{_rank(of(metric, 'exact'))}, {_rank(of(metric, 'late'))}"
             for of in (found.by_cell, found.by_swap)
         ]
         yield f"  {metric:<{COLUMN - 2}}" + "".join(f"{text:<{COLUMN}}" for text in both).rstrip()
+
+
+def _rank(value: float, name: str = "") -> str:
+    return f"{name}{value:.3f}" if math.isfinite(value) else "" if name else "–"
 
 
 def cells_csv(found: Agreement) -> str:

@@ -71,10 +71,10 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Return Spearman's coefficient, ties at their mean rank (1904); NaN for fewer than three pairs
-    that are known, or where one side is all equal."""
+    """Return Spearman's coefficient, ties at their mean rank (1904); NaN for fewer than six pairs
+    that are known, of which it says next to nothing, or where one side is all equal."""
     pairs = np.array([p for p in zip(x, y, strict=True) if not any(map(math.isnan, p))])
-    if len(pairs) < 3:
+    if len(pairs) < FEW:
         return math.nan
     a, b = _ranks(pairs[:, 0]), _ranks(pairs[:, 1])
     a, b = a - a.mean(), b - b.mean()

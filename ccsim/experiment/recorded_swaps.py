@@ -10,13 +10,19 @@ recordings; with late hosts its chances come from a seed for each recorded swap.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import get_context
 
 from ccsim.experiment.agreement import RESOLUTION, figure, part, rank_correlation
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.measure import measure
+from ccsim.experiment.parallel import default_jobs
+from ccsim.experiment.processes import end_with
 from ccsim.experiment.statistics import student_interval
 from ccsim.sim.traces import SimResult
 from ccsim.verify.episode import RecordingError
@@ -157,30 +163,45 @@ class _Plan:
         ]
 
 
-Run = Callable[[Sequence[tuple[Trace, int, bool]]], Iterable[SimResult]]
+Simulation = tuple[Trace, int, bool]
 
 
-def simulate_one(task: tuple[Trace, int, bool]) -> SimResult:
-    """Simulate a recording with a seed, and with late hosts if so."""
-    trace, seed, late = task
+def _simulate(simulation: Simulation) -> SimResult:
+    trace, seed, late = simulation
     return simulate_trace(trace, seed, late=late)
 
 
-def _one_by_one(tasks: Sequence[tuple[Trace, int, bool]]) -> Iterable[SimResult]:
-    return map(simulate_one, tasks)
+def _simulated(simulations: Sequence[Simulation], jobs: int) -> Iterator[SimResult]:
+    """Yield the results in order; what is not yet begun is given up with the caller."""
+    if min(jobs, len(simulations)) <= 1:
+        yield from map(_simulate, simulations)
+        return
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (os.getpid(),))
+    try:
+        yield from pool.map(_simulate, simulations)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def compare_swaps(traces: Sequence[Trace], seeds: int = 1, run: Run = _one_by_one) -> Agreement:
+def _begin(parent: int) -> None:
+    """Leave Ctrl-C to the process that waits, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
+
+
+def compare_swaps(traces: Sequence[Trace], seeds: int = 1, jobs: int | None = None) -> Agreement:
     """Simulate recorded swaps and twins, with exact and with late hosts, and measure all alike.
 
-    Each swap has ``seeds`` seeds of its own, over which its figures are means. ``run`` simulates
-    many, in order. RecordingError if no recording has a swap, or one that has is without a twin.
+    Each swap has ``seeds`` seeds of its own, over which its figures are means. ``jobs`` simulate at
+    once (None: one a core), which changes nothing else. RecordingError if no recording has a swap,
+    or one that has is without a twin.
     """
     plans = _plans(traces, seeds)
     pairs = [pair for plan in plans for hosts in HOSTS for pair in plan.runs(hosts)]
     tasks = list(dict.fromkeys(task for pair in pairs for task in pair))
     by_name = {trace.name: trace for trace in traces}
-    results = run([(by_name[task.name], task.seed, task.late) for task in tasks])
+    simulations = [(by_name[task.name], task.seed, task.late) for task in tasks]
+    results = _simulated(simulations, default_jobs() if jobs is None else jobs)
     simulated = dict(zip(tasks, results, strict=True))
     recorded = {name: recorded_result(trace) for name, trace in by_name.items()}
     return Agreement(tuple(_case(plan, recorded, simulated) for plan in plans))

@@ -38,11 +38,15 @@ class AgreementPoint:
 
 @dataclass(frozen=True, eq=False)
 class AgreementPanel:
-    """One metric: its label with the unit, its points, and a line of text (a correlation)."""
+    """One metric: its label with the unit, its points, and a line of text (a correlation).
+
+    Beyond ``linear`` on either side of 0 the axes are logarithmic; None: nowhere.
+    """
 
     label: str
     points: Sequence[AgreementPoint]
     text: str
+    linear: float | None = None
 
 
 def draw_agreement(panels: Sequence[AgreementPanel], out: Path) -> Path:
@@ -65,7 +69,7 @@ def draw_agreement(panels: Sequence[AgreementPanel], out: Path) -> Path:
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
         handles = [_handle(axes[0], number, name) for number, name in enumerate(series)]
-        figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+        figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False)
         figure.supxlabel("on the kernel", fontsize=7.5)
         figure.supylabel("simulated", fontsize=7.5)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -102,13 +106,29 @@ def _draw(axis: Axes, panel: AgreementPanel, series: Sequence[str]) -> None:
             axis.plot(x[0], y[0], "o", markersize=8, mfc="none", mec="black", mew=0.8)
     ends = [end for point in panel.points for end in (*point.kernel, *point.simulated)]
     pad = 0.05 * (max(ends) - min(ends)) or 1.0
+    if panel.linear is not None:
+        axis.set_xscale("symlog", linthresh=panel.linear)
+        axis.set_yscale("symlog", linthresh=panel.linear)
     span = (min(ends) - pad, max(ends) + pad)
+    if panel.linear is not None:
+        _decades(axis, span, panel.linear)
     axis.plot(span, span, color=GREY, linewidth=0.6, zorder=0)
     axis.set(xlim=span, ylim=span)
     axis.set_box_aspect(1)
     axis.grid(visible=True, axis="both")
     axis.set_title(panel.label, fontsize=7.5, loc="left")
     axis.text(0.97, 0.04, panel.text, transform=axis.transAxes, ha="right", fontsize=6.5)
+
+
+def _decades(axis: Axes, span: tuple[float, float], linear: float) -> None:
+    """Put ticks at 0 and at each power of ten from ``linear`` on that lies within the span."""
+    from matplotlib.ticker import NullLocator
+
+    powers = [linear * 10**k for k in range(8)]
+    ticks = [x for x in (*(-x for x in reversed(powers)), 0.0, *powers) if span[0] <= x <= span[1]]
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        one.set_minor_locator(NullLocator())
 
 
 def _arms(spread: Spread) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
