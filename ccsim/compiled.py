@@ -24,6 +24,7 @@ from types import ModuleType
 
 __all__ = [
     "MODULES",
+    "NATIVE",
     "SHARED",
     "algorithm_module",
     "cache_folder",
@@ -33,6 +34,7 @@ __all__ = [
     "extension",
     "in_use",
     "some_imported",
+    "suffixes",
     "typed_algorithms",
     "unsafe",
     "use",
@@ -53,8 +55,10 @@ MODULES = (
     *("ccsim.tcp.rtt_train",),
     *("ccsim.sim.sampler", "ccsim.sim.rows", "ccsim.sim.acks", "ccsim.net.loss", "ccsim.net.link"),
     *("ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine", "ccsim.sim.writing"),
-    *("ccsim.tcp.train_loops", "ccsim.tcp.train"),
+    *("ccsim.tcp.train_loops", "ccsim.tcp.train", "ccsim.bpf.memory"),
 )
+NATIVE = ("ccsim.bpf.members", "ccsim.bpf.machine")
+"""Written for machine code (``.pyx``): without it, what they define is done by other modules."""
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""
 ALGORITHM = "ccsim_algorithm_"
@@ -83,13 +87,20 @@ def compiled_folder(package: Path = PACKAGE) -> Path:
     digest = hashlib.sha256()
     files = [
         package.joinpath(*name.split(".")[1:]).with_suffix(suffix)
-        for name in (*MODULES, *RECIPES)
-        for suffix in ((".py", ".pxd") if name in MODULES else (".py",))
+        for name in (*MODULES, *RECIPES, *NATIVE)
+        for suffix in suffixes(name)
     ]
     for file in (*files, *(path.with_suffix(".pxd") for path in typed_algorithms(package))):
         content = file.read_bytes()
         digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
     return cache_folder() / f"{digest.hexdigest()[:16]}-{sysconfig.get_config_var('SOABI')}"
+
+
+def suffixes(name: str) -> tuple[str, ...]:
+    """Return the files that a module is compiled from."""
+    if name in NATIVE:
+        return (".pyx", ".pxd")
+    return (".py", ".pxd") if name in MODULES else (".py",)
 
 
 def typed_algorithms(package: Path = PACKAGE) -> list[Path]:
@@ -199,7 +210,7 @@ class _Finder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.files = {name: str(extension(folder, name)) for name in (*MODULES, SHARED)}
+        self.files = {name: str(extension(folder, name)) for name in (*MODULES, *NATIVE, SHARED)}
 
     def find_spec(
         self, name: str, path: object = None, target: ModuleType | None = None

@@ -7,6 +7,7 @@ them, but for those marked ``pure``, which reach into functions that are machine
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -35,6 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if COMPILED and item.get_closest_marker("pure"):
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=COMPILED)
+def _stays_compiled() -> Iterator[None]:
+    """`ccsim check` does without machine code from then on; the tests after it do not."""
+    finders = list(sys.meta_path)
+    yield
+    sys.meta_path[:] = finders
 
 
 @pytest.fixture(autouse=True, scope="session")

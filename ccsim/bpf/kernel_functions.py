@@ -8,14 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ccsim.bpf.kernel_state import LAYOUTS
+from ccsim.bpf.kernel_state import LAYOUTS, Layout
 from ccsim.bpf.memory import ACK_SAMPLE, RATE_SAMPLE, SOCK, U32, BpfFault, Invocation, PrivateArea
 from ccsim.catalog import algorithm_files
 from ccsim.kernel import kfuncs
 from ccsim.kernel.loader import load_tables
 from ccsim.kernel.ops import TcpCongestionOps
 
-__all__ = ["MODULE_FUNCTIONS", "NAMES", "cong_avoid_ai", "direct", "kernel_function"]
+__all__ = [
+    "MODULE_FUNCTIONS",
+    "NAMES",
+    "cong_avoid_ai",
+    "direct",
+    "kernel_function",
+    "module_hook",
+]
 
 Function = Callable[..., int]
 
@@ -161,6 +168,13 @@ def _table(algorithm: str) -> TcpCongestionOps:
     if algorithm not in _tables:
         _tables[algorithm] = load_tables(algorithm_files()[algorithm])[algorithm]
     return _tables[algorithm]
+
+
+def module_hook(name: str) -> tuple[TcpCongestionOps, Layout, str, Function]:
+    """Return the shipped algorithm's table whose hook a kernel function is, how its state lies in
+    the private area, the hook's member, and the kernel function; KeyError for another one."""
+    algorithm, member = _MEMBERS[name]
+    return _table(algorithm), LAYOUTS[algorithm], member, kernel_function(name)
 
 
 def direct(name: str) -> tuple[str, Callable[..., int]]:

@@ -150,19 +150,24 @@ class _Bbr(Layout):
         return state
 
     def encode(self, state: Any, number: int) -> int:
-        """Return the area as a number; its halves change places when a new one has begun."""
+        """Return the area as a number; which half is the present one it says already."""
         index = number >> self.INDEX & 1
-        before = number >> 100 * 8 + 20 & 31
-        if state.extra_acked_rounds < before and state.extra_acked_rounds == 0:
-            index = 1 - index
         number = super().encode(state, number)
         words = [word & U32 for sample in state.samples for word in sample]
         halves = [(state.extra_acked, index), (state.extra_acked_before, 1 - index)]
         parts = [(self.BW + 32 * i, 32, word) for i, word in enumerate(words)]
         parts += [(self.EXTRA + 16 * place, 16, value & 0xFFFF) for value, place in halves]
-        for bit, bits, value in (*parts, (self.INDEX, 1, index)):
+        for bit, bits, value in parts:
             number = number & ~((1 << bits) - 1 << bit) | value << bit
         return number
+
+    def state(self, area: PrivateArea, ops: TcpCongestionOps, sk: Any) -> Any:
+        """Return the state, and note how many rounds its half of the window has."""
+        is_read = area.state is None or area.layout is not self
+        state = super().state(area, ops, sk)
+        if is_read:
+            area.seen = state.extra_acked_rounds
+        return state
 
     def begin(self, area: PrivateArea, ops: TcpCongestionOps, sk: Any) -> Any:
         """Return a fresh state: ``bbr_init`` sets all but the gains, which hooks before it may have
@@ -173,13 +178,17 @@ class _Bbr(Layout):
         state.pacing_gain, state.cwnd_gain = before.pacing_gain, before.cwnd_gain
         number = int.from_bytes(area.data, "little") & ~(1 << self.INDEX | 31 << 100 * 8 + 20)
         area.data[:] = number.to_bytes(len(area.data), "little")
+        area.seen = 0
         return state
 
     def changed(self, area: PrivateArea, state: Any) -> None:
-        """Note that BBR has run; which half of its window is which is seen at each change."""
+        """Note that BBR has run; where a new half of its window begins, they change places."""
         area.stale = True
-        if not state.extra_acked_rounds:
-            area.bytes()
+        rounds = state.extra_acked_rounds
+        if rounds != area.seen:
+            if not rounds:
+                area.data[self.INDEX >> 3] ^= 1 << (self.INDEX & 7)
+            area.seen = rounds
 
 
 LAYOUTS: dict[str, Layout] = {"cubic": _Cubic(), "bbr": _Bbr(), "dctcp": _Dctcp()}

@@ -102,15 +102,17 @@ class PrivateArea(Buffer):
 
     ``state`` is what a kernel's own algorithm keeps there while its functions are called
     (`ccsim.bpf.kernel_state`), and ``layout`` tells how that lies in the area; while the bytes are
-    ``stale`` they follow it as soon as somebody looks.
+    ``stale`` they follow it as soon as somebody looks. ``seen`` is the layout's, from one change to
+    the next.
     """
 
-    __slots__ = ("layout", "stale", "state")
+    __slots__ = ("layout", "seen", "stale", "state")
 
     def __init__(self) -> None:
         super().__init__(bytearray(AREA_BYTES))
         self.state: Any = None
         self.layout: Any = None
+        self.seen = 0
         self.stale = False
 
     def bytes(self) -> bytearray:

@@ -30,14 +30,15 @@ from ccsim.bpf.memory import (
 )
 from ccsim.bpf.printing import formatted
 from ccsim.bpf.python_form import PythonForm
+from ccsim.compiled import in_use
 
 if TYPE_CHECKING:
     from ccsim.bpf.object import LoadedObject, Program
 
 __all__ = ["FORMS", "Code", "Runtime"]
 
-FORMS: tuple[str, ...] = ("interpreter", "python")
-"""Ways of running a program, with one meaning."""
+FORMS: tuple[str, ...] = ("interpreter", "python", *(("machine",) if in_use() else ()))
+"""Ways of running a program, with one meaning: ``machine`` is there where ccsim is compiled."""
 
 TRACE_LINES = 10_000  # that a run keeps
 _SAMPLES = {
@@ -118,8 +119,8 @@ class Runtime:
         the socket and the hook's arguments, and returns r0."""
         key = (program, member)
         if key not in self._functions:
-            make = self.translated if self.form == "python" else self.interpreted
-            self._functions[key] = make(program, member)
+            make = {"python": self.translated, "machine": self.in_machine_code}
+            self._functions[key] = make.get(self.form, self.interpreted)(program, member)
         return self._functions[key]
 
     @property
@@ -143,6 +144,12 @@ class Runtime:
     def translated(self, program: str, member: str) -> Callable[..., int]:
         """Return a program as a function of Python; what cannot be translated is interpreted."""
         return self.python.function(program, member) or self.interpreted(program, member)
+
+    def in_machine_code(self, program: str, member: str) -> Callable[..., int]:
+        """Return a program as a function that machine code interprets."""
+        from ccsim.bpf.machine import Machine
+
+        return Machine(self, self.codes[program], member).hook()
 
     def invocation(self, sk: Any, member: str, arguments: tuple[Any, ...]) -> Invocation:
         """Return the invocation of a program as a member, with what it may reach."""

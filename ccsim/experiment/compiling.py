@@ -15,12 +15,14 @@ from pathlib import Path
 
 from ccsim.compiled import (
     MODULES,
+    NATIVE,
     PACKAGE,
     SHARED,
     algorithm_module,
     cache_folder,
     compiled_folder,
     extension,
+    suffixes,
     typed_algorithms,
     unsafe,
     why_not,
@@ -111,7 +113,7 @@ def _to_compile(folder: Path) -> list[str]:
     """Return the modules that are not in the folder: none, all, or algorithms changed since."""
     algorithms = [algorithm_module(path.read_bytes()) for path in typed_algorithms()]
     if not folder.is_dir():
-        return [*MODULES, SHARED, *algorithms]
+        return [*MODULES, *NATIVE, SHARED, *algorithms]
     return [name for name in algorithms if not extension(folder, name).is_file()]
 
 
@@ -139,8 +141,14 @@ def copy_sources(target: Path) -> None:
         copy.with_suffix(".pxd").write_text(types, encoding="utf-8")
         source = _written_out(stem.with_suffix(".py"), types)
         copy.with_suffix(".py").write_text(source, encoding="utf-8")
+    for name in NATIVE:
+        for suffix in suffixes(name):
+            stem = PACKAGE.joinpath(*name.split(".")[1:])
+            copy = target.joinpath(*name.split(".")).with_suffix(suffix)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(stem.with_suffix(suffix), copy)
     (target / HEADER).write_text(INTEGERS, encoding="utf-8")
-    for folder in {path.parent for path in target.rglob("*.py")} - {target}:
+    for folder in {path.parent for path in target.rglob("*.p*")} - {target}:
         (folder / "__init__.py").touch()
     (target / "ccsim" / "__init__.py").touch()
 
@@ -174,7 +182,10 @@ def build(done: str, jobs: int, names: Sequence[str]) -> None:
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    sources = {name: Path(*name.split(".")).with_suffix(".py") for name in names}
+    sources = {
+        name: Path(*name.split(".")).with_suffix(".pyx" if name in NATIVE else ".py")
+        for name in names
+    }
     if SHARED in sources:
         sources[SHARED] = sources[SHARED].with_suffix(".c")
         command = [sys.executable, "-m", "cython", f"--generate-shared={sources[SHARED]}"]

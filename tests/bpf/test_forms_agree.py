@@ -8,6 +8,7 @@ import pytest
 
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.instructions import Instruction as I
+from ccsim.bpf.runtime import FORMS
 from ccsim.kernel.sock import Sock
 from tests.bpf.bpf_rig import EXIT, runtime_of
 
@@ -128,13 +129,14 @@ def outcome(program: list[I], form: str) -> tuple[int, bool]:
     return result, form != "python" or not runtime.python.reasons
 
 
+@pytest.mark.parametrize("form", FORMS[1:])
 @pytest.mark.parametrize("batch", range(4))
-def test_random_programs_mean_the_same_in_python(batch: int) -> None:
-    translated = 0
+def test_random_programs_mean_the_same_in_every_form(batch: int, form: str) -> None:
+    own = 0
     for seed in range(batch * 60, batch * 60 + 60):
         program = drawn(Random(seed))
         expected, _ = outcome(program, "interpreter")
-        got, own = outcome(program, "python")
+        got, by_itself = outcome(program, form)
         assert got == expected, f"seed {seed}"
-        translated += own
-    assert translated > 40, "those with loops that are entered in two places are interpreted"
+        own += by_itself
+    assert own > 40, "those with loops that are entered in two places are interpreted"

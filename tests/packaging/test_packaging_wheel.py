@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ccsim
-from ccsim.compiled import MODULES
+from ccsim.compiled import MODULES, NATIVE, suffixes
 from tests.packaging.packaging_rig import ROOT, Environment, build, run
 
 pytestmark = pytest.mark.slow
@@ -61,8 +61,13 @@ def test_it_carries_every_shipped_file_of_the_folder(
 
 
 def test_it_carries_the_types_that_compiling_takes(names: list[str]) -> None:
-    stems = (module.replace(".", "/") for module in MODULES)
-    assert {f"{stem}{suffix}" for stem in stems for suffix in (".py", ".pxd")} <= set(names)
+    files = {
+        f"{module.replace('.', '/')}{suffix}"
+        for module in (*MODULES, *NATIVE)
+        for suffix in suffixes(module)
+    }
+    assert "ccsim/bpf/machine.pyx" in files
+    assert files <= set(names)
 
 
 def test_it_carries_what_reports_are_made_of(names: list[str]) -> None:

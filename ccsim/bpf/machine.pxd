@@ -1,0 +1,1 @@
+"""Nothing of machine.pyx is for other modules."""
