@@ -1,14 +1,17 @@
-"""Writing files that somebody else may have prepared: a link, a device, a name that is taken."""
+"""Writing files that somebody else may have prepared: a link, a device, a name that is taken; and
+JSON text."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-__all__ = ["open_here", "write_whole", "written_whole"]
+__all__ = ["open_here", "to_json", "write_whole", "written_whole"]
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
@@ -55,6 +58,17 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+def to_json(value: Any, **layout: Any) -> str:
+    """Return JSON text, the same for the same value; NumPy's numbers count as Python's."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain, **layout)
+
+
+def _plain(value: Any) -> Any:
+    import numpy as np
+
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _is_special(path: Path) -> bool:

@@ -18,6 +18,7 @@ ORDER = [
     "cli",
     "report",
     "experiment",
+    "jobs",
     "linux",
     "verify",
     "plot",

@@ -34,7 +34,7 @@ def add_parser(verbs: Any) -> None:
 def _compile(args: argparse.Namespace) -> int:
     from ccsim.compiled import compiled_folder, in_use
     from ccsim.experiment.compiling import compile_modules, remove_compiled
-    from ccsim.experiment.parallel import default_jobs
+    from ccsim.jobs.batch import default_jobs
 
     if args.status:
         folder = compiled_folder()

@@ -18,9 +18,9 @@ from ccsim.errors import CcsimError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ccsim.experiment.artist import Artist
     from ccsim.experiment.on_linux import OnLinux
     from ccsim.experiment.stored import StoredRun
+    from ccsim.jobs.plot_worker import PlotWorker
 
 __all__ = ["add_parser"]
 
@@ -82,12 +82,12 @@ def run_verb(args: argparse.Namespace) -> int:
 
 
 def _run_once(args: argparse.Namespace, backend: OnLinux | None) -> int:
-    from ccsim.experiment.artist import Artist
-    from ccsim.experiment.parallel import default_jobs
+    from ccsim.jobs.batch import default_jobs
+    from ccsim.jobs.plot_worker import PlotWorker
 
     formats = () if args.no_plot else ("png", "pdf")
-    with Artist(formats, args.jobs or default_jobs(), fork=args.own_process) as artist:
-        run = _run(args, formats, artist, backend)
+    with PlotWorker(formats, args.jobs or default_jobs(), fork=args.own_process) as plotter:
+        run = _run(args, formats, plotter, backend)
     if args.json:
         print_json(run.metrics)
     else:
@@ -113,9 +113,9 @@ def lateness_text(manifest: Mapping[str, Any]) -> str:
 
 
 def _run(
-    args: argparse.Namespace, formats: tuple[str, ...], artist: Artist, backend: OnLinux | None
+    args: argparse.Namespace, formats: tuple[str, ...], plotter: PlotWorker, backend: OnLinux | None
 ) -> StoredRun:
-    """Load and run a scenario, whose picture ``artist`` draws."""
+    """Load and run a scenario, whose picture ``plotter`` draws."""
     from ccsim.experiment.run import run_scenario
     from ccsim.scenario import load_scenario
 
@@ -135,7 +135,7 @@ def _run(
             formats=formats,
             paranoid=args.paranoid,
             hook_timeout_s=args.hook_timeout,
-            artist=artist,
+            plotter=plotter,
             fork=args.own_process,
             backend=backend,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from ccsim.bpf.elf_file import is_object
 from ccsim.catalog import Tables, algorithm_files, tables_in
 from ccsim.errors import CcsimError
-from ccsim.experiment.parallel import simulate_all
+from ccsim.jobs.batch import simulate_all
 from ccsim.kernel.errors import KernelError
 from ccsim.scenario import Scenario, parse_scenario
 from ccsim.scenario.bpf_objects import needs_ecn, tables_of

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.tables import describe, from_tables, to_json, to_tables
+from ccsim.files import to_json
+from ccsim.sim.result_tables import describe, from_tables, to_tables
 from ccsim.sim.served import servants
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
 from ccsim.spill import BLOCK_ROWS, Spill, release

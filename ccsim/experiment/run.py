@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.artist import Artist
 from ccsim.experiment.code import code_sha256
-from ccsim.experiment.parallel import default_jobs, simulate_all
 from ccsim.experiment.store import (
     FAILED_SUFFIX,
     explained,
@@ -27,6 +25,8 @@ from ccsim.experiment.store import (
     write_run,
 )
 from ccsim.experiment.stored import StoredRun
+from ccsim.jobs.batch import default_jobs, simulate_all
+from ccsim.jobs.plot_worker import PlotWorker
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 
@@ -61,7 +61,7 @@ def run_scenario(
     formats: Sequence[str] = (),
     paranoid: bool = False,
     hook_timeout_s: float | None = 10.0,
-    artist: Artist | None = None,
+    plotter: PlotWorker | None = None,
     fork: bool = False,
     backend: Backend | None = None,
 ) -> StoredRun:
@@ -69,7 +69,7 @@ def run_scenario(
 
     ``jobs`` simulations run at once (None: one a core), which changes no result. ``progress`` is
     called now and then with the share done, 0 to 1. ``formats`` are those in which the picture is
-    drawn into the folder's ``plots``, by ``artist`` if there is one already. ``paranoid`` checks
+    drawn into the folder's ``plots``, by ``plotter`` if there is one already. ``paranoid`` checks
     invariants throughout. A hook that takes ``hook_timeout_s`` of CPU in one call fails the run.
     ``fork`` lets workers be forks of this process, if it has one thread. ``backend`` runs it
     instead of the simulator. A run whose algorithm raised is stored, without twins, in a folder
@@ -84,11 +84,11 @@ def run_scenario(
     if backend is not None:
         name = backend.name(name)
     final = folder_for(Path(out), scenario.name, name)
-    artist = artist or Artist(formats, jobs or default_jobs())
-    with artist, unfinished_folder(final) as folder:
+    plotter = plotter or PlotWorker(formats, jobs or default_jobs())
+    with plotter, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
             results, failed = _simulate(
-                *(scenario, twins, jobs, progress, artist, backend),
+                *(scenario, twins, jobs, progress, plotter, backend),
                 paranoid=paranoid,
                 hook_timeout_s=hook_timeout_s,
                 spill=spill,
@@ -102,7 +102,7 @@ def run_scenario(
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
-            run = _write(folder, scenario, results, failed, artist)
+            run = _write(folder, scenario, results, failed, plotter)
             manifest = write_manifest(
                 folder,
                 scenario=scenario.name,
@@ -123,13 +123,13 @@ def run_scenario(
 
 
 def _write(
-    folder: Path, scenario: Scenario, results: Results, failed: str, artist: Artist
+    folder: Path, scenario: Scenario, results: Results, failed: str, plotter: PlotWorker
 ) -> StoredRun:
     """Measure, write and draw a run into its unfinished folder."""
     resolved = scenario.resolved()
     _needed(results)
     run = StoredRun(folder, resolved, {"failed": failed}, {}, **_known(results))
-    artist.begin(run)
+    plotter.begin(run)
     from ccsim.experiment.measure import measure  # while the picture is drawn
 
     metrics = measure(_needed(results), results.get("twin_a"), results.get("twin_b"))
@@ -140,7 +140,7 @@ def _write(
         metrics=metrics,
         results=results,
     )
-    artist.finish(run)
+    plotter.finish(run)
     return replace(run, metrics=metrics)
 
 
@@ -149,7 +149,7 @@ def _simulate(
     twins: bool,
     jobs: int | None,
     progress: Callable[[float], None] | None,
-    artist: Artist,
+    plotter: PlotWorker,
     backend: Backend | None,
     **options: Any,
 ) -> tuple[Results, str]:
@@ -166,7 +166,7 @@ def _simulate(
             resolved,
             jobs,
             progress,
-            while_waiting=lambda: _import_early(artist),
+            while_waiting=lambda: _import_early(plotter),
             **options,
         )
     results: Results = dict(zip(variants, found, strict=True))
@@ -188,10 +188,10 @@ def _spill_folder(folder: Path, final: Path) -> Iterator[Path]:
     shutil.rmtree(spill, ignore_errors=True)
 
 
-def _import_early(artist: Artist) -> None:
+def _import_early(plotter: PlotWorker) -> None:
     """Import what will be needed once the twins are there: half a second that costs no time."""
     import_module("duckdb")
-    if artist.formats and not artist.ready:
+    if plotter.formats and not plotter.ready:
         import_module("ccsim.plot.render")
 
 

@@ -24,8 +24,8 @@ from ccsim.errors import ResultsError
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.integrity import MANIFEST, hashes_of
 from ccsim.experiment.parquet import connect, write_result
-from ccsim.experiment.processes import is_alive
-from ccsim.experiment.tables import to_json
+from ccsim.files import to_json
+from ccsim.jobs.processes import is_alive
 from ccsim.sim.traces import SimResult
 
 __all__ = [

@@ -70,9 +70,9 @@ def test_the_process_of_a_run_never_imports_what_only_others_need(
     assert pictures == ([] if "--no-plot" in more else ["run.pdf", "run.png"])
 
 
-def test_a_worker_and_an_artist_are_started_without_numpy() -> None:
+def test_a_simulating_and_a_drawing_worker_are_started_without_numpy() -> None:
     """They are started first of all; what they import takes longer than what the caller does."""
-    code = "import sys, ccsim.experiment.artist; print(*sys.modules)"
+    code = "import sys, ccsim.jobs.plot_worker, ccsim.jobs.simulation; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.experiment.tables import FLOW_COLUMNS
 from ccsim.scenario.vocabulary import MECHANISMS
+from ccsim.sim.result_tables import FLOW_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

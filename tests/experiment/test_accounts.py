@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.experiment.accounts import account_columns, account_lengths, without_accounts
-from ccsim.experiment.tables import pack, unpack
+from ccsim.jobs.handover import pack, unpack
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
+from ccsim.sim.account_tables import account_columns, account_lengths, without_accounts
 from ccsim.sim.fuzz import difference
 from ccsim.sim.traces import SimResult
 

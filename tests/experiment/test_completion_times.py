@@ -11,13 +11,14 @@ import pytest
 
 from ccsim.cli.output import comparison_text, run_text
 from ccsim.experiment import run_scenario
-from ccsim.experiment.accounts import without_accounts
 from ccsim.experiment.completion_times import completion_rows, size_bin
 from ccsim.experiment.measure import measure
 from ccsim.experiment.stored import StoredRun, export, load_run
-from ccsim.experiment.tables import FLOW_COLUMNS, pack, unpack
+from ccsim.jobs.handover import pack, unpack
 from ccsim.scenario import parse_scenario
+from ccsim.sim.account_tables import without_accounts
 from ccsim.sim.fuzz import difference
+from ccsim.sim.result_tables import FLOW_COLUMNS
 from ccsim.sim.served import history, served_at, serving
 from ccsim.sim.traces import Completions, FlowTrace, SimResult
 

@@ -18,13 +18,14 @@ import pytest
 
 import ccsim.spill
 from ccsim.errors import ResultsError
-from ccsim.experiment import handover, load_run, parallel, parquet, run_scenario
-from ccsim.experiment.accounts import without_accounts
-from ccsim.experiment.handover import hand_over, take_over
+from ccsim.experiment import load_run, parquet, run_scenario
 from ccsim.experiment.stored import StoredRun
-from ccsim.experiment.tables import columns_of, to_tables
+from ccsim.jobs import batch, handover
+from ccsim.jobs.handover import hand_over, take_over
 from ccsim.scenario import Scenario, load_scenario, parse_scenario
 from ccsim.sim import simulate
+from ccsim.sim.account_tables import without_accounts
+from ccsim.sim.result_tables import columns_of, to_tables
 from ccsim.spill import Spill
 from tests.experiment.synthetic import equal
 from tests.experiment.test_run import contents
@@ -122,7 +123,7 @@ def test_a_spilled_run_has_the_same_bytes_in_every_file_but_the_manifest(
 ) -> None:
     plain = run_scenario(lossy, out=tmp_path / "plain", jobs=1, formats=("png", "pdf"))
     monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", 10_000)
-    monkeypatch.setattr(parallel, "WORTH_S", -1.0)  # workers for however little
+    monkeypatch.setattr(batch, "WORTH_S", -1.0)  # workers for however little
     spilled = run_scenario(lossy, out=tmp_path / "spilled", jobs=jobs, formats=("png", "pdf"))
     assert contents(spilled.path) == contents(plain.path)
     assert sorted(os.listdir(spilled.path.parent)) == [spilled.run_id]
@@ -132,7 +133,7 @@ def test_whoever_reads_a_spilled_run_finds_what_was_simulated(
     lossy: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", 10_000)
-    monkeypatch.setattr(parallel, "WORTH_S", -1.0)
+    monkeypatch.setattr(batch, "WORTH_S", -1.0)
     run = run_scenario(lossy, out=tmp_path, jobs=2)
     stored: StoredRun = load_run(run.path)
     for one, other in ((run, stored), (run.twin_a, stored.twin_a), (run.twin_b, stored.twin_b)):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccsim.experiment.parquet import TABLES, connect, copy_to_csv, read_result, write_result
-from ccsim.experiment.tables import pack, unpack
+from ccsim.jobs.handover import pack, unpack
 from ccsim.sim.traces import SimResult
 from tests.experiment.synthetic import equal, event, flow, link, result, swap
 

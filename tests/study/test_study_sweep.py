@@ -13,7 +13,6 @@ import pytest
 from ccsim.errors import CcsimError, ResultsError, ScenarioError
 from ccsim.experiment.run import run_scenario
 from ccsim.experiment.stored import load_run
-from ccsim.experiment.study import pool as pool_module
 from ccsim.experiment.study import sweep as sweep_module
 from ccsim.experiment.study.folder import StudyFolder
 from ccsim.experiment.study.plan import plan_study, scenario_of
@@ -22,6 +21,7 @@ from ccsim.experiment.study.read import read_study
 from ccsim.experiment.study.schedule import Job, Schedule
 from ccsim.experiment.study.sweep import Outcome, Progress, run_study
 from ccsim.experiment.study.work import answer, measured
+from ccsim.jobs import pool as pool_module
 from tests.experiment.synthetic import result
 from tests.study.study_rig import TINY, digests, done, write
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ccsim.experiment.measure import observed_until, plain
-from ccsim.experiment.parallel import simulate_all
 from ccsim.experiment.search.space import SearchError
 from ccsim.experiment.swap_cost import Compared, measure_swap
 from ccsim.experiment.swap_window import FIGURES
+from ccsim.jobs.batch import simulate_all
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 

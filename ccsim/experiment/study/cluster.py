@@ -19,10 +19,10 @@ from typing import Any
 from ccsim.errors import CcsimError, Problem, ScenarioError
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.study.folder import StudyFolder
-from ccsim.experiment.study.pool import Reply
 from ccsim.experiment.study.schedule import Job, Schedule
 from ccsim.experiment.study.work import durably, keep_traces, run, twin
-from ccsim.experiment.tables import unpack
+from ccsim.jobs.handover import unpack
+from ccsim.jobs.pool import Reply
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.scenario.load import read_document
 from ccsim.units import show

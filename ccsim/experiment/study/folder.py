@@ -22,11 +22,10 @@ from typing import Any
 from ccsim.errors import ResultsError
 from ccsim.experiment.integrity import MANIFEST, hashes_of
 from ccsim.experiment.parquet import connect, os_error, parquet
-from ccsim.experiment.processes import is_alive
 from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
-from ccsim.experiment.tables import to_json
-from ccsim.files import open_here
+from ccsim.files import open_here, to_json
+from ccsim.jobs.processes import is_alive
 
 __all__ = ["MANIFEST", "MANY", "PLAN", "RUNS", "Fact", "Result", "StudyFolder", "drawn", "is_held"]
 

@@ -13,16 +13,17 @@ from typing import Any, Protocol
 
 from ccsim.errors import CcsimError, Problem, ResultsError, ScenarioError
 from ccsim.experiment.code import code_sha256
-from ccsim.experiment.parallel import default_jobs
 from ccsim.experiment.store import package_versions, run_id
 from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder, drawn
 from ccsim.experiment.study.plan import Plan, PlannedRun, plan_study, scenario_of
-from ccsim.experiment.study.pool import LocalPool, Reply
 from ccsim.experiment.study.read import Study
 from ccsim.experiment.study.repeats import leads_of, mark_repeats, repeated
 from ccsim.experiment.study.schedule import ATTEMPTS, Job, Schedule
-from ccsim.experiment.study.signals import signals_held
 from ccsim.experiment.study.tables import write_tables
+from ccsim.experiment.study.worker import serve_study
+from ccsim.jobs.batch import default_jobs
+from ccsim.jobs.pool import LocalPool, Reply
+from ccsim.jobs.signals import signals_held
 from ccsim.scenario import Scenario
 
 __all__ = ["Outcome", "Progress", "Rounds", "run_study"]
@@ -132,7 +133,7 @@ def _local(workers: int | None) -> PoolOf:
 
     def make(folder: StudyFolder) -> AbstractContextManager[Pool]:
         inherited = () if folder.lock_fd is None else (folder.lock_fd,)
-        return nullcontext(LocalPool(workers or default_jobs(), inherited))
+        return nullcontext(LocalPool(serve_study, workers or default_jobs(), inherited))
 
     return make
 

@@ -14,8 +14,8 @@ from typing import Any
 from ccsim.experiment.code import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.study.beside import add_twin_values
-from ccsim.experiment.tables import pack, unpack
 from ccsim.files import write_whole
+from ccsim.jobs.handover import pack, unpack
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.sim import simulate
 from ccsim.sim.traces import SimResult

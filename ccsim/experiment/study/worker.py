@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ccsim.experiment.tables import to_json
-from ccsim.experiment.worker import serve
+from ccsim.files import to_json
+from ccsim.jobs.worker import Progress, serve
 from ccsim.sim import patient_collector
 
-__all__ = ["CODE", "main"]
-
-CODE = "from ccsim.experiment.study.worker import main; main()"
+__all__ = ["serve_study"]
 
 
-def main() -> None:
+def serve_study() -> None:
     """Answer requests from standard input; trouble of the machine is an answer too."""
     with patient_collector():
         _serve()
@@ -24,7 +21,7 @@ def _serve() -> None:
     from ccsim.experiment.study.work import answer
     from ccsim.kernel.loader import ObjectFileChanged
 
-    def carry_out(request: dict[str, Any], progress: Callable[[int], None]) -> bytes:
+    def carry_out(request: dict[str, Any], progress: Progress) -> bytes:
         try:
             found = answer(request, progress)
         except ObjectFileChanged as error:

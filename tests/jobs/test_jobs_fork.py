@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.experiment import forked
-from tests.experiment.test_artist import TEXT
+from ccsim.jobs import fork
+from tests.jobs.test_jobs_plot_worker import TEXT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +34,7 @@ def printed(code: str, *arguments: str) -> list[str]:
 
 SERVING = """
 import os
-from ccsim.experiment.worker import Worker, WorkerDied, serve
+from ccsim.jobs.worker import Worker, WorkerDied, serve
 
 def answer(request, progress):
     if "exit" in request:
@@ -46,7 +46,7 @@ def answer(request, progress):
     return str(request["number"] + os.getpgid(0) - os.getpid()).encode()
 
 seen = []
-worker = Worker(forked=lambda: serve(answer))
+worker = Worker(lambda: serve(answer), fork=True)
 """
 
 
@@ -89,10 +89,10 @@ except WorkerDied:
 def test_what_this_process_does_at_its_end_it_does_not() -> None:
     code = """
 import atexit, sys
-from ccsim.experiment.forked import Forked
+from ccsim.jobs.fork import Fork
 atexit.register(print, "at exit")
 print("buffered", end=" ")
-child = Forked(lambda: sys.exit(5))
+child = Fork(lambda: sys.exit(5))
 print(child.wait())
 child.stdin.close()
 child.stdout.close()
@@ -105,8 +105,8 @@ def test_where_ended_children_leave_no_status_theirs_counts_as_zero() -> None:
     code = """
 import signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-from ccsim.experiment.forked import Forked
-child = Forked(signal.pause)
+from ccsim.jobs.fork import Fork
+child = Fork(signal.pause)
 print(child.poll())
 child.stdin.close()
 child.stdout.close()
@@ -121,15 +121,15 @@ def test_where_sigchld_is_ignored_a_picture_is_drawn_in_all_its_formats() -> Non
     code = """
 import signal, sys, tempfile
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-from ccsim.experiment.artist import Artist
-from ccsim.experiment.worker import Worker
-with Artist(("png", "pdf"), 2, fork=True) as artist:
+from ccsim.jobs.plot_worker import PlotWorker
+from ccsim.jobs.worker import Worker
+with PlotWorker(("png", "pdf"), 2, fork=True) as plotter:
     from ccsim.experiment import run_scenario
     from ccsim.scenario import parse_scenario
     with tempfile.TemporaryDirectory() as folder:
         run = run_scenario(parse_scenario(sys.argv[1], "drawn.yaml"), out=folder, jobs=1)
-        artist.begin(run)
-        artist.finish(run)
+        plotter.begin(run)
+        plotter.finish(run)
         print(sorted(file.name for file in (run.path / "plots").iterdir()))
         print("matplotlib" in sys.modules)
 """
@@ -144,8 +144,8 @@ import os, sys
 for number in {closed}:
     os.close(number)
 sys.stdin = sys.stdout = None  # as Python leaves them
-from ccsim.experiment.worker import Worker, serve
-worker = Worker(forked=lambda: serve(lambda request, progress: b"%d" % request["number"]))
+from ccsim.jobs.worker import Worker, serve
+worker = Worker(lambda: serve(lambda request, progress: b"%d" % request["number"]), fork=True)
 print(worker.ask({{"number": 41}}, print).decode(), file=sys.stderr)
 worker.kill()
 worker.close()
@@ -157,7 +157,7 @@ def test_a_process_of_one_thread_may_fork() -> None:
     code = """
 import threading
 import numpy
-from ccsim.experiment.forked import may_fork
+from ccsim.jobs.fork import may_fork
 print(may_fork())
 done = threading.Event()
 thread = threading.Thread(target=done.wait)
@@ -171,24 +171,24 @@ done.set()
 def test_where_threads_cannot_be_counted_nobody_forks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(forked, "_THREADS", tmp_path / "task")
-    assert not forked.may_fork()
+    monkeypatch.setattr(fork, "_THREADS", tmp_path / "task")
+    assert not fork.may_fork()
 
 
 def test_a_fork_draws_the_same_bytes() -> None:
     code = """
 import sys, tempfile
 from pathlib import Path
-from ccsim.experiment.artist import Artist, draw
-from ccsim.experiment.forked import Forked
-with Artist(("png", "pdf"), 2, fork=True) as artist:
-    print(type(artist._worker._process) is Forked)
+from ccsim.jobs.plot_worker import PlotWorker, draw
+from ccsim.jobs.fork import Fork
+with PlotWorker(("png", "pdf"), 2, fork=True) as plotter:
+    print(type(plotter._worker._process) is Fork)
     from ccsim.experiment import run_scenario
     from ccsim.scenario import parse_scenario
     with tempfile.TemporaryDirectory() as folder:
         run = run_scenario(parse_scenario(sys.argv[1], "drawn.yaml"), out=folder, jobs=1)
-        artist.begin(run)
-        artist.finish(run)
+        plotter.begin(run)
+        plotter.finish(run)
         print("matplotlib" in sys.modules)
         files = [run.path / "plots" / name for name in ("run.png", "run.pdf")]
         drawn = [file.read_bytes() for file in files]
@@ -201,22 +201,22 @@ with Artist(("png", "pdf"), 2, fork=True) as artist:
 def test_forks_simulate_the_same_and_are_started_at_once() -> None:
     code = """
 import sys, time
-from ccsim.experiment import parallel
-from ccsim.experiment.forked import Forked
-from ccsim.experiment.tables import pack
+from ccsim.jobs import batch
+from ccsim.jobs.fork import Fork
+from ccsim.jobs.handover import pack
 from ccsim.scenario import parse_scenario
 workers = []
-class Noted(parallel.Worker):
-    def __init__(self, **how):
-        super().__init__(**how)
+class Noted(batch.Worker):
+    def __init__(self, main, **how):
+        super().__init__(main, **how)
         workers.append(self._process)
-parallel.Worker = Noted
+batch.Worker = Noted
 scenario = parse_scenario(sys.argv[1], "drawn.yaml")
-batch = [one.resolved() for one in (scenario, scenario.with_b_twin(), scenario.without_swaps())]
-alone = [pack(result) for result in parallel.simulate_all(batch, 1, fork=True)]
+scenarios = [one.resolved() for one in (scenario, scenario.with_b_twin(), scenario.without_swaps())]
+alone = [pack(result) for result in batch.simulate_all(scenarios, 1, fork=True)]
 print(len(workers))
-print(alone == [pack(result) for result in parallel.simulate_all(batch, 3, fork=True)])
-print(*(type(process) is Forked and process.returncode for process in workers))
+print(alone == [pack(result) for result in batch.simulate_all(scenarios, 3, fork=True)])
+print(*(type(process) is Fork and process.returncode for process in workers))
 """
     assert printed(code, TEXT) == ["0", "True", "-9 -9"]
 
@@ -224,11 +224,11 @@ print(*(type(process) is Forked and process.returncode for process in workers))
 def test_no_child_keeps_the_standard_input_of_another_open() -> None:
     code = """
 import os, signal
-from ccsim.experiment.forked import Forked
-from ccsim.experiment.worker import Worker, serve
-first = Worker(forked=lambda: serve(lambda request, progress: b""))
-between = Forked(lambda: signal.pause())
-second = Worker(forked=lambda: serve(lambda request, progress: b""))
+from ccsim.jobs.fork import Fork
+from ccsim.jobs.worker import Worker, serve
+first = Worker(lambda: serve(lambda request, progress: b""), fork=True)
+between = Fork(lambda: signal.pause())
+second = Worker(lambda: serve(lambda request, progress: b""), fork=True)
 first._process.stdin.close()
 print(first._process.wait())
 second._process.stdin.close()

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from ccsim.experiment import parallel
-from ccsim.experiment.parallel import default_jobs, simulate_all
 from ccsim.experiment.run import run_scenario
-from ccsim.experiment.worker import Worker, WorkerDied
+from ccsim.jobs import batch
+from ccsim.jobs.batch import default_jobs, simulate_all
+from ccsim.jobs.simulation import serve_simulations, simulate_in
+from ccsim.jobs.worker import Worker, WorkerDied
 from ccsim.scenario import Scenario, load_scenario
 from tests.experiment.synthetic import equal
 from tests.experiment.test_run import contents
@@ -66,7 +67,7 @@ def quick(tmp_path: Path) -> Scenario:
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     """A worker, ended afterwards."""
-    worker = Worker()
+    worker = Worker(serve_simulations)
     yield worker
     worker.kill()
     worker.close()
@@ -79,7 +80,7 @@ def ignore(t_ns: int) -> None:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are started however little is left to do."""
-    monkeypatch.setattr(parallel, "WORTH_S", -1.0)
+    monkeypatch.setattr(batch, "WORTH_S", -1.0)
 
 
 @pytest.fixture
@@ -87,11 +88,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
     """The workers that are started from now on."""
     workers: list[Worker] = []
 
-    def noted(**how: Any) -> Worker:
-        workers.append(Worker(**how))
+    def noted(*main: Any, **how: Any) -> Worker:
+        workers.append(Worker(*main, **how))
         return workers[-1]
 
-    monkeypatch.setattr(parallel, "Worker", noted)
+    monkeypatch.setattr(batch, "Worker", noted)
     return workers
 
 
@@ -114,8 +115,8 @@ def test_what_is_soon_done_is_done_without_workers(
 ) -> None:
     """Of three runs that take 1 s each, 2 s are left after the first, and 1 s after the second."""
     clock = iter([0.0, 1.0, 2.0, 3.0])
-    monkeypatch.setattr(parallel, "time", SimpleNamespace(process_time=lambda: next(clock)))
-    monkeypatch.setattr(parallel, "WORTH_S", 2.1)
+    monkeypatch.setattr(batch, "time", SimpleNamespace(process_time=lambda: next(clock)))
+    monkeypatch.setattr(batch, "WORTH_S", 2.1)
     monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
     results = simulate_all([quick.without_swaps().resolved()] * 3, jobs=3)
     assert started == []
@@ -126,8 +127,8 @@ def test_workers_are_started_when_what_is_left_takes_longer_than_they_do_to_star
     quick: Scenario, started: list[Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 1.0, 2.0, 3.0])
-    monkeypatch.setattr(parallel, "time", SimpleNamespace(process_time=lambda: next(clock)))
-    monkeypatch.setattr(parallel, "WORTH_S", 1.9)
+    monkeypatch.setattr(batch, "time", SimpleNamespace(process_time=lambda: next(clock)))
+    monkeypatch.setattr(batch, "WORTH_S", 1.9)
     monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
     results = simulate_all([quick.without_swaps().resolved()] * 3, jobs=3)
     assert len(started) == 2
@@ -137,7 +138,7 @@ def test_workers_are_started_when_what_is_left_takes_longer_than_they_do_to_star
 def test_no_worker_is_started_for_the_others_of_a_run_that_failed(
     tmp_path: Path, started: list[Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "WORTH_S", -1.0)
+    monkeypatch.setattr(batch, "WORTH_S", -1.0)
     monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
     (tmp_path / "talk.py").write_text(PRINTING.replace('print("an algorithm prints")', "1 / 0"))
     text = QUICK.replace("congestion: cubic", "congestion: talk").replace("to: bbr", "to: reno")
@@ -151,8 +152,8 @@ def test_no_worker_is_started_for_the_others_of_a_run_that_failed(
 
 def test_a_worker_simulates_one_scenario_after_the_other(quick: Scenario, worker: Worker) -> None:
     seen: list[int] = []
-    swapped = worker.simulate(quick.resolved(), seen.append)
-    steady = worker.simulate(quick.without_swaps().resolved(), seen.append)
+    swapped = simulate_in(worker, quick.resolved(), seen.append)
+    steady = simulate_in(worker, quick.without_swaps().resolved(), seen.append)
     assert len(swapped.swaps) == 1
     assert steady.swaps == ()
     assert all(0 <= t_ns <= 2_000_000_000 for t_ns in seen)
@@ -161,17 +162,17 @@ def test_a_worker_simulates_one_scenario_after_the_other(quick: Scenario, worker
 def test_a_worker_that_is_killed_is_noticed(quick: Scenario, worker: Worker) -> None:
     worker.kill()
     with pytest.raises(WorkerDied):
-        worker.simulate(quick.resolved(), ignore)
+        simulate_in(worker, quick.resolved(), ignore)
 
 
 @pytest.mark.usefixtures("at_once")
 def test_what_a_killed_worker_did_not_finish_is_simulated_here(
     quick: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: Worker, *_: Any, **__: Any) -> Any:
+    def killed(*_: Any, **__: Any) -> Any:
         raise WorkerDied("killed")
 
-    monkeypatch.setattr(Worker, "simulate", killed)
+    monkeypatch.setattr(batch, "simulate_in", killed)
     resolved = [quick.resolved(), quick.without_swaps().resolved(), quick.with_b_twin().resolved()]
     assert all(map(equal, simulate_all(resolved, jobs=3), simulate_all(resolved, jobs=1)))
 
@@ -202,7 +203,7 @@ def test_what_an_algorithm_prints_does_not_disturb_the_answers(
     text = QUICK.replace("congestion: cubic", "congestion: talk").replace("to: bbr", "to: reno")
     (tmp_path / "talk.yaml").write_text(text + "objects: [talk.py]\n")
     scenario = load_scenario(tmp_path / "talk.yaml")
-    assert worker.simulate(scenario.resolved(), ignore).failed == ""
+    assert simulate_in(worker, scenario.resolved(), ignore).failed == ""
 
 
 def test_there_is_at_least_one_core() -> None:

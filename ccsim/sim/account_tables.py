@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from ccsim.experiment.columns import Cutter, Table, Tables, stacked
+from ccsim.sim.result_tables import Cutter, Table, Tables, stacked
 from ccsim.sim.traces import Borders, Crowd, LinkMeter, Meter, RttSum, SimResult
 
 __all__ = ["account_columns", "account_lengths", "with_accounts", "without_accounts"]

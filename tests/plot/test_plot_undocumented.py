@@ -25,7 +25,7 @@ def printed(code: str) -> list[str]:
 
 def test_what_is_imported_has_no_lists_of_properties_and_works() -> None:
     code = """
-from ccsim.plot.ready import import_undocumented
+from ccsim.plot.undocumented import import_undocumented
 import_undocumented()
 import sys
 from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ except AttributeError as error:
 
 def test_what_is_imported_later_is_as_it_always_is() -> None:
     code = """
-from ccsim.plot.ready import import_undocumented
+from ccsim.plot.undocumented import import_undocumented
 import_undocumented()
 import sys
 print("mpl_toolkits.mplot3d" in sys.modules)
@@ -60,7 +60,7 @@ def test_axes_in_three_dimensions_that_are_there_already_stay() -> None:
     code = """
 import sys
 from mpl_toolkits.mplot3d import Axes3D
-from ccsim.plot.ready import import_undocumented
+from ccsim.plot.undocumented import import_undocumented
 import_undocumented()
 print(sys.modules["mpl_toolkits.mplot3d"].Axes3D is Axes3D)
 """

@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.experiment.forked import may_fork
-from ccsim.experiment.worker import Worker, WorkerDied
-from ccsim.experiment.worker import main as serve_simulations
+from ccsim.jobs.fork import may_fork
+from ccsim.jobs.simulation import serve_simulations, simulate_in
+from ccsim.jobs.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
@@ -109,7 +109,7 @@ class _Batch:
         self.begun = time.process_time()
         try:
             if workers and self.fork and may_fork():
-                self._start(workers, forked=serve_simulations)
+                self._start(workers)
             first = self._simulate_here(0)
             if first.failed:
                 return [first] + [None] * (len(self.scenarios) - 1)
@@ -138,12 +138,12 @@ class _Batch:
         if self.may_start and share > 0 and spent_s / share - spent_s > WORTH_S:
             self._start(min(self.may_start, len(self.waiting)))
 
-    def _start(self, workers: int, forked: Callable[[], object] | None = None) -> None:
+    def _start(self, workers: int) -> None:
         """Start workers, and a thread for each that talks to it; fewer if no more can be had."""
         self.may_start = 0
         with suppress(OSError):
             for _ in range(workers):
-                self.workers.append(Worker(forked=forked))
+                self.workers.append(Worker(serve_simulations, fork=self.fork))
         self.threads = [
             threading.Thread(target=self._work, args=(worker,), daemon=True)
             for worker in self.workers
@@ -157,7 +157,8 @@ class _Batch:
             with suppress(IndexError):  # another thread was faster
                 index = self.waiting.popleft()
                 try:
-                    result = worker.simulate(
+                    result = simulate_in(
+                        worker,
                         self.scenarios[index],
                         self._noting(index),
                         spill=self._spill(),

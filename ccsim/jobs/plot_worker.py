@@ -17,19 +17,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ccsim.ending import exit_process
-from ccsim.experiment.forked import may_fork
-from ccsim.experiment.worker import Worker, WorkerDied, serve
+from ccsim.jobs.worker import Worker, WorkerDied, serve
 from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:
     from ccsim.experiment.stored import StoredRun
 
-__all__ = ["Artist", "draw", "main"]
-
-_CODE = "from ccsim.experiment.artist import main; main()"
+__all__ = ["PlotWorker", "draw", "main"]
 
 
-class Artist:
+class PlotWorker:
     """Draws one run's picture in ``formats`` into its folder ``plots``, as `draw` does.
 
     Its process begins at once if there is anything to draw and more than one job may run; where it
@@ -46,13 +43,9 @@ class Artist:
                 import_module("numpy")  # once, for both
             with suppress(OSError):
                 # it forks, which is for processes of one thread
-                self._worker = Worker(
-                    _CODE,
-                    environment={"OPENBLAS_NUM_THREADS": "1"},
-                    forked=main if fork and may_fork() else None,
-                )
+                self._worker = Worker(main, fork=fork)
 
-    def __enter__(self) -> Artist:
+    def __enter__(self) -> PlotWorker:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,8 +82,9 @@ class Artist:
 def _packed(run: StoredRun) -> dict[str, str] | None:
     """Return the results of a run as text; None if they are long."""
     from ccsim import spill
-    from ccsim.experiment.accounts import without_accounts
-    from ccsim.experiment.tables import columns_of, pack
+    from ccsim.jobs.handover import pack
+    from ccsim.sim.account_tables import without_accounts
+    from ccsim.sim.result_tables import columns_of
 
     results = {key: getattr(run, key) for key in ("result", "twin_a", "twin_b")}
     known = {key: result for key, result in results.items() if result is not None}
@@ -117,8 +111,8 @@ def _drawable(run: StoredRun) -> bool:
 def main() -> None:
     """Draw what standard input asks for until it ends or the parent does."""
     with patient_collector():
-        import_module("ccsim.plot.ready").import_undocumented()
-        import_module("ccsim.experiment.tables")
+        import_module("ccsim.plot.undocumented").import_undocumented()
+        import_module("ccsim.jobs.handover")
         if not _asked():  # else a child imports it, while PNG is drawn
             import_module("matplotlib.backends.backend_pdf")
         serve(_draw)
@@ -133,7 +127,7 @@ def _asked() -> bool:
 
 
 def _draw(request: Mapping[str, Any], progress: Any) -> bytes:
-    from ccsim.experiment.tables import unpack
+    from ccsim.jobs.handover import unpack
 
     results = {key: unpack(base64.b64decode(text)) for key, text in request["results"].items()}
     run = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""A study's simulations in worker processes of this machine, which live as long as the study."""
+"""Many simulations in worker processes of this machine, which live as long as there is work."""
 
 from __future__ import annotations
 
@@ -7,24 +7,47 @@ import queue
 import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from ccsim.errors import CcsimError
-from ccsim.experiment.study.schedule import Job, Schedule
-from ccsim.experiment.study.worker import CODE
-from ccsim.experiment.worker import Worker, WorkerDied
+from ccsim.jobs.worker import Worker, WorkerDied
 
-__all__ = ["LocalPool", "Reply"]
+__all__ = ["Job", "LocalPool", "Reply", "Schedule"]
 
 Reply = dict[str, Any] | None
 """What a worker answers; None if it died."""
 TICK_S = 0.2
 
 
-class LocalPool:
-    """Worker processes, each with a thread of this process that talks to it."""
+class Job(Protocol):
+    """One simulation of many."""
 
-    def __init__(self, workers: int, keep_open: tuple[int, ...] = ()) -> None:
+    @property
+    def run_id(self) -> str:
+        """What it is called."""
+
+
+J = TypeVar("J", bound=Job)
+J_co = TypeVar("J_co", bound=Job, covariant=True)
+
+
+class Schedule(Protocol[J_co]):
+    """What is still to do; asked by one thread at a time."""
+
+    left: int
+    """How many jobs are not done."""
+
+    def next(self) -> J_co | None:
+        """Return what to start next; None if nothing can be started now."""
+
+
+class LocalPool(Generic[J]):
+    """Worker processes that run ``main``, each with a thread of this process that talks to it."""
+
+    def __init__(
+        self, main: Callable[[], object], workers: int, keep_open: tuple[int, ...] = ()
+    ) -> None:
+        self.main = main
         self.workers = workers
         self.keep_open = keep_open
         self.shares: dict[str, float] = {}
@@ -32,14 +55,14 @@ class LocalPool:
         self._running: dict[int, Worker] = {}
         self._changed = threading.Condition()
         self._closing = False
-        self._replies: queue.Queue[tuple[Job, Reply | Exception]] = queue.Queue()
+        self._replies: queue.Queue[tuple[J, Reply | Exception]] = queue.Queue()
 
     def replies(
         self,
-        schedule: Schedule,
-        request: Callable[[Job], dict[str, Any]],
-        started: Callable[[Job], None],
-    ) -> Generator[tuple[Job, Reply] | None, None, None]:
+        schedule: Schedule[J],
+        request: Callable[[J], dict[str, Any]],
+        started: Callable[[J], None],
+    ) -> Generator[tuple[J, Reply] | None, None, None]:
         """Yield each job with its reply, as they come, and None now and then in between.
 
         ``request`` makes what a worker is sent, ``started`` is told before; both are called on
@@ -61,7 +84,7 @@ class LocalPool:
                     job, reply = self._replies.get(timeout=TICK_S)
                 except queue.Empty:
                     if not any(thread.is_alive() for thread in threads):
-                        raise RuntimeError("study: all threads ended with work left") from None
+                        raise RuntimeError("pool: all threads ended with work left") from None
                     yield None
                     continue
                 if isinstance(reply, Exception):
@@ -85,9 +108,9 @@ class LocalPool:
     def _work(
         self,
         number: int,
-        schedule: Schedule,
-        request: Callable[[Job], dict[str, Any]],
-        started: Callable[[Job], None],
+        schedule: Schedule[J],
+        request: Callable[[J], dict[str, Any]],
+        started: Callable[[J], None],
     ) -> None:
         """Keep one worker busy until nothing is left."""
         worker: Worker | None = None
@@ -111,7 +134,7 @@ class LocalPool:
         finally:
             self._dismiss(number)
 
-    def _take(self, schedule: Schedule) -> Job | None:
+    def _take(self, schedule: Schedule[J]) -> J | None:
         """Return the next job, waiting for one if need be; None at the end."""
         with self._changed:
             while not self._closing and schedule.left:
@@ -124,9 +147,9 @@ class LocalPool:
     def _hire(self, number: int) -> Worker:
         with self._changed:
             if self._closing:
-                raise WorkerDied("the study is being stopped")
+                raise WorkerDied("the pool is being closed")
             try:
-                worker = self._running[number] = Worker(CODE, self.keep_open)
+                worker = self._running[number] = Worker(self.main, keep_open=self.keep_open)
             except OSError as error:
                 reason = error.strerror or error
                 raise CcsimError(f"cannot start a worker process: {reason}") from error
@@ -139,7 +162,7 @@ class LocalPool:
                 worker.kill()
             worker.close()
 
-    def _noting(self, job: Job, message: dict[str, Any]) -> Callable[[int], None]:
+    def _noting(self, job: J, message: dict[str, Any]) -> Callable[[int], None]:
         duration_ns = max(int(message["resolved"]["duration_ns"]), 1)
 
         def note(t_ns: int) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.experiment.accounts import account_columns, account_lengths, with_accounts
-from ccsim.experiment.columns import Cutter, Table, Tables, stacked
 from ccsim.sim.traces import (
     Completions,
     Event,
@@ -30,16 +26,15 @@ __all__ = [
     "GROUP_COLUMNS",
     "LINK_COLUMNS",
     "MARK_COLUMNS",
-    "again",
-    "all_columns",
+    "Cutter",
+    "Table",
+    "Tables",
     "columns_of",
     "describe",
     "from_tables",
-    "not_columns",
-    "pack",
-    "to_json",
+    "joined",
+    "stacked",
     "to_tables",
-    "unpack",
 ]
 
 FLOW_COLUMNS = (
@@ -64,6 +59,8 @@ DROP_COLUMNS = ("drop_t_ns", "drop_flow", "drop_random")
 GROUP_COLUMNS = ("t_ns", "flows", "snd_cwnd", "in_flight", "srtt_us", "throughput_bps")
 COMPLETION_COLUMNS = ("flow", "start_ns", "end_ns", "size_bytes", "ideal_ns")
 Column = NDArray[np.int64]
+Table = dict[str, Column]
+Tables = dict[str, Table]
 
 
 def describe(result: SimResult) -> dict[str, Any]:
@@ -188,62 +185,6 @@ def _completions(description: Mapping[str, Any], tables: Mapping[str, Table]) ->
     return Completions(*(rows[name] for name in COMPLETION_COLUMNS))
 
 
-def pack(result: SimResult) -> bytes:
-    """Return a result as the bytes that a worker process hands over; `unpack` reads them."""
-    plain = not_columns(result)
-    arrays = {
-        f"{table}.{name}": column
-        for table, columns in all_columns(result).items()
-        for name, column in columns.items()
-    }
-    head = np.frombuffer(to_json(plain).encode(), dtype=np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, head=head, **arrays)
-    return buffer.getvalue()
-
-
-def not_columns(result: SimResult) -> dict[str, Any]:
-    """Return all but `all_columns` as JSON values."""
-    events = [[e.t_ns, e.kind, e.flow, e.detail] for e in result.events]
-    return {"description": describe(result), "events": events, "accounts": account_lengths(result)}
-
-
-def all_columns(result: SimResult) -> Tables:
-    """Return `columns_of`, and the columns that metrics are worked out from."""
-    return {**columns_of(result), **account_columns(result)}
-
-
-def unpack(data: bytes) -> SimResult:
-    """Return the result that `pack` wrote; ValueError for other bytes. Nothing is unpickled."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        plain = json.loads(archive["head"].tobytes())
-        tables: Tables = {}
-        for key in archive.files:
-            table, _, name = key.partition(".")
-            if name:
-                tables.setdefault(table, {})[name] = archive[key]
-    return again(plain, tables)
-
-
-def again(plain: Mapping[str, Any], tables: Mapping[str, Table]) -> SimResult:
-    """Return the result of which `not_columns` and `all_columns` gave these."""
-    events = (Event(*event) for event in plain["events"])
-    return with_accounts(
-        from_tables(plain["description"], tables, events), plain["accounts"], tables
-    )
-
-
-def to_json(value: Any, **layout: Any) -> str:
-    """Return JSON text, the same for the same value; NumPy's numbers count as Python's."""
-    return json.dumps(
-        value,
-        ensure_ascii=False,
-        allow_nan=False,
-        default=lambda number: number.item() if isinstance(number, np.generic) else str(number),
-        **layout,
-    )
-
-
 def _describe_flow(flow: FlowTrace) -> dict[str, Any]:
     more: dict[str, Any] = {"workload": flow.workload} if flow.workload else {}
     if not flow.recorded:
@@ -336,3 +277,43 @@ def _link(plain: Mapping[str, Any], columns: Table, drops: Table, marks: Table) 
 
 def _swap(plain: Mapping[str, Any]) -> SwapRecord:
     return SwapRecord(**{**plain, "flows": tuple(plain["flows"])})
+
+
+def stacked(traces: Sequence[object], names: tuple[str, ...]) -> Table:
+    """Return the traces' columns below one another."""
+    return {
+        name: joined([np.asarray(getattr(trace, name), dtype=np.int64) for trace in traces])
+        for name in names
+    }
+
+
+def joined(parts: list[Column]) -> Column:
+    """Return the parts one after the other: not copied if they are, in this order, all of a piece
+    of one array."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return np.empty(0, dtype=np.int64)
+    base, total = parts[0].base, sum(map(len, parts))
+    ends = [part.ctypes.data + part.nbytes for part in parts]
+    if (
+        base is not None
+        and all(part.base is base and part.strides == (8,) for part in parts)
+        and all(part.ctypes.data == end for part, end in zip(parts[1:], ends, strict=False))
+    ):
+        return np.lib.stride_tricks.as_strided(parts[0], (total,), writeable=False)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class Cutter:
+    """Takes a table apart from the top: each call returns the next ``n`` rows."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.taken = 0
+        self.length = min(map(len, table.values()))
+
+    def __call__(self, n: int) -> Table:
+        first, self.taken = self.taken, self.taken + n
+        if n < 0 or self.taken > self.length:
+            raise ValueError(f"traces: expected {self.taken} rows or more, got {self.length}")
+        return {name: column[first : self.taken] for name, column in self.table.items()}

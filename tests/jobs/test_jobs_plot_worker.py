@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import ccsim.spill
-from ccsim.experiment import artist, run_scenario
-from ccsim.experiment.artist import Artist, draw
+from ccsim.experiment import run_scenario
 from ccsim.experiment.stored import StoredRun
+from ccsim.jobs import plot_worker
+from ccsim.jobs.plot_worker import PlotWorker, draw
 from ccsim.scenario import parse_scenario
 
 TEXT = """\
@@ -54,7 +55,7 @@ def drawn_here(run: StoredRun, plots: Path) -> dict[str, bytes]:
 
 def test_another_process_draws_the_same_bytes(run: StoredRun, plots: Path) -> None:
     expected = drawn_here(run, plots)
-    with Artist(FORMATS, 2) as drawing:
+    with PlotWorker(FORMATS, 2) as drawing:
         assert drawing.ready
         drawing.begin(run)
         drawing.finish(run)
@@ -64,7 +65,7 @@ def test_another_process_draws_the_same_bytes(run: StoredRun, plots: Path) -> No
 
 @pytest.mark.parametrize("when", ["before it is asked", "after it is asked"])
 def test_where_the_process_is_killed_this_one_draws(run: StoredRun, plots: Path, when: str) -> None:
-    with Artist(FORMATS, 2) as drawing:
+    with PlotWorker(FORMATS, 2) as drawing:
         worker = drawing._worker
         assert worker is not None
         if when == "before it is asked":
@@ -80,7 +81,7 @@ def test_a_run_too_long_to_be_sent_is_drawn_here(
     run: StoredRun, plots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ccsim.spill, "SPILL_BYTES", 1000)
-    with Artist(("png",), 2) as drawing:
+    with PlotWorker(("png",), 2) as drawing:
         drawing.begin(run)
         assert not list(plots.glob("*"))
         drawing.finish(run)
@@ -91,7 +92,7 @@ def test_a_run_too_long_to_be_sent_is_drawn_here(
 def test_no_process_is_started_for_no_picture_or_where_only_one_job_may_run(
     run: StoredRun, plots: Path, formats: tuple[str, ...], jobs: int
 ) -> None:
-    with Artist(formats, jobs) as drawing:
+    with PlotWorker(formats, jobs) as drawing:
         assert not drawing.ready
         drawing.begin(run)
         drawing.finish(run)
@@ -104,9 +105,9 @@ def test_the_process_imports_for_pdf_before_it_is_asked_if_there_is_time(
     read, write = os.pipe()
     with os.fdopen(read) as stdin, os.fdopen(write, "w") as asking:
         monkeypatch.setattr(sys, "stdin", stdin)
-        before = artist._asked()
+        before = plot_worker._asked()
         print("{}", file=asking, flush=True)
-        assert (before, artist._asked()) == (False, True)
+        assert (before, plot_worker._asked()) == (False, True)
 
 
 def test_where_nobody_can_tell_whether_it_is_asked_it_is_taken_to_be(
@@ -115,5 +116,5 @@ def test_where_nobody_can_tell_whether_it_is_asked_it_is_taken_to_be(
     def refused(*_: object) -> None:
         raise OSError("not a socket")
 
-    monkeypatch.setattr(artist.select, "select", refused)
-    assert artist._asked()
+    monkeypatch.setattr(plot_worker.select, "select", refused)
+    assert plot_worker._asked()

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from ccsim.ending import exit_process
 
-__all__ = ["Forked", "may_fork"]
+__all__ = ["Fork", "may_fork"]
 
 _THREADS = Path("/proc/self/task")
 
@@ -26,7 +26,7 @@ def may_fork() -> bool:
         return False
 
 
-class Forked:
+class Fork:
     """A child that runs ``main`` with pipes as standard input and output, as far as `Popen` goes.
 
     It has its own process group, and ends without whatever this process does at its end. OSError if
@@ -77,7 +77,7 @@ class Forked:
         return self.returncode
 
 
-_CHILDREN: WeakSet[Forked] = WeakSet()
+_CHILDREN: WeakSet[Fork] = WeakSet()
 
 
 def _ends() -> list[int]:

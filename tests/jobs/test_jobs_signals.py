@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ccsim.experiment.study.signals import signals_held
+from ccsim.jobs.signals import signals_held
 
 
 def interrupted(block: Callable[[Callable[[], None]], None]) -> None:

@@ -1,0 +1,141 @@
+"""A worker process: one JSON line in, one answer in bytes out, nothing unpickled.
+
+It is a plain Python process, or a fork of this one. It is not made by multiprocessing, which would
+run the caller's script again in each worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any
+
+from ccsim.ending import exit_process
+from ccsim.jobs.fork import Fork, may_fork
+from ccsim.jobs.processes import end_with
+
+__all__ = ["Progress", "Worker", "WorkerDied", "serve"]
+
+_HEAD = struct.Struct("<cQ")  # kind, then the simulated time [ns] or the length of what follows
+_PROGRESS = b"p"
+_RESULT = b"r"
+Progress = Callable[[int], None]
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended without a result: killed, or its work raised."""
+
+
+class Worker:
+    """A process that runs ``main``, a function of a module, which answers requests by `serve`.
+
+    OSError if none can be started. It has its own process group, so that Ctrl-C reaches only the
+    caller, who then ends it with `kill`. With ``fork`` it is a fork of the caller where that is
+    safe, and need not import again. ``keep_open`` are file descriptors that it inherits.
+    """
+
+    def __init__(
+        self, main: Callable[[], object], *, fork: bool = False, keep_open: Sequence[int] = ()
+    ) -> None:
+        self._process: subprocess.Popen[bytes] | Fork
+        self._process = Fork(main) if fork and may_fork() else _spawned(main, keep_open)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def ask(self, request: Mapping[str, Any], progress: Progress) -> bytes:
+        """Return the answer to one request; WorkerDied if the process ends before."""
+        self.send(request)
+        return self.receive(progress)
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Ask for something; WorkerDied if the process has ended."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(json.dumps(request).encode() + b"\n")
+            stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self.died(error) from error
+
+    def receive(self, progress: Progress) -> bytes:
+        """Return the answer to what was asked; WorkerDied if the process ends before."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        try:
+            while True:
+                kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
+                if kind == _RESULT:
+                    return _exactly(stdout, number)
+                progress(number)
+        except (OSError, ValueError, EOFError) as error:
+            raise self.died(error) from error
+
+    def died(self, error: Exception) -> WorkerDied:
+        """Return the exception for an answer that did not come, or cannot be read."""
+        return WorkerDied(f"worker {self._process.pid}: {error or 'ended'}")
+
+    def kill(self) -> None:
+        """End the process and its children, whatever they do; whoever waits for an answer gets
+        WorkerDied."""
+        with suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Wait for the end of a killed process and free what it held."""
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if stream:
+                    stream.close()
+
+
+def _spawned(main: Callable[[], object], keep_open: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a process that imports what this one could and runs ``main``."""
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    code = f"from {main.__module__} import {main.__name__}; {main.__name__}()"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": paths},
+        process_group=0,
+        pass_fds=tuple(keep_open),
+    )
+
+
+def serve(answer: Callable[[dict[str, Any], Progress], bytes]) -> None:
+    """Answer each line of standard input until it ends or the parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+    end_with(parent)
+    sys.excepthook = lambda *_: None  # the caller does again what failed and reports it
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what an algorithm prints must not get between the replies
+
+    def progress(t_ns: int) -> None:
+        if os.getppid() != parent:
+            exit_process(1)
+        replies.write(_HEAD.pack(_PROGRESS, t_ns))
+        replies.flush()
+
+    for line in sys.stdin.buffer:
+        data = answer(json.loads(line), progress)
+        replies.write(_HEAD.pack(_RESULT, len(data)) + data)
+        replies.flush()
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
