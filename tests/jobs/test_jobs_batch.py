@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ccsim.errors import ScenarioError
 from ccsim.experiment.run import run_scenario
 from ccsim.jobs import batch
 from ccsim.jobs.batch import default_jobs, simulate_all
@@ -192,7 +193,7 @@ def test_without_processes_everything_is_simulated_here(
 @pytest.mark.usefixtures("at_once")
 def test_a_scenario_that_a_worker_refuses_raises_here_what_it_raised(quick: Scenario) -> None:
     broken: Mapping[str, Any] = {"duration_ns": 1}
-    with pytest.raises(KeyError):
+    with pytest.raises(ScenarioError, match="expected a key .name."):
         simulate_all([quick.resolved(), broken], jobs=2)
 
 

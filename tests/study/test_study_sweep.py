@@ -276,7 +276,7 @@ def test_what_keeps_a_study_from_going_on_is_told(
 def test_a_machine_without_room_for_a_process_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: Any) -> Any:
+    def refused(*_: object, **__: object) -> Any:
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(pool_module, "Worker", refused)
