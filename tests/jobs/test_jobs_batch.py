@@ -193,7 +193,7 @@ def test_without_processes_everything_is_simulated_here(
 @pytest.mark.usefixtures("at_once")
 def test_a_scenario_that_a_worker_refuses_raises_here_what_it_raised(quick: Scenario) -> None:
     broken: Mapping[str, Any] = {"duration_ns": 1}
-    with pytest.raises(ScenarioError, match="expected a key .name."):
+    with pytest.raises(ScenarioError, match="expected a key 'name'"):
         simulate_all([quick.resolved(), broken], jobs=2)
 
 
