@@ -21,9 +21,9 @@ from multiprocessing import get_context
 from ccsim.experiment.agreement import RESOLUTION, figure, part, rank_correlation
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.measure import measure
-from ccsim.experiment.parallel import default_jobs
-from ccsim.experiment.processes import end_with
 from ccsim.experiment.statistics import student_interval
+from ccsim.jobs.batch import default_jobs
+from ccsim.jobs.processes import end_with
 from ccsim.sim.traces import SimResult
 from ccsim.verify.episode import RecordingError
 from ccsim.verify.recorded_run import recorded_result
