@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["add_parser"]
 
-SUBJECTS = ("kernel", "algorithm", "episode", "trace", "swaps", "qdisc", "bpf")
+SUBJECTS = ("kernel", "algorithm", "episode", "trace", "swaps", "qdisc", "packetdrill", "bpf")
 
 
 def add_parser(verbs: Any) -> None:

@@ -18,7 +18,7 @@ from ccsim.tcp.xmit_timer import settle_timer
 from ccsim.verify.episode import Episode, Transmission
 from ccsim.verify.path import ScriptedPath
 
-__all__ = ["EpisodeRandom", "EpisodeReplay"]
+__all__ = ["EpisodeRandom", "EpisodeReplay", "request_module"]
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
@@ -81,7 +81,7 @@ class EpisodeReplay:
         self.sk.random = self.random
         self.sk.write_limit = 0
         self.receiver = Receiver(self.host, QUICK_PACKETS)
-        self.kernel = Kernel(profile="linux", default="reno", request_module=_request_module)
+        self.kernel = Kernel(profile="linux", default="reno", request_module=request_module)
         self.transmissions: list[Transmission] = []
         self.states: list[tuple[str, int, int, int, int]] = []
         self.acks: list[tuple[int, int]] = []
@@ -243,7 +243,7 @@ class EpisodeReplay:
 
 
 @lru_cache
-def _request_module(name: str) -> TcpCongestionOps | None:
+def request_module(name: str) -> TcpCongestionOps | None:
     """Load the shipped algorithm of that name, as ``request_module`` loads a module."""
     path = algorithm_files().get(name)
     if path is None:

@@ -1,0 +1,335 @@
+"""One connection of the emulated host, segment by segment: data, close, timers (RFC 9293 section
+3.10, ``tcp_rcv_state_process``)."""
+
+from __future__ import annotations
+
+from ccsim.tcp.host import NEVER
+from ccsim.verify.packetdrill.errors import CannotExpress, Place
+from ccsim.verify.packetdrill.inbox import Ack
+from ccsim.verify.packetdrill.opening import Opening
+from ccsim.verify.packetdrill.segment import Option, Segment
+from ccsim.verify.packetdrill.terms import (
+    initial_window,
+)
+
+__all__ = ["Connection"]
+
+NS_PER_US = 1_000
+SYNCHRONIZED = {"FIN_WAIT1", "FIN_WAIT2", "CLOSING", "TIME_WAIT", "CLOSE_WAIT", "LAST_ACK"}
+AFTER_FIN_SENT = {"ESTABLISHED": "FIN_WAIT1", "SYN_RECV": "FIN_WAIT1", "CLOSE_WAIT": "LAST_ACK"}
+AFTER_FIN_ACKED = {"FIN_WAIT1": "FIN_WAIT2", "CLOSING": "TIME_WAIT", "LAST_ACK": "CLOSE"}
+AFTER_FIN_COME = {"ESTABLISHED": "CLOSE_WAIT", "FIN_WAIT1": "CLOSING", "FIN_WAIT2": "TIME_WAIT"}
+
+
+class Connection(Opening):
+    """A connection from its opening to its end."""
+
+    @property
+    def established(self) -> bool:
+        """Whether the handshake is done and the connection was not aborted."""
+        return self.state == "ESTABLISHED" or self.state in SYNCHRONIZED
+
+    # --- segments that come ---
+
+    def receive(self, t: int, segment: Segment, place: Place) -> None:
+        """Take a segment off the wire."""
+        self.segs_in += 1
+        if self.state == "SYN_SENT":
+            self._in_syn_sent(t, segment, place)
+        elif self.state == "SYN_RECV":
+            self._in_syn_recv(t, segment)
+        elif self.state in ("CLOSE", "TIME_WAIT"):
+            self._when_closed(t, segment)
+        else:
+            self._synchronized(t, segment)
+
+    def _in_syn_sent(self, t: int, segment: Segment, place: Place) -> None:
+        flags = segment.flags
+        if "." in flags and segment.ack != 1:
+            if "R" not in flags:
+                self._refuse(t, segment)
+        elif "R" in flags:
+            if "." in flags:
+                self.abort("ECONNREFUSED")
+        elif "S" in flags and "." not in flags:
+            raise CannotExpress(place, "a simultaneous open is not modelled")
+        elif "S" in flags:
+            self._take_syn_ack(t, segment)
+
+    def _take_syn_ack(self, t: int, segment: Segment) -> None:
+        self._ecn = self._ecn and "E" in segment.flags and "W" not in segment.flags
+        stamp = segment.option("TS")
+        self.ts_recent = stamp[0] if stamp else 0
+        self._agree(t, segment)
+        self.out.wl1 = 0
+        self._establish(t)
+        self._bare_ack(t, self.inbox.current())
+
+    def _in_syn_recv(self, t: int, segment: Segment) -> None:
+        """Take the last segment of the handshake (``tcp_check_req``)."""
+        flags = segment.flags
+        if "R" in flags:
+            if segment.seq == 1:
+                self.abort(None)
+        elif "S" in flags and "." not in flags:
+            self._syn(t)
+        elif "." not in flags:
+            return
+        elif segment.ack != 1:
+            self._refuse(t, segment)
+        elif self._is_old(segment) or segment.seq > 1 + initial_window(
+            self.world.settings, self.own_mss
+        ):
+            self._put(t, Segment(frozenset("."), 1, 0, 1))
+        else:
+            assert self._request is not None
+            self._agree(t, self._request)
+            self._establish(t)
+            self._synchronized(t, segment)
+
+    def _is_old(self, segment: Segment) -> bool:
+        """Tell whether a timestamp shows that a later segment came before (PAWS)."""
+        stamp = segment.option("TS")
+        return stamp is not None and self.ts_recent > 0 and stamp[0] < self.ts_recent
+
+    def _when_closed(self, t: int, segment: Segment) -> None:
+        if self.state == "TIME_WAIT" and ("F" in segment.flags or segment.length):
+            self._bare_ack(t, self.inbox.current())
+        elif self.state == "CLOSE":
+            self._refuse(t, segment)
+
+    def _refuse(self, t: int, segment: Segment) -> None:
+        """Answer a segment that belongs to no connection (RFC 9293 section 3.5.2)."""
+        if "R" in segment.flags:
+            return
+        if "." in segment.flags:
+            reset = Segment(frozenset("R"), segment.ack, 0, 0, 0, None)
+        else:
+            end = segment.end + ("S" in segment.flags) + ("F" in segment.flags)
+            reset = Segment(frozenset("R."), 0, 0, end, 0, None)
+        self._put(t, reset)
+
+    def _synchronized(self, t: int, segment: Segment) -> None:
+        """Take a segment in a synchronized state: checks, ACK, data, FIN."""
+        flags = segment.flags
+        if not self._is_acceptable(t, segment):
+            return
+        if "R" in flags:
+            if segment.seq == self.inbox.nxt:
+                self._take_reset()
+            else:
+                self._bare_ack(t, self.inbox.current())
+            return
+        if "S" in flags:
+            self._bare_ack(t, self.inbox.current())
+            return
+        if "." not in flags or segment.ack > self._highest_sent():
+            return
+        self._note_stamp(segment)
+        self._take_ack(t, segment)
+        if self.state in ("CLOSE", "TIME_WAIT"):
+            return
+        elicited = self._take_data(t, segment)
+        if not self.flush(t) and elicited is not None:
+            self._bare_ack(t, elicited)
+
+    def _is_acceptable(self, t: int, segment: Segment) -> bool:
+        """Check timestamp and sequence number (``tcp_validate_incoming``); answer one that is not
+        acceptable with an ACK."""
+        end = segment.end + ("F" in segment.flags)
+        if "R" not in segment.flags and self._is_old(segment):
+            if segment.length or "F" in segment.flags or segment.seq != self.inbox.nxt:
+                self._bare_ack(t, self.inbox.current())
+            return False
+        if end >= self.inbox.wup:
+            return True
+        if "R" not in segment.flags:
+            elicited = self._take_data(t, segment) if end > segment.seq else None
+            self._bare_ack(t, elicited or self.inbox.current())
+        return False
+
+    def _note_stamp(self, segment: Segment) -> None:
+        """Remember the timestamp to be echoed (RFC 7323 section 4.3)."""
+        stamp = segment.option("TS")
+        if stamp is not None and self.terms.timestamps and segment.seq <= self.inbox.wup:
+            self.ts_recent = max(self.ts_recent, stamp[0])
+
+    def _take_reset(self) -> None:
+        self.abort("EPIPE" if self.state == "CLOSE_WAIT" else "ECONNRESET")
+
+    def abort(self, error: str | None) -> None:
+        """Let the connection be gone."""
+        self.state = "CLOSE"
+        self.error = error
+        self.was_reset = True
+        self.syn_due_ns = NEVER
+
+    def _highest_sent(self) -> int:
+        queue = self.out.queue
+        return queue.start(self.sk.nxt)
+
+    def _take_ack(self, t: int, segment: Segment) -> None:
+        out, ack = self.out, segment.ack
+        self.last_ack_ns = t
+        window = (segment.window or 0) << self.terms.peer_scale
+        changed = out.update_window(segment.seq, ack, window)
+        if changed:
+            out.wake(t)
+        blocks = None
+        if self.terms.sack or (self.terms.ecn and "E" in segment.flags):
+            numbers = (segment.option("sack") or ()) if self.terms.sack else ()
+            blocks = out.blocks(numbers, self.terms.ecn and "E" in segment.flags)
+        busy = segment.length > 0 or changed or "F" in segment.flags
+        if ack <= out.una and busy and not blocks:
+            out.resume(t, ack)
+        else:
+            out.acknowledge(t, ack, self._echo_us(segment), blocks)
+        if out.queue.fin >= 0 and self.sk.una == out.queue.packets:
+            self.state = AFTER_FIN_ACKED.get(self.state, self.state)
+
+    def _echo_us(self, segment: Segment) -> int:
+        """Return when the packet was sent whose timestamp a segment echoes [µs]."""
+        stamp = segment.option("TS")
+        if stamp is None or not self.terms.timestamps:
+            return 0
+        return -(-(stamp[1] * 1_000_000 - self.host.jiffies0_ns) // NS_PER_US)
+
+    def _take_data(self, t: int, segment: Segment) -> Ack | None:
+        """Take data and FIN; return the ACK that they elicit at once."""
+        fin = "F" in segment.flags
+        end = segment.end + fin
+        if end == segment.seq:
+            return None
+        if (
+            self.orphan
+            and segment.end > self.inbox.nxt
+            and self.state in ("FIN_WAIT1", "FIN_WAIT2")
+        ):
+            self._put(t, Segment(frozenset("R"), segment.ack, 0, 0, 0, None))
+            self.abort(None)
+            return None
+        self.data_segs_in += segment.length > 0
+        self.last_data_ns = t
+        finished = self.inbox.finished
+        ack = self.inbox.take(
+            t, segment.seq, end, fin=fin, push="P" in segment.flags, ecn=segment.ecn,
+            cwr="W" in segment.flags,
+        )  # fmt: skip
+        if self.inbox.finished and not finished:
+            self.state = AFTER_FIN_COME.get(self.state, self.state)
+        return ack
+
+    # --- segments that leave ---
+
+    def _options(self, t: int, blocks: tuple[int, ...]) -> tuple[Option, ...]:
+        options: list[Option] = []
+        if self.terms.timestamps:
+            options += [("nop", ()), ("nop", ()), ("TS", (self._stamp(t), self.ts_recent))]
+        if blocks and self.terms.sack:
+            options += [("nop", ()), ("nop", ()), ("sack", blocks)]
+        return tuple(options)
+
+    def _bare_ack(self, t: int, ack: Ack, seq: int | None = None) -> None:
+        flags = {"."} | ({"E"} if ack.ece else set())
+        at = self._highest_sent() if seq is None else seq
+        self.inbox.wup = ack.number
+        options = self._options(t, ack.blocks)
+        self._put(t, Segment(frozenset(flags), at, 0, ack.number, None, options, "noecn"))
+
+    def flush(self, t: int) -> bool:
+        """Put on the wire what the sender has sent; tell whether that was anything."""
+        sent = False
+        for leaving in self.out.departures():
+            ack = self.inbox.rides()
+            flags = {"."}
+            for flag, there in zip("PFWE", (leaving.push, leaving.fin, leaving.cwr, ack.ece),
+                                   strict=True):  # fmt: skip
+                flags |= {flag} if there else set()
+            self._put(t, Segment(
+                frozenset(flags), leaving.start, leaving.length, ack.number, None,
+                self._options(t, ack.blocks), "ect0" if leaving.ect else "noecn", leaving.burst,
+            ))  # fmt: skip
+            if leaving.length and not sent:
+                self.inbox.receiver.answer(t)
+            sent = True
+        return sent
+
+    # --- calls ---
+
+    def write(self, t: int, size: int, *, more: bool, eor: bool) -> None:
+        """Take data from the application."""
+        self.out.write(t, size, more=more, eor=eor)
+        self.flush(t)
+
+    def read(self, t: int, most: int, *, peek: bool = False) -> int:
+        """Hand data to the application; return how many bytes."""
+        size = min(most, self.inbox.unread)
+        if size and not peek:
+            ack = self.inbox.read(size)
+            if ack is not None:
+                self._bare_ack(t, ack)
+        return size
+
+    def set_nodelay(self, t: int, on: bool) -> None:
+        """Set TCP_NODELAY, which lets go what Nagle or cork held."""
+        self.out.nodelay = on
+        if on:
+            self.out.push(t, force=True)
+            self.flush(t)
+
+    def set_cork(self, t: int, on: bool) -> None:
+        """Set TCP_CORK; pulling it lets go what it held."""
+        self.out.cork = on
+        if not on:
+            self.out.push(t, force=True)
+            self.flush(t)
+
+    def shut_write(self, t: int) -> None:
+        """Send a FIN, unless one is sent."""
+        if self.state in AFTER_FIN_SENT and self.out.queue.fin < 0:
+            self.state = AFTER_FIN_SENT[self.state]
+            self.out.finish(t)
+            self.flush(t)
+
+    def close(self, t: int) -> None:
+        """Let the application be done with the connection (``tcp_close``)."""
+        self.orphan = True
+        if self.state in ("CLOSE", "SYN_SENT", "SYN_RECV"):
+            self.abort(None)
+        elif self.inbox.unread > 0 or self.options.linger0:
+            ack = self.inbox.current()
+            self._put(t, Segment(frozenset("R."), self._highest_sent(), 0, ack.number, None,
+                                 self._options(t, ()), "noecn"))  # fmt: skip
+            self.abort(None)
+        else:
+            self.shut_write(t)
+
+    # --- timers ---
+
+    def due_ns(self) -> int:
+        """Return when something is due next [ns]."""
+        if self.state in ("SYN_SENT", "SYN_RECV"):
+            return self.syn_due_ns
+        if self.state in ("CLOSE", "TIME_WAIT"):
+            return NEVER
+        sk = self.sk
+        return min(sk.timer_ns, sk.pacing_ns, self.inbox.due_ns, self.out.probe_ns)
+
+    def fire(self, t: int) -> None:
+        """Let what is due at ``t`` happen."""
+        if self.state in ("SYN_SENT", "SYN_RECV"):
+            self._syn(t)
+        elif self.sk.timer_ns <= t:
+            self.sk.fire_timer(t)
+            self.flush(t)
+        elif self.sk.pacing_ns <= t:
+            self.sk.on_pacing(t)
+            self.flush(t)
+        elif self.inbox.due_ns <= t:
+            ack = self.inbox.fire(t)
+            if ack is not None:
+                self._bare_ack(t, ack)
+        elif not self.out.probe(t):
+            self._bare_ack(t, self.inbox.current(), self.out.una - 1)
+        else:
+            self.flush(t)

@@ -1,0 +1,172 @@
+"""The opening of a connection: SYN and SYN-ACK, their repetition, and what comes of them (RFC 9293
+section 3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ccsim.kernel import TCP_CONGESTION, Kernel
+from ccsim.kernel.sock import RandomSource
+from ccsim.tcp.host import NEVER, Host
+from ccsim.tcp.pacing import update_pacing_rate
+from ccsim.tcp.sender import Sender
+from ccsim.verify.packetdrill.inbox import Inbox
+from ccsim.verify.packetdrill.segment import Segment
+from ccsim.verify.packetdrill.sending import Outbox
+from ccsim.verify.packetdrill.settings import Settings
+from ccsim.verify.packetdrill.terms import (
+    Terms,
+    ecn_request,
+    host_of,
+    initial_window,
+    syn_options,
+    terms_of,
+)
+
+__all__ = ["Opening", "SockOptions", "World"]
+
+NS_PER_US = 1_000
+NS_PER_S = 1_000_000_000
+SYN_LINEAR = 4  # so many SYNs are sent again a second apart (tcp_syn_linear_timeouts)
+
+
+@dataclass
+class SockOptions:
+    """What ``setsockopt`` has set on a socket, and a child inherits."""
+
+    congestion: str | None = None
+    nodelay: bool = False
+    cork: bool = False
+    maxseg: int | None = None
+    linger0: bool = False
+
+
+@dataclass(frozen=True)
+class World:
+    """What connections share: settings, kernel, the ranges that the script injects, the wire."""
+
+    settings: Settings
+    kernel: Kernel
+    ranges: list[tuple[int, int]]
+    emit: Callable[[int, Segment], None]
+    host: Host  # for clocks, before terms are agreed on
+    random: RandomSource
+
+
+class Opening:
+    """A connection as it opens: its state by Linux's names, both halves once terms are agreed on.
+
+    ``error``: the errno that the next call meets. ``accepted``: the application has it.
+    """
+
+    def __init__(self, world: World, options: SockOptions) -> None:
+        self.world = world
+        self.options = options
+        self.state = "CLOSE"
+        self.error: str | None = None
+        self.was_reset = False
+        self.accepted = self.orphan = False
+        self.shut_read = False
+        self.tries = 0
+        self.syn_ns = 0
+        self.syn_due_ns = NEVER
+        self.ts_recent = 0
+        self.opened_ns = 0
+        self.last_data_ns = self.last_ack_ns = 0
+        self.segs_in = self.segs_out = self.data_segs_in = 0
+        self._request: Segment | None = None  # the peer's SYN
+        self._ecn = False
+
+    # --- opening ---
+
+    @property
+    def own_mss(self) -> int:
+        """The largest segment that is announced."""
+        own = self.world.settings.own_mss
+        return min(own, self.options.maxseg or own)
+
+    @property
+    def passive(self) -> bool:
+        """Whether the peer has opened it."""
+        return self._request is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits to be accepted."""
+        return self.passive and not self.accepted and self.opened_ns > 0
+
+    def connect(self, t: int) -> None:
+        """Send a SYN."""
+        self.state = "SYN_SENT"
+        self._ecn = self.world.settings.number("tcp_ecn") == 1
+        self._syn(t)
+
+    def _syn(self, t: int) -> None:
+        """Send the SYN, or the answer to one, and set the timer for the next (1 s, then by RFC
+        6298)."""
+        passive = self.passive
+        self.tries += 1
+        self.syn_ns = t
+        doublings = self.tries - 1 if passive else max(self.tries - 1 - SYN_LINEAR, 0)
+        self.syn_due_ns = self.world.host.expiry_ns(
+            t, (NS_PER_S << min(doublings, 6)) // self.world.host.jiffy_ns
+        )
+        flags = set("S.") if passive else set("S")
+        if self._ecn:
+            flags |= {"E"} if passive else {"E", "W"}
+        settings = self.world.settings
+        stamp = (self._stamp(t), self.ts_recent)
+        self._put(t, Segment(
+            frozenset(flags), 0, 0, 1 if passive else 0, initial_window(settings, self.own_mss),
+            syn_options(settings, self.own_mss, stamp, self._request),
+        ))  # fmt: skip
+
+    def listen_to(self, t: int, syn: Segment) -> None:
+        """Answer a SYN that came to a listener."""
+        self.state = "SYN_RECV"
+        self._request = syn
+        self._ecn = ecn_request(self.world.settings, syn)
+        stamp = syn.option("TS")
+        self.ts_recent = stamp[0] if stamp else 0
+        self._syn(t)
+
+    def _agree(self, t: int, peer: Segment) -> None:
+        """Take the peer's SYN: both halves begin."""
+        world = self.world
+        self.terms: Terms = terms_of(world.settings, peer, self.own_mss, self._ecn)
+        self.host = host_of(world.settings, self.terms)
+        self.sk = Sender(self.host)
+        self.sk.random = world.random
+        self.out = Outbox(self.sk, self.host)
+        self.out.nodelay, self.out.cork = self.options.nodelay, self.options.cork
+        self.inbox = Inbox(
+            self.host,
+            world.ranges,
+            world.settings.gro_mss or self.own_mss,
+            initial_window(world.settings, self.own_mss),
+        )
+        self.out.window = self.out.wnd_max = peer.window or 0
+        self.opened_ns = t
+
+    def _establish(self, t: int) -> None:
+        self.state = "ESTABLISHED"
+        self.syn_due_ns = NEVER
+        sk, kernel = self.sk, self.world.kernel
+        sk.set_clock(t)
+        kernel.socket(sk)
+        if self.options.congestion is not None:
+            kernel.setsockopt(sk, TCP_CONGESTION, self.options.congestion)
+        sk.handshake_done(t, self.syn_ns, tries=self.tries, passive=self.passive)
+        rtt_us = (t - self.syn_ns) // NS_PER_US
+        self.inbox.receiver.measured(rtt_us, 1 << 20)
+        kernel.connect(sk)
+        if sk.ca_ops.cong_control is None:
+            update_pacing_rate(sk)
+
+    def _stamp(self, t: int) -> int:
+        return self.world.host.timestamp_ms(t // NS_PER_US)
+
+    def _put(self, t: int, segment: Segment) -> None:
+        self.segs_out += 1
+        self.world.emit(t, segment)

@@ -1,0 +1,122 @@
+"""Socket options of the emulated host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ccsim.kernel import TCP_CONGESTION, KernelError
+from ccsim.kernel.errors import errno_name
+from ccsim.verify.packetdrill.errors import CannotExpress
+from ccsim.verify.packetdrill.machine import Machine, Socket
+from ccsim.verify.packetdrill.script import Call
+from ccsim.verify.packetdrill.values import Result, fail, number, ok
+
+__all__ = ["getsockopt", "setsockopt"]
+
+# What may be set and changes nothing that is modelled.
+HARMLESS = {
+    "SO_REUSEADDR", "SO_REUSEPORT", "SO_SNDBUF", "SO_SNDBUFFORCE", "SO_PRIORITY", "SO_MARK",
+    "IP_TOS", "IP_MTU_DISCOVER", "IP_FREEBIND", "IP_RECVERR", "SO_BINDTODEVICE",
+    "TCP_SYNCNT", "SO_ZEROCOPY", "SO_DONTROUTE", "IP_TTL", "SO_OOBINLINE",
+}  # fmt: skip
+MSS_LEAST, MSS_MOST = 88, 32_767
+NOTSENT_UNLIMITED = 0xFFFFFFFF
+
+
+def setsockopt(machine: Machine, call: Call) -> Result:
+    """Set an option; CannotExpress for one that is not modelled."""
+    socket = machine.fds.get(number(call, 0))
+    if socket is None:
+        return fail("EBADF")
+    name, value = str(call.args[2]), _value(call.args[3])
+    if name in HARMLESS:
+        return ok(0)
+    if name == "TCP_CONGESTION":
+        return _set_congestion(machine, socket, call, str(value))
+    if name == "SO_LINGER" and isinstance(value, dict):
+        socket.options.linger0 = value.get("onoff") == 1 and value.get("linger") == 0
+        return ok(0)
+    if not isinstance(value, int):
+        raise CannotExpress(call.place, f"{name} with {value!r} is not modelled")
+    return _set_number(machine, socket, call, name, value)
+
+
+def _value(given: Any) -> Any:
+    return given[0] if isinstance(given, list) and len(given) == 1 else given
+
+
+def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: int) -> Result:
+    connection = socket.connection
+    live = connection if connection is not None and connection.opened_ns else None
+    if name == "TCP_NODELAY":
+        socket.options.nodelay = value != 0
+        if live is not None:
+            live.set_nodelay(machine.now_ns, value != 0)
+    elif name == "TCP_CORK":
+        socket.options.cork = value != 0
+        if live is not None:
+            live.set_cork(machine.now_ns, value != 0)
+    elif name == "TCP_MAXSEG":
+        if not MSS_LEAST <= value <= MSS_MOST:
+            return fail("EINVAL")
+        socket.options.maxseg = value
+    elif name == "TCP_NOTSENT_LOWAT" and value in (0, NOTSENT_UNLIMITED, -1):
+        socket.notsent_lowat = value
+    elif name in ("SO_KEEPALIVE", "TCP_DEFER_ACCEPT", "TCP_INQ") and value == 0:
+        return ok(0)
+    else:
+        raise CannotExpress(call.place, f"the socket option {name} is not modelled")
+    return ok(0)
+
+
+def _set_congestion(machine: Machine, socket: Socket, call: Call, name: str) -> Result:
+    kernel = machine.world.kernel
+    if kernel.tcp_cong.find_autoload(name) is None:
+        if call.result == 0:
+            raise CannotExpress(call.place, f"there is no algorithm {name!r} here")
+        return fail("ENOENT")
+    connection = socket.connection
+    socket.options.congestion = name
+    if connection is not None and connection.established:
+        try:
+            kernel.setsockopt(connection.sk, TCP_CONGESTION, name)
+        except KernelError as error:
+            return fail(errno_name(error.number))
+    return ok(0)
+
+
+def getsockopt(machine: Machine, call: Call) -> Result:
+    """Get an option; CannotExpress for one that is not modelled."""
+    socket = machine.fds.get(number(call, 0))
+    if socket is None:
+        return fail("EBADF")
+    name, connection = str(call.args[2]), socket.connection
+    if name == "SO_ERROR":
+        return ok(0, _take_error(socket))
+    if name == "TCP_MAXSEG":
+        if connection is not None and connection.opened_ns:
+            return ok(0, connection.sk.mss_cache)
+        return ok(0, socket.options.maxseg or 536)
+    if name == "TCP_CONGESTION":
+        return ok(0, _congestion(machine, socket))
+    flags = {"TCP_NODELAY": socket.options.nodelay, "TCP_CORK": socket.options.cork}
+    if name in flags:
+        return ok(0, int(flags[name]))
+    if name == "TCP_NOTSENT_LOWAT":
+        return ok(0, socket.notsent_lowat)
+    raise CannotExpress(call.place, f"getsockopt of {name} is not modelled")
+
+
+def _take_error(socket: Socket) -> Any:
+    connection = socket.connection
+    if connection is None or connection.error is None:
+        return 0
+    error, connection.error = connection.error, None
+    return error
+
+
+def _congestion(machine: Machine, socket: Socket) -> str:
+    connection = socket.connection
+    if connection is not None and connection.established:
+        return str(machine.world.kernel.getsockopt(connection.sk, TCP_CONGESTION))
+    return socket.options.congestion or machine.settings.sysctl["tcp_congestion_control"]

@@ -1,0 +1,181 @@
+"""Scripts of our own against the emulated stack: what must agree, what must differ, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccsim.verify.packetdrill.play import AGREES, CANNOT, DIFFERS, WRONG, play_file, play_text
+
+HERE = Path(__file__).parent
+SCRIPTS = {path.stem: path for path in sorted(HERE.glob("*.pkt"))}
+OTHERS = {
+    "differs_window": (DIFFERS, 14, 7, "expected tcpi_snd_cwnd == 11, got tcpi_snd_cwnd = 12"),
+    "differs_segment": (DIFFERS, 11, 7, "P. 1:11001(11000) ack 1"),
+    "differs_time": (DIFFERS, 12, 7, "at 0.100140 s, got it at 0.153500 s"),
+    "differs_errno": (DIFFERS, 3, 7, "expected write to return -1 ENOTCONN, got -1 EPIPE"),
+    "cannot_fast_open": (CANNOT, 6, 7, "the option TCP Fast Open is not modelled"),
+    "cannot_command": (CANNOT, 2, 1, "'reconfigure_the_moon.sh' is not understood"),
+    "cannot_window": (CANNOT, 11, 7, "the window that the receiver advertises"),
+    "wrong_syntax": (WRONG, 3, 11, "expected 0:0(0), got 0:10(0)"),
+    "wrong_unclosed": (WRONG, 2, 7, "expected '}%', got the end of the script"),
+}
+SOCKET = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+
+
+def test_some_twenty_scripts_are_there() -> None:
+    assert len(SCRIPTS.keys() - OTHERS.keys()) >= 19
+    assert SCRIPTS.keys() >= OTHERS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS.keys() - OTHERS.keys()))
+def test_a_script_agrees(name: str) -> None:
+    verdict = play_file(SCRIPTS[name])
+    assert verdict.outcome == AGREES, f"{verdict.place}: {verdict.message}"
+    assert verdict.events >= 4
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_a_script_that_does_not_agree_is_told_with_its_first_line(name: str) -> None:
+    outcome, line, column, message = OTHERS[name]
+    verdict = play_file(SCRIPTS[name])
+    assert verdict.outcome == outcome
+    assert verdict.place is not None
+    assert (verdict.place.line, verdict.place.column) == (line, column)
+    assert message in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1:1: expected an event, got the end of the script"),
+        ("+1 close(3) = 0", "1:4: expected the first event at time 0"),
+        ("0 > Q. 0:0(0)", "1:5: expected TCP flags such as 'P.', got 'Q'"),
+        ("0 < S 0:0(0) win x", "1:18: expected a window, got 'x'"),
+        ("0 < S 0:0(0) <mss>", "1:18: expected the value of mss, got '>'"),
+        ("0 close(3", "1:10: expected ',', got the end of the script"),
+        ("0 close(3) 0", "1:12: expected '=', got '0'"),
+        ("later close(3) = 0", "1:1: expected a time [s], got 'later'"),
+        ("0 `ls", "1:3: expected a closing '`', got the end of the script"),
+        ("/* 0 close(3) = 0", "1:1: expected '*/', got the end of the script"),
+        ("0 %{ assert 1 + }%", "1:3: expected Python in %{ }%, got invalid syntax"),
+        ("--tolerance_usecs=soon\n0 close(3) = 0", "1:1: expected a number, got 'soon'"),
+        ("\n\n0 !", "3:3: expected a packet, a system call, a command or code, got '!'"),
+    ],
+)
+def test_what_is_no_script_is_refused_with_its_place(text: str, said: str) -> None:
+    verdict = play_text(text, "x.pkt")
+    assert verdict.outcome == WRONG
+    assert f"{verdict.place}: {verdict.message}".startswith(f"x.pkt:{said}")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("+0 %{ __import__('os').system('true') }%", "the call of"),
+        ("+0 %{ import os }%", "Import is not understood"),
+        ("+0 %{ open('/etc/passwd') }%", "the call of open is not understood"),
+        ("+0 %{ x = ().__class__ }%", "Attribute is not understood"),
+        ("+0 %{ x = [i for i in (1, 2)] }%", "ListComp is not understood"),
+        ("+0 %{ x = 9 ** 9 ** 9 }%", "Pow is not understood"),
+        ("+0 %{ x = 1 << 1000000000 }%", "a shift of that width"),
+        ("+0 %{ x = 'a' * 1000000000 }%", "text of that length"),
+        ("+0 %{ x = '%1000000000d' % 1 }%", "text of that length"),
+        ("+0 %{ x = '%*d' % (1000000000, 1) }%", "text of that length"),
+        ("+0 %{ assert tcpi_wonders == 1 }%", "tcpi_wonders is not modelled"),
+        ("+0 bind(3, NULL, 99999999999) = 0\n+0 mmap(3) = 0", "the system call mmap"),
+        ("+0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "TCP_FASTOPEN is not modelled"),
+        ("+0 < udp (10)", "UDP is not modelled"),
+        ("+0 < SW.5 0:0(0)", "AccECN is not modelled"),
+        ("+0 < S 0:0(0) <md5 0011,nop,nop>", "the option TCP-MD5 is not modelled"),
+        ("+0 < U. 1:2(1) urg 1", "urgent data are not modelled"),
+        ("+0 `sysctl -q net.ipv4.tcp_recovery=0`", "tcp_recovery=0 is not modelled"),
+        ("+0 `tc qdisc replace dev tun0 root netem loss 1%`", "the qdisc netem loss 1%"),
+        ("+0 `ip route change default rto_min 5`", "rto_min of a route is not modelled"),
+    ],
+)
+def test_what_is_not_modelled_is_refused_and_named(line: str, said: str) -> None:
+    verdict = play_text(SOCKET + line, "x.pkt")
+    assert verdict.outcome == CANNOT, verdict
+    assert said in verdict.message
+    assert verdict.place is not None
+    assert verdict.place.line >= 2
+
+
+def test_names_that_code_sets_last_until_the_end_of_the_script() -> None:
+    text = SOCKET + (
+        "+0 %{ n = 3; n += 4 }%\n+0 %{ assert n == 7, n }%\n"
+        "+0 %{\nif n > 6:\n    m = max(n, 10) % 4\nelse:\n    m = 0\nassert m == 2\n}%\n"
+        "+0 %{ assert n == 8, n }%"
+    )
+    verdict = play_text(text, "x.pkt")
+    assert (verdict.outcome, verdict.message) == (DIFFERS, "expected n == 8, got n = 7")
+
+
+def test_time_is_relative_to_the_event_before_or_absolute() -> None:
+    text = SOCKET + (
+        "0.5 %{ x = 1 }%\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+        "1.0 < S 0:0(0) win 1000\n1.0 > S. 0:0(0) ack 1 <...>\n* > S. 0:0(0) ack 1 <...>\n"
+    )
+    assert play_text(text, "x.pkt").outcome == AGREES
+    late = play_text(text.replace("* > S.", "1.5 > S."), "x.pkt")
+    assert late.outcome == DIFFERS
+    assert "at 1.500000 s, got it at 2.000500 s" in late.message
+
+
+def test_the_tolerance_is_the_scripts_own() -> None:
+    text = SOCKET + (
+        "+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+        "+0 < S 0:0(0) win 1000\n+0 > S. 0:0(0) ack 1 <...>\n+.99 > S. 0:0(0) ack 1 <...>\n"
+    )
+    assert play_text(text, "x.pkt").outcome == DIFFERS
+    assert play_text("--tolerance_usecs=15000\n" + text, "x.pkt").outcome == AGREES
+
+
+def test_a_definition_stands_for_its_value() -> None:
+    text = (
+        "--define=MSS=1000\n--define=CLOSE=close\n" + SOCKET + "+0 CLOSE(3) = 0\n"
+        "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4\n"
+        "+0 setsockopt(4, SOL_TCP, TCP_MAXSEG, [MSS], 4) = 0\n"
+        "+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [1000], [4]) = 0\n"
+    )
+    assert play_text(text, "x.pkt").outcome == AGREES
+
+
+def test_a_script_comes_out_the_same_each_time() -> None:
+    first, second = (play_file(SCRIPTS["differs_time"]) for _ in range(2))
+    assert first == second
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_script_is_told_of_and_never_fails(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(SCRIPTS)))
+    lines = SCRIPTS[name].read_text(encoding="utf-8").splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        lines[at] = data.draw(
+            st.sampled_from(
+                [
+                    "",
+                    lines[at][: len(lines[at]) // 2],
+                    lines[data.draw(st.integers(0, len(lines) - 1))],
+                    lines[at].replace("1001", "5001").replace("ack 1 ", "ack 9001 "),
+                    lines[at].replace("+0", "+.3").replace("write", "read"),
+                    lines[at].replace(". 1:", "F. 1:").replace("win 500", "win 0"),
+                ]
+            )
+        )
+    verdict = play_text("\n".join(lines), "x.pkt")
+    assert verdict.outcome in (AGREES, DIFFERS, CANNOT, WRONG)
+    assert (verdict.place is None) == (verdict.outcome == AGREES)
+
+
+def test_the_example_of_the_documentation_agrees() -> None:
+    page = (HERE.parent.parent / "docs" / "packetdrill.md").read_text(encoding="utf-8")
+    example = page.split("## An example")[1].split("```")[1]
+    verdict = play_text(example, "docs/packetdrill.md")
+    assert verdict.outcome == AGREES, verdict
