@@ -117,6 +117,7 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
             "failed": outcome.failed,
             "simulated": outcome.simulated,
             "deaths": outcome.deaths,
+            "damaged": outcome.damaged,
             "wall_s": round(outcome.wall_s, 3),
         }
         print(json.dumps(plain, indent=2))
@@ -132,6 +133,9 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
             f"{outcome.repeats} further seeds only repeat a run and count for nothing: "
             f"ccsim show {name} says why"
         )
+    if outcome.damaged:
+        files = "1 file" if outcome.damaged == 1 else f"{outcome.damaged} files"
+        print(f"{files} of finished runs had changed: those runs were computed anew")
     if outcome.failed:
         print(f'{outcome.failed} runs failed: ccsim query {name} "select point, seed, error …"')
     print(f"tables  {outcome.path}")

@@ -17,13 +17,17 @@ from typing import Any
 
 from ccsim.errors import ResultsError
 
-__all__ = ["MANIFEST", "check_run", "check_study", "hashes_of"]
+__all__ = ["MANIFEST", "SEAL", "check_run", "check_study", "hashes_of", "is_broken", "sha256_of"]
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"
 RESOLVED = "resolved.json"
 TRACE = "trace.json"
 PLAN = "plan.json"
+SEALED = "parts/*.parquet"
+SEAL = ".sha256"
+"""Beside a part of a study, whose manifest comes with its end, stands its SHA-256 in a file of this
+suffix, which is written before the part gets its name."""
 WHOLE_BYTES = 4 << 20
 """A file up to this size is hashed whole by every reader: some 3 ms."""
 BLOCK_BYTES = 1 << 16
@@ -77,12 +81,17 @@ def check_run(folder: Path, *, verify: bool = False) -> tuple[Any, Any, Any]:
 
 
 def check_study(folder: Path, *, verify: bool = False) -> tuple[Any, Any]:
-    """Return a study's manifest and plan, as `check_run` does; the files of one that is under way
-    are not known yet."""
+    """Return a study's manifest and plan, as `check_run` does; of one that is under way only the
+    finished runs are known."""
     manifest = _document(folder, MANIFEST, _STUDY, "study")
     if "sha256" in manifest:
         _mismatch(manifest, _HASHES, folder, MANIFEST, "study")
         _check_files(folder, manifest, (PLAN,), "study", verify=verify)
+    else:
+        for part in sorted(folder.glob(SEALED)):
+            if is_broken(part):
+                what = f"{part.relative_to(folder)}: its SHA-256 is not that of what was written"
+                raise _damaged(folder, "study", what)
     return manifest, _document(folder, PLAN, _PLAN, "study")
 
 
@@ -92,11 +101,22 @@ def hashes_of(folder: Path, files: Iterable[Path]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {"sha256": {}}
     for path in sorted(files):
         name = path.relative_to(folder).as_posix()
-        found["sha256"][name] = _whole(path)
+        found["sha256"][name] = sha256_of(path)
         if path.stat().st_size > WHOLE_BYTES:
             sample = {"bytes": path.stat().st_size, "sha256": _sampled(path)}
             found.setdefault("sampled", {})[name] = sample
     return found
+
+
+def is_broken(part: Path) -> bool:
+    """Report whether a part of a study is not what its seal says; without one, as of an earlier
+    version, nobody knows, and it is not. A part that is gone is not: it has become another's."""
+    try:
+        return sha256_of(part) != part.with_suffix(SEAL).read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _document(folder: Path, name: str, shape: Any, kind: str) -> Any:
@@ -175,7 +195,7 @@ def _changed(path: Path, digest: str, sample: Any, *, verify: bool) -> str:
     """Return how a file differs from what was written; empty if it does not, as far as looked."""
     size = path.stat().st_size
     if verify or size <= WHOLE_BYTES:
-        same = _whole(path) == digest
+        same = sha256_of(path) == digest
         return "" if same else "its SHA-256 is not that of what was written"
     if not isinstance(sample, dict):
         return ""  # written by an earlier version: --verify tells
@@ -184,7 +204,8 @@ def _changed(path: Path, digest: str, sample: Any, *, verify: bool) -> str:
     return "" if _sampled(path) == sample.get("sha256") else "a sample of it has changed"
 
 
-def _whole(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -201,5 +222,5 @@ def _sampled(path: Path) -> str:
 
 
 def _damaged(folder: Path, kind: str, what: str) -> ResultsError:
-    again = {"run": "run the scenario again", "study": "ccsim sweep makes its tables again"}[kind]
+    again = {"run": "run the scenario again", "study": "ccsim sweep makes again what is"}[kind]
     return ResultsError(str(folder), f"the {kind} is damaged: {what}; {again}")

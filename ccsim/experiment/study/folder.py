@@ -1,7 +1,8 @@
 """A study's folder: what is done stays done, whatever is killed, and nothing is half-written.
 
 ``parts/<run id>.parquet`` holds one finished run each, renamed into place before the run counts as
-done; now and then many small parts become one. The lock is held by the sweep and inherited by its
+done; now and then many small parts become one. A part that is not what its seal says is removed by
+the next sweep, which computes its runs anew. The lock is held by the sweep and inherited by its
 workers, so that a new sweep begins only once the last worker of a killed one has gone.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.integrity import MANIFEST, hashes_of
+from ccsim.experiment.integrity import MANIFEST, SEAL, hashes_of, is_broken, sha256_of
 from ccsim.experiment.parquet import connect, os_error, parquet
 from ccsim.experiment.store import explained, folder_for
 from ccsim.experiment.study.work import durably
@@ -121,6 +122,18 @@ class StudyFolder:
             for left in place.glob(".tmp-*"):
                 with suppress(OSError):
                     left.unlink()
+        for seal in (self.path / PARTS).glob(f"*{SEAL}"):
+            if not seal.with_suffix(".parquet").exists():
+                seal.unlink(missing_ok=True)
+
+    def drop_broken(self) -> int:
+        """Remove parts that are not what was written, and return how many there were."""
+        with explained(self.path):
+            broken = [part for part in self._parts() if is_broken(part)]
+            for part in broken:
+                part.unlink()
+                self.log("damaged", part=part.name)
+        return len(broken)
 
     # --- finished runs ------------------------------------------------------------------------
 
@@ -176,6 +189,7 @@ class StudyFolder:
             self._write_part(f"part-{number:05d}-{small[0].stem}", rows)
             for path in small:
                 path.unlink()
+                path.with_suffix(SEAL).unlink(missing_ok=True)
 
     def _parts(self) -> list[Path]:
         return sorted((self.path / PARTS).glob("[!.]*.parquet"))
@@ -205,6 +219,7 @@ class StudyFolder:
             db.execute(_WRITE, {"file": str(aside)})
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
+        durably(final.with_suffix(SEAL), f"{sha256_of(aside)}\n".encode())
         aside.replace(final)
 
     @contextmanager

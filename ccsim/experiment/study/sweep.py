@@ -46,7 +46,8 @@ class Outcome:
     """What a sweep did: ``runs`` in the study, ``new`` of them run now, ``failed`` of all.
 
     ``repeats`` are further seeds that only repeat a run. ``simulated`` counts this sweep's
-    simulations, twins included; ``deaths`` workers that died.
+    simulations, twins included; ``deaths`` workers that died, ``damaged`` files of finished runs
+    that were not what had been written, so that the runs are new.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Outcome:
     wall_s: float
     tables: tuple[Path, ...]
     repeats: int = 0
+    damaged: int = 0
 
 
 class Pool(Protocol):
@@ -125,6 +127,7 @@ def run_study(
         time.perf_counter() - clock,
         tables,
         session.repeats,
+        session.damaged,
     )
 
 
@@ -152,6 +155,7 @@ class _Session:
     deaths: int = 0
     failed: int = 0
     repeats: int = 0
+    damaged: int = 0
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def begin(self, plan: Plan) -> None:
@@ -162,6 +166,7 @@ class _Session:
             self.folder.write_text(BASE, text)
         self.write_manifest("running", runs=len(plan.runs))
         self.folder.log("session", runs=len(plan.runs), argv=list(self.argv))
+        self.damaged = self.folder.drop_broken()
 
     def write_manifest(self, status: str, **facts: Any) -> None:
         """Say how it stands; who, when and with which versions."""
