@@ -138,6 +138,69 @@ struct rate_sample 72
   64 bool is_app_limited
   65 bool is_retrans
   66 bool is_ack_delayed
+struct bictcp 60
+  0 u32 cnt
+  4 u32 last_max_cwnd
+  8 u32 last_cwnd
+  12 u32 last_time
+  16 u32 bic_origin_point
+  20 u32 bic_K
+  24 u32 delay_min
+  28 u32 epoch_start
+  32 u32 ack_cnt
+  36 u32 tcp_cwnd
+  40 u16 unused
+  42 u8 sample_cnt
+  43 u8 found
+  44 u32 round_start
+  48 u32 end_seq
+  52 u32 last_ack
+  56 u32 curr_rtt
+struct bbr 104
+  0 u32 min_rtt_us
+  4 u32 min_rtt_stamp
+  8 u32 probe_rtt_done_stamp
+  12 struct minmax bw
+  36 u32 rtt_cnt
+  40 u32 next_rtt_delivered
+  48 u64 cycle_mstamp
+  56.0 u32 mode : 3
+  56.3 u32 prev_ca_state : 3
+  56.6 u32 packet_conservation : 1
+  56.7 u32 round_start : 1
+  57.0 u32 idle_restart : 1
+  57.1 u32 probe_rtt_round_done : 1
+  57.2 u32 unused : 13
+  58.7 u32 lt_is_sampling : 1
+  59.0 u32 lt_rtt_cnt : 7
+  59.7 u32 lt_use_bw : 1
+  60 u32 lt_bw
+  64 u32 lt_last_delivered
+  68 u32 lt_last_stamp
+  72 u32 lt_last_lost
+  76.0 u32 pacing_gain : 10
+  77.2 u32 cwnd_gain : 10
+  78.4 u32 full_bw_reached : 1
+  78.5 u32 full_bw_cnt : 2
+  78.7 u32 cycle_idx : 3
+  79.2 u32 has_seen_rtt : 1
+  79.3 u32 unused_b : 5
+  80 u32 prior_cwnd
+  84 u32 full_bw
+  88 u64 ack_epoch_mstamp
+  96 u16 extra_acked[2]
+  100.0 u32 ack_epoch_acked : 20
+  102.4 u32 extra_acked_win_rtts : 5
+  103.1 u32 extra_acked_win_idx : 1
+  103.2 u32 unused_c : 6
+struct dctcp 28
+  0 u32 old_delivered
+  4 u32 old_delivered_ce
+  8 u32 prior_rcv_nxt
+  12 u32 dctcp_alpha
+  16 u32 next_seq
+  20 u32 ce_state
+  24 u32 loss_cwnd
 struct list_head 16
   0 struct list_head *next
   8 struct list_head *prev

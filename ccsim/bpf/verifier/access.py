@@ -246,7 +246,7 @@ def _struct(
     if not reg.bounds.const or reg.bounds.value:
         raise Refusal(
             EACCES,
-            f"R{number} is ptr_{name} invalid variable offset: off={off}, "
+            f"R{number} is ptr_{name} invalid variable offset: off={at}, "
             f"var_off={describe_bits(reg.bounds)}",
         )
     if value is not None:
