@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,22 @@ def assert_equal(one: FlowTrace, other: FlowTrace) -> None:
             continue
         a: Any = getattr(one, field.name)
         b: Any = getattr(other, field.name)
-        same = np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
-        assert same, field.name
+        assert_same(a, b, field.name)
+
+
+def assert_same(a: Any, b: Any, name: str) -> None:
+    """Compare arrays, what holds arrays, and plain values."""
+    if isinstance(a, np.ndarray):
+        assert np.array_equal(a, b), name
+    elif is_dataclass(a):
+        for field in fields(a):
+            assert_same(getattr(a, field.name), getattr(b, field.name), f"{name}.{field.name}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), name
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other, name)
+    else:
+        assert a == b, name
 
 
 def test_the_single_flow_scenarios_are_those_that_are_shipped() -> None:
