@@ -14,7 +14,7 @@ from typing import Any
 
 from ccsim.bpf.kernel_btf import Leaf, leaves
 from ccsim.bpf.kernel_state import LAYOUTS
-from ccsim.bpf.memory import Memory, PrivateArea
+from ccsim.bpf.memory import AREA_BYTES, Memory, PrivateArea
 from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET, Field
 
 __all__ = [
@@ -220,6 +220,9 @@ class SockRegion:
         getter = _SOCK_READS.get(offset << 4 | size)
         if getter is not None:
             return getter(self.sk)
+        start = offset - _AREA_START
+        if 0 <= start <= AREA_BYTES - size and type(self.sk.ca) is PrivateArea:
+            return self.sk.ca.load(start, size)
         area, start = area_of(self.sk, offset, size)
         if area is not None:
             return area.load(start, size)
@@ -236,6 +239,9 @@ class SockRegion:
         if setter is None:
             raise IndexError(f"{size} bytes at {offset} of struct tcp_sock cannot be written")
         setter(self.sk, value & (1 << size * 8) - 1)
+
+
+_AREA_START = area_offset()
 
 
 class _ForeignArea:
@@ -268,7 +274,7 @@ def area_of(sk: Any, offset: int, size: int) -> tuple[Memory | None, int]:
     """Return the private area and the place in it that an access of the socket means; None for
     another member. IndexError for bytes beyond the socket."""
     start = offset - area_offset()
-    if start >= 0 and start + size <= 104:
+    if 0 <= start <= AREA_BYTES - size:
         area = sk.ca
         return (area if isinstance(area, PrivateArea) else _ForeignArea(sk)), start
     if offset + size > struct_bytes("tcp_sock") + 8:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.memory import (
@@ -20,21 +19,20 @@ from ccsim.bpf.memory import (
     Buffer,
     Invocation,
 )
+from ccsim.bpf.operations import (
+    ARITHMETIC,
+    COMPARISONS,
+    SHIFTS,
+    SIGNED_JUMPS,
+    divided,
+    remainder,
+    signed,
+)
 
 if TYPE_CHECKING:
     from ccsim.bpf.runtime import Code, Runtime
 
-__all__ = [
-    "ARITHMETIC",
-    "BACK_JUMPS",
-    "COMPARISONS",
-    "MAY_GOTO",
-    "SIGNED_JUMPS",
-    "divided",
-    "interpreted",
-    "remainder",
-    "wide_constant",
-]
+__all__ = ["BACK_JUMPS", "MAY_GOTO", "interpreted", "wide_constant"]
 
 BACK_JUMPS = 1 << 20
 """Jumps backwards in one call. The kernel's verifier follows at most a million instructions, so no
@@ -44,39 +42,52 @@ _BIT63, _BIT31 = 1 << 63, 1 << 31
 _EXIT = -1
 
 Registers = list[int]
-Step = Callable[["Machine", Registers, int], int]
+Step = Callable[[Invocation, Registers], int | None]
+"""One instruction at work on the registers; a jump returns the slot that comes next."""
 
 
-class Machine:
-    """What handlers work on besides the registers: the invocation and the decoded program."""
+class _Program:
+    """A program as steps: those from a slot up to the next jump, made when first they are run.
 
-    __slots__ = ("code", "invocation", "may_goto")
+    ``constants`` are the immediate operands, which stand behind the registers, so that a second
+    operand is always the number of one of them.
+    """
 
-    def __init__(self, code: Code, invocation: Invocation) -> None:
+    def __init__(self, code: Code) -> None:
         self.code = code
-        self.invocation = invocation
-        self.may_goto = MAY_GOTO
+        self.constants: list[int] = []
+        self._numbers: dict[int, int] = {}
+        self.steps = [_step(self, at, it) for at, it in enumerate(code.instructions)]
+        self.blocks: dict[int, list[tuple[int, Step]]] = {}
 
+    def second(self, it: isa.Instruction, *, by_register: bool) -> int:
+        """Return where an instruction's second operand stands."""
+        if by_register:
+            return it.src
+        value = it.imm & U64
+        if value not in self._numbers:
+            self._numbers[value] = 11 + len(self.constants)
+            self.constants.append(value)
+        return self._numbers[value]
 
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    """An instruction as the loop wants it: who handles it, and its operands."""
-
-    handle: Callable[[Machine, Registers, int, _Operation], int]
-    apply: Callable[..., Any]  # the arithmetic or comparison; how to extend what is loaded
-    dst: int
-    src: int  # of the second operand; 11 for the immediate
-    offset: int
-    imm: int
-    size: int
-
-
-IMMEDIATE = 11  # stands behind the registers
+    def block(self, start: int) -> list[tuple[int, Step]]:
+        """Make the steps from a slot on, each with its slot, up to a jump."""
+        found = self.blocks[start] = []
+        at = start
+        while at < len(self.steps):
+            it = self.code.instructions[at]
+            found.append((at, self.steps[at]))
+            if it.cls in (isa.JMP, isa.JMP32) and it.op != isa.CALL:
+                return found
+            at += 2 if it.opcode == isa.LD_IMM64 else 1
+        found.append((at, _behind_the_end))
+        return found
 
 
 def interpreted(runtime: Runtime, code: Code) -> Callable[..., int]:
     """Return the program as a function of invocation and arguments, run by the interpreter."""
-    operations = [_decode(it, code) for it in code.instructions]
+    program = _Program(code)
+    blocks, block, constants = program.blocks, program.block, program.constants
 
     def run(invocation: Invocation, slot: int, *args: int) -> int:
         depth = invocation.depth
@@ -85,23 +96,25 @@ def interpreted(runtime: Runtime, code: Code) -> Callable[..., int]:
         number = (FRAMES >> 32) + depth
         invocation.regions[number] = Buffer(bytearray(STACK_BYTES))
         invocation.depth = depth + 1
-        registers = [0, *args, *(0,) * (9 - len(args)), (number << 32) + STACK_BYTES, 0]
-        machine = Machine(code, invocation)
-        at = slot
+        registers = [0] * 11 + constants
+        registers[1 : 1 + len(args)] = args
+        registers[10] = (number << 32) + STACK_BYTES
+        at, following = slot, slot
         try:
-            while True:
-                operation = operations[at]
-                following = operation.handle(machine, registers, at, operation)
-                if following <= at:
-                    if following == _EXIT:
-                        return registers[0]
+            while following != _EXIT:
+                for at, step in blocks.get(following) or block(following):  # noqa: B007
+                    result = step(invocation, registers)
+                assert result is not None
+                if result <= at and result != _EXIT:
                     _count_back_jump(invocation)
-                at = following
+                following = result
         except BpfFault as fault:
             raise code.placed(fault, at) from fault
         finally:
+            invocation.may_goto.pop(depth + 1, None)
             invocation.depth = depth
             del invocation.regions[number]
+        return registers[0]
 
     return run
 
@@ -113,230 +126,149 @@ def _count_back_jump(invocation: Invocation) -> None:
         raise BpfFault(f"the loop does not end: it has gone round {BACK_JUMPS} times")
 
 
+def _behind_the_end(call: Invocation, r: Registers) -> int:
+    raise BpfFault("the program goes on behind its end")
+
+
+def _step(program: _Program, at: int, it: isa.Instruction) -> Step:
+    """Return an instruction as a step."""
+    if it.opcode == isa.LD_IMM64:
+        return _constant(it)
+    if it.cls in (isa.ALU, isa.ALU64):
+        return _arithmetic(program, it)
+    if it.cls in (isa.JMP, isa.JMP32):
+        return _branch(program, at, it)
+    if it.cls == isa.LDX and it.mode in (isa.MEM, isa.MEMSX):
+        return _load(it) if it.mode == isa.MEM else _load_signed(it)
+    if it.cls in (isa.ST, isa.STX) and it.mode == isa.MEM:
+        return _store(it, program.second(it, by_register=it.cls == isa.STX))
+    if it.cls == isa.STX and it.mode == isa.ATOMIC:
+        return _atomic(it)
+    return _unknown(it)
+
+
+def _arithmetic(program: _Program, it: isa.Instruction) -> Step:
+    bits = 64 if it.cls == isa.ALU64 else 32
+    if it.op == isa.END:
+        return _byte_order(it)
+    second = program.second(it, by_register=it.by_register)
+    if it.op == isa.MOV and it.offset:
+        return _move_signed(it, bits)
+    if it.offset and it.op in (isa.DIV, isa.MOD):
+        return _signed_division(it, second, bits)
+    if it.op in SHIFTS:
+        return _shift(it, second, bits)
+    if it.op not in ARITHMETIC:
+        return _unknown(it)
+    if it.cls == isa.ALU64:
+        return _move(it, second) if it.op == isa.MOV else _alu64(it, second)
+    return _alu32(it, second)
+
+
+def _branch(program: _Program, at: int, it: isa.Instruction) -> Step:
+    target = at + 1 + it.offset
+    if it.op == isa.JA:
+        return _jump(target if it.cls == isa.JMP else at + 1 + it.imm)
+    if it.op == isa.EXIT:
+        return _exit
+    if it.op == isa.JCOND:
+        return _may_goto(at, target)
+    if it.op == isa.CALL:
+        if it.src == isa.CALL_LOCAL:
+            return _call_function(at + 1 + it.imm)
+        return _call_kernel(program.code.callee(it))
+    second = program.second(it, by_register=it.by_register)
+    if it.op not in COMPARISONS:
+        return _unknown(it)
+    bits = 64 if it.cls == isa.JMP else 32
+    if it.op in SIGNED_JUMPS:
+        return _signed_jump(it, second, bits, at, target)
+    if it.cls == isa.JMP:
+        return _jump64(it, second, at, target)
+    return _jump32(it, second, at, target)
+
+
 # --- arithmetic ---
 
 
-def _signed(value: int, bits: int) -> int:
-    """Return what the low bits of a number say in two's complement."""
-    sign = 1 << bits - 1
-    return ((value & (sign << 1) - 1) ^ sign) - sign
+def _alu64(it: isa.Instruction, second: int) -> Step:
+    dst, apply = it.dst, ARITHMETIC[it.op]
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = apply(r[dst], r[second]) & U64
+
+    return step
 
 
-def _divide_signed(a: int, b: int) -> int:
-    quotient = abs(a) // abs(b)
-    return quotient if (a < 0) == (b < 0) else -quotient
+def _alu32(it: isa.Instruction, second: int) -> Step:
+    dst, apply = it.dst, ARITHMETIC[it.op]
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = apply(r[dst] & U32, r[second] & U32) & U32
+
+    return step
 
 
-def _div(a: int, b: int, bits: int) -> int:
-    return a // b if b else 0
+def _move(it: isa.Instruction, second: int) -> Step:
+    dst = it.dst
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = r[second]
+
+    return step
 
 
-def _mod(a: int, b: int, bits: int) -> int:
-    return a % b if b else a
+def _shift(it: isa.Instruction, second: int, bits: int) -> Step:
+    dst, apply, most, mask = it.dst, ARITHMETIC[it.op], bits - 1, (1 << bits) - 1
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = apply(r[dst] & mask, r[second] & most) & mask
+
+    def arsh(call: Invocation, r: Registers) -> None:
+        r[dst] = signed(r[dst], bits) >> (r[second] & most) & mask
+
+    return arsh if it.op == isa.ARSH else step
 
 
-def divided(a: int, b: int, bits: int) -> int:
-    """Return a signed quotient, rounded towards zero; 0 by 0."""
-    a, b = _signed(a, bits), _signed(b, bits)
-    return _divide_signed(a, b) if b else 0
+def _signed_division(it: isa.Instruction, second: int, bits: int) -> Step:
+    dst, mask = it.dst, (1 << bits) - 1
+    apply = divided if it.op == isa.DIV else remainder
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = apply(r[dst], r[second], bits) & mask
+
+    return step
 
 
-def remainder(a: int, b: int, bits: int) -> int:
-    """Return a signed remainder, whose sign is that of ``a``; ``a`` by 0."""
-    a, b = _signed(a, bits), _signed(b, bits)
-    return a - b * _divide_signed(a, b) if b else a
+def _move_signed(it: isa.Instruction, bits: int) -> Step:
+    """Move with sign extension from 8, 16 or 32 bits."""
+    dst, src, width, mask = it.dst, it.src, it.offset, (1 << bits) - 1
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = signed(r[src], width) & mask
+
+    return step
 
 
-def _arsh(a: int, b: int, bits: int) -> int:
-    return _signed(a, bits) >> (b & bits - 1)
-
-
-ARITHMETIC: dict[int, Callable[[int, int, int], int]] = {
-    isa.ADD: lambda a, b, bits: a + b,
-    isa.SUB: lambda a, b, bits: a - b,
-    isa.MUL: lambda a, b, bits: a * b,
-    isa.DIV: _div,
-    isa.MOD: _mod,
-    isa.OR: lambda a, b, bits: a | b,
-    isa.AND: lambda a, b, bits: a & b,
-    isa.XOR: lambda a, b, bits: a ^ b,
-    isa.LSH: lambda a, b, bits: a << (b & bits - 1),
-    isa.RSH: lambda a, b, bits: a >> (b & bits - 1),
-    isa.ARSH: _arsh,
-    isa.MOV: lambda a, b, bits: b,
-    isa.NEG: lambda a, b, bits: -a,
-}
-"""Results that are too wide, or negative, are cut to 64 or 32 bits by the handler."""
-
-COMPARISONS: dict[int, Callable[[int, int], bool]] = {
-    isa.JEQ: lambda a, b: a == b,
-    isa.JNE: lambda a, b: a != b,
-    isa.JGT: lambda a, b: a > b,
-    isa.JGE: lambda a, b: a >= b,
-    isa.JLT: lambda a, b: a < b,
-    isa.JLE: lambda a, b: a <= b,
-    isa.JSET: lambda a, b: a & b != 0,
-    isa.JSGT: lambda a, b: a > b,
-    isa.JSGE: lambda a, b: a >= b,
-    isa.JSLT: lambda a, b: a < b,
-    isa.JSLE: lambda a, b: a <= b,
-}
-SIGNED_JUMPS = frozenset({isa.JSGT, isa.JSGE, isa.JSLT, isa.JSLE})
-
-
-def _alu64(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    b = it.imm if it.src == IMMEDIATE else r[it.src]
-    r[it.dst] = it.apply(r[it.dst], b, 64) & U64
-    return at + 1
-
-
-def _alu32(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    b = it.imm if it.src == IMMEDIATE else r[it.src]
-    r[it.dst] = it.apply(r[it.dst] & U32, b & U32, 32) & U32
-    return at + 1
-
-
-def _movsx(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    """Move with sign extension from 8, 16 or 32 bits; ``size`` is the width of the result."""
-    r[it.dst] = _signed(r[it.src], it.offset) & (1 << it.size) - 1
-    return at + 1
-
-
-def _byte_order(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
+def _byte_order(it: isa.Instruction) -> Step:
     """Cut to ``imm`` bits; to big-endian, or unconditionally (class ALU64), swap the bytes."""
-    size = it.imm // 8
-    value = r[it.dst] & (1 << it.imm) - 1
-    r[it.dst] = int.from_bytes(value.to_bytes(size, "little"), "big") if it.offset else value
-    return at + 1
+    dst, mask, size = it.dst, (1 << it.imm) - 1, it.imm // 8
+    order: Literal["big", "little"]
+    order = "big" if it.cls == isa.ALU64 or it.by_register else "little"
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = int.from_bytes((r[dst] & mask).to_bytes(size, "little"), order)
+
+    return step
 
 
-def _constant(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    r[it.dst] = it.imm
-    return at + 2
+def _constant(it: isa.Instruction) -> Step:
+    dst, value = it.dst, wide_constant(it)
 
+    def step(call: Invocation, r: Registers) -> None:
+        r[dst] = value
 
-# --- memory ---
-
-
-def _load(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    address = r[it.src] + it.offset
-    region = machine.invocation.regions.get(address >> 32)
-    if type(region) is Buffer and (address & U32) + it.size <= len(region.data):
-        start = address & U32
-        r[it.dst] = int.from_bytes(region.data[start : start + it.size], "little")
-    else:
-        r[it.dst] = machine.invocation.load(address & U64, it.size)
-    return at + 1
-
-
-def _load_signed(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    value = machine.invocation.load(r[it.src] + it.offset & U64, it.size)
-    r[it.dst] = _signed(value, it.size * 8) & U64
-    return at + 1
-
-
-def _store(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    value = it.imm if it.src == IMMEDIATE else r[it.src]
-    machine.invocation.store(r[it.dst] + it.offset & U64, it.size, value)
-    return at + 1
-
-
-def _atomic(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    """Read, compute and write: nothing runs beside a hook, so nothing more is needed."""
-    if it.imm == isa.LOAD_ACQ:
-        return _load(machine, r, at, it)
-    address = r[it.dst] + it.offset & U64
-    if it.imm == isa.STORE_REL:
-        machine.invocation.store(address, it.size, r[it.src])
-        return at + 1
-    old = machine.invocation.load(address, it.size)
-    if it.imm == isa.CMPXCHG:
-        if old == r[0] & (1 << it.size * 8) - 1:
-            machine.invocation.store(address, it.size, r[it.src])
-        r[0] = old
-        return at + 1
-    machine.invocation.store(address, it.size, it.apply(old, r[it.src], 64))
-    if it.imm & isa.FETCH:
-        r[it.src] = old
-    return at + 1
-
-
-# --- jumps and calls ---
-
-
-def _jump(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    return at + 1 + it.offset
-
-
-def _jump64(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    b = it.imm if it.src == IMMEDIATE else r[it.src]
-    return at + 1 + it.offset if it.apply(r[it.dst], b) else at + 1
-
-
-def _jump32(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    b = it.imm if it.src == IMMEDIATE else r[it.src]
-    return at + 1 + it.offset if it.apply(r[it.dst] & U32, b & U32) else at + 1
-
-
-def _signed_jump(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    b = it.imm if it.src == IMMEDIATE else r[it.src]
-    taken = it.apply(_signed(r[it.dst], it.size), _signed(b, it.size))
-    return at + 1 + it.offset if taken else at + 1
-
-
-def _may_goto(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    """Jump once the frame's budget of rounds is used up."""
-    if not machine.may_goto:
-        return at + 1 + it.offset
-    machine.may_goto -= 1
-    machine.invocation.back_jumps -= 1  # such a loop has this budget instead
-    return at + 1
-
-
-def _call_function(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    r[0] = machine.invocation.call(at + 1 + it.imm, *r[1:6])
-    return at + 1
-
-
-def _call_kernel(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    """Call a helper or a kernel function."""
-    r[0] = it.apply(machine.invocation, *r[1:6]) & U64
-    return at + 1
-
-
-def _exit(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    return _EXIT
-
-
-def _unknown(machine: Machine, r: Registers, at: int, it: _Operation) -> int:
-    raise BpfFault(f"unknown opcode {machine.code.instructions[at].opcode:#04x}")
-
-
-# --- decoding ---
-
-
-def _decode(it: isa.Instruction, code: Code) -> _Operation:
-    """Choose the handler of an instruction."""
-    handle, apply = _handler(it, code)
-    src = it.src
-    imm = it.imm & U64
-    offset, size = it.offset, it.size
-    if it.opcode == isa.LD_IMM64:
-        imm = wide_constant(it)
-    elif it.cls in (isa.ALU, isa.ALU64):
-        size = 32 if it.cls == isa.ALU else 64
-        src = it.src if it.by_register else IMMEDIATE
-        if it.op == isa.END:
-            offset = it.cls == isa.ALU64 or it.by_register
-    elif it.cls in (isa.JMP, isa.JMP32):
-        size = 32 if it.cls == isa.JMP32 else 64
-        src = it.src if it.by_register else IMMEDIATE
-        if it.op == isa.JA and it.cls == isa.JMP32:  # gotol
-            offset = it.imm
-        imm = it.imm if it.op == isa.CALL else imm
-    elif it.cls == isa.ST:
-        src = IMMEDIATE
-    return _Operation(handle, apply, it.dst, src, offset, imm, size)
+    return step
 
 
 def wide_constant(it: isa.Instruction) -> int:
@@ -351,51 +283,133 @@ def wide_constant(it: isa.Instruction) -> int:
     return it.imm & U64
 
 
-def _handler(it: isa.Instruction, code: Code) -> tuple[Callable[..., int], Callable[..., Any]]:
-    """Return who handles an instruction, and the arithmetic, comparison or callee if any."""
-    if it.opcode == isa.LD_IMM64:
-        return _constant, _nothing
-    if it.cls in (isa.ALU, isa.ALU64):
-        return _arithmetic(it)
-    if it.cls in (isa.JMP, isa.JMP32):
-        return _branch(it, code)
-    if it.cls == isa.LDX and it.mode in (isa.MEM, isa.MEMSX):
-        return (_load if it.mode == isa.MEM else _load_signed), _nothing
-    if it.cls in (isa.ST, isa.STX) and it.mode == isa.MEM:
-        return _store, _nothing
-    if it.cls == isa.STX and it.mode == isa.ATOMIC:
-        return _atomic, ARITHMETIC.get(it.imm & 0xF0, ARITHMETIC[isa.MOV])
-    return _unknown, _nothing
+# --- memory ---
 
 
-def _arithmetic(it: isa.Instruction) -> tuple[Callable[..., int], Callable[..., Any]]:
-    if it.op == isa.END:
-        return _byte_order, _nothing
-    if it.op == isa.MOV and it.offset:
-        return _movsx, _nothing
-    apply = ARITHMETIC.get(it.op)
-    if apply is None:
-        return _unknown, _nothing
-    if it.offset:
-        apply = {isa.DIV: divided, isa.MOD: remainder}.get(it.op, apply)
-    return (_alu32 if it.cls == isa.ALU else _alu64), apply
+def _load(it: isa.Instruction) -> Step:
+    dst, src, offset, size = it.dst, it.src, it.offset, it.size
+
+    def step(call: Invocation, r: Registers) -> None:
+        address = r[src] + offset
+        region = call.regions.get(address >> 32)
+        try:
+            r[dst] = region.load(address & U32, size)  # type: ignore[union-attr]
+        except (IndexError, AttributeError):
+            r[dst] = call.load(address & U64, size)  # tells what is wrong
+
+    return step
 
 
-def _branch(it: isa.Instruction, code: Code) -> tuple[Callable[..., int], Callable[..., Any]]:
-    if it.op == isa.JA:
-        return _jump, _nothing
-    if it.op == isa.EXIT:
-        return _exit, _nothing
-    if it.op == isa.JCOND:
-        return _may_goto, _nothing
-    if it.op == isa.CALL:
-        if it.src == isa.CALL_LOCAL:
-            return _call_function, _nothing
-        return _call_kernel, code.callee(it)
-    if it.op in SIGNED_JUMPS:
-        return _signed_jump, COMPARISONS[it.op]
-    return (_jump32 if it.cls == isa.JMP32 else _jump64), COMPARISONS[it.op]
+def _load_signed(it: isa.Instruction) -> Step:
+    dst, src, offset, size = it.dst, it.src, it.offset, it.size
+
+    def step(call: Invocation, r: Registers) -> None:
+        value = call.load(r[src] + offset & U64, size)
+        r[dst] = signed(value, size * 8) & U64
+
+    return step
 
 
-def _nothing(*args: Any) -> int:
-    return 0
+def _store(it: isa.Instruction, second: int) -> Step:
+    dst, offset, size = it.dst, it.offset, it.size
+
+    def step(call: Invocation, r: Registers) -> None:
+        address = r[dst] + offset
+        region = call.regions.get(address >> 32)
+        try:
+            region.store(address & U32, size, r[second])  # type: ignore[union-attr]
+        except (IndexError, AttributeError):
+            call.store(address & U64, size, r[second])  # tells what is wrong
+
+    return step
+
+
+def _atomic(it: isa.Instruction) -> Step:
+    """Read, compute and write: nothing runs beside a hook, so nothing more is needed."""
+    dst, src, offset, size, kind = it.dst, it.src, it.offset, it.size, it.imm
+    if kind == isa.LOAD_ACQ:
+        return _load(it)
+    if kind == isa.STORE_REL:
+        return _store(it, src)
+    apply = ARITHMETIC.get(kind & 0xF0, ARITHMETIC[isa.MOV])
+
+    def step(call: Invocation, r: Registers) -> None:
+        address = r[dst] + offset & U64
+        old = call.load(address, size)
+        if kind == isa.CMPXCHG:
+            if old == r[0] & (1 << size * 8) - 1:
+                call.store(address, size, r[src])
+            r[0] = old
+            return
+        call.store(address, size, apply(old, r[src]))
+        if kind & isa.FETCH:
+            r[src] = old
+
+    return step
+
+
+# --- jumps and calls ---
+
+
+def _jump(target: int) -> Step:
+    return lambda call, r: target
+
+
+def _jump64(it: isa.Instruction, second: int, at: int, target: int) -> Step:
+    dst, apply, following = it.dst, COMPARISONS[it.op], at + 1
+    return lambda call, r: target if apply(r[dst], r[second]) else following
+
+
+def _jump32(it: isa.Instruction, second: int, at: int, target: int) -> Step:
+    dst, apply, following = it.dst, COMPARISONS[it.op], at + 1
+    return lambda call, r: target if apply(r[dst] & U32, r[second] & U32) else following
+
+
+def _signed_jump(it: isa.Instruction, second: int, bits: int, at: int, target: int) -> Step:
+    dst, apply = it.dst, COMPARISONS[it.op]
+
+    def step(call: Invocation, r: Registers) -> int:
+        return target if apply(signed(r[dst], bits), signed(r[second], bits)) else at + 1
+
+    return step
+
+
+def _may_goto(at: int, target: int) -> Step:
+    """Jump once the frame's budget of rounds is used up."""
+
+    def step(call: Invocation, r: Registers) -> int:
+        left = call.may_goto.get(call.depth, MAY_GOTO)
+        if not left:
+            return target
+        call.may_goto[call.depth] = left - 1
+        call.back_jumps -= 1  # such a loop has this budget instead
+        return at + 1
+
+    return step
+
+
+def _call_function(target: int) -> Step:
+    def step(call: Invocation, r: Registers) -> None:
+        r[0] = call.call(target, *r[1:6])
+
+    return step
+
+
+def _call_kernel(function: Callable[..., int]) -> Step:
+    """Call a helper or a kernel function."""
+
+    def step(call: Invocation, r: Registers) -> None:
+        r[0] = function(call, *r[1:6]) & U64
+
+    return step
+
+
+def _exit(call: Invocation, r: Registers) -> int:
+    return _EXIT
+
+
+def _unknown(it: isa.Instruction) -> Step:
+    def step(call: Invocation, r: Registers) -> int:
+        raise BpfFault(f"unknown opcode {it.opcode:#04x}")
+
+    return step

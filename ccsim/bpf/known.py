@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.graph import Block, Graph
-from ccsim.bpf.interpreter import ARITHMETIC, COMPARISONS, SIGNED_JUMPS, wide_constant
+from ccsim.bpf.interpreter import wide_constant
 from ccsim.bpf.memory import FRAMES, MAP_VALUES, STACK_BYTES, U32, U64
+from ccsim.bpf.operations import COMPARISONS, SIGNED_JUMPS, calculated
 
 __all__ = [
     "ANY",
@@ -239,7 +240,7 @@ def arithmetic(it: isa.Instruction, a: Value, b: Value) -> Value:
         return constant(-a.known & mask) if a.known is not None else scalar(bits)
     if a.known is not None and b.known is not None and not it.offset:
         x, y = (a.known, b.known) if wide else (a.known & U32, b.known & U32)
-        return constant(ARITHMETIC[it.op](x, y, bits) & mask)
+        return constant(calculated(it.op, x, y, bits))
     if wide and it.op in (isa.ADD, isa.SUB) and (a.region or b.region):
         return Value(64, None, a.region or b.region)
     return scalar(min(result_bits(it, a, b, bits), bits))

@@ -8,6 +8,7 @@ and every access is checked against the region that it falls into.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +41,9 @@ __all__ = [
 
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
+_NUMBERS = {
+    size: struct.Struct(kind) for size, kind in ((1, "<B"), (2, "<H"), (4, "<I"), (8, "<Q"))
+}
 AREA_BYTES = 104  # icsk_ca_priv
 STACK_BYTES = 512  # of one frame
 MAX_FRAMES = 8
@@ -84,10 +88,10 @@ class Buffer:
 
     def load(self, offset: int, size: int) -> int:
         """Return the unsigned number at an offset."""
-        end = offset + size
-        if end > len(self.data):
-            raise IndexError(f"{size} bytes at {offset} of {len(self.data)}")
-        return int.from_bytes(self.data[offset:end], "little")
+        try:
+            return _NUMBERS[size].unpack_from(self.data, offset)[0]
+        except struct.error:
+            raise IndexError(f"{size} bytes at {offset} of {len(self.data)}") from None
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Write the low bytes of a number to an offset."""
@@ -127,17 +131,17 @@ class PrivateArea(Buffer):
         """Return the unsigned number at an offset."""
         if self.stale:
             self.bytes()
-        end = offset + size
-        if end > AREA_BYTES:
-            raise IndexError(f"{size} bytes at {offset} of {AREA_BYTES}")
-        return int.from_bytes(self.data[offset:end], "little")
+        try:
+            return _NUMBERS[size].unpack_from(self.data, offset)[0]
+        except struct.error:
+            raise IndexError(f"{size} bytes at {offset} of {AREA_BYTES}") from None
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Write the low bytes of a number to an offset; an algorithm's state is read anew."""
         if self.state is not None:
             self.bytes()
             self.state = None
-        super().store(offset, size, value)
+        Buffer.store(self, offset, size, value)
 
     def __copy__(self) -> PrivateArea:
         other = PrivateArea()
@@ -149,10 +153,11 @@ class Invocation:
     """One call of a program on a socket: its arguments, frames and what it may reach.
 
     ``call`` runs a function of the program, given its first slot and arguments, in the form in
-    which the program itself is run; ``depth`` is the number of frames in use.
+    which the program itself is run; ``depth`` is the number of frames in use; ``may_goto`` says how
+    often a frame may still go round by that instruction, once it has.
     """
 
-    __slots__ = ("back_jumps", "call", "depth", "regions", "runtime", "sk")
+    __slots__ = ("back_jumps", "call", "depth", "may_goto", "regions", "runtime", "sk")
 
     def __init__(self, runtime: Runtime, sk: Any, regions: dict[int, Memory]) -> None:
         self.runtime = runtime
@@ -160,6 +165,7 @@ class Invocation:
         self.regions = regions
         self.depth = 0
         self.back_jumps = 0
+        self.may_goto: dict[int, int] = {}
         self.call: Callable[..., int] = _no_code
 
     def load(self, address: int, size: int) -> int:

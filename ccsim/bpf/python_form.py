@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ccsim.bpf.area import Atom, atoms_of
 from ccsim.bpf.helpers import HELPERS, helper
-from ccsim.bpf.interpreter import BACK_JUMPS, divided, remainder
+from ccsim.bpf.interpreter import BACK_JUMPS
 from ccsim.bpf.kernel_functions import (
     MODULE_FUNCTIONS,
     NAMES,
@@ -18,6 +18,7 @@ from ccsim.bpf.kernel_functions import (
 from ccsim.bpf.layout import source_of
 from ccsim.bpf.maps import ArrayMap
 from ccsim.bpf.memory import BpfFault, Buffer
+from ccsim.bpf.operations import divided, remainder
 from ccsim.bpf.translate import Translation, Untranslatable
 from ccsim.bpf.writer import scan
 from ccsim.kernel import kfuncs

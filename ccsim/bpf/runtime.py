@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -46,7 +47,14 @@ _SAMPLES = {
     "cong_control": ("rate_sample", RATE_SAMPLE),
     "cong_control_2": ("rate_sample", RATE_SAMPLE),
 }
-_MASKS = {"cong_control": (U32, U64, 0)}  # of arguments after the socket
+_MASKS = {  # of arguments after the socket
+    "cong_control": (U32, U64),
+    "cong_avoid": (U32, U32),
+    "set_state": (U32,),
+    "cwnd_event": (U32,),
+    "in_ack_event": (U32,),
+}
+_WORDS = [struct.Struct(f"<{count}Q") for count in range(8)]
 _SOCK, _CTX = SOCK >> 32, CTX >> 32
 
 
@@ -153,19 +161,17 @@ class Runtime:
 
     def invocation(self, sk: Any, member: str, arguments: tuple[Any, ...]) -> Invocation:
         """Return the invocation of a program as a member, with what it may reach."""
-        struct, place = _SAMPLES.get(member, ("", 0))
-        masks = _MASKS.get(member, (U32, U32, U32))
-        regions = dict(self.base)
+        regions = self.base.copy()
         regions[_SOCK] = SockRegion(sk)
-        words = [SOCK]
-        for argument, mask in zip(arguments, masks, strict=False):
-            if isinstance(argument, int):
-                words.append(argument & mask)
-            else:
-                regions[place >> 32] = SampleRegion(struct, argument)
-                words.append(place)
-        data = b"".join(word.to_bytes(8, "little") for word in words)
-        regions[_CTX] = Buffer(bytearray(data), writable=False)
+        words = [SOCK, *arguments]
+        if member in _SAMPLES:
+            kind, place = _SAMPLES[member]
+            regions[place >> 32] = SampleRegion(kind, arguments[-1])
+            words[-1] = place
+        for number, mask in enumerate(_MASKS.get(member, ()), 1):
+            words[number] &= mask
+        data = bytearray(_WORDS[len(words)].pack(*words))
+        regions[_CTX] = Buffer(data, writable=False)
         return Invocation(self, sk, regions)
 
     def map_named(self, name: str) -> Any:
