@@ -44,6 +44,7 @@ cdef enum:
     AREA = 104
     STACK = 512
     FRAMES_MAX = 8
+    IMMEDIATE = 11  # stands behind the registers
     LOOPS = 1 << 23
 
 cdef enum:  # regions: the upper halves of addresses
@@ -66,7 +67,7 @@ cdef enum:  # arithmetic and jumps as in opcodes, 64 bits first
     JEQ32 = 49, JGT32, JGE32, JSET32, JNE32, JSGT32, JSGE32
     JLT32 = 58, JLE32, JSLT32, JSLE32
     SDIV = 64, SMOD, SDIV32, SMOD32, MOVSX, MOVSX32, CUT, SWAP, CONSTANT
-    LOAD, LOAD_SIGNED, LOAD_KNOWN, STORE, ATOMIC
+    LOAD, LOAD_SIGNED, LOAD_KNOWN, STORE, STORE_KNOWN, ATOMIC
     CALL_LOCAL, CALL_KERNEL, CALL_MODULE, CALL_LOOKUP, CALL_LOOP, CALL_CLOCK, CALL_JIFFIES
     CALL_RANDOM, CALL_SSTHRESH, CALL_UNDO, CALL_RENO, CALL_SLOW_START, CALL_AI, CALL_NOTHING
     UNKNOWN
@@ -74,13 +75,14 @@ cdef enum:  # arithmetic and jumps as in opcodes, 64 bits first
 cdef enum:  # which arguments a module's hook takes
     ALONE, NUMBER, NUMBERS, SAMPLE, CONTROL
 
-cdef enum:  # what LOAD_KNOWN reads, where the address is the one that was read first
+cdef enum:  # what LOAD_KNOWN and STORE_KNOWN touch, where the address is the first one's again
     OF_SOCK, OF_SAMPLE, OF_AREA, OF_CONTEXT
 
 cdef struct Operation:
     int code, dst, src, size
     Py_ssize_t offset  # of memory; of a jump, the slot that it leads to
-    uint64_t imm  # of a load, the address that it read first
+    uint64_t imm
+    uint64_t address  # that a load or store had first
     int kind
     Py_ssize_t place
     uint64_t mask
@@ -218,16 +220,16 @@ cdef class Machine:
             elif cls in (isa.ST, isa.STX) and it.mode == isa.MEM:
                 to.code = STORE
                 if cls == isa.ST:
-                    to.src = 11
-        if to.dst > 10 or to.src > 11:
+                    to.src = IMMEDIATE
+        if to.dst > 10 or to.src > IMMEDIATE:
             to.code = UNKNOWN
 
     cdef decode_arithmetic(self, it, bint wide, int op, Operation* to):
         if not it.by_register:
-            to.src = 11
+            to.src = IMMEDIATE
         if op == isa.END:
             to.code = SWAP if wide or it.by_register else CUT
-            to.src = 11
+            to.src = IMMEDIATE
         elif op == isa.MOV and it.offset:
             to.code = MOVSX if wide else MOVSX32
         elif it.offset and op in (isa.DIV, isa.MOD):
@@ -243,7 +245,7 @@ cdef class Machine:
             self.decode_call(at, it, to)
             return
         if not it.by_register:
-            to.src = 11
+            to.src = IMMEDIATE
         if op in (isa.JA, isa.EXIT, isa.JCOND):
             wide = True
         to.offset = target if 0 <= target <= self.count else self.count
@@ -392,29 +394,27 @@ cdef class Machine:
                 return fetched(data, size)
         return self.as_defined(call).load(address, size)
 
-    cdef int remember(self, Operation* it, uint64_t address) except -1:
-        """Let a load of an address that has been read before take a shorter way."""
+    cdef int remember(self, Operation* it, uint64_t address, int code) except -1:
+        """Let a load or store at an address that it has had before take a shorter way."""
         cdef Py_ssize_t at = address & U32
         cdef uint64_t region = address >> 32
         cdef Access* access = NULL
-        if region == R_CTX and it.size == 8 and at % 8 == 0 and at < 32:
-            it.kind, it.place = OF_CONTEXT, at // 8
-        elif region == R_SOCK and AREA_OFFSET <= at and at + it.size <= AREA_OFFSET + AREA:
+        if region == R_SOCK and AREA_OFFSET <= at and at + it.size <= AREA_OFFSET + AREA:
             it.kind, it.place = OF_AREA, at - AREA_OFFSET
-        elif region == R_SOCK:
-            access = TCP_SOCK.access(at, it.size)
-            it.kind = OF_SOCK
-        elif region == <uint64_t>self.sample_region:
-            access = self.sample.access(at, it.size)
-            it.kind = OF_SAMPLE
-        else:
-            return 0
-        if region == R_SOCK and it.kind == OF_SOCK or it.kind == OF_SAMPLE:
+        elif region == R_CTX and it.size == 8 and at % 8 == 0 and at < 32 and code == LOAD_KNOWN:
+            it.kind, it.place = OF_CONTEXT, at // 8
+        elif region == R_SOCK or (region == <uint64_t>self.sample_region and code == LOAD_KNOWN):
+            access = (TCP_SOCK if region == R_SOCK else self.sample).access(at, it.size)
             if access == NULL or access.count != 1 or not is_word(&access.parts[0]):
                 return 0
+            if code == STORE_KNOWN and not access.writable:
+                return 0
+            it.kind = OF_SOCK if region == R_SOCK else OF_SAMPLE
             it.place, it.mask = access.parts[0].place, access.parts[0].mask
-        it.imm = address
-        it.code = LOAD_KNOWN
+        else:
+            return 0
+        it.address = address
+        it.code = code
         return 0
 
     cdef inline int store(
@@ -461,7 +461,7 @@ cdef class Machine:
         uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
     ) except? FAILED:
         """Run a function of the program on a frame of its own."""
-        cdef uint64_t r[11]
+        cdef uint64_t r[12]
         cdef char frame[STACK]
         cdef Py_ssize_t at = slot
         cdef int depth = call.depth
@@ -496,7 +496,8 @@ cdef class Machine:
         while True:
             it = &operations[at]
             a = r[it.dst]
-            b = r[it.src] if it.src < 11 else it.imm
+            r[IMMEDIATE] = it.imm  # where a second operand is one: no branch to be foretold wrongly
+            b = r[it.src]
             following = at + 1
             if it.code == ADD:
                 r[it.dst] = a + b
@@ -570,7 +571,7 @@ cdef class Machine:
                 r[it.dst] = swapped(a, it.imm >> 3)
             elif it.code == LOAD_KNOWN:
                 a = b + <uint64_t>it.offset
-                if a != it.imm:
+                if a != it.address:
                     where[0] = at
                     r[it.dst] = self.load(call, a, it.size)
                 elif it.kind == OF_SOCK:
@@ -591,7 +592,7 @@ cdef class Machine:
                 else:
                     where[0] = at
                     r[it.dst] = self.load(call, a, it.size)
-                    self.remember(it, a)
+                    self.remember(it, a, LOAD_KNOWN)
             elif it.code == LOAD_SIGNED:
                 where[0] = at
                 a = self.load(call, b + <uint64_t>it.offset, it.size)
@@ -600,6 +601,16 @@ cdef class Machine:
                 a += <uint64_t>it.offset
                 if a - (r[10] - STACK) <= <uint64_t>(STACK - it.size):
                     put(frame + (a - (r[10] - STACK)), it.size, b)
+                else:
+                    where[0] = at
+                    self.store(call, a, it.size, b)
+                    self.remember(it, a, STORE_KNOWN)
+            elif it.code == STORE_KNOWN:
+                a += <uint64_t>it.offset
+                if a == it.address and it.kind == OF_SOCK:
+                    (<uint64_t*>(<char*>call.sk + it.place))[0] = b & it.mask
+                elif a == it.address and call.area != NULL and call.settled:
+                    put(call.area + it.place, it.size, b)
                 else:
                     where[0] = at
                     self.store(call, a, it.size, b)
