@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ccsim.bpf.memory import PrivateArea
-from ccsim.kernel.ops import AckSample, RateSample
+from ccsim.kernel.ops import AckSample, CaState, RateSample
 from ccsim.kernel.sock import TCP_SYN_SENT, Sock
 
-__all__ = ["tell_before_init"]
+__all__ = ["tell_before_accept", "tell_before_init"]
 
 SLOWPATH_AND_UPDATE = 3  # CA_ACK_SLOWPATH | CA_ACK_WIN_UPDATE: what an ACK of a handshake is
 SYN_ACK_FLAGS = (
@@ -35,3 +35,17 @@ def tell_before_init(sk: Sock) -> None:
             ops.cong_control(sk, sk.snd_una & U32, SYN_ACK_FLAGS, sample)
     finally:
         sk.sk_state, sk.snd_cwnd = state, cwnd
+
+
+def tell_before_accept(sk: Sock) -> None:
+    """Call what Linux calls on the other side, before ``init``, for the ACK that ends the handshake
+    (``tcp_create_openreq_child``, ``tcp_ack``): nothing that was sent is acknowledged by it.
+    """
+    if not isinstance(sk.ca, PrivateArea):
+        return
+    ops, cwnd = sk.ca_ops, sk.snd_cwnd
+    if ops.set_state is not None:
+        ops.set_state(sk, int(CaState.OPEN))
+    if ops.in_ack_event is not None:
+        ops.in_ack_event(sk, SLOWPATH_AND_UPDATE)
+    sk.snd_cwnd = cwnd

@@ -45,7 +45,7 @@ WRITABLE = (
 
 SOCKET = _fields(
     """
-    sk_state | ~__sk_common.skc_state | enum | 1 established, 2 SYN_SENT, 7 closed, 10 listens
+    sk_state | ~__sk_common.skc_state | enum | 1 ESTAB, 2 SYN_SENT, 3 SYN_RECV, 7 closed, 10 listens
     ca_state | .icsk_ca_state | enum | 0 Open to 4 Loss; during set_state still the old one
     ca_initialized | .icsk_ca_initialized | flag | init has run
     ca_setsockopt | .icsk_ca_setsockopt | flag | chosen by setsockopt

@@ -25,7 +25,7 @@ from ccsim.kernel.maps import StructOpsMap
 from ccsim.kernel.objects import BpfFs, FdTable, IdTable, TcpOwner
 from ccsim.kernel.ops import TCP_CA_NAME_MAX, TCP_CONG_NON_RESTRICTED, TcpCongestionOps
 from ccsim.kernel.profiles import PROFILES, Profile
-from ccsim.kernel.sock import TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_SENT, Sock
+from ccsim.kernel.sock import TCP_CLOSE, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT, Sock
 from ccsim.kernel.tcp_cong import (
     TCP_LISTEN,
     TCP_RENO,
@@ -241,15 +241,30 @@ class Kernel:
         self._data(listener)
         return self.tcp_cong.inherited(listener)
 
-    def accept(self, listener: Sock, sk: Sock) -> None:
+    def accept(
+        self, listener: Sock, sk: Sock, before_init: Callable[[Sock], None] | None = None
+    ) -> None:
         """Establish ``sk`` as a connection that came in at the listener
-        (``tcp_create_openreq_child``).
+        (``tcp_create_openreq_child``); ``before_init`` is as for `came_in`.
         """
         data = self._data(listener)
         if listener.sk_state != TCP_LISTEN:
             raise KernelError(EINVAL, "accept: the socket does not listen")
         self.tcp_cong.openreq_child(listener, sk, self._new(sk, data.netns))
-        self._establish(sk)
+        self.came_in(sk, before_init)
+
+    def came_in(self, sk: Sock, before_init: Callable[[Sock], None] | None = None) -> None:
+        """Establish a connection that another host began: the implementation begins while the
+        state still is SYN_RECV (``tcp_rcv_state_process``). ``before_init`` is told of the ACK that
+        ends the handshake before that.
+        """
+        self._data(sk)
+        sk.sk_state = TCP_SYN_RECV
+        if before_init is not None:
+            before_init(sk)
+        if not sk.ca_initialized:
+            self.tcp_cong.init(sk)
+        sk.sk_state = TCP_ESTABLISHED
 
     def _establish(self, sk: Sock) -> None:
         sk.sk_state = TCP_ESTABLISHED

@@ -17,6 +17,7 @@ PACING_NEEDED = 1  # SK_PACING_NEEDED
 UNLIMITED_RATE = (1 << 64) - 1  # ~0UL: the pacing rate of a socket that is not paced
 TCP_ESTABLISHED = 1
 TCP_SYN_SENT = 2
+TCP_SYN_RECV = 3
 TCP_CLOSE = 7
 FIRST_PORT, PORTS = 32_768, 28_232  # net.ipv4.ip_local_port_range
 PEER_PORT, PEER_ADDRESS = 0x8913, 0x0100000A  # 5001 and 10.0.0.1, in network byte order

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ccsim.errors import InvariantError
 from ccsim.kernel import Implementation, Kernel, StructOpsMap, TcpCongestionOps
-from ccsim.kernel.sock import TCP_SYN_SENT, Sock
+from ccsim.kernel.sock import TCP_SYN_RECV, TCP_SYN_SENT, Sock
 from ccsim.kernel.verifier import MEMBERS
 from ccsim.tcp.ecn_hooks import HookEcho
 
@@ -80,7 +80,8 @@ class Watchman:
         if data is None or getattr(data.implementation.ops, member) is not hook:
             serves = "closed" if data is None else f"served by {data.implementation.map_name}"
             _violated(f"{ops.name}: {member} is called after release: the socket is {serves}")
-        connecting = sk.sk_state == TCP_SYN_SENT  # an object sees the handshake's ACK before init
+        # an object sees the ACK that ends the handshake before init
+        connecting = sk.sk_state in (TCP_SYN_SENT, TCP_SYN_RECV)
         early = not (sk.ca_initialized or data.releasing or connecting)
         if early and member not in BEFORE_INIT:
             _violated(f"{ops.name}: {member} is called before init or after release")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.bpf.elf_file import is_object
+from ccsim.bpf.handshake import tell_before_accept
 from ccsim.catalog import algorithm_files, algorithms_dir, labelled
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import (
@@ -277,9 +278,9 @@ class Registry:
         """
         if spec["congestion"]:
             self.open_socket(sk, spec)
-            self.kernel.connect(sk)
+            self.kernel.came_in(sk, tell_before_accept)
         else:
-            self.kernel.accept(self.listeners[spec["listener"]], sk)
+            self.kernel.accept(self.listeners[spec["listener"]], sk, tell_before_accept)
 
     def first_ops(self, sk: Sock, spec: Mapping[str, Any]) -> TcpCongestionOps:
         """Return the table of operations with which a flow begins, before its ``init``."""
@@ -301,7 +302,7 @@ class Registry:
             self._peers.tcp_cong.update(Implementation(ops, TcpOwner()), found)
         self._peers.socket(sk)
         self._peers.setsockopt(sk, TCP_CONGESTION, ops.name)
-        self._peers.connect(sk)
+        self._peers.came_in(sk, tell_before_accept)
 
     def close_peer(self, sk: Sock) -> None:
         """Close a receiving end: its implementation is released there."""

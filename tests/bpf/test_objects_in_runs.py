@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 import ccsim
+from ccsim.bpf.handshake import tell_before_accept
+from ccsim.bpf.memory import PrivateArea
 from ccsim.errors import ScenarioError
+from ccsim.kernel import TCP_CONGESTION, Implementation, Kernel, Sock, TcpCongestionOps
+from ccsim.kernel.objects import TcpOwner
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import FlowTrace, SimResult
@@ -78,6 +82,40 @@ def test_the_hooks_of_the_handshake_run_before_init() -> None:
     assert (early["pkts_acked"], early["in_ack_event"], early["cong_avoid"]) == (1, 1, 0)
     assert 40_000 <= early["last_rtt_us"] < 40_500
     assert int(cut.flows[0].snd_cwnd[-1]) == 10
+
+
+def test_an_accepted_connection_begins_as_on_the_receiving_end_that_was_recorded() -> None:
+    """In the recording the accepted socket has set_state(Open), in_ack_event(3), then init, all in
+    state 3 (SYN_RECV)."""
+    calls: list[tuple[str, int, object]] = []
+    sk = Sock()
+    kernel = Kernel()
+    ops = TcpCongestionOps(
+        name="seen",
+        ssthresh=lambda sk: 2,
+        undo_cwnd=lambda sk: 2,
+        cong_avoid=lambda sk, ack, acked: None,
+        pkts_acked=lambda sk, sample: calls.append(("pkts_acked", sk.sk_state, 0)),
+        set_state=lambda sk, state: calls.append(("set_state", sk.sk_state, state)),
+        in_ack_event=lambda sk, flags: calls.append(("in_ack_event", sk.sk_state, flags)),
+        init=lambda sk: calls.append(("init", sk.sk_state, sk.ca_initialized)),
+        private=PrivateArea,
+    )
+    kernel.tcp_cong.register(Implementation(ops, TcpOwner()))
+    kernel.socket(sk)
+    kernel.setsockopt(sk, TCP_CONGESTION, "seen")
+    kernel.came_in(sk, tell_before_accept)
+    assert calls == [("set_state", 3, 0), ("in_ack_event", 3, 3), ("init", 3, False)]
+    assert sk.sk_state == 1
+
+
+def test_a_listener_gives_an_object_that_is_told_before_init() -> None:
+    result = run(
+        "objects: [aimd.bpf.o]\nlisteners: [{name: web, congestion: aimd}]\n"
+        "flows: [{name: bulk, listener: web}]\n"
+    )
+    one = held(result)["aimd"]["bss"]["one"]
+    assert (one["init"], one["set_state"] >= 1, one["in_ack_event"] > 100) == (1, True, True)
 
 
 def test_an_object_that_moves_itself_goes_on_as_its_successor() -> None:
