@@ -6,22 +6,27 @@ nothing that is not decided yet leaves before it. A hop behind it may run up to 
 delay between, so hops in a row, and hops in a circle whose delays and service times add up to
 something, advance one another.
 
-At one instant the qdisc's timer comes first, then the end of a transmission, the watchdog, and
-arrivals, by source and then in the order in which they were sent.
+At one instant a change of the qdisc's parameters comes first, then its timer, the end of a
+transmission, the watchdog, and arrivals, by source and then in the order in which they were sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ccsim.errors import InvariantError
 from ccsim.net.delay_process import DelayProcess
-from ccsim.net.qdisc.base import BOOT_NS, NEVER, Packet, Qdisc
+from ccsim.net.fifo import DATA_BYTES_MIN
+from ccsim.net.hop_log import HopLog
+from ccsim.net.loss import BernoulliLoss
+from ccsim.net.qdisc.base import AQM, BOOT_NS, FILTERED, LOST, NEVER, OVERFLOW, Packet, Qdisc
 from ccsim.net.rate_process import FOREVER, RateProcess
 
-__all__ = ["Departure", "Hop", "NoLine"]
+__all__ = ["Change", "Departure", "Hop", "NoLine"]
 
 Departure = tuple[int, int, Packet]  # when it has left the line, when it arrives, the packet
+Change = tuple[int, Mapping[str, Any]]  # when [ns], the qdisc's parameters that change
 LEAST_BITS = 8 * 40  # no packet is shorter than the headers of IPv4 and TCP
 
 
@@ -48,24 +53,39 @@ class Hop:
     ahead, since a kernel's is never 0. Lengths on the line are those of the packets.
 
     ``drops`` are (time, packet), in order; the caller empties it. ``least_bits`` bounds how short a
-    packet can be.
+    packet can be. ``loss`` comes before the queue, and spares packets without data. ``changes`` of
+    the qdisc's parameters are known beforehand, in order. ``log`` is told what happens.
     """
 
     __slots__ = (
-        *("arrivals", "busy_ns", "bytes_dropped", "bytes_in", "bytes_out", "delay", "drops"),
-        *("known_ns", "least_bits", "line", "order", "packets_dropped", "packets_in"),
-        *("packets_out", "qdisc", "serving", "wake_ns"),
+        *("arrivals", "busy_ns", "bytes_dropped", "bytes_in", "bytes_out", "changes", "delay"),
+        *("drops", "filtered", "known_ns", "least_bits", "line", "log", "loss", "order"),
+        *("packets_dropped", "packets_in", "packets_out", "qdisc", "serving", "serving_bytes"),
+        "wake_ns",
     )
 
     def __init__(
-        self, qdisc: Qdisc, line: RateProcess, delay: DelayProcess, least_bits: int = LEAST_BITS
+        self,
+        qdisc: Qdisc,
+        line: RateProcess,
+        delay: DelayProcess,
+        least_bits: int = LEAST_BITS,
+        *,
+        loss: BernoulliLoss | None = None,
+        changes: Iterable[Change] = (),
+        log: HopLog | None = None,
     ) -> None:
         self.qdisc = qdisc
         self.line = line
         self.delay = delay
         self.least_bits = least_bits
+        self.loss = loss
+        self.changes = list(changes)
+        self.log = log
+        self.filtered = 0  # so many ACKs has the qdisc filtered out
         self.known_ns = 0
         self.serving = False
+        self.serving_bytes = 0  # of the packet on the line
         self.busy_ns = 0  # when the transmission in progress ends, or the last one has ended
         self.wake_ns = FOREVER
         self.arrivals: list[tuple[int, int, int, Packet]] = []  # time, source, order
@@ -96,12 +116,17 @@ class Hop:
             arrival = self.arrivals[taken][0] if taken < len(self.arrivals) else FOREVER
             tick = self.qdisc.tick_ns - BOOT_NS if self.qdisc.tick_ns != NEVER else FOREVER
             busy = self.busy_ns if self.serving else FOREVER
-            now = min(tick, busy, self.wake_ns, arrival)
+            change = self.changes[0][0] if self.changes else FOREVER
+            now = min(change, tick, busy, self.wake_ns, arrival)
             if now >= until_ns:
                 break
-            if now == tick:
+            if self.log is not None and self.log.next_ns < now:
+                self.log.sample(self, now)
+            if now == change:
+                self._change(now)
+            elif now == tick:
                 self.qdisc.tick(now + BOOT_NS)
-                self._collect(now)
+                self._collect(now, AQM)
             elif now == busy:
                 self._serve(now, out)
             elif now == self.wake_ns:
@@ -113,6 +138,8 @@ class Hop:
                 taken += 1
         del self.arrivals[:taken]
         self.known_ns = until_ns
+        if self.log is not None and self.log.next_ns < until_ns:
+            self.log.sample(self, until_ns)
         return out
 
     def bound_ns(self) -> int:
@@ -124,6 +151,10 @@ class Hop:
         """Return an instant before which nothing else arrives at the other end."""
         bound = self.bound_ns()
         return self.delay.earliest(bound) if bound < FOREVER else FOREVER
+
+    def on_line(self) -> int:
+        """Return the length of the packet on the line [bytes]; 0 if there is none."""
+        return self.serving_bytes if self.serving else 0
 
     def check(self) -> None:
         """Raise InvariantError unless packets and bytes in are those out, dropped and inside."""
@@ -142,37 +173,72 @@ class Hop:
                 f"{qdisc.kind}: expected qlen and backlog {held}, got {qdisc.qlen, qdisc.backlog}"
             )
 
+    def _change(self, now: int) -> None:
+        """Set parameters of the qdisc, which may drop what no longer fits."""
+        self.qdisc.change(self.changes.pop(0)[1], now + BOOT_NS)
+        self._collect(now, OVERFLOW)
+
     def _arrive(self, now: int, packet: Packet, out: list[Departure]) -> None:
         self.packets_in += 1
         self.bytes_in += packet.len
-        self.qdisc.wake_ns = NEVER
-        self.qdisc.enqueue(packet, now + BOOT_NS)
-        self._collect(now)
+        packet.arrived = now
+        if self.loss is not None and packet.len > DATA_BYTES_MIN and self.loss.draw():
+            self._dropped(now, packet, LOST)
+            return
+        qdisc = self.qdisc
+        qdisc.wake_ns = NEVER
+        verdict = qdisc.enqueue(packet, now + BOOT_NS)
+        if qdisc.dropped or qdisc.wake_ns != NEVER:
+            self._collect(now, qdisc.reason(verdict))
         if not self.serving:
             self._serve(now, out)
 
     def _serve(self, now: int, out: list[Departure]) -> None:
         """Ask for the next packet and send it."""
-        self.qdisc.wake_ns = NEVER
-        packet = self.qdisc.dequeue(now + BOOT_NS)
-        self._collect(now)
+        qdisc = self.qdisc
+        qdisc.wake_ns = NEVER
+        packet = qdisc.dequeue(now + BOOT_NS)
+        if qdisc.dropped or qdisc.wake_ns != NEVER:
+            self._collect(now, AQM)
         self.serving = packet is not None
         if packet is None:
             return
         self.busy_ns = end = self.line.finish(now, 8 * packet.len)
         self.packets_out += 1
         self.bytes_out += packet.len
+        self.serving_bytes = packet.len
+        if self.log is not None:
+            self._note(now, packet)
         if end < FOREVER:
             out.append((end, self.delay.reach(end), packet))
 
-    def _collect(self, now: int) -> None:
+    def _note(self, now: int, packet: Packet) -> None:
+        """Note how long a packet has waited, and the mark that it got here."""
+        assert self.log is not None
+        self.log.sojourn_ns = now - packet.arrived
+        if packet.marked:
+            self.log.mark(now, packet)
+            packet.marked = False
+
+    def _collect(self, now: int, reason: int) -> None:
         """Note what a call dropped, and when it asked to be woken."""
         qdisc = self.qdisc
         if qdisc.wake_ns != NEVER:
             self.wake_ns = qdisc.wake_ns - BOOT_NS
-        if qdisc.dropped:
-            for packet in qdisc.dropped:
-                self.packets_dropped += 1
-                self.bytes_dropped += packet.len
-                self.drops.append((now, packet))
-            qdisc.dropped.clear()
+        if not qdisc.dropped:
+            return
+        filtered: int = getattr(qdisc, "ack_drops", 0)
+        for packet in qdisc.dropped:
+            if self.filtered < filtered:
+                self.filtered += 1
+                self._dropped(now, packet, FILTERED)
+            else:
+                self._dropped(now, packet, reason)
+        qdisc.dropped.clear()
+
+    def _dropped(self, now: int, packet: Packet, reason: int) -> None:
+        self.packets_dropped += 1
+        self.bytes_dropped += packet.len
+        self.drops.append((now, packet))
+        if self.log is not None:
+            self.log.drop(now, packet, reason)

@@ -30,7 +30,8 @@ def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Colu
     """Give packets that arrive at ``times`` [ns] and left at ``sent_ns`` [ns] to the flow's
     receiver, and let its ACKs set out."""
     receiver = flow.receiver
-    by_runs = flow.vector and flow.ack_path is None and receiver.sacks_alone
+    alone = flow.ack_path is None and flow.returns is None
+    by_runs = flow.vector and alone and receiver.sacks_alone
     runs: Runs | None = None
     done, n = 0, len(times)
     while done < n:
@@ -63,6 +64,11 @@ def _receive_plain(flow: Delivering, times: Column, sent_ns: Column) -> None:
     at, numbers, echoes = flow.receiver.receive_train(times, sent_ns)
     if flow.ack_path is not None:
         at, numbers, echoes = flow.ack_path.train(at, numbers, echoes)
+    if flow.returns is not None:
+        rows = zip(at.tolist(), numbers.tolist(), echoes.tolist(), strict=True)
+        if len(at):
+            flow.returns([(*row, None) for row in rows])
+        return
     if len(at) and flow.closed_ns is None:
         flow.acks.append(AckTrainRows(at + flow.path.back_ns, numbers, echoes))
 

@@ -24,7 +24,7 @@ NS_PER_S = 1_000_000_000
 
 def completions(world: World, until_ns: int) -> Completions:
     """Return what the workloads of a world had carried by ``until_ns``."""
-    rate_bps = world.link.fifo.rate_bps
+    rate_bps = world.scenario["path"]["rate_bps"]
     rows = [
         row
         for flow in world.flows

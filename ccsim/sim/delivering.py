@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from ccsim.sim.acks import AckRows, TrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
 from ccsim.sim.reception import Reception
 from ccsim.sim.writing import Writing, as_list, joined
+from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import AckRow
 
 __all__ = ["Delivering", "FlowPath"]
@@ -26,11 +28,18 @@ Values = Column | list[int]
 
 @dataclass(frozen=True, slots=True)
 class FlowPath:
-    """Delays of a flow [ns]: sender to queue, line to receiver, receiver to sender."""
+    """Delays of a flow [ns]: sender to queue, line to receiver, receiver to sender; and those of
+    hops between, beside what they queue."""
 
     access_ns: int
     out_ns: int
     back_ns: int
+    hops_ns: int = 0
+
+    @property
+    def rtt_ns(self) -> int:
+        """The round trip without queueing [ns]."""
+        return self.access_ns + self.out_ns + self.back_ns + self.hops_ns
 
 
 class Delivering(Writing):
@@ -51,6 +60,7 @@ class Delivering(Writing):
         super().__init__()
         self.reception: Reception | None = None  # where packets are looked at one by one
         self.ack_path: AckPath | None = None  # what befalls ACKs on their way
+        self.returns: Callable[[list[AckRow]], None] | None = None  # takes them where hops lie back
         self.acks: deque[TrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []
         self.waiting = ([], [])
@@ -163,21 +173,32 @@ class Delivering(Writing):
     def flush_receiver(self, horizon_ns: int) -> None:
         """Send the delayed ACK if it reaches the sender before the horizon: no packet can come
         before it is due."""
-        back_ns = self.path.back_ns
-        if self.reception is not None and self.reception.due_ns + back_ns < horizon_ns:
+        if self.returns is None:
+            self.flush_before(horizon_ns - self.path.back_ns)
+
+    def flush_before(self, t_ns: int) -> None:
+        """Send what is due at the receiver before a time before which no packet can come."""
+        if self.reception is not None and self.reception.due_ns < t_ns:
             merged: list[AckRow] = []
-            self.reception.flush(horizon_ns - back_ns, merged)
+            self.reception.flush(t_ns, merged)
             self.send_acks(merged)
-        if self.receiver.delack_ns + self.path.back_ns < horizon_ns:
+        if self.receiver.delack_ns < t_ns:
             acks: list[AckRow] = []
-            self.receiver.flush(horizon_ns - self.path.back_ns, acks)
+            self.receiver.flush(t_ns, acks)
             self.send_acks(acks)
+
+    def owes_ack(self) -> bool:
+        """Tell whether the receiver will send something though nothing comes."""
+        held = self.reception is not None and self.reception.due_ns != NEVER
+        return held or self.receiver.delack_ns != NEVER
 
     def send_acks(self, acks: list[AckRow]) -> None:
         """Let ACKs set out to the sender, in order."""
         if acks and self.ack_path is not None:
             acks = self.ack_path.rows(acks)
-        if acks and self.closed_ns is None:
+        if acks and self.returns is not None:
+            self.returns(acks)
+        elif acks and self.closed_ns is None:
             self.acks.append(AckRows(acks, self.path.back_ns))
 
 

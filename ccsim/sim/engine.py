@@ -72,7 +72,7 @@ class Member(Protocol):
 
 
 class Engine:
-    """Runs flows over one link until ``end_ns``.
+    """Runs flows over one link until ``end_ns``; `ccsim.sim.hop_engine` has hops in place of it.
 
     ``lookahead_ns`` cuts windows shorter than the horizon would allow, which changes nothing but
     the time it takes; ``check`` is called after every window (invariants).
@@ -81,7 +81,7 @@ class Engine:
     def __init__(
         self,
         env: simpy.Environment,
-        link: Link,
+        link: Link | None,
         end_ns: int,
         *,
         lookahead_ns: int | None = None,
@@ -138,11 +138,17 @@ class Engine:
         """Return the event of the next window; its value is the horizon [ns]."""
         return self._window
 
-    def horizon(self, t_ns: int) -> int:
-        """Return the end of the window that begins at ``t_ns`` [ns]."""
+    def known_ns(self, t_ns: int) -> int:
+        """Return the time before which all ACKs that reach a sender are known, if the window begins
+        at ``t_ns``."""
+        assert self.link is not None
         fifo = self.link.fifo
         queue = max(t_ns + self._access_ns, fifo.last_ns)
-        horizon = queue + fifo.service_ns(ACK_BYTES) + self._return_ns
+        return queue + fifo.service_ns(ACK_BYTES) + self._return_ns
+
+    def horizon(self, t_ns: int) -> int:
+        """Return the end of the window that begins at ``t_ns`` [ns]."""
+        horizon = self.known_ns(t_ns)
         if self._lookahead_ns is not None:
             horizon = min(horizon, t_ns + self._lookahead_ns)
         if self.reactions_ns:
@@ -176,7 +182,13 @@ class Engine:
         """Let a flow that is alone go beyond the horizon, if it can foresee what becomes of its
         packets; return how far it went. No delayed ACK is due before that."""
         self._foreseen = None
-        if len(self.live) != 1 or self._lookahead_ns is not None or self.reactions_ns:
+        link = self.link
+        if (
+            link is None
+            or len(self.live) != 1
+            or self._lookahead_ns is not None
+            or self.reactions_ns
+        ):
             return horizon_ns
         if self.windows < self._next_leap:
             return horizon_ns
@@ -186,9 +198,9 @@ class Engine:
         if self._to_come:
             until = min(until, self._to_come[0][0])
         flow = self.live[0]
-        if until - t_ns < LEAST_LEAP * (horizon_ns - t_ns) or not flow.may_foresee(self.link):
+        if until - t_ns < LEAST_LEAP * (horizon_ns - t_ns) or not flow.may_foresee(link):
             return horizon_ns
-        self._foreseen = flow.foresee(self.link, until)
+        self._foreseen = flow.foresee(link, until)
         if self._foreseen is None:
             self._next_leap = self.windows + WINDOWS_BETWEEN_LEAPS
             return horizon_ns
@@ -200,7 +212,11 @@ class Engine:
         while self._to_come and self._to_come[0][0] < horizon_ns:
             flow = self.flows[heapq.heappop(self._to_come)[1]]
             insort(self.live, flow, key=attrgetter("index"))
+            self.join(flow)
             self.env.process(flow.live(horizon_ns))
+
+    def join(self, flow: Member) -> None:
+        """Act on a flow's taking part from now on; a link need not know of it."""
 
     def _carry(self) -> Process:
         """The link's process: take what all flows have sent in the window, and let the receivers
@@ -212,20 +228,29 @@ class Engine:
         """
         while True:
             horizon = yield self._window
-            until = horizon + self._access_ns
-            batches = [batch for flow in self.live if (batch := flow.collect(until)) is not None]
-            self.link.transmit(batches, until)
-            for batch in batches:
-                self.flows[batch.flow].deliver(batch)
+            self.transmit(horizon)
             if self._foreseen is not None:
                 self.live[0].confirm(self._foreseen)
             if self._some_closed:
                 self._let_go()
 
+    def transmit(self, horizon_ns: int) -> None:
+        """Hand what the flows have sent to the link, and what it made of that to the receivers."""
+        assert self.link is not None
+        until = horizon_ns + self._access_ns
+        batches = [batch for flow in self.live if (batch := flow.collect(until)) is not None]
+        self.link.transmit(batches, until)
+        for batch in batches:
+            self.flows[batch.flow].deliver(batch)
+
+    def retire(self, flow: Member) -> None:
+        """Let go of a flow that is over."""
+        flow.retire()
+
     def _let_go(self) -> None:
         """Take flows that are over out of the windows."""
         for flow in self.live:
             if flow.over():
-                flow.retire()
+                self.retire(flow)
         self.live = [flow for flow in self.live if not flow.over()]
         self._some_closed = any(flow.closed_ns is not None for flow in self.live)

@@ -228,7 +228,7 @@ class Flow(Delivering):
         self.syn_timer_ns = NEVER
         if self.syn_tries == 1:
             path = self.path
-            rtt_us = (path.access_ns + path.out_ns + path.back_ns) // 1000
+            rtt_us = path.rtt_ns // 1000
             self.receiver.measured(rtt_us, sk.rwnd)
         sk.handshake_done(t_ns, self.syn_ns, tries=self.syn_tries, passive=self.passive)
         if not self.passive:

@@ -161,7 +161,7 @@ def check_guard(
 
 def _drops(world: World, t0_ns: int, t1_ns: int) -> Counter[int]:
     """Return how many packets each flow, by index, lost in [t0, t1)."""
-    return Counter(index for t, index, _ in world.link.drops_since(t0_ns) if t0_ns <= t < t1_ns)
+    return Counter(index for t, index, _ in world.drops_since(t0_ns) if t0_ns <= t < t1_ns)
 
 
 def _span(flow: LiveFlow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> _Span | None:

@@ -107,6 +107,8 @@ def _violated(message: str) -> NoReturn:
 def check_world(world: World) -> None:
     """Check what must hold between windows; InvariantError says what does not."""
     holders = _holders(world.registry.kernel)
+    if world.network is not None:
+        world.network.check()
     for flow in world.flows:
         _check_conservation(flow)
         if flow.running:
@@ -120,7 +122,7 @@ def check_world(world: World) -> None:
 
 
 def _check_conservation(flow: LiveFlow) -> None:
-    waiting = len(flow.waiting[0])
+    waiting = len(flow.waiting[0]) + (flow.network.inside() if flow.network is not None else 0)
     accounted = flow.delivered + flow.arriving + flow.dropped + waiting
     if accounted != flow.sent:
         name = flow.spec["name"]

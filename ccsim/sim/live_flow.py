@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import simpy
 
@@ -31,6 +31,16 @@ T = TypeVar("T")
 NO_PACKETS = PacketColumns()  # of all flows that have not begun or have closed
 
 
+class OnNetwork(Protocol):
+    """What hops hold of a flow's packets."""
+
+    def inside(self) -> int:
+        """Return how many packets are under way, less the copies that hops have made."""
+
+    def rests(self) -> bool:
+        """Tell whether nothing is under way in either direction, or will be."""
+
+
 class LiveFlow(FollowedFlow):
     """A flow in a world: its process, its place in the kernel, its events."""
 
@@ -41,6 +51,8 @@ class LiveFlow(FollowedFlow):
     begun: bool = False
     first_ops: TcpCongestionOps  # when the SYN left
     peer: HookEcho | None = None  # the receiving end, if hooks of its own run there
+    network: OnNetwork | None = None  # what is under way, where there are hops
+    hosts: tuple[int, int] = (0, 0)  # hashes of the sending and the receiving host
 
     def open(self) -> None:
         """Open the socket and choose its congestion control, as the application does before
@@ -113,7 +125,7 @@ class LiveFlow(FollowedFlow):
             begin_ecn(self, EcnEcho())
             return
         world, path = self.world, self.path
-        rtt_us = (path.access_ns + path.out_ns + path.back_ns) // 1000
+        rtt_us = path.rtt_ns // 1000
         random = world.random("peer", self.index)
         self.peer = HookEcho(self.host, random, t_ns, rtt_us)
         world.registry.open_peer(self.peer, self.first_ops)
@@ -190,7 +202,9 @@ class LiveFlow(FollowedFlow):
 
     def over(self) -> bool:
         """Tell whether the flow has closed and nothing of it is left to send."""
-        return self.closed_ns is not None and not self.waiting[0]
+        if self.closed_ns is None or self.waiting[0]:
+            return False
+        return self.network is None or self.network.rests()
 
     def retire(self) -> None:
         """Give back what a closed flow needs no more."""

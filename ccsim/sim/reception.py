@@ -28,6 +28,7 @@ __all__ = ["Reception", "begin_ecn", "make_reception"]
 Column = NDArray[np.int64]
 Values = Column | list[int]
 
+ECT_0 = 2
 RUN_ROWS = 8  # of more packets than that between two special ones, arrays are made
 
 
@@ -49,6 +50,7 @@ class Reception:
     def __init__(self, flow: Flow, gro_packets: int = 1, gro_ns: int = 0) -> None:
         self.flow = flow
         self.ecn = False
+        self.ect = ECT_0  # the codepoint of packets that are ECN-capable
         self._ect_again = False
         self.gro_packets = gro_packets
         self.gro_ns = gro_ns
@@ -87,6 +89,12 @@ class Reception:
         data = self.flow.sk.kernel_data
         if data is not None:
             self._ect_again = data.ecn_xmit
+
+    def codepoint(self, sent_ns: int, seq: int) -> int:
+        """Return the ECN field of a packet that has been `sent`."""
+        if not self.ecn or seq < 0:
+            return 0
+        return self.ect if self._again.get((sent_ns, seq), True) else 0
 
     # --- at the receiver ---
 

@@ -13,6 +13,8 @@ __all__ = ["FlowRandom", "random_parts", "stream_seed"]
 
 _DRAWN = ("poisson", "exponential", "pareto", "table")
 """Kinds of arrivals and distributions whose numbers hang on what is drawn."""
+_DRAWING = ("cake", "dualpi2", "netem", "pie", "red", "sfq")
+"""Qdiscs that may draw."""
 
 
 def stream_seed(seed: int, component: str, index: int = 0) -> int:
@@ -50,9 +52,15 @@ def random_parts(scenario: Mapping[str, Any]) -> tuple[str, ...]:
     path = scenario["path"]
     found = ["loss"] if path["loss_probability"] else []
     found += ["loss of ACKs"] if path["ack_loss_probability"] else []
-    found += [f"qdisc {path['qdisc']}"] if path.get("qdisc", "fifo") != "fifo" else []
+    kind = _kind_of(path)
+    found += [f"qdisc {kind}"] if kind in _DRAWING else []
     workloads = scenario.get("workloads", ())
     return (*found, *(f"workload {one['name']}" for one in workloads if any(_drawn(one))))
+
+
+def _kind_of(path: Mapping[str, Any]) -> str:
+    qdisc = path.get("qdisc", "fifo")
+    return str(qdisc if isinstance(qdisc, str) else qdisc["kind"])
 
 
 def _drawn(value: Any) -> Iterator[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
@@ -16,12 +16,16 @@ from ccsim.net.fifo import Fifo
 from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.marking import make_marker
+from ccsim.net.network import Network
 from ccsim.sim.ack_path import make_ack_path
 from ccsim.sim.blame import blame
 from ccsim.sim.completions import completions
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
 from ccsim.sim.groups import Groups
+from ccsim.sim.hop_engine import HopEngine
+from ccsim.sim.hop_trace import hop_trace
+from ccsim.sim.hops import Hops, make_hops, needs_hops
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.link_trace import link_trace, marks_of
 from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
@@ -33,7 +37,7 @@ from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swaps import start_swaps
 from ccsim.sim.talk import Peer, make_talk
-from ccsim.sim.traces import Event, FlowTrace, SimResult, SwapRecord
+from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
 from ccsim.spec import Scenario
@@ -82,16 +86,10 @@ class World:
         paranoid = paranoid or self.always_paranoid
         self.registry = Registry(scenario, Watchman().guarded if paranoid else None)
         self.env = simpy.Environment(initial_time=0)
-        self.link = self._make_link()
+        self.link: Link | None = None
+        self.hops: Hops | None = None
         check = partial(check_world, self) if paranoid else None
-        self.engine = Engine(
-            self.env,
-            self.link,
-            self.end_ns,
-            lookahead_ns=lookahead_ns,
-            progress=progress,
-            check=check,
-        )
+        self.engine = self._make_engine(lookahead_ns=lookahead_ns, progress=progress, check=check)
         self.host = _host_of(scenario)
         record = scenario["record"]
         self.grouped = bool(scenario["workloads"]) or record["flows"] != "all"
@@ -104,6 +102,28 @@ class World:
         specs = [*scenario["flows"], *connections(scenario)]
         self.flows = [self._make_flow(k, spec) for k, spec in enumerate(specs)]
         self._by_name = {flow.spec["name"]: flow for flow in self.flows}
+
+    def _make_engine(self, **options: Any) -> Engine:
+        """Return the engine over the link, or over hops if the path is more than that."""
+        if needs_hops(self.scenario):
+            self.hops = make_hops(self.scenario, self.spill)
+            full_bytes = self.scenario["tcp"]["mss_bytes"] + HEADER_BYTES
+            network = self.hops.network
+            return HopEngine(self.env, network, self.end_ns, full_bytes, **options)
+        self.link = self._make_link()
+        return Engine(self.env, self.link, self.end_ns, **options)
+
+    @property
+    def network(self) -> Network | None:
+        """The hops, where there are some in place of the link."""
+        return self.hops.network if self.hops is not None else None
+
+    def drops_since(self, t_ns: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (time, flow, reason) of the drops from ``t_ns`` on, and perhaps some before."""
+        if self.hops is not None:
+            return self.hops.drops_since(t_ns)
+        assert self.link is not None
+        return self.link.drops_since(t_ns)
 
     def _make_link(self) -> Link:
         path, interval_ns = self.spec.path, self.spec.record.interval_ns
@@ -126,9 +146,7 @@ class World:
         checked = self.registry.has_python_objects
         sk = (CheckedSender if checked else Sender)(self._host_of(spec))
         sk.random = self.random("flow", index)
-        access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
-        out = max(rtt // 2 - access, 0)
-        path = FlowPath(access, out, rtt - access - out)
+        path = self._path_of(spec)
         sk.back_ns = path.back_ns
         receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
         source = self._source_of(spec, sk, receiver)
@@ -158,7 +176,17 @@ class World:
         sk.packets = NO_PACKETS
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])
+        if isinstance(self.engine, HopEngine) and self.hops is not None:
+            flow.hosts = (2 * index + 1, 2 * index + 2)
+            self.engine.connect(flow, self.hops.route(spec))
         return flow
+
+    def _path_of(self, spec: Mapping[str, Any]) -> FlowPath:
+        if self.hops is not None:
+            return self.hops.path(spec)
+        access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
+        out = max(rtt // 2 - access, 0)
+        return FlowPath(access, out, rtt - access - out)
 
     def random(self, component: str, index: int) -> FlowRandom:
         """Return the random numbers of one socket's hooks."""
@@ -292,7 +320,10 @@ class World:
             flow.settle()
             flow.recorder.finish(flow.sk)
             flow.recorder.forget_after(end)
-        self.link.transmit([], end + 1)
+        if self.link is not None:
+            self.link.transmit([], end + 1)
+        if isinstance(self.engine, HopEngine):
+            self.engine.settle()
         for index in sorted(self.reactions.waiting):
             self.log("trigger", None, end, {"swap": index, "fired": False})
         if self.registry.objects:
@@ -301,7 +332,7 @@ class World:
         marked = {flow.index: _marked_ns(flow) for flow in self.flows}
         flows = self._flow_traces(marked)
         marks = marks_of({index: times for index, times in marked.items() if len(times)}, end)
-        links = (link_trace("bottleneck", self.link, end, self.spill, marks),)
+        links = self._link_traces(end, marks)
         self.spill.close()
         return SimResult(
             duration_ns=end,
@@ -316,6 +347,13 @@ class World:
             completions=completions(self, end) if self.scenario["workloads"] else None,
             drew=self._drew(),
         )
+
+    def _link_traces(self, end: int, marks: Mapping[str, Column]) -> tuple[LinkTrace, ...]:
+        """Return what was recorded of the link, or of every hop."""
+        if self.link is not None:
+            return (link_trace("bottleneck", self.link, end, self.spill, marks),)
+        assert self.hops is not None
+        return tuple(hop_trace(one, end, self.spill) for one in self.hops.described)
 
     def _drew(self) -> tuple[str, ...]:
         """Return what was drawn from the seed."""
@@ -352,7 +390,7 @@ class World:
             "packets_sent": flow.sent,
             "packets_delivered": flow.delivered,
             "packets_dropped": flow.dropped,
-            "packets_in_flight": flow.arriving + len(flow.waiting[0]),
+            "packets_in_flight": flow.arriving + len(flow.waiting[0]) + _inside(flow),
             "retransmissions": sk.total_retrans,
             **sk.counters,
         }
@@ -375,6 +413,11 @@ class World:
             workload=flow.spec.get("workload", ""),
             established_ns=flow.established_ns,
         )
+
+
+def _inside(flow: LiveFlow) -> int:
+    """Return how many of a flow's packets hops hold."""
+    return 0 if flow.network is None else flow.network.inside()
 
 
 def _marked_ns(flow: LiveFlow) -> Column:

@@ -75,6 +75,7 @@ def _run(trace: Trace, seed: int, scenario: dict[str, Any], late: bool) -> SimRe
     world = World(scenario)
     meta = trace.meta
     if meta["loss_prob"] > 0:
+        assert world.link is not None
         world.link.fifo.loss = BernoulliLoss(meta["loss_prob"], meta["loss_seed"])
     hosts = Lateness(meta, np.random.default_rng(seed)) if late else None
     for flow in world.flows:

@@ -14,14 +14,19 @@ from ccsim.net.qdisc.parameters import U32, Parameter
 from ccsim.units import NS_PER_S
 
 __all__ = [
+    "AQM",
     "BOOT_NS",
     "CE",
     "CONGESTION",
     "DROPPED",
+    "FILTERED",
     "HZ",
+    "LOST",
     "NEVER",
+    "OVERFLOW",
     "PSCHED_MTU",
     "QUEUED",
+    "REASONS",
     "S32_SIGN",
     "STOLEN",
     "U32",
@@ -40,6 +45,11 @@ DROPPED = 1  # NET_XMIT_DROP: the arriving packet
 CONGESTION = 2  # NET_XMIT_CN: one of the same queue, maybe the arriving one
 STOLEN = 0x20000  # success, with __NET_XMIT_BYPASS: lost, but the sender must not notice
 
+OVERFLOW, LOST, AQM, FILTERED = range(4)
+REASONS = ("overflow", "random loss", "AQM", "ACK filter")
+"""Why a packet is dropped: the queue is full, it is lost at random, queue management would have it
+(so would a policer), a newer ACK says all that it said."""
+
 CE = 3  # ECN codepoints: 0 Not-ECT, 1 ECT(1), 2 ECT(0)
 U64 = 0xFFFF_FFFF_FFFF_FFFF
 S32_SIGN = 0x8000_0000
@@ -57,12 +67,13 @@ class Packet:
     to CE. ``sk`` names the socket (0: none), with its ``pacing_rate`` [byte/s]; ``tstamp`` is the
     departure time wanted [ns, 0: none]. ``srchost`` and ``dsthost`` are hashes of the hosts,
     ``tcp`` the header of an ACK as CAKE's filter reads it. ``stamp`` and ``cb`` belong to the
-    qdisc that holds the packet.
+    qdisc that holds the packet, ``arrived`` [ns] to its hop.
     """
 
     __slots__ = (
         *("number", "len", "ecn", "flow", "hash", "truesize", "marked", "stamp", "cb"),
         *("sk", "pacing_rate", "tstamp", "priority", "srchost", "dsthost", "dscp", "tcp"),
+        "arrived",
     )
 
     def __init__(
@@ -92,16 +103,17 @@ class Packet:
         self.dsthost = 0
         self.dscp = 0
         self.tcp: Any = None
+        self.arrived = 0
 
     def copy(self, number: int) -> Packet:
         """Return a duplicate of the packet under another number."""
-        twin = Packet(
+        twin = type(self)(
             number, self.len, self.ecn, flow=self.flow, hash=self.hash, truesize=self.truesize
         )
         twin.marked = self.marked
         twin.sk, twin.pacing_rate, twin.tstamp = self.sk, self.pacing_rate, self.tstamp
         twin.priority, twin.dscp, twin.tcp = self.priority, self.dscp, self.tcp
-        twin.srchost, twin.dsthost = self.srchost, self.dsthost
+        twin.srchost, twin.dsthost, twin.arrived = self.srchost, self.dsthost, self.arrived
         return twin
 
 
@@ -192,6 +204,11 @@ class Qdisc:
     def tick(self, now: int) -> None:
         """Do what the qdisc's own timer does at ``tick_ns``."""
         raise NotImplementedError
+
+    def reason(self, verdict: int) -> int:
+        """Return why the last `enqueue`, which returned ``verdict``, has dropped; at other calls it
+        is queue management that drops."""
+        return OVERFLOW
 
     def change(self, values: Mapping[str, Any], now: int) -> None:
         """Set parameters of a qdisc in use (``tc qdisc change``); what is not given stays."""

@@ -33,7 +33,18 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import DROPPED, QUEUED, STOLEN, U32, U64, Packet, Qdisc, set_ce
+from ccsim.net.qdisc.base import (
+    AQM,
+    DROPPED,
+    OVERFLOW,
+    QUEUED,
+    STOLEN,
+    U32,
+    U64,
+    Packet,
+    Qdisc,
+    set_ce,
+)
 from ccsim.net.qdisc.parameters import Parameter, QdiscError
 from ccsim.units import NS_PER_S, NS_PER_US
 
@@ -180,6 +191,9 @@ class DualPi2(Qdisc):
         else:
             self._append_l(packet, kind, now)
         return QUEUED
+
+    def reason(self, verdict: int) -> int:
+        return OVERFLOW if verdict == DROPPED else AQM
 
     def _append_c(self, packet: Packet, now: int) -> None:
         self.packets_in_c += 1

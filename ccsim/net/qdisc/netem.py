@@ -38,7 +38,17 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import DROPPED, QUEUED, STOLEN, U32, Packet, Qdisc, set_ce
+from ccsim.net.qdisc.base import (
+    DROPPED,
+    LOST,
+    OVERFLOW,
+    QUEUED,
+    STOLEN,
+    U32,
+    Packet,
+    Qdisc,
+    set_ce,
+)
 from ccsim.net.qdisc.departures import Departures
 from ccsim.net.qdisc.netem_parameters import NETEM_PARAMETERS
 from ccsim.net.qdisc.netem_random import RANDOM, CorrelatedDraws, LossModel, delay_of
@@ -178,6 +188,9 @@ class Netem(Qdisc):
         self.backlog += packet.len
         self._place(packet, now)
         return QUEUED
+
+    def reason(self, verdict: int) -> int:
+        return OVERFLOW if verdict == DROPPED else LOST
 
     def _copy(self, packet: Packet) -> Packet:
         self.copies += 1

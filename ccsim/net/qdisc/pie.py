@@ -26,8 +26,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ccsim.net.qdisc.base import (
+    AQM,
     DROPPED,
     NEVER,
+    OVERFLOW,
     QUEUED,
     U32,
     U64,
@@ -125,6 +127,9 @@ class Pie(Qdisc):
         self.accu_prob = 0
         self.dropped.append(packet)
         return DROPPED
+
+    def reason(self, verdict: int) -> int:
+        return OVERFLOW if self.qlen >= self.limit else AQM
 
     def _accept(self, packet: Packet, now: int) -> int:
         packet.stamp = now >> 6

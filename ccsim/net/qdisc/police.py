@@ -22,7 +22,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import DROPPED, QUEUED, U32, Packet, Qdisc
+from ccsim.net.qdisc.base import (
+    AQM,
+    DROPPED,
+    QUEUED,
+    U32,
+    Packet,
+    Qdisc,
+)
 from ccsim.net.qdisc.parameters import Parameter, QdiscError
 from ccsim.net.qdisc.token_rate import TokenRate, multiplier
 
@@ -91,6 +98,9 @@ class Police(Qdisc):
             return QUEUED
         self.dropped.append(packet)
         return DROPPED
+
+    def reason(self, verdict: int) -> int:
+        return AQM
 
     def _conforms(self, length: int, now: int) -> bool:
         """Take the tokens of a packet if there are enough (``tcf_police_act``)."""

@@ -28,9 +28,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ccsim.net.qdisc.base import (
+    AQM,
     CONGESTION,
     DROPPED,
     NEVER,
+    OVERFLOW,
     QUEUED,
     U32,
     Packet,
@@ -154,6 +156,9 @@ class Red(Qdisc):
         self.qlen += 1
         self.backlog += packet.len
         return QUEUED
+
+    def reason(self, verdict: int) -> int:
+        return OVERFLOW if verdict == DROPPED else AQM
 
     def _drops(self, verdict: int, packet: Packet) -> bool:
         """Mark a packet that was chosen; tell whether it has to be dropped instead."""
