@@ -116,5 +116,5 @@ def _row(run: GalleryRun) -> list[str]:
         f"{counted(flow, until_ns)[0] * 8e3 / until_ns:.2f}",
         f"{measured.mean():.1f}" if len(measured) else "–",
         f"{queue.mean():.1f}",
-        f"{int((link.drop_random == 0).sum())}",
+        f"{int((link.drop_random != 1).sum())}",
     ]

@@ -24,19 +24,19 @@ def add_parser(verbs: Any) -> None:
 def list_verb(args: argparse.Namespace) -> int:
     """List what scenarios may name."""
     if args.what == "qdiscs":
-        print(table(["name", "in scenarios", "what it is"], _qdiscs(), screen_of(args)))
+        print(table(["name", "what it is"], _qdiscs(), screen_of(args)))
     else:
         print(table(["name", "what it is"], _listed(args.what), screen_of(args)))
     return 0
 
 
 def _qdiscs() -> list[list[str]]:
-    """Return those that a scenario's path may have, then all that recordings can be replayed on."""
+    """Return what a path or hop may have as its qdisc: ccsim's own first, then tc's."""
     from ccsim.net.qdisc.kinds import KINDS
     from ccsim.scenario.vocabulary import QDISCS
 
-    rows = [[name, "yes", text] for name, text in QDISCS.items()]
-    return rows + [[n, "no", q.summary] for n, q in KINDS.items() if n not in QDISCS]
+    rows = [[name, text] for name, text in QDISCS.items()]
+    return rows + [[name, qdisc.summary] for name, qdisc in KINDS.items()]
 
 
 def _listed(what: str) -> list[list[str]]:

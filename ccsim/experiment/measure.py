@@ -189,7 +189,7 @@ def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
     low, high = np.searchsorted(link.metered.t_ns, span)
     queue = link.metered.queue_packets[low:high]
     first, last = np.searchsorted(link.drop_t_ns, span)
-    random = int(np.count_nonzero(link.drop_random[first:last]))
+    random = int(np.count_nonzero(link.drop_random[first:last] == 1))
     marked = np.searchsorted(link.mark_t_ns, span)
     return {
         "link": link.name,

@@ -197,7 +197,18 @@ def utilisation(link: LinkTrace, t0_ns: int, t1_ns: int) -> float:
     if t1_ns <= t0_ns:
         return math.nan
     before, after = np.interp([t0_ns, t1_ns], meter.t_ns, meter.departed_bytes)
-    return 8e9 * float(after - before) / (link.rate_bps * (t1_ns - t0_ns))
+    return 8e9 * float(after - before) / _capacity(link, t0_ns, t1_ns)
+
+
+def _capacity(link: LinkTrace, t0_ns: int, t1_ns: int) -> float:
+    """Return what a link could carry in ``[t0, t1)`` [10^-9 bit]; NaN for nothing."""
+    pieces = link.rates or ((0, link.rate_bps),)
+    ends = [*(start for start, _ in pieces[1:]), t1_ns]
+    carried = sum(
+        rate * max(min(end, t1_ns) - max(start, t0_ns), 0)
+        for (start, rate), end in zip(pieces, ends, strict=True)
+    )
+    return float(carried) or math.nan
 
 
 def jain_index(rates: Sequence[float] | Floats, weights: Sequence[float] | None = None) -> float:

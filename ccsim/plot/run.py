@@ -212,5 +212,5 @@ def _link_look(index: int) -> Look:
 
 def _drop_times(links: Sequence[LinkTrace], random: int) -> np.ndarray:
     return np.concatenate(
-        [np.zeros(0, np.int64), *(k.drop_t_ns[k.drop_random == random] for k in links)]
+        [np.zeros(0, np.int64), *(k.drop_t_ns[(k.drop_random == 1) == bool(random)] for k in links)]
     )

@@ -163,8 +163,8 @@ def _rugs(result: SimResult, legend: Legend) -> Iterator[dict[str, Any]]:
         seconds = occupied_bins(marked, result.duration_ns, RUG_BINS)
         entry = legend.add("ECN mark", "c3", tick=True)
         yield {"needs": [entry], "look": "c3", "t": pack_times(seconds * 1e9)}
-    for random, label, look in ((0, "drop", "ink"), (1, "random loss", "c1")):
-        times = [link.drop_t_ns[link.drop_random == random] for link in result.links]
+    for random, label, look in ((False, "drop", "ink"), (True, "random loss", "c1")):
+        times = [link.drop_t_ns[(link.drop_random == 1) == random] for link in result.links]
         lost = np.concatenate([np.zeros(0, np.int64), *times])
         if len(lost):
             seconds = occupied_bins(lost, result.duration_ns, RUG_BINS)

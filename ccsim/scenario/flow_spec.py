@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, StrictBool, StrictInt, model_validator
+from pydantic import ConfigDict, StrictBool, StrictInt, StrictStr, model_validator
 
 from ccsim.scenario import names
 from ccsim.scenario import quantities as q
@@ -74,6 +74,10 @@ class FlowSpec(Spec):
     ecn: StrictBool | None = key(
         "Negotiate ECN; without: as under tcp, or if its algorithm needs it.", None
     )
+    route: StrictStr | None = key("Its route over hops; else the first.", None)
+    hosts: tuple[StrictStr, ...] = key(
+        "Names of the hosts that it goes between; else it has both to itself.", ()
+    )
     count: StrictInt | None = key("Make so many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
     start_every: q.Time | None = key("With a count: the time between starts.", None)
 
@@ -83,6 +87,8 @@ class FlowSpec(Spec):
         if not is_harmless(longest):
             message = f"expected names of at most 64 characters, got {len(longest)}: {longest}"
             raise ValueError(message)
+        if self.hosts and len(self.hosts) != 2:
+            raise ValueError(f"expected two hosts, got {len(self.hosts)}")
         return self
 
 
@@ -116,6 +122,7 @@ class WorkloadSpec(Spec):
     max: StrictInt | None = key("At most so many.", None, ge=1, le=MAX_CONNECTIONS)
     rtt: q.Time | None = key("Their base RTT; else the path's.", None)
     access_delay: q.Time = key("The part of their RTT between sender and queue.", "0 s")
+    route: StrictStr | None = key("Their route over hops; else the first.", None)
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> WorkloadSpec:

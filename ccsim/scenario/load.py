@@ -12,6 +12,7 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario.document import MAX_DOCUMENT_BYTES, Document, parse_document
 from ccsim.scenario.objects import incomplete_tables, known_names, read_objects
 from ccsim.scenario.overrides import apply_overrides
+from ccsim.scenario.path_document import complete_path
 from ccsim.scenario.problems import problems_of
 from ccsim.scenario.resolve import resolve
 from ccsim.scenario.spec import ScenarioSpec
@@ -103,8 +104,9 @@ def build_scenario(
     """
     _name_after_file(document)
     files, missing = read_objects(document, folder)
+    traces, unread = complete_path(document, folder)
     known = known_names(document, files)
-    problems = [*problems, *missing, *incomplete_tables(document, files)]
+    problems = [*problems, *missing, *unread, *incomplete_tables(document, files)]
     try:
         written = ScenarioSpec.model_validate(document.data, context=known)
     except ValidationError as error:
@@ -112,7 +114,7 @@ def build_scenario(
         raise ScenarioError(*problems) from None
     if problems:
         raise ScenarioError(*problems)
-    return resolve(written, document, files, source)
+    return resolve(written, document, files, source, traces)
 
 
 def _name_after_file(document: Document) -> None:

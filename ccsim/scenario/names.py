@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from ccsim.scenario.objects import Known
+from ccsim.scenario.path_presets import PATH_PRESETS
 from ccsim.scenario.vocabulary import (
     GUARD_METRICS,
     LINK_NAME_BYTES,
     PROFILES,
-    QDISCS,
     STATE_POLICIES,
     TRIGGER_STATES,
     did_you_mean,
@@ -33,8 +33,8 @@ __all__ = [
     "Name",
     "NamespaceName",
     "NamespaceRef",
+    "PathPreset",
     "Profile",
-    "Qdisc",
     "Recorded",
     "Registered",
     "State",
@@ -64,7 +64,7 @@ def unknown(what: str, value: object, known: Iterable[str], *, none: str = "ther
     raise ValueError(f"no {what} {value!r}{did_you_mean(value, words) or some}")
 
 
-Qdisc = Annotated[str, *_word("qdisc", QDISCS)]
+PathPreset = Annotated[str, *_word("preset of a path", PATH_PRESETS)]
 TriggerState = Annotated[str, *_word("state", TRIGGER_STATES)]
 GuardMetric = Annotated[str, *_word("guard metric", GUARD_METRICS)]
 Profile = Annotated[str, *_word("kernel profile", PROFILES)]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem
-from ccsim.scenario import flow_spec, spec, swap_spec
+from ccsim.scenario import flow_spec, path_spec, spec, swap_spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.names import unknown
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
@@ -31,7 +31,8 @@ _IN_SWAPS: Mapping[str, type[BaseModel]] = {
     "guard": swap_spec.GuardSpec,
 }
 _SECTIONS: Mapping[str, type[BaseModel]] = {
-    "path": spec.PathSpec,
+    "path": path_spec.PathSpec,
+    "changes": path_spec.ChangeSpec,
     "flows": flow_spec.FlowSpec,
     "workloads": flow_spec.WorkloadSpec,
     "listeners": flow_spec.ListenerSpec,
@@ -42,7 +43,8 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
 _NESTED: Mapping[str, type[BaseModel]] = {
     "source": flow_spec.SourceSpec,
     "receiver": flow_spec.ReceiverSpec,
-    "ecn": spec.EcnSpec,
+    "ecn": path_spec.EcnSpec,
+    "walk": path_spec.WalkSpec,
     "arrivals": ArrivalsSpec,
     "on_off": OnOffSpec,
     "requests": RequestsSpec,
@@ -133,6 +135,8 @@ def _model_at(raw: Location) -> type[BaseModel]:
         return _SWAPS[str(enclosing[2])]
     if str(enclosing[-1]) in _NESTED:
         return _NESTED[str(enclosing[-1])]
+    if enclosing[0] in ("hops", "routes"):
+        return path_spec.HopSpec if enclosing[0] == "hops" else path_spec.RouteSpec
     return _SECTIONS.get(str(enclosing[0]), spec.ScenarioSpec)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ccsim import spec
@@ -12,13 +12,14 @@ from ccsim.scenario.bounds import check_bounds
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.objects import ObjectFile, flow_names
+from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.resolve_swaps import SwapResolver
 from ccsim.scenario.resolve_workloads import resolve_workloads
 from ccsim.scenario.spec import ScenarioSpec, TcpSpec
 from ccsim.scenario.tables import is_restricted, wrong_parameters
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
-from ccsim.spec.limits import HEADER_BYTES, INIT_NET, Parameter
-from ccsim.units import MAX_PACKETS, MAX_TIME_NS, format_time
+from ccsim.spec.limits import INIT_NET, Parameter
+from ccsim.units import MAX_TIME_NS, format_time
 
 __all__ = ["resolve"]
 
@@ -27,12 +28,17 @@ class _Resolver:
     """One scenario on its way; collects what does not fit together."""
 
     def __init__(
-        self, written: ScenarioSpec, document: Document, files: Sequence[ObjectFile]
+        self,
+        written: ScenarioSpec,
+        document: Document,
+        files: Sequence[ObjectFile],
+        traces: Mapping[str, spec.Trace],
     ) -> None:
         self.written = written
         self.document = document
         self.files = files
         self.problems: list[Problem] = []
+        self.paths = PathResolver(written, document, traces, self.complain)
 
     def complain(self, location: Location, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self.document.problem(location, message, at_key=at_key))
@@ -62,42 +68,6 @@ class _Resolver:
             spec.LinkSpec(name=name, map=entry.name, params=self.params(("links", name), entry))
             for name, entry in self.written.links.items()
         )
-
-    def path(self) -> spec.Path:
-        path = self.written.path
-        packet_bytes = self.written.tcp.mss + HEADER_BYTES
-        packets = path.buffer.packets(path.rate, path.rtt, packet_bytes)
-        if not 1 <= packets <= MAX_PACKETS:
-            written = self.document.get("path", "buffer") or "1 BDP"
-            expected = f"expected a buffer of 1 to {MAX_PACKETS} packets of {packet_bytes} bytes"
-            self.complain(("path", "buffer"), f'{expected}, got "{written}", which is {packets}')
-            packets = 1
-        return spec.Path(
-            rate_bps=path.rate,
-            rtt_ns=path.rtt,
-            buffer_packets=packets,
-            qdisc="fifo",
-            loss_probability=path.loss,
-            ack_loss_probability=path.ack_loss,
-            ack_aggregation_ns=path.ack_aggregation,
-            **self.marking(packets, packet_bytes),
-        )
-
-    def marking(self, buffer_packets: int, packet_bytes: int) -> dict[str, int]:
-        """Return the field of the path that says what is marked, checked against the buffer."""
-        path = self.written.path
-        if path.ecn is None:
-            return {}
-        threshold = path.ecn.mark_above
-        if isinstance(threshold, int):
-            return {"ecn_mark_ns": threshold}
-        packets = threshold.packets(path.rate, path.rtt, packet_bytes)
-        if packets >= buffer_packets:
-            expected = f"expected less than the buffer of {buffer_packets} packets"
-            self.complain(
-                ("path", "ecn", "mark_above"), f"{expected}, got {packets}: none is marked"
-            )
-        return {"ecn_mark_packets": packets}
 
     def flows(self) -> tuple[spec.Flow, ...]:
         flows: list[spec.Flow] = []
@@ -151,6 +121,7 @@ class _Resolver:
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
         congestion = self.congestion(("flows", i), entry.congestion)
         hosts = flow_hosts(entry, self.written.tcp)
+        rtt_ns = self.paths.rtt_of(("flows", i), entry.route, entry.rtt)
         for k, name in enumerate(names):
             yield spec.Flow(
                 name=name,
@@ -160,7 +131,9 @@ class _Resolver:
                 start_ns=min(entry.start + k * apart_ns, MAX_TIME_NS),
                 stop_ns=entry.stop,
                 size_bytes=entry.size,
-                rtt_ns=self.written.path.rtt if entry.rtt is None else entry.rtt,
+                rtt_ns=rtt_ns,
+                route=self.paths.route_of(("flows", i), entry.route),
+                hosts=entry.hosts,
                 access_delay_ns=entry.access_delay,
                 **hosts,
             )
@@ -211,13 +184,19 @@ class _Resolver:
 
 
 def resolve(
-    written: ScenarioSpec, document: Document, files: Sequence[ObjectFile], source: str
+    written: ScenarioSpec,
+    document: Document,
+    files: Sequence[ObjectFile],
+    source: str,
+    traces: Mapping[str, spec.Trace],
 ) -> spec.Scenario:
     """Return the scenario with every unit resolved; ScenarioError lists what does not agree."""
-    resolver = _Resolver(written, document, files)
-    path, flows, listeners = resolver.path(), resolver.flows(), resolver.listeners()
+    resolver = _Resolver(written, document, files, traces)
+    paths = resolver.paths
+    path, hops, routes, changes = paths.path(), paths.hops(), paths.routes(), paths.changes()
+    flows, listeners = resolver.flows(), resolver.listeners()
     namespaces, links = resolver.namespaces(), resolver.made_links()
-    workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain)
+    workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain, paths)
     swaps = resolver.swaps((*flows, *(workload.flow for workload in workloads)))
     interval_ns = written.record.interval
     check_bounds(written, flows, workloads, swaps, resolver.complain)
@@ -242,6 +221,9 @@ def resolve(
         kernel=spec.KernelSpec(**written.kernel.model_dump()),
         tcp=_tcp(written.tcp),
         twins=written.twins,
+        hops=hops,
+        routes=routes,
+        changes=changes,
         source=source,
     )
 

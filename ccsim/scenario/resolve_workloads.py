@@ -9,6 +9,7 @@ from typing import Any
 from ccsim import spec
 from ccsim.scenario import flow_spec
 from ccsim.scenario.document import Location
+from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.target_spec import CongestionSpec
 from ccsim.scenario.traffic_spec import OnOffSpec, RequestsSpec
@@ -28,10 +29,11 @@ def resolve_workloads(
     flows: tuple[spec.Flow, ...],
     congestion: Callable[[Location, CongestionSpec | None], dict[str, Any]],
     complain: Complain,
+    paths: PathResolver,
 ) -> tuple[spec.Workload, ...]:
     """Return the workloads; ``complain`` is told, with a location, what does not agree."""
     made = tuple(
-        _Workload(written, i, entry, complain).resolved(
+        _Workload(written, i, entry, complain, paths).resolved(
             congestion(("workloads", i), entry.congestion)
         )
         for i, entry in enumerate(written.workloads)
@@ -68,11 +70,13 @@ class _Workload:
         index: int,
         entry: flow_spec.WorkloadSpec,
         complain: Complain,
+        paths: PathResolver,
     ) -> None:
         self.written = written
         self.index = index
         self.entry = entry
         self._complain = complain
+        self.paths = paths
 
     def complain(self, key: str, message: str, *, at_key: bool = False) -> None:
         self._complain(("workloads", self.index, *key.split(".")), message, at_key=at_key)
@@ -101,6 +105,7 @@ class _Workload:
                 netns=self.netns(),
                 start_ns=entry.start,
                 rtt_ns=self.rtt_ns(),
+                route=self.paths.route_of(("workloads", self.index), self.entry.route),
                 access_delay_ns=entry.access_delay,
             ),
         )
@@ -154,7 +159,7 @@ class _Workload:
             self.complain("access_delay", message + format_time(self.entry.access_delay))
 
     def rtt_ns(self) -> int:
-        return self.written.path.rtt if self.entry.rtt is None else self.entry.rtt
+        return self.paths.rtt_of(("workloads", self.index), self.entry.route, self.entry.rtt)
 
     def netns(self) -> str:
         """Return the namespace of the sockets, which for accepted ones is the listener's."""

@@ -22,41 +22,19 @@ from ccsim.scenario import names
 from ccsim.scenario import quantities as q
 from ccsim.scenario.flow_spec import FlowSpec, ListenerSpec, WorkloadSpec
 from ccsim.scenario.keys import Spec, key
+from ccsim.scenario.path_spec import ChangeSpec, HopSpec, PathSpec, RouteSpec
 from ccsim.scenario.swap_spec import SwapSpec
 from ccsim.scenario.target_spec import MapTarget
 from ccsim.spec.limits import MAX_SEED
 from ccsim.units import show
 
 __all__ = [
-    "EcnSpec",
     "KernelSection",
     "ObjectSpec",
-    "PathSpec",
     "RecordSpec",
     "ScenarioSpec",
     "TcpSpec",
 ]
-
-
-class EcnSpec(Spec):
-    """Marking of ECN-capable packets in place of drops."""
-
-    mark_above: q.Threshold = key(
-        'Mark what finds more than this in the queue, such as "30 packets", "5 ms" or "0.2 BDP".'
-    )
-
-
-class PathSpec(Spec):
-    """The bottleneck that all flows share."""
-
-    rate: q.Rate = key('Rate of the bottleneck link, such as "100 Mbit/s".')
-    rtt: q.Time = key('Base RTT without queueing, such as "40 ms".')
-    buffer: q.BufferSize = key("Queue limit in BDP, packets or bytes.", "1 BDP")
-    qdisc: names.Qdisc = key("Queueing discipline.", "fifo")
-    loss: q.Probability = key("Random loss per packet, before the queue.", 0)
-    ack_loss: q.Probability = key("Random loss per ACK, on the way back.", 0)
-    ack_aggregation: q.Time = key("ACKs set out at multiples of this time; 0 s: at once.", "0 s")
-    ecn: EcnSpec | None = key("Marking at a threshold; without: no marks.", None)
 
 
 class RecordSpec(Spec):
@@ -137,6 +115,11 @@ class ScenarioSpec(Spec):
     duration: q.PositiveTime = key('How long it runs, such as "60 s".')
     seed: StrictInt = key("Seed of all randomness.", 1, ge=0, le=MAX_SEED)
     path: PathSpec = key("The bottleneck, such as {rate: 100 Mbit/s, rtt: 40 ms}.")
+    hops: dict[names.Name, HopSpec] = key("Instead of a path: directed hops by name.", {})
+    routes: dict[names.Name, RouteSpec] = key(
+        "Ways over the hops by name; flows that name none go by the first.", {}
+    )
+    changes: tuple[ChangeSpec, ...] = key("What becomes of the path or of hops, and when.", ())
     workloads: tuple[WorkloadSpec, ...] = key("Connections that come and go.", ())
     flows: Annotated[tuple[FlowSpec, ...], BeforeValidator(_not_empty)] = key(
         "The connections.", (), json_schema_extra={"minItems": 1}

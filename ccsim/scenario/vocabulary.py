@@ -73,9 +73,9 @@ GUARD_METRICS: Mapping[str, str] = {
 """What a staged roll-out can be guarded by (``swaps.*.guard.metric``)."""
 
 QDISCS: Mapping[str, str] = {
-    "fifo": "drop-tail first in, first out, limited in packets (pfifo)",
+    "fifo": "drop-tail first in, first out; its limit counts the packet on the line too",
 }
-"""Queueing disciplines of the bottleneck (``path.qdisc``)."""
+"""Queueing disciplines that are none of tc's (``path.qdisc``)."""
 
 PROFILES: Mapping[str, str] = {
     "linux": "struct_ops links as merged and running today",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from ccsim.sim.fuzz_features import add_features, flow_text, path_text
+from ccsim.sim.fuzz_hops import add_hops, buffer_text, hops_text, queue_text, resolved_hops
 from ccsim.sim.fuzz_swaps import LINK, add_swaps, congestion_text, hosts_text, swap_text
 from ccsim.sim.fuzz_workloads import draw_workloads, workload_text
 
@@ -277,8 +278,9 @@ def _templates(workloads: Sequence[Scenario]) -> list[Scenario]:
     return [workload["flow"] for workload in workloads]
 
 
-def make_example(draw: Draw) -> Example:
-    """Make a scenario, of 0.02 to 30 s and up to 9,000 packets, and the cuts to try on it."""
+def make_example(draw: Draw, *, hops: bool = False) -> Example:
+    """Make a scenario, of 0.02 to 30 s and up to 9,000 packets, and the cuts to try on it; with
+    ``hops`` its way is more than one FIFO."""
     maker = _Maker(draw)
     scenario = maker.scenario()
     cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
@@ -287,6 +289,8 @@ def make_example(draw: Draw) -> Example:
     if maker.kind not in SETTLED or draw.pick((True, False, False)):
         add_features(draw, scenario, maker.time)
         add_swaps(draw, scenario, maker.time)
+    if hops:
+        add_hops(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))
 
 
@@ -305,6 +309,7 @@ swaps:
 
 def complete(scenario: Mapping[str, Any], template: Mapping[str, Any]) -> Scenario:
     """Return a resolved scenario; what is not drawn is as in ``template``, resolved."""
+    scenario = {**scenario, **resolved_hops(scenario)}
     whole: Scenario = {**template, **scenario}
     for part in ("path", "tcp", "kernel", "record"):
         whole[part] = {**template[part], **scenario[part]}
@@ -324,10 +329,13 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
         f"name: {scenario['name']}",
         f"duration: {scenario['duration_ns']} ns",
         f"seed: {scenario['seed']}",
-        f"path: {{rate: {path['rate_bps']} bit/s, rtt: {path['rtt_ns']} ns, "
-        f"buffer: {path['buffer_packets']} packets, loss: {path['loss_probability']}"
-        f"{path_text(path)}}}",
+        f"path: {{rate: {path['rate_bps']} bit/s, rtt: {path['rtt_ns']} ns{buffer_text(path)}"
+        f", loss: {path['loss_probability']}"
+        f"{path_text(path)}{queue_text(path)}}}",
     ]
+    if "hops" in scenario:
+        lines.pop()
+    lines += hops_text(scenario)
     lines += [f"links: {{{link['name']}: {link['map']}}}" for link in scenario["links"]]
     lines += hosts_text(scenario)
     lines += ["flows:", *(f"  - {{{_flow_text(flow)}}}" for flow in scenario["flows"])]

@@ -104,8 +104,12 @@ class _Ends:
         flow.network = self
 
     def inside(self) -> int:
-        """Return how many packets are under way, less the copies that hops have made."""
-        return self.out.inside - self.out.copies + len(self.out.lost)
+        """Return how many packets are under way, or dropped and not told of yet."""
+        return self.out.inside + len(self.out.lost)
+
+    def copies(self) -> int:
+        """Return how many copies of packets hops have made."""
+        return self.out.copies
 
     def rests(self) -> bool:
         """Tell whether nothing is under way in either direction, or will be."""

@@ -24,6 +24,7 @@ __all__ = ["hop_trace"]
 Column = NDArray[np.int64]
 SAMPLED = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes")
 DROPS = ("drop_t_ns", "drop_flow", "drop_random")
+TRACE_STEP_NS = 100_000_000
 METERED = ("t_ns", "queue_packets", "departed_bytes")
 
 
@@ -52,7 +53,21 @@ def hop_trace(one: DescribedHop, end_ns: int, spill: Spill) -> LinkTrace:
         **dropped,
         **marked,
         meter=None if meter is None else LinkMeter(*(meter[column] for column in METERED)),
+        rates=_rates(hop, end_ns),
     )
+
+
+def _rates(hop: Hop, end_ns: int) -> tuple[tuple[int, int], ...]:
+    """Return the rates of a line that changes: of a trace in steps of `TRACE_STEP_NS`."""
+    if isinstance(hop, TraceHop):
+        starts = range(0, end_ns + 1, TRACE_STEP_NS)
+        chances = [hop.trace.first_after(t // NS_PER_MS) for t in (*starts, end_ns + TRACE_STEP_NS)]
+        each = 8 * OPPORTUNITY_BYTES * NS_PER_S // TRACE_STEP_NS
+        return tuple((t, (chances[k + 1] - chances[k]) * each) for k, t in enumerate(starts))
+    if isinstance(hop.line, PiecewiseRate):
+        pieces = zip(hop.line.starts, hop.line.rates, strict=True)
+        return tuple((t, rate) for t, rate in pieces if t <= end_ns)
+    return ()
 
 
 def _close(hop: Hop, log: HopLog, end_ns: int) -> None:

@@ -52,7 +52,12 @@ class Hops:
     """The network of a run, and by which of its hops flows go."""
 
     def __init__(
-        self, described: Sequence[DescribedHop], routes: Mapping[str, Any], end_ns: int
+        self,
+        described: Sequence[DescribedHop],
+        routes: Mapping[str, Any],
+        end_ns: int,
+        *,
+        mirrored: bool,
     ) -> None:
         self.described = described
         hops: list[Hop] = []
@@ -64,6 +69,7 @@ class Hops:
         self.network = Network(hops, end_ns)
         self._numbers = numbers
         self._routes = routes
+        self._mirrored = mirrored
         self._delays = {one.name: one.spec.get("delay_ns", 0) for one in described}
 
     def route(self, spec: Mapping[str, Any]) -> Route:
@@ -81,7 +87,7 @@ class Hops:
         names = self._routes[spec.get("route", "")]
         forth = sum(self._delays[name] for name in names["out"])
         back = sum(self._delays[name] for name in names["back"])
-        mirrored = 0 if names["back"] else forth
+        mirrored = forth if self._mirrored and not names["back"] else 0
         access = spec["access_delay_ns"]
         rest = max(spec["rtt_ns"] - forth - back - mirrored, access)
         out = max(rest // 2 - access, 0)
@@ -107,7 +113,8 @@ def make_hops(scenario: Mapping[str, Any], spill: Spill) -> Hops:
     described = [_describe(name, spec, scenario, spill) for name, spec in specs.items()]
     routes = scenario.get("routes") or {"": {"out": [BOTTLENECK], "back": []}}
     routes = {"": next(iter(routes.values())), **routes}
-    return Hops(described, routes, scenario["duration_ns"])
+    mirrored = bool(scenario.get("hops"))
+    return Hops(described, routes, scenario["duration_ns"], mirrored=mirrored)
 
 
 def _describe(

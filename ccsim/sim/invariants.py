@@ -122,7 +122,9 @@ def check_world(world: World) -> None:
 
 
 def _check_conservation(flow: LiveFlow) -> None:
-    waiting = len(flow.waiting[0]) + (flow.network.inside() if flow.network is not None else 0)
+    waiting = len(flow.waiting[0])
+    if flow.network is not None:
+        waiting += flow.network.inside() - flow.network.copies()
     accounted = flow.delivered + flow.arriving + flow.dropped + waiting
     if accounted != flow.sent:
         name = flow.spec["name"]

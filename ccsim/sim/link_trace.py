@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +48,14 @@ def link_trace(
     dropped = _gathered(link.dropped, ("t_ns", "flow", "random"), spill)
     link.dropped.clear()
     _fill(link, sampled, marks["mark_t_ns"])
+    columns: dict[str, Any] = {**sampled, **marks}
+    columns |= {f"drop_{column}": values for column, values in dropped.items()}
     return LinkTrace(
         name=name,
         rate_bps=link.fifo.rate_bps,
         buffer_packets=link.fifo.limit,
-        **sampled,
-        **{f"drop_{column}": values for column, values in dropped.items()},
-        **marks,
         meter=meter,
+        **columns,
     )
 
 

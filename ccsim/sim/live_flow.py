@@ -35,7 +35,10 @@ class OnNetwork(Protocol):
     """What hops hold of a flow's packets."""
 
     def inside(self) -> int:
-        """Return how many packets are under way, less the copies that hops have made."""
+        """Return how many packets are under way."""
+
+    def copies(self) -> int:
+        """Return how many copies of packets hops have made."""
 
     def rests(self) -> bool:
         """Tell whether nothing is under way in either direction, or will be."""

@@ -212,6 +212,7 @@ def _describe_link(link: LinkTrace) -> dict[str, Any]:
         "samples": len(link.t_ns),
         "dropped": len(link.drop_t_ns),
         "marked": len(link.mark_t_ns),
+        **({"rates": [list(piece) for piece in link.rates]} if link.rates else {}),
     }
 
 
@@ -272,6 +273,7 @@ def _link(plain: Mapping[str, Any], columns: Table, drops: Table, marks: Table) 
         buffer_packets=plain["buffer_packets"],
         **_named(columns, LINK_COLUMNS),
         **logs,
+        rates=tuple((int(t_ns), int(rate)) for t_ns, rate in plain.get("rates", ())),
     )
 
 

@@ -199,12 +199,14 @@ class LinkTrace:
     marks: Column
     departed_bytes: Column
     utilisation_ppm: Column
-    drop_t_ns: Column  # every drop (queue overflow or random loss): its time,
+    drop_t_ns: Column  # every drop: its time,
     drop_flow: Column  # the flow's index,
-    drop_random: Column  # and 1 for a random loss, 0 for an overflow
+    drop_random: Column  # and why: 0 overflow, 1 random loss, 2 AQM, 3 ACK filter
     mark_t_ns: Column  # every CE mark: its time,
     mark_flow: Column  # and the flow's index
     meter: LinkMeter | None = None  # as of a flow
+    rates: tuple[tuple[int, int], ...] = ()
+    """Of a line that changes: from when on [ns] it has which rate [bit/s]."""
 
     def __repr__(self) -> str:
         drops = plural(len(self.drop_t_ns), "drop")

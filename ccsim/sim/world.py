@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar, NoReturn
+from zlib import crc32
 
 import numpy as np
 import simpy
@@ -177,7 +178,7 @@ class World:
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])
         if isinstance(self.engine, HopEngine) and self.hops is not None:
-            flow.hosts = (2 * index + 1, 2 * index + 2)
+            flow.hosts = _hosts(spec, index)
             self.engine.connect(flow, self.hops.route(spec))
         return flow
 
@@ -394,6 +395,8 @@ class World:
             "retransmissions": sk.total_retrans,
             **sk.counters,
         }
+        if flow.network is not None and flow.network.copies():
+            counters["packets_duplicated"] = flow.network.copies()
         if flow.reception is not None and flow.reception.ecn:
             counters["packets_marked"] = len(flow.reception.marked_ns)
         if flow.ack_path is not None:
@@ -413,6 +416,12 @@ class World:
             workload=flow.spec.get("workload", ""),
             established_ns=flow.established_ns,
         )
+
+
+def _hosts(spec: Mapping[str, Any], index: int) -> tuple[int, int]:
+    """Return hashes of the hosts between which a flow goes: those it names, or two of its own."""
+    names = spec.get("hosts") or (f"sender of {index}", f"receiver of {index}")
+    return crc32(names[0].encode()), crc32(names[1].encode())
 
 
 def _inside(flow: LiveFlow) -> int:

@@ -6,30 +6,35 @@ Times are nanoseconds, rates bit/s, sizes bytes or packets, all ``int``; the uni
 
 from ccsim.spec.flow import Flow, Listener, Receiver, Source
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
-from ccsim.spec.path import Path
+from ccsim.spec.path import Change, Hop, Path, Qdisc, Route, Trace
 from ccsim.spec.scenario import Record, Scenario, Tcp
 from ccsim.spec.swap import Guard, Swap, Trigger
 from ccsim.spec.workload import Arrivals, Distribution, OnOff, Requests, Workload
 
 __all__ = [
     "Arrivals",
+    "Change",
     "Distribution",
     "Flow",
     "Guard",
+    "Hop",
     "KernelSpec",
     "LinkSpec",
     "Listener",
     "Namespace",
     "OnOff",
     "Path",
+    "Qdisc",
     "Receiver",
     "Record",
     "Requests",
+    "Route",
     "Scenario",
     "Source",
     "Swap",
     "Sysctl",
     "Tcp",
+    "Trace",
     "Trigger",
     "Workload",
 ]

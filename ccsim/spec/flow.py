@@ -16,6 +16,7 @@ from ccsim.spec.limits import (
     Size,
     Within,
 )
+from ccsim.spec.plain import SPARSE
 
 __all__ = ["Flow", "Listener", "Receiver", "Source"]
 
@@ -55,6 +56,7 @@ class Flow:
     when the application writes (None: all at the start), and ``sndbuf_bytes`` how much it may have
     written that is not acknowledged (None: never the limit of such a bulk writer). ``ecn`` says
     whether ECN is negotiated (None: if `Tcp.ecn` does, or the algorithm it starts with needs it).
+    It goes by a ``route`` (empty: the first) from one of ``hosts`` to the other (none: to itself).
     """
 
     name: Name
@@ -71,6 +73,8 @@ class Flow:
     sndbuf_bytes: Size | None = None
     receiver: Receiver = Receiver()
     ecn: bool | None = None
+    route: str = field(default="", metadata=SPARSE)
+    hosts: tuple[str, ...] = field(default=(), metadata=SPARSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from ccsim.units import show
 
-__all__ = ["NotPlain", "from_plain", "to_plain"]
+__all__ = ["SPARSE", "NotPlain", "from_plain", "to_plain"]
+
+SPARSE: Mapping[str, Any] = {"sparse": True}
+"""Metadata of a field that is stored only where it says something."""
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
@@ -49,7 +52,12 @@ def to_plain(value: Any) -> Any:
     if kind in SCALARS:
         return value
     if is_dataclass(value):
-        return {name: to_plain(getattr(value, name)) for name in _stored(kind)}
+        sparse = _sparse(kind)
+        return {
+            name: to_plain(found)
+            for name in _stored(kind)
+            if (found := getattr(value, name)) or name not in sparse
+        }
     if isinstance(value, Mapping):
         return {str(key): to_plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -68,6 +76,12 @@ def from_plain(kind: type[T], plain: object) -> T:
 def _stored(kind: type) -> tuple[str, ...]:
     """Return the fields that are stored: all but those with ``stored=False`` in their metadata."""
     return tuple(f.name for f in fields(kind) if f.metadata.get("stored", True))
+
+
+@lru_cache(maxsize=256)
+def _sparse(kind: type) -> frozenset[str]:
+    """Return the fields that are not stored where they are empty."""
+    return frozenset(f.name for f in fields(kind) if f.metadata.get("sparse"))
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,8 @@ from ccsim.notebook import html_table, plural
 from ccsim.spec.flow import Flow, Listener
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
 from ccsim.spec.limits import MAX_MSS_BYTES, MAX_SEED, Name, Packets, PositiveNs, Within
-from ccsim.spec.path import Path
-from ccsim.spec.plain import NotPlain, from_plain, to_plain
+from ccsim.spec.path import Change, Hop, Path, Route
+from ccsim.spec.plain import SPARSE, NotPlain, from_plain, to_plain
 from ccsim.spec.swap import Chosen, Swap
 from ccsim.spec.workload import Workload
 from ccsim.units import MAX_PACKETS, format_rate, format_time
@@ -52,8 +52,9 @@ class Scenario:
 
     ``objects`` are absolute paths of algorithm files and ``objects_sha256`` what they held when the
     scenario was loaded. ``sysctls`` are written before the run, once the namespaces have their
-    defaults, and may fail: twin B has them where the run has swaps. ``source`` is the file that
-    the scenario was read from, or empty.
+    defaults, and may fail: twin B has them where the run has swaps. With ``hops`` and ``routes``,
+    of which the first is that of flows that name none, ``path`` sums the first up. ``source`` is
+    the file that the scenario was read from, or empty.
     """
 
     name: Name
@@ -75,6 +76,9 @@ class Scenario:
     kernel: KernelSpec = field(default_factory=KernelSpec)
     tcp: Tcp = Tcp()
     twins: bool = True
+    hops: dict[str, Hop] = field(default_factory=dict, metadata=SPARSE)
+    routes: dict[str, Route] = field(default_factory=dict, metadata=SPARSE)
+    changes: tuple[Change, ...] = field(default=(), metadata=SPARSE)
     source: str = field(default="", metadata={"stored": False})
 
     def __post_init__(self) -> None:

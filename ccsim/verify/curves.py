@@ -70,7 +70,7 @@ def trace_panels(outcome: TraceMetrics) -> list[OverlayPanel]:
         panels.append(OverlayPanel(f"{name}\nsrtt (ms)", *srtt))
     end_ns = int(outcome.trace.flows[0].t_ns[-1])
     link = outcome.result.links[0]
-    overflows = link.drop_t_ns[link.drop_random == 0]
+    overflows = link.drop_t_ns[link.drop_random != 1]
     drops = _count(outcome.trace.drops, end_ns), _count(overflows, end_ns)
     return [*panels, OverlayPanel("queue drops so far", *drops)]
 

@@ -190,7 +190,7 @@ def compare_trace(trace: Trace, seeds: int = 8) -> TraceMetrics:
 
 
 def _drops(result: SimResult) -> tuple[int, int]:
-    random = int(result.links[0].drop_random.sum())
+    random = int((result.links[0].drop_random == 1).sum())
     return len(result.links[0].drop_t_ns) - random, random
 
 

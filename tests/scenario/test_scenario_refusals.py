@@ -48,7 +48,7 @@ def test_the_example_of_the_design_points_at_the_algorithm_that_is_missing() -> 
             "qdisc: fifo",
             "colour: red",
             "4:53: path.colour: unknown key 'colour'; expected 'rate', 'rtt', 'buffer', "
-            "'qdisc', 'loss', 'ack_loss', 'ack_aggregation' or 'ecn'",
+            "'qdisc', 'loss', 'ack_loss', 'ack_aggregation', 'ecn', 'netem', 'trace' or 'preset'",
         ),
         (
             "duration: 60 s",
@@ -82,7 +82,7 @@ def test_the_example_of_the_design_points_at_the_algorithm_that_is_missing() -> 
             'got "1e30 BDP", which is 333333333333333333333333333333333',
         ),
         ("qdisc: fifo", "qdisc: fiffo", "4:60: path.qdisc: no qdisc 'fiffo'; did you mean 'fifo'?"),
-        ("qdisc: fifo", "qdisc: red", "4:60: path.qdisc: no qdisc 'red'; expected 'fifo'"),
+        ("qdisc: fifo", "qdisc: codl", "4:60: path.qdisc: no qdisc 'codl'; did you mean 'codel'?"),
         (
             "qdisc: fifo",
             "loss: 2",

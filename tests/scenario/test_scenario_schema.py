@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ccsim import catalog
+from ccsim.net.qdisc import KINDS
 from ccsim.scenario import MECHANISMS, QDISCS, scenario_schema
 from ccsim.scenario.document import parse_document
 
@@ -100,7 +101,8 @@ def test_defaults_are_shown_as_people_write_them() -> None:
 
 
 def test_words_are_enumerated() -> None:
-    assert SCHEMA["$defs"]["PathSpec"]["properties"]["qdisc"]["enum"] == list(QDISCS)
+    word, mapping = SCHEMA["$defs"]["PathSpec"]["properties"]["qdisc"]["anyOf"]
+    assert word["enum"] == mapping["properties"]["kind"]["enum"] == [*QDISCS, *KINDS]
     assert set(SCHEMA["properties"]["swaps"]["items"]["discriminator"]["mapping"]) == set(
         MECHANISMS
     )
@@ -146,7 +148,7 @@ def test_what_loads_satisfies_the_schema(good: dict[str, Any]) -> None:
         base(swaps=[{"at": "1 s", "via": "sysctl"}]),
         base(path={"rate": "100 Mbit/s"}),
         base(path={"rate": "100 mbps", "rtt": "40 ms"}),
-        base(path={"rate": "100 Mbit/s", "rtt": "40 ms", "qdisc": "red"}),
+        base(path={"rate": "100 Mbit/s", "rtt": "40 ms", "qdisc": "blue"}),
         base(path={"rate": "100 Mbit/s", "rtt": "40 ms", "loss": 2}),
         base(swaps=[{"at": "1 s", "via": "setsockopt", "to": "bbr"}]),
         base(swaps=[{"at": "1 s", "via": "telepathy", "to": "bbr", "flows": ["a"]}]),

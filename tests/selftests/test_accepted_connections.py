@@ -64,6 +64,7 @@ def test_a_syn_ack_that_is_dropped_is_sent_again_after_a_second() -> None:
     run = world(
         "listeners: [{name: web}]\nflows: [{name: a, listener: web, size: 14480 B}]\n", PATH
     )
+    assert run.link is not None
     fifo, limit = run.link.fifo, run.link.fifo.limit
 
     def room(packets: int) -> None:

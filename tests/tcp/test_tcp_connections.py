@@ -104,6 +104,7 @@ def test_a_fin_that_is_lost_is_sent_again_until_it_is_acknowledged() -> None:
     text = f"duration: 4 s\n{PATH.replace('packets', 'packets, loss: 0 %')}"
     flows = "flows:\n  - {name: f, congestion: reno, stop: 300 ms}\n"
     world = World(resolved(text + flows))
+    assert world.link is not None
     fifo = world.link.fifo
     serve = fifo.serve
     dropped: list[int] = []
