@@ -141,9 +141,7 @@ def test_acks_that_queue_take_their_service_too() -> None:
     flow = run(text).flows[0]
     # 416 kbit/s: 52 bytes take 1 ms, a SYN-ACK's 60 take 1153846 ns
     assert flow.established_ns == 10 * MS + 40_000 + 1_153_846
-    assert (
-        flow.end_ns == flow.established_ns + 34_666 + MS + 10 * MS + MS
-    )  # a carried remainder
+    assert flow.end_ns == flow.established_ns + 34_666 + MS + 10 * MS + MS  # a carried remainder
 
 
 def test_a_slow_way_back_limits_the_way_forth() -> None:
