@@ -327,7 +327,8 @@ class FlowRecorder(Sampler):
 
 def _on_grid(table: Table, interval_ns: int) -> Table:
     """Return the samples at multiples of an interval."""
-    return table[table[:, 0] % interval_ns == 0]
+    kept: Table = table[table[:, 0] % interval_ns == 0]
+    return kept
 
 
 def _up(t_ns: int, interval_ns: int) -> int:

@@ -69,6 +69,11 @@ class DualPi2(Qdisc):
         *("step_in_packets", "step_marks", "step_thresh", "target", "tupdate", "wc", "wl"),
     )
     coupling: int
+    prob: int
+    alpha: int
+    beta: int
+    target: int
+    last_qdelay: int
     min_qlen_step: int
     drop_overload: int
     drop_early: int
