@@ -50,6 +50,7 @@ class CoreError(BpfObjectError):
 
     def __init__(self, message: str, number: int = EINVAL) -> None:
         super().__init__(LOAD, number, message)
+        self.args = (message, number)
 
 
 @dataclass(frozen=True, slots=True)

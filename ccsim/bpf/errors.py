@@ -37,6 +37,7 @@ class BpfObjectError(KernelError):
         super().__init__(number, message)
         self.stage = stage
         self.log = log
+        self.args = (stage, number, message, log)  # with which SimPy makes it anew
 
     def __str__(self) -> str:
         name = _LIBBPF_NAMES.get(self.number) or errno_name(self.number)
@@ -48,3 +49,4 @@ class MalformedError(BpfObjectError):
 
     def __init__(self, message: str) -> None:
         super().__init__(OPEN, EINVAL, message)
+        self.args = (message,)

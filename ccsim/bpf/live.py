@@ -10,8 +10,10 @@ from typing import Any
 
 from ccsim.bpf.elf_file import object_name
 from ccsim.bpf.kernel_btf import Target
+from ccsim.bpf.memory import U32, BpfFault
 from ccsim.bpf.object import LoadedObject, open_object
 from ccsim.bpf.runtime import Runtime
+from ccsim.kernel.answers import RESULTS
 from ccsim.kernel.ops import RateSample, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 Settings = tuple[tuple[str, Any], ...]
+U32_RESULTS = ("ssthresh", "undo_cwnd", "min_tso_segs", "sndbuf_expand")
+"""Members that return a ``u32``: the upper half of r0 is nobody's."""
 TARGETS: dict[str, tuple[int, int, int]] = {
     "linux": (6, 18, 44),
     "linux-6.9": (6, 9, 0),
@@ -111,6 +115,16 @@ class LiveObject:
         old = member == "cong_control" and self.loaded.target.cong_control_arguments == 2
         run = self.runtime.function(program, "cong_control_2" if old else member)
         hook = run
+        if member in U32_RESULTS:
+            low, high = RESULTS.get(member, (0, U32))
+
+            def hook(sk: Sock) -> int:
+                result = run(sk) & U32
+                if not low <= result <= high:
+                    wanted = f"expected a number from {low} to {high}"
+                    raise BpfFault(f"program {program}: {member}: {wanted}, got {result}")
+                return result
+
         if old:
 
             def hook(sk: Sock, ack: int, flag: int, rs: RateSample) -> int:

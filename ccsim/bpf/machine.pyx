@@ -936,8 +936,14 @@ cdef class Outside:
         for i, byte in enumerate(data):
             self.machine.store(self.there(), address + i, 1, byte)
 
-    def read_text(self, address, size):
-        return self.read(address, size).split(b"\0", 1)[0]
+    def read_text(self, uint64_t address, Py_ssize_t size):
+        found = bytearray()
+        while len(found) < size:
+            byte = self.machine.load(self.there(), address + len(found), 1)
+            if not byte:
+                break
+            found.append(byte)
+        return bytes(found)
 
     def call(self, Py_ssize_t slot, *arguments):
         cdef uint64_t r[5]

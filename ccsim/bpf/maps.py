@@ -35,8 +35,12 @@ class MapError(CcsimError, ValueError):
     """A map that cannot be created; ``errno`` is the kernel's."""
 
     def __init__(self, errno: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(errno, message)
         self.errno = errno
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class _Map:

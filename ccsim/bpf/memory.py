@@ -217,8 +217,11 @@ class Invocation:
             del self.regions[number]
 
     def read_text(self, address: int, size: int) -> bytes:
-        """Return the bytes at an address up to a NUL, at most ``size``."""
-        return self.read(address, size).split(b"\0", 1)[0]
+        """Return the bytes at an address up to a NUL, at most ``size``; nothing behind is read."""
+        found = bytearray()
+        while len(found) < size and (byte := self.load(address + len(found), 1)):
+            found.append(byte)
+        return bytes(found)
 
 
 def _place(address: int) -> str:

@@ -13,6 +13,7 @@ from ccsim.catalog import Tables, algorithm_files, tables_in
 from ccsim.errors import CcsimError
 from ccsim.jobs.batch import simulate_all
 from ccsim.kernel.errors import KernelError
+from ccsim.kernel.tcp_cong import REQUIRED, missing_operations
 from ccsim.scenario import Scenario, parse_scenario
 from ccsim.scenario.bpf_objects import needs_ecn, tables_of
 from ccsim.scenario.vocabulary import did_you_mean
@@ -123,7 +124,11 @@ def _tables_of(file: str) -> dict[str, str]:
         tables = _declared(Path(file)).found
     except (OSError, SyntaxError, UnicodeDecodeError, KernelError) as error:
         raise GalleryError(f"gallery: {file}: {error}") from error
-    names = [table.name for table in tables if table.name and table.map[0] != "_"]
+    names = [
+        table.name
+        for table in tables
+        if table.name and table.map[0] != "_" and not missing_operations(table.members or REQUIRED)
+    ]
     if not names:
         raise GalleryError(f"gallery: {file}: expected a table of operations with a name, got none")
     return dict.fromkeys(names, str(Path(file).resolve()))

@@ -44,9 +44,12 @@ class HookValueError(CcsimError, ValueError):
     def __init__(
         self, what: str, value: object, bounds: tuple[int, int], hook: object = None
     ) -> None:
-        low, high = bounds
+        super().__init__(what, value, bounds, hook)  # with which SimPy makes it anew
         self.hook = hook
-        super().__init__(f"{what} {_shown(value)}, expected a whole number from {low} to {high}")
+
+    def __str__(self) -> str:
+        what, value, (low, high), _ = self.args
+        return f"{what} {_shown(value)}, expected a whole number from {low} to {high}"
 
 
 def whole(value: object, bounds: tuple[int, int]) -> int | None:

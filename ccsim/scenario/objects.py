@@ -48,6 +48,11 @@ class ObjectFile:
     settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether it is a BPF object."""
+        return not self.source
+
+    @property
     def is_complete(self) -> bool:
         """Whether its tables are all known without running it; of policies alone there is none."""
         return self.tables.complete or bool(self.policies and not self.tables.found)
@@ -172,10 +177,10 @@ def incomplete_tables(document: Document, files: Sequence[ObjectFile]) -> list[P
     an operation.
 
     A map that only a link update puts behind its link is refused then, which a run may want to
-    show.
+    show. Of a compiled object nothing is attached that nobody asks for and Linux would not take.
     """
     links, linked = _links(document)
-    first = _maps_behind(document)
+    first, asked = _maps_behind(document), _asked_for(document)
     problems: list[Problem] = []
     for file in files:
         for table in file.tables.found:
@@ -183,11 +188,24 @@ def incomplete_tables(document: Document, files: Sequence[ObjectFile]) -> list[P
             if table.members is None or not (attached or table.map in first):
                 continue
             missing = missing_operations(table.members)
+            if file.is_compiled and table.map not in first and table.name not in asked:
+                continue
             if missing and not table.map.startswith("_"):
                 place = f"{file.name}:{table.line}" if table.line else file.name
                 text = f"{place}: EINVAL: {table.name or table.map}: {missing}"
                 problems.append(document.problem(("objects", file.index), text))
     return problems
+
+
+def _asked_for(document: Document) -> set[str]:
+    """Return the names that sockets are to choose."""
+    found = {target_name(_keys(document.get("kernel")).get("default"))}
+    for section in ("flows", "listeners", "workloads", "swaps"):
+        entries = document.get(section)
+        for entry in entries if isinstance(entries, list) else []:
+            keys = _keys(entry)
+            found |= {target_name(keys.get("congestion")), target_name(keys.get("to"))}
+    return found
 
 
 def known_names(document: Document, files: Sequence[ObjectFile]) -> Known:

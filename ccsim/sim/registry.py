@@ -29,6 +29,7 @@ from ccsim.kernel.errors import ENOENT
 from ccsim.kernel.loader import load_file
 from ccsim.kernel.objects import TcpOwner
 from ccsim.kernel.policy import StatePolicy
+from ccsim.kernel.tcp_cong import missing_operations
 from ccsim.sim.policies import POLICIES
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Registry:
         self._sha256 = dict(zip(self._user_files, scenario["objects_sha256"], strict=False))
         spec = scenario["kernel"]
         self.objects: dict[str, LiveObject] = {}
+        self._incomplete: set[str] = set()  # maps of theirs that Linux would not register
         self._compiled = {path for path in self._user_files if is_object(path)}
         self._settings = scenario.get("objects_set", {})
         self._target = (spec["profile"], spec.get("hz", 250))
@@ -135,6 +137,11 @@ class Registry:
         settings = self._settings.get(str(path), {})
         found = load_object(path, settings, target_of(*self._target))
         self.objects[found.name] = found
+        self._incomplete |= {
+            name
+            for name, table in found.loaded.tables.items()
+            if missing_operations(table.programs)
+        }
         return found.tables
 
     def _request_module(self, name: str) -> TcpCongestionOps | None:
@@ -188,7 +195,9 @@ class Registry:
             self.register(link["name"], (link["map"], link["params"]))
         for name, ops in self._user_tables():
             taken = any(ops.name == map.ops.name for map in self.maps.values())
-            if name not in linked and ops.name not in names and not (taken and self._compiled):
+            if (taken and self._compiled) or (name in self._incomplete and name not in linked):
+                continue
+            if name not in linked and ops.name not in names:
                 self.maps[name] = self._open_table(name, ops, ops.name)
                 self.maps[name].attach_struct_ops()
 

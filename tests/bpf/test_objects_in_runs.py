@@ -11,7 +11,9 @@ import pytest
 
 import ccsim
 from ccsim.bpf.handshake import tell_before_accept
+from ccsim.bpf.live import load_object
 from ccsim.bpf.memory import PrivateArea
+from ccsim.bpf.runtime import FORMS
 from ccsim.errors import ScenarioError
 from ccsim.kernel import TCP_CONGESTION, Implementation, Kernel, Sock, TcpCongestionOps
 from ccsim.kernel.objects import TcpOwner
@@ -19,6 +21,7 @@ from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import FlowTrace, SimResult
 from tests.bpf.bpf_rig import DATA
+from tests.bpf.edge_rig import archive, edge_files
 
 HEAD = "name: t\nduration: 3 s\npath: {rate: 10 Mbit/s, rtt: 40 ms}\n"
 TWO = """
@@ -188,6 +191,40 @@ def test_a_file_that_is_cut_short_is_refused_with_stage_and_errno(tmp_path: Path
     text = HEAD + "objects: [short.bpf.o]\nflows: [{name: bulk, congestion: cubic}]\n"
     with pytest.raises(ScenarioError, match=r"t\.yaml:4:11: objects\.0: short\.bpf\.o: open: "):
         parse_scenario(text, "t.yaml", tmp_path)
+
+
+@pytest.mark.parametrize("table", ["no_cong_avoid", "no_ssthresh", "no_undo_cwnd"])
+def test_a_table_that_linux_would_not_register_matters_to_those_who_ask_for_it(
+    table: str, tmp_path: Path
+) -> None:
+    """Loading an object attaches nothing: the self-tests have such tables beside good ones."""
+    (tmp_path / "half.bpf.o").write_bytes(edge_files()[f"{table}.bpf.o"])
+    text = HEAD + "objects: [half.bpf.o]\nflows: [{name: bulk, congestion: NAME}]\n"
+    plain = parse_scenario(text.replace("NAME", "reno"), "t.yaml", tmp_path)
+    assert simulate(plain.resolved()).flows[0].delivered_bytes[-1] > 1_000_000
+    with pytest.raises(ScenarioError, match="EINVAL: bad: required operation missing"):
+        parse_scenario(text.replace("NAME", "bad"), "t.yaml", tmp_path)
+
+
+def test_an_object_that_returns_no_window_ends_the_run_by_name(tmp_path: Path) -> None:
+    """Its ssthresh returns an address, whose lower half is 0 here."""
+    (tmp_path / "x.bpf.o").write_bytes(archive("kinds")["retptr.v3.bpf.o"])
+    text = HEAD.replace("rtt: 40 ms}", "rtt: 40 ms, loss: 1 %}")
+    text += "objects: [x.bpf.o]\nflows: [{name: bulk, congestion: x}]\n"
+    result = simulate(parse_scenario(text, "t.yaml", tmp_path).resolved())
+    assert re.search(r"program x_ssthresh: ssthresh: expected a number from 1 to", result.failed)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_of_what_ssthresh_leaves_in_r0_the_upper_half_is_nobodys(form: str) -> None:
+    live = load_object(DATA / "objects" / "borrow.bpf.o", form=form)
+    run = live.runtime.function
+    live.runtime.function = lambda *key: lambda sk: run(*key)(sk) | 7 << 32  # type: ignore[method-assign]
+    sk = Sock()
+    sk.snd_cwnd = 40
+    hook = live._table("borrow").ssthresh
+    assert hook is not None
+    assert hook(sk) == 20
 
 
 def test_the_older_signature_of_cong_control_is_another_kernel() -> None:
