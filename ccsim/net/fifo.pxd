@@ -4,7 +4,7 @@ cimport cython
 
 from ccsim.net.loss cimport BernoulliLoss
 
-cdef long long BITS_NS, DATA_BYTES_MIN
+cdef long long BITS_NS, _DATA_MIN
 cdef bint COMPILED
 
 cdef class Fifo:

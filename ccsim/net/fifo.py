@@ -22,6 +22,7 @@ DROPPED = -1  # in place of a departure time: the queue was full
 LOST = -2  # lost at random before the queue
 BITS_NS = 8 * NS_PER_S  # of a byte
 DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
+_DATA_MIN = DATA_BYTES_MIN  # the same, an integer of C where this is compiled
 OVERFLOW_ROWS = 64  # packets that go one by one, at least, before the closed form is tried again
 COMPILED = in_use()
 
@@ -76,7 +77,7 @@ class Fifo:
         first = backlog[0] if known else 0  # when the one that leaves next does
         out = []
         for a, size in zip(arrivals, sizes, strict=True):
-            if lost and size > DATA_BYTES_MIN and lost.pop():
+            if lost and size > _DATA_MIN and lost.pop():
                 self.losses += 1
                 out.append(LOST)
                 continue
@@ -114,7 +115,7 @@ class Fifo:
         first."""
         if self.loss is None:
             return []
-        return self.loss.draws(sum([size > DATA_BYTES_MIN for size in sizes]))[::-1]
+        return self.loss.draws(sum([size > _DATA_MIN for size in sizes]))[::-1]
 
     def serve_train(self, arrivals: Column, size: int, sizes: Column | None = None) -> Column:
         """Do as `serve` at once, for packets of one size or of ``sizes``.
@@ -154,7 +155,7 @@ class Fifo:
         if sizes is None:
             lost = self.loss.draw_many(len(arrivals))
         else:
-            lost = sizes > DATA_BYTES_MIN
+            lost = sizes > _DATA_MIN
             lost[lost] = self.loss.draw_many(int(lost.sum()))
         out = np.full(len(arrivals), LOST, dtype=np.int64)
         self.losses += int(lost.sum())
