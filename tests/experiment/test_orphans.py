@@ -138,6 +138,8 @@ def kill_once(
         if not (run / "manifest.json").exists():
             wrong.append(f"{what}: {run} is half-written")
     said = (folder / SAID).read_text(errors="replace")
+    if "init_import_site" in said:
+        return wrong  # Python itself had not started: nothing of ccsim's had been read
     if "Traceback" in said:
         wrong.append(f"{what}: {said}")
     if status not in (0, 128 + number, -number):
