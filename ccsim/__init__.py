@@ -17,11 +17,14 @@ if TYPE_CHECKING:
         AlgorithmReport,
         Run,
         Scenario,
+        StoredStudy,
         check_algorithm,
         load,
         load_object,
         load_run,
+        load_study,
         run,
+        sweep,
     )
     from ccsim.errors import AlgorithmError, CcsimError, ResultsError, ScenarioError
 
@@ -35,12 +38,15 @@ __all__ = [
     "Run",
     "Scenario",
     "ScenarioError",
+    "StoredStudy",
     "__version__",
     "check_algorithm",
     "load",
     "load_object",
     "load_run",
+    "load_study",
     "run",
+    "sweep",
 ]
 
 _ERRORS = ("AlgorithmError", "CcsimError", "ResultsError", "ScenarioError")

@@ -6,34 +6,55 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccsim.experiment import stored
 from ccsim.experiment.run import run_scenario
 from ccsim.experiment.stored import StoredRun as Run
-from ccsim.experiment.stored import load_run
+from ccsim.experiment.study.stored import StoredStudy, load_study
 from ccsim.scenario import Scenario, load_scenario
 from ccsim.verify.torture import AlgorithmReport, check_algorithm
 
 if TYPE_CHECKING:
     from ccsim.bpf.live import LiveObject
+    from ccsim.experiment.study.sweep import Progress
 
 __all__ = [
     "AlgorithmReport",
     "Run",
     "Scenario",
+    "StoredStudy",
     "check_algorithm",
     "load",
     "load_object",
     "load_run",
+    "load_study",
     "run",
+    "sweep",
 ]
 
 
-def load(scenario: str | Path, *overrides: str, seed: int | None = None) -> Scenario:
-    """Return a validated scenario: a file, or the name of a shipped one.
+def load(
+    scenario: str | Path | Mapping[str, Any], *overrides: str, seed: int | None = None
+) -> Scenario:
+    """Return a validated scenario: a file, the name of a shipped one, or its keys as a dict.
 
     Each override is ``"key=value"``, as on the command line: ``load("cubic_to_bbr", "duration=10
-    s")``. ScenarioError lists all that is wrong with it.
+    s")``. A dict has the keys of a file; object files in it are looked up from the current folder.
+    ScenarioError lists all that is wrong with it.
     """
     return load_scenario(scenario, overrides, seed)
+
+
+def load_run(name: str | Path, results: str | Path = "results", *, verify: bool = False) -> Run:
+    """Return a stored run: by its folder, or below ``results`` by its run id (or how that begins)
+    or its scenario's name, of whose runs the newest is meant.
+
+    ResultsError if none or several fit, or if it is not what was written; ``verify`` checks large
+    files whole, not a sample of them.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = stored.find_run(str(name), Path(results))
+    return stored.load_run(folder, verify=verify)
 
 
 def load_object(
@@ -56,7 +77,7 @@ def load_object(
 
 
 def run(
-    scenario: Scenario | str | Path,
+    scenario: Scenario | str | Path | Mapping[str, Any],
     *,
     twins: bool = True,
     out: str | Path = "results",
@@ -82,3 +103,22 @@ def run(
         formats=formats,
         paranoid=paranoid,
     )
+
+
+def sweep(
+    study: str | Path,
+    *,
+    out: str | Path = "results",
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> StoredStudy:
+    """Run what is missing of a study, a file or the name of a shipped one, and return it as stored.
+
+    ``workers`` processes simulate (None: one a core), which changes no result. ScenarioError lists
+    what is wrong with the study or a scenario of it; ResultsError if ``out`` cannot be written.
+    """
+    from ccsim.experiment.study.read import read_study
+    from ccsim.experiment.study.sweep import run_study
+
+    outcome = run_study(read_study(study), out=out, workers=workers, progress=progress)
+    return StoredStudy(outcome.path)

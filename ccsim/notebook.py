@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["html_table", "plural"]
+__all__ = ["html_picture", "html_table", "plural"]
 
 ROWS = 60
 """So many rows are shown."""
@@ -25,6 +26,12 @@ def html_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]
         f"<table><caption>{_text(title)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>{more}"
     )
+
+
+def html_picture(png: bytes, text: str) -> str:
+    """Return a PNG image that is its own source, so that the page needs no file beside it."""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="{_text(text)}" src="data:image/png;base64,{data}">'
 
 
 def plural(count: int, noun: str) -> str:

@@ -74,7 +74,7 @@ def test_importing_it_imports_nothing_but_what_looks_for_compiled_modules() -> N
     # an editable install's own finder is called _editable_impl_ccsim
     ours = "sorted(m for m in sys.modules if m.partition('.')[0] == 'ccsim')"
     done = python(f"import sys, ccsim; print({ours})")
-    assert done.stdout == "['ccsim', 'ccsim.compiled']\n"
+    assert done.stdout == "['ccsim', 'ccsim.compiled', 'ccsim.startup']\n"
 
 
 def test_every_public_name_is_there_and_listed() -> None:

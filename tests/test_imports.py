@@ -31,7 +31,7 @@ ORDER = [
 ORDER += ["kernel", "spec", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog", "compiled", "ending", "files", "spill", "startup", "words"}
-BASE |= {"notebook"}
+BASE |= {"notebook", "frames"}
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

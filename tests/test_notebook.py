@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import ccsim
 from ccsim.experiment.study.read import read_study
 from ccsim.experiment.study.summary import Summary
-from ccsim.notebook import html_table, plural
+from ccsim.notebook import html_picture, html_table, plural
 from ccsim.scenario import parse_scenario
 
 SCENARIO = """\
@@ -29,11 +30,15 @@ class Cells(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.open: list[str] = []
+        self.pictures: list[str] = []
         self.rows: list[list[str]] = []
         self.feed(page)
         assert self.open == []
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":  # which has no end
+            self.pictures.append(dict(attrs).get("src") or "")
+            return
         self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
@@ -122,3 +127,11 @@ def test_a_long_table_is_cut_and_says_by_how_much() -> None:
     assert html_table("", ["n"], ([k] for k in range(61))).endswith("<p>… and 1 row more</p>")
     assert "more" not in html_table("", ["n"], ([k] for k in range(60)))
     assert (plural(1, "flow"), plural(2, "flow")) == ("1 flow", "2 flows")
+
+
+def test_the_picture_is_in_the_page_and_what_it_is_called_is_escaped(run: ccsim.Run) -> None:
+    (source,) = Cells(run._repr_html_()).pictures
+    kind, _, data = source.partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data).startswith(b"\x89PNG")
+    assert html_picture(b"\x00", 'a "<b>').startswith('<img alt="a &quot;&lt;b&gt;" src="data:')

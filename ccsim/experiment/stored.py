@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.integrity import MANIFEST, check_run
@@ -19,9 +20,12 @@ from ccsim.experiment.parquet import (
     read_result,
 )
 from ccsim.experiment.store import FAILED_SUFFIX, TWIN_FOLDERS
-from ccsim.notebook import html_table, plural
+from ccsim.notebook import html_picture, html_table, plural
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.words import did_you_mean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -34,6 +38,7 @@ __all__ = [
 ]
 
 EXPORT_FORMATS = ("csv",)
+NOTEBOOK_DPI = 110
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,20 @@ class StoredRun:
         return f"<Run {self.name} {self.run_id}: {span}, {flows}, {swaps}{failed}; {self.path}>"
 
     def _repr_html_(self) -> str:
-        """Return the flows by phase, and the swaps, as a notebook shows them."""
+        """Return the flows by phase, the swaps and the picture, as a notebook shows them."""
         flows = html_table(repr(self), list(_SHOWN), map(_flow_cells, self.metrics["flows"]))
         swaps = [
             (f"{swap.t_ns / 1e9:g}", swap.label, swap.outcome or swap.errno) for swap in self.swaps
         ]
-        return flows + (
-            html_table("swaps", ["at (s)", "swap", "outcome or errno"], swaps) if swaps else ""
-        )
+        headers = ["at (s)", "swap", "outcome or errno"]
+        told = flows + (html_table("swaps", headers, swaps) if swaps else "")
+        return told + html_picture(self._png(), f"the picture of {self.name}")
+
+    def _png(self) -> bytes:
+        """Return the picture, small enough for a notebook."""
+        image = io.BytesIO()
+        self.plot().savefig(image, format="png", dpi=NOTEBOOK_DPI)
+        return image.getvalue()
 
     @property
     def name(self) -> str:
@@ -123,13 +134,22 @@ class StoredRun:
                 found = event.detail
         return {name: ObjectValues(**values) for name, values in found.items()}
 
-    def plot(self, out: str | Path) -> Path:
-        """Draw the run into the file ``out``; its ending is the format (png, pdf or svg).
+    @overload
+    def plot(self, out: None = None) -> Figure: ...
+
+    @overload
+    def plot(self, out: str | Path) -> Path: ...
+
+    def plot(self, out: str | Path | None = None) -> Figure | Path:
+        """Draw the run into the file ``out``, whose ending is the format (png, pdf or svg), and
+        return its path; without one return the matplotlib figure.
 
         ValueError for another ending, ResultsError if the file cannot be written.
         """
-        from ccsim.plot import draw_run
+        from ccsim.plot import draw_run, figure_for
 
+        if out is None:
+            return figure_for(self)
         out = Path(out)
         try:
             return draw_run(self, out.parent, (out.suffix.removeprefix("."),), stem=out.stem)[0]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ccsim.linux.senders import SAMPLED
 from ccsim.net.link import HEADER_BYTES
-from ccsim.sim.traces import Completions, Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import Completions, Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.sim.workloads import connections
 
 __all__ = ["to_result"]
@@ -39,7 +39,7 @@ def to_result(scenario: Plain, plan: Plain, reports: Mapping[str, Plain]) -> Sim
     )
     return SimResult(
         duration_ns=scenario["duration_ns"],
-        flows=flows,
+        flows=Flows(flows),
         links=(_link_trace(scenario, path, marks),),
         events=events,
         swaps=_swaps(scenario, events),

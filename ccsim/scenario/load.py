@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,28 +17,44 @@ from ccsim.scenario.path_document import complete_path
 from ccsim.scenario.problems import problems_of
 from ccsim.scenario.resolve import resolve
 from ccsim.scenario.spec import ScenarioSpec
+from ccsim.scenario.write import scenario_text
 from ccsim.spec import Scenario
 from ccsim.spec.limits import is_harmless
 
 __all__ = ["build_scenario", "load_scenario", "parse_scenario", "read_document"]
 
+GIVEN = "<dict>"
+"""What stands for a file where keys are given."""
+
 
 def load_scenario(
-    path: str | Path, overrides: Sequence[str] = (), seed: int | None = None
+    path: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), seed: int | None = None
 ) -> Scenario:
-    """Read and validate a scenario file, or a shipped scenario by its bare name.
+    """Read and validate a scenario file, a shipped scenario by its bare name, or its keys.
 
     ``overrides`` are ``key=value`` with dotted keys, such as ``path.rate=1 Gbit/s``; ``seed``
     replaces the scenario's. Raises ScenarioError with every problem found; runs no code.
     """
-    file = find_scenario(str(path))
     all_overrides = [*overrides, *([] if seed is None else [f"seed={seed}"])]
+    if isinstance(path, Mapping):
+        return _of_keys(path, all_overrides)
+    file = find_scenario(str(path))
     try:
         return _load(file, str(path), all_overrides)
     except ScenarioError as error:
         if not all_overrides:
             raise
         raise ScenarioError(*_blamed(error, file, str(path), all_overrides)) from None
+
+
+def _of_keys(keys: Mapping[str, Any], overrides: Sequence[str]) -> Scenario:
+    """Validate the keys of a scenario; errors name lines of the text that they are as YAML."""
+    try:
+        text = scenario_text({"name": "scenario", **keys})
+    except TypeError as error:
+        raise ScenarioError(Problem(GIVEN, 0, 0, "", str(error))) from error
+    document = parse_document(text, GIVEN)
+    return build_scenario(document, Path(), "", apply_overrides(document, overrides))
 
 
 def _load(file: Path, given: str, overrides: Sequence[str]) -> Scenario:

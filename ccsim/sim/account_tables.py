@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from ccsim.sim.result_tables import Cutter, Table, Tables, stacked
-from ccsim.sim.traces import Borders, Crowd, LinkMeter, Meter, RttSum, SimResult
+from ccsim.sim.traces import Borders, Crowd, Flows, LinkMeter, Meter, RttSum, SimResult
 
 __all__ = ["account_columns", "account_lengths", "with_accounts", "without_accounts"]
 
@@ -53,7 +53,7 @@ def with_accounts(
     own = zip(result.flows, meters, borders, strict=True)
     return replace(
         result,
-        flows=tuple(replace(flow, meter=meter, borders=border) for flow, meter, border in own),
+        flows=Flows(replace(flow, meter=meter, borders=border) for flow, meter, border in own),
         links=tuple(
             replace(link, meter=meter)
             for link, meter in zip(result.links, link_meters, strict=True)
@@ -67,7 +67,7 @@ def without_accounts(result: SimResult) -> SimResult:
     """Return a result as it is read back from the store."""
     return replace(
         result,
-        flows=tuple(replace(flow, meter=None, borders=None) for flow in result.flows),
+        flows=Flows(replace(flow, meter=None, borders=None) for flow in result.flows),
         links=tuple(replace(link, meter=None) for link in result.links),
         rtts=(),
         crowds=(),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ccsim.sim.traces import (
     Completions,
     Event,
+    Flows,
     FlowTrace,
     GroupTrace,
     LinkTrace,
@@ -146,7 +147,7 @@ def from_tables(
     )
     return SimResult(
         duration_ns=int(description["duration_ns"]),
-        flows=tuple(_flow(plain, flows(plain["samples"])) for plain in description["flows"]),
+        flows=Flows(_flow(plain, flows(plain["samples"])) for plain in description["flows"]),
         links=tuple(
             _link(
                 plain,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.frames import Frame
 from ccsim.notebook import plural
+from ccsim.words import did_you_mean
 
 __all__ = [
     "CA_STATE_NAMES",
@@ -17,6 +19,7 @@ __all__ = [
     "Crowd",
     "Event",
     "FlowTrace",
+    "Flows",
     "GroupTrace",
     "LinkMeter",
     "LinkTrace",
@@ -28,6 +31,17 @@ __all__ = [
 
 CA_STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 Column = NDArray[np.int64]
+SAMPLES = (
+    *("t_ns", "snd_cwnd", "ssthresh", "srtt_us", "in_flight", "pacing_rate_bps"),
+    *("delivered_bytes", "throughput_bps", "retransmissions", "marks", "ca_state"),
+    "implementation",
+)
+GROUP_SAMPLES = ("t_ns", "flows", "snd_cwnd", "in_flight", "srtt_us", "throughput_bps")
+LINK_SAMPLES = (
+    *("t_ns", "queue_packets", "drops", "losses", "marks", "departed_bytes"),
+    "utilisation_ppm",
+)
+COMPLETION_COLUMNS = ("flow", "start_ns", "end_ns", "size_bytes", "ideal_ns")
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Borders:
 
 
 @dataclass(frozen=True)
-class FlowTrace:
+class FlowTrace(Frame):
     """One flow, sampled every recording interval from its start on; all columns int64 of one
     length.
 
@@ -101,6 +115,14 @@ class FlowTrace:
         sent = f"{int(self.delivered_bytes[-1]) / 1e6:.3f} MB" if len(self.t_ns) else "0 MB"
         return f"<FlowTrace {self.name}: {served}, {plural(len(self.t_ns), 'sample')}, {sent}>"
 
+    def columns(self) -> dict[str, Column]:
+        """Return the samples by name: time, then the rest."""
+        return {name: getattr(self, name) for name in SAMPLES}
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Return what the indices in ``implementation`` mean."""
+        return {"implementation": self.implementations}
+
     @property
     def metered(self) -> Meter:
         """The samples that metrics are worked out from."""
@@ -110,7 +132,7 @@ class FlowTrace:
 
 
 @dataclass(frozen=True)
-class GroupTrace:
+class GroupTrace(Frame):
     """All flows that one implementation serves, sampled every recording interval of the run; int64
     columns.
 
@@ -126,6 +148,10 @@ class GroupTrace:
     in_flight: Column
     srtt_us: Column
     throughput_bps: Column
+
+    def columns(self) -> dict[str, Column]:
+        """Return the samples by name: time, then the rest."""
+        return {name: getattr(self, name) for name in GROUP_SAMPLES}
 
 
 @dataclass(frozen=True)
@@ -151,7 +177,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Completions:
+class Completions(Frame):
     """What workloads carried: a row for each connection of given size and for each response; int64
     columns, in order of flow, then time.
 
@@ -168,6 +194,10 @@ class Completions:
     size_bytes: Column
     ideal_ns: Column
 
+    def columns(self) -> dict[str, Column]:
+        """Return the columns by name, as they are listed."""
+        return {name: getattr(self, name) for name in COMPLETION_COLUMNS}
+
 
 @dataclass(frozen=True)
 class LinkMeter:
@@ -180,7 +210,7 @@ class LinkMeter:
 
 
 @dataclass(frozen=True)
-class LinkTrace:
+class LinkTrace(Frame):
     """One link, sampled every recording interval; int64 columns.
 
     ``t_ns`` [ns]; ``queue_packets`` waiting and in service; ``drops`` packets dropped by the queue
@@ -211,6 +241,10 @@ class LinkTrace:
     def __repr__(self) -> str:
         drops = plural(len(self.drop_t_ns), "drop")
         return f"<LinkTrace {self.name}: {plural(len(self.t_ns), 'sample')}, {drops}>"
+
+    def columns(self) -> dict[str, Column]:
+        """Return the samples by name: time, then the rest; drops and marks one by one are not."""
+        return {name: getattr(self, name) for name in LINK_SAMPLES}
 
     @property
     def metered(self) -> LinkMeter:
@@ -264,12 +298,34 @@ class SwapRecord:
         return event.kind == "swap" and numbered and in_time
 
 
+class Flows(tuple[FlowTrace, ...]):
+    """The flows of a run by place, or by name: ``flows[0]``, ``flows["bulk"]``."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, which: SupportsIndex | str) -> FlowTrace: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> tuple[FlowTrace, ...]: ...
+
+    def __getitem__(self, which: Any) -> Any:
+        """Return a flow; KeyError for a name that there is not."""
+        if not isinstance(which, str):
+            return super().__getitem__(which)
+        found = next((flow for flow in self if flow.name == which), None)
+        if found is None:
+            near = did_you_mean(which, [flow.name for flow in self])
+            raise KeyError(f"expected a flow's name, got {which!r}{near}")
+        return found
+
+
 @dataclass(frozen=True)
 class SimResult:
-    """Everything that a run measured."""
+    """Everything that a run measured; ``flows`` by place or by name."""
 
     duration_ns: int
-    flows: tuple[FlowTrace, ...]
+    flows: Flows
     links: tuple[LinkTrace, ...]
     events: tuple[Event, ...]
     swaps: tuple[SwapRecord, ...]

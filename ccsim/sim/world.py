@@ -38,7 +38,7 @@ from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swaps import start_swaps
 from ccsim.sim.talk import Peer, make_talk
-from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
 from ccsim.spec import Scenario
@@ -337,7 +337,7 @@ class World:
         self.spill.close()
         return SimResult(
             duration_ns=end,
-            flows=flows,
+            flows=Flows(flows),
             links=links,
             events=self.events.sorted_events(end),
             swaps=tuple(sorted(self.swaps, key=lambda swap: (swap.t_ns, swap.index))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.verify.trace import RecordedFlow, RecordedSwap, Trace
 
 __all__ = ["recorded_result"]
@@ -20,7 +20,7 @@ def recorded_result(trace: Trace) -> SimResult:
     swaps = [_swap(trace, k, swap) for k, swap in enumerate(trace.swaps)]
     return SimResult(
         duration_ns=round(trace.meta["duration_s"] * NS_PER_S),
-        flows=tuple(_flow(trace, k, flow) for k, flow in enumerate(trace.flows)),
+        flows=Flows(_flow(trace, k, flow) for k, flow in enumerate(trace.flows)),
         links=(_link(trace),),
         events=tuple(sorted(_events(trace), key=lambda event: event.t_ns)),
         swaps=tuple(swaps),

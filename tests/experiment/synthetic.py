@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -135,7 +135,7 @@ def result(
     """Return a result of those parts; a link without drops if none is given."""
     return SimResult(
         duration_ns=round(duration_s * S),
-        flows=flows or (flow(duration_s=duration_s),),
+        flows=Flows(flows or (flow(duration_s=duration_s),)),
         links=tuple(links) or (link(duration_s=duration_s),),
         events=tuple(events),
         swaps=tuple(swaps),

@@ -20,7 +20,7 @@ from ccsim.sim.account_tables import without_accounts
 from ccsim.sim.fuzz import difference
 from ccsim.sim.result_tables import FLOW_COLUMNS
 from ccsim.sim.served import history, served_at, serving
-from ccsim.sim.traces import Completions, FlowTrace, SimResult
+from ccsim.sim.traces import Completions, Flows, FlowTrace, SimResult
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -64,7 +64,7 @@ def result() -> SimResult:
         size_bytes=ints(10_000, 50_000_000, 1_000_000, 10_001),
         ideal_ns=ints(1 * S, 1 * S, 1 * S, 500 * MS),
     )
-    return SimResult(10 * S, flows, (), (), (), completions=found)
+    return SimResult(10 * S, Flows(flows), (), (), (), completions=found)
 
 
 def row(rows: list[dict[str, Any]], **key: Any) -> dict[str, Any]:

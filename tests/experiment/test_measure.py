@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ccsim.experiment.measure import measure, observed_until, phases
+from ccsim.sim.traces import Flows
 from tests.experiment.synthetic import S, event, flow, link, result, swap
 
 SWAPPED = flow(
@@ -342,7 +343,7 @@ def test_fairness_after_a_swap_stands_beside_the_a_twins() -> None:
         flow("short", end_s=25),
         swaps=[swap(flows=("a",))],
     )
-    even = replace(even, flows=(*even.flows, flow("short", end_s=25)))
+    even = replace(even, flows=Flows((*even.flows, flow("short", end_s=25))))
     fairness = measure(uneven, even)["swaps"][0]["fairness"]
     # 100² / (2 · (75² + 25²)) = 0.8
     assert fairness == {

@@ -26,6 +26,7 @@ from ccsim.scenario import Scenario, load_scenario, parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.account_tables import without_accounts
 from ccsim.sim.result_tables import columns_of, to_tables
+from ccsim.sim.traces import Flows
 from ccsim.spill import Spill
 from tests.experiment.synthetic import equal
 from tests.experiment.test_run import contents
@@ -181,13 +182,13 @@ def test_columns_that_do_not_follow_one_another_are_copied_in_order(lossy: Scena
     """The same arrays in another order, or with a gap, must not pass for a table."""
     result = simulate(lossy.resolved())
     bulk, rival = result.flows
-    turned = columns_of(replace(result, flows=(rival, bulk)))["flows"]["t_ns"]
+    turned = columns_of(replace(result, flows=Flows((rival, bulk))))["flows"]["t_ns"]
     assert turned.tolist() == [*rival.t_ns.tolist(), *bulk.t_ns.tolist()]
     shorter = replace(bulk, t_ns=bulk.t_ns[:-1])
-    gap = columns_of(replace(result, flows=(shorter, rival)))["flows"]["t_ns"]
+    gap = columns_of(replace(result, flows=Flows((shorter, rival))))["flows"]["t_ns"]
     assert gap.tolist() == [*bulk.t_ns.tolist()[:-1], *rival.t_ns.tolist()]
     strided = replace(bulk, t_ns=bulk.t_ns[::2])
-    every = columns_of(replace(result, flows=(strided,)))["flows"]["t_ns"]
+    every = columns_of(replace(result, flows=Flows((strided,))))["flows"]["t_ns"]
     assert every.tolist() == bulk.t_ns.tolist()[::2]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH
-from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 
 MS, SECOND = 1_000_000, 1_000_000_000
 BASE_RTT_NS = 40 * MS
@@ -103,7 +103,7 @@ def result(
     flows: Any, links: Any = (), swaps: Any = (), seconds: float = 1, **given: Any
 ) -> SimResult:
     """Return a result of ``seconds``."""
-    return SimResult(int(seconds * SECOND), tuple(flows), tuple(links), (), tuple(swaps), **given)
+    return SimResult(int(seconds * SECOND), Flows(flows), tuple(links), (), tuple(swaps), **given)
 
 
 def sawtooth_flow(

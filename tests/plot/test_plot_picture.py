@@ -10,7 +10,7 @@ import pytest
 from ccsim.plot.compare import comparison_picture
 from ccsim.plot.picture import Picture
 from ccsim.plot.run import run_picture
-from ccsim.sim.traces import Event
+from ccsim.sim.traces import Event, Flows
 from tests.plot.plot_runs import (
     BUFFER,
     MS,
@@ -159,11 +159,11 @@ def test_a_lone_neighbours_a_twin_is_drawn_too_and_the_legend_names_it_once() ->
     alone = one_flow(5, 2)
     assert alone.twin_a is not None
     beside = replace(alone.result.flows[0], name="rival")
-    twin_a = replace(alone.twin_a, flows=(*alone.twin_a.flows, beside))
+    twin_a = replace(alone.twin_a, flows=Flows((*alone.twin_a.flows, beside)))
     picture = run_picture(
         replace(
             alone,
-            result=replace(alone.result, flows=(*alone.result.flows, beside)),
+            result=replace(alone.result, flows=Flows((*alone.result.flows, beside))),
             twin_a=twin_a,
         )
     )
@@ -282,7 +282,7 @@ def test_a_swap_of_one_of_the_compared_runs_names_the_run() -> None:
 def test_flows_that_compared_runs_name_differently_are_numbered() -> None:
     one, other = several_flows(2, 5), several_flows(2, 5)
     renamed = (one.result.flows[0], replace(one.result.flows[1], name="rival"))
-    other = replace(other, result=replace(other.result, flows=renamed))
+    other = replace(other, result=replace(other.result, flows=Flows(renamed)))
     picture = comparison_picture([one, other], ["a", "b"])
     assert legend_of(picture)[:4] == ["a", "b", "flow 1", "flow 2"]
 

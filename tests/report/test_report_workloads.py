@@ -17,6 +17,7 @@ from ccsim.report.prose import run_sentences
 from ccsim.report.run_html import run_page
 from ccsim.report.traces import traces_of
 from ccsim.report.workload_tables import completion_rows
+from ccsim.sim.traces import Flows
 from tests.plot import plot_runs as rig
 from tests.plot.test_plot_workloads import fleet
 
@@ -105,7 +106,7 @@ def test_lines_are_by_implementation_and_each_completion_is_a_dot() -> None:
 def test_flows_beside_a_workload_keep_their_lines() -> None:
     beside = rig.flow(301, "bulk", throughput_bps=10_000_000)
     shifted = replace(fleet().completions, flow=fleet().completions.flow + 1)  # type: ignore[type-var,union-attr]
-    result = replace(fleet(), flows=(beside, *fleet().flows), completions=shifted)
+    result = replace(fleet(), flows=Flows((beside, *fleet().flows)), completions=shifted)
     found = traces_of(rig.Run(result, rig.scenario("roll")))
     assert [panel["id"] for panel in found["panels"]] == [
         *("throughput", "cwnd", "rtt", "connections", "slowdown", "queue")

@@ -18,7 +18,7 @@ from ccsim.files import write_whole
 from ccsim.jobs.handover import pack, unpack
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.sim import simulate
-from ccsim.sim.traces import SimResult
+from ccsim.sim.traces import Flows, SimResult
 
 __all__ = ["answer", "durably", "keep_traces", "measured", "run", "twin"]
 
@@ -90,7 +90,9 @@ def _simulated(resolved: Mapping[str, Any], **options: Any) -> SimResult:
     except Exception as error:
         reason = f"ccsim failed: {type(error).__name__}: {error}"
         unknown = ("unknown",)  # of another seed it might not
-        return SimResult(int(resolved["duration_ns"]), (), (), (), (), failed=reason, drew=unknown)
+        return SimResult(
+            int(resolved["duration_ns"]), Flows(), (), (), (), failed=reason, drew=unknown
+        )
     return result
 
 
