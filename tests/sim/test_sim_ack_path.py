@@ -230,9 +230,9 @@ def test_merged_packets_that_are_handed_on_too_late_are_found(
 ) -> None:
     plant(
         monkeypatch,
-        Flow.flush_receiver,
-        "self.reception.due_ns + back_ns < horizon_ns:",
-        "self.reception.due_ns < horizon_ns - 3 * back_ns:",
+        Flow.flush_before,
+        "self.reception.due_ns < t_ns:",
+        "self.reception.due_ns < t_ns - 2 * self.path.back_ns:",
     )
     scenario = resolved(EQUAL["merged packets, marked and lost"])
     assert check(Example(scenario, (7 * MS,)), scenario) != ""

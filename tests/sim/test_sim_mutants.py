@@ -50,14 +50,14 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "the horizon lies a service time too far",
-        engine.Engine.horizon,
+        engine.Engine.known_ns,
         "fifo.service_ns(ACK_BYTES)",
         "2 * fifo.service_ns(1500)",
         seeds=(1,),
     ),
     Mutant(
         "the horizon lies one nanosecond beyond what a full packet allows",
-        engine.Engine.horizon,
+        engine.Engine.known_ns,
         "fifo.service_ns(ACK_BYTES)",
         "fifo.service_ns(1500) + 1",
         seeds=(7,),
@@ -163,8 +163,8 @@ MUTANTS = (
     Mutant(
         "the delayed ACK is sent before it is decided",
         flow.Flow.flush_receiver,
-        "self.receiver.delack_ns + self.path.back_ns < horizon_ns:",
-        "self.receiver.delack_ns < horizon_ns:\n        horizon_ns += self.path.back_ns",
+        "self.flush_before(horizon_ns - self.path.back_ns)",
+        "self.flush_before(horizon_ns)",
         seeds=(12,),
     ),
     Mutant(

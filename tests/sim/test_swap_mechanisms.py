@@ -272,7 +272,7 @@ def verdict(metric: str, threshold: int, rows: list[tuple[int, ...]] = ROWS) -> 
         recorder.write(sk, *sample)
     flow = SimpleNamespace(recorder=recorder, index=0, sk=SimpleNamespace(mss_cache=1000))
     log = [(5 * MS, 0, 0), (50 * MS, 0, 0), (60 * MS, 1, 0), (80 * MS, 0, 0)]
-    world: Any = SimpleNamespace(link=SimpleNamespace(drops_since=lambda t_ns: log))
+    world: Any = SimpleNamespace(drops_since=lambda t_ns: log)
     guard = {"metric": metric, "threshold": threshold, "window_ns": 40 * MS}
     flows: Any = [flow]
     return check_guard(world, guard, flows, 40 * MS, 80 * MS)
