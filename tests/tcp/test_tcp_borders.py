@@ -3,6 +3,7 @@ each figure is worked out by hand."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,25 @@ def test_an_ack_with_ece_counts_what_it_delivers_as_marked(acked: int, marked: i
     sent(sk)
     on_ack(sk, T1, acked, T0 // 1000, EceBlocks())
     assert (sk.delivered, sk.delivered_ce) == (1 + acked, marked)
+
+
+def test_an_algorithm_hears_of_an_ack_after_its_marks_were_counted() -> None:
+    """``tcp_in_ack_event`` follows ``tcp_clean_rtx_queue``: DCTCP reads both counts there."""
+    sk = connected(ecn=True)
+    sent(sk)
+    heard: list[tuple[int, int]] = []
+    hook: Any = lambda sk, flags: heard.append((sk.delivered, sk.delivered_ce))  # noqa: E731
+    sk.ca_ops = replace(sk.ca_ops, in_ack_event=hook)
+    on_ack(sk, T1, 3, T0 // 1000, EceBlocks())
+    assert heard == [(4, 3)]
+
+
+@pytest.mark.parametrize(("ece", "left"), [(True, 0), (False, 9)])
+def test_a_mark_forbids_what_an_undo_would_restore(ece: bool, left: int) -> None:
+    sk = in_recovery()
+    sk.prior_ssthresh = 9
+    fastretrans_alert(sk, sk.una, 0, AckState(1 << 30, ece=ece))
+    assert (sk.ca_state, sk.prior_ssthresh) == (CaState.RECOVERY, left)
 
 
 def test_when_nothing_is_out_nothing_is_sacked() -> None:
