@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import add_hook_timeout, positive
+from ccsim.cli.arguments import add_hook_timeout, natural, positive
 from ccsim.cli.progress import ProgressBar, duration_text
 from ccsim.errors import CcsimError
 
@@ -36,6 +36,13 @@ def add_parser(verbs: Any) -> None:
     sweep.add_argument("--json", action="store_true", help="print the outcome as JSON")
     sweep.add_argument("--report", action="store_true", help="write its page, as ccsim report does")
     add_hook_timeout(sweep)
+    sweep.add_argument(
+        "--retry",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="with backend: linux: run again, up to N times, what the machine disturbed",
+    )
     place = sweep.add_mutually_exclusive_group()
     place.add_argument(
         "--workers", type=positive, metavar="N", help="processes; default: one a core"
@@ -74,6 +81,7 @@ def _sweep(args: argparse.Namespace) -> int:
             rounds=rounds,
             progress=bar.told,
             hook_timeout_s=args.hook_timeout,
+            retry=args.retry,
             argv=args.argv,
         )
     _print_outcome(study.name, outcome, args.json)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ccsim.linux.run import Measured, run_on_linux
+from ccsim.linux.run import Measured, check_possible, run_on_linux
 from ccsim.sim.traces import SimResult
+from ccsim.spec import Scenario
 
-__all__ = ["OnLinux"]
+__all__ = ["OnLinux", "check_all", "quietest"]
 
 
 class OnLinux:
@@ -40,7 +41,7 @@ class OnLinux:
                 if progress is not None:
                     progress(min((before_ns + passed_ns) / total_ns, 1.0))
 
-            self.measured.append(self._quietest(scenario, tell))
+            self.measured.append(quietest(scenario, self.retry, tell))
             done_ns += scenario["duration_ns"]
         return [one.result for one in self.measured]
 
@@ -54,10 +55,21 @@ class OnLinux:
             "disturbed": any(one.lateness["disturbed"] for one in self.measured),
         }
 
-    def _quietest(self, scenario: Mapping[str, Any], tell: Callable[[int], None]) -> Measured:
-        best = run_on_linux(scenario, tell)
-        for _ in range(self.retry):
-            if not best.lateness["disturbed"]:
-                break
-            best = min(best, run_on_linux(scenario, tell), key=lambda one: one.lateness["p99"])
-        return best
+
+def quietest(
+    scenario: Mapping[str, Any], retry: int, tell: Callable[[int], None] | None
+) -> Measured:
+    """Run a resolved scenario, and up to ``retry`` times again while the machine disturbs it; of
+    runs that are all disturbed the one with the smallest lateness counts."""
+    best = run_on_linux(scenario, tell)
+    for _ in range(retry):
+        if not best.lateness["disturbed"]:
+            break
+        best = min(best, run_on_linux(scenario, tell), key=lambda one: one.lateness["p99"])
+    return best
+
+
+def check_all(scenarios: Iterable[Scenario]) -> None:
+    """Raise LinuxError that says what of some scenarios this machine's kernel cannot do."""
+    for scenario in scenarios:
+        check_possible(scenario.resolved())

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ccsim.linux.tcp_info import NEEDED_BYTES
@@ -127,6 +128,7 @@ def _tells_enough() -> bool:
         return len(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)) >= NEEDED_BYTES
 
 
+@cache
 def _may_unshare() -> bool:
     """Report whether a child process can make a network namespace."""
     import subprocess

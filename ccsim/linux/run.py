@@ -21,7 +21,14 @@ from ccsim.linux.plan import make_plan, used_algorithms, why_not_on_linux
 from ccsim.linux.result import to_result
 from ccsim.sim.traces import SimResult
 
-__all__ = ["DISTURBED_P99_US", "DISTURBED_STALL_US", "LinuxError", "Measured", "run_on_linux"]
+__all__ = [
+    "DISTURBED_P99_US",
+    "DISTURBED_STALL_US",
+    "LinuxError",
+    "Measured",
+    "check_possible",
+    "run_on_linux",
+]
 
 LEAD_NS = 20_000_000  # between the signal to start and the start
 DISTURBED_P99_US = 1000.0

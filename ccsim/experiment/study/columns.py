@@ -119,8 +119,8 @@ def rows_of(table: str, result: Result) -> Iterator[Row]:
     in ``runs``."""
     metrics = result["metrics"] or {}
     if table == "runs":
-        rows = [row for swap in metrics.get("swaps", ()) for row in _swap_rows(swap)]
-        yield from rows or [{}]
+        rows = [row for swap in metrics.get("swaps", ()) for row in _swap_rows(swap)] or [{}]
+        yield from ({**row, **_lateness(metrics)} for row in rows)
     elif table == "links":
         jain = {row["phase"]: row["jain_index"] for row in metrics.get("fairness", ())}
         for row in metrics.get("links", ()):
@@ -145,6 +145,14 @@ def _swap_rows(swap: Mapping[str, Any]) -> Iterator[Row]:
     }
     for flow in swap["flows"] or [{}]:
         yield {**common, **_plain(flow)}
+
+
+def _lateness(metrics: Mapping[str, Any]) -> Row:
+    """Return how well the machine kept time, of a run on a kernel."""
+    late = metrics.get("lateness_us")
+    if late is None:
+        return {}
+    return {"disturbed": late["disturbed"], "late_p99_us": late.get("p99")}
 
 
 def _neighbours(beside: Mapping[str, Any] | None) -> Row:

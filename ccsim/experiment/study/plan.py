@@ -14,14 +14,14 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.experiment.store import run_id
 from ccsim.experiment.study.design import Level, crossed, drawn
 from ccsim.experiment.study.quantity import PLAIN, common_kind, quantity
-from ccsim.experiment.study.read import Study
+from ccsim.experiment.study.read import BACKENDS, Study
 from ccsim.scenario.document import Document
 from ccsim.scenario.load import build_scenario
 from ccsim.scenario.overrides import set_value
 from ccsim.sim.streams import random_parts
 from ccsim.spec import Scenario
 
-__all__ = ["Column", "Plan", "PlannedRun", "objects_of", "plan_study", "scenario_of"]
+__all__ = ["Column", "Plan", "PlannedRun", "id_in", "objects_of", "plan_study", "scenario_of"]
 
 MAX_PROBLEMS = 50
 _PLACE = re.compile(r"override '@(\d+):(\d+)'")
@@ -182,7 +182,8 @@ class _Problems:
                 self.note(error, number)
                 return
             scenario = replace(made, seed=seed)
-            yield _planned(scenario, number, seed, {**point.columns, **level.columns})
+            values = {**point.columns, **level.columns}
+            yield _planned(self.study, scenario, number, values)
 
     def drawn_by(self, seed: int) -> Level:
         """Return what a seed draws, worked out once."""
@@ -208,25 +209,30 @@ class _Problems:
             yield Problem(problem.file, problem.line, problem.column, problem.path, message)
 
 
-def _planned(scenario: Scenario, number: int, seed: int, values: Mapping[str, Any]) -> PlannedRun:
+def _planned(
+    study: Study, scenario: Scenario, number: int, values: Mapping[str, Any]
+) -> PlannedRun:
     twins = ("", "")
     if scenario.twins and scenario.swaps:
         pair = (scenario.without_swaps(), scenario.with_b_twin())
-        twins = (_id(pair[0]), _id(pair[1]))
+        twins = (id_in(study, pair[0]), id_in(study, pair[1]))
     identity = scenario.identity()
     return PlannedRun(
-        run_id(identity, seed),
+        id_in(study, scenario),
         number,
-        seed,
+        scenario.seed,
         values,
         *twins,
         scenario=_without_seed(identity),
-        random=bool(random_parts(identity)),
+        # a kernel never does the same twice
+        random=study.backend != BACKENDS[0] or bool(random_parts(identity)),
     )
 
 
-def _id(scenario: Scenario) -> str:
-    return run_id(scenario.identity(), scenario.seed)
+def id_in(study: Study, scenario: Scenario) -> str:
+    """Return the id of a run of a study; one that is not simulated names its backend."""
+    made = run_id(scenario.identity(), scenario.seed)
+    return made if study.backend == BACKENDS[0] else f"{made}.{study.backend}"
 
 
 def _without_seed(identity: Mapping[str, Any]) -> str:

@@ -20,11 +20,12 @@ from ccsim.scenario.vocabulary import did_you_mean, listed
 from ccsim.spec.limits import MAX_SEED, is_harmless
 from ccsim.units import show
 
-__all__ = ["KEEP", "MAX_POINTS", "Study", "find_study", "is_study", "read_study"]
+__all__ = ["BACKENDS", "KEEP", "MAX_POINTS", "Study", "find_study", "is_study", "read_study"]
 
-KEYS = ("name", "description", "base", "design", "seeds", "jitter", "keep")
+KEYS = ("name", "description", "base", "design", "seeds", "jitter", "keep", "backend")
 METHODS = ("grid", "list", "random", "sobol")
 KEEP = ("metrics", "traces")
+BACKENDS = ("simulator", "linux")
 MAX_POINTS = 200_000
 TAKEN = frozenset({"study", "point", "name", *COMMON, *(n for t in TABLES.values() for n in t)})
 """Columns and keys that a study sets itself."""
@@ -35,7 +36,8 @@ class Study:
     """A study as it is written: a base document, factors to cross, seeds, draws for each seed.
 
     ``base_source`` is the file of the base scenario, ``folder`` where its object files are looked
-    up; ``text`` is the study's file.
+    up; ``text`` is the study's file. ``backend`` is what carries out its runs: the simulator, or
+    this machine's kernel.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Study:
     seeds: tuple[int, ...]
     jitter: tuple[Range, ...] = ()
     keep: str = "metrics"
+    backend: str = "simulator"
 
     def __repr__(self) -> str:
         points = plural(_product(len(factor) for factor in self.factors), "point")
@@ -87,7 +90,7 @@ def is_study(arg: str) -> bool:
         keys = set(read_document(Path(arg), arg).data)
     except ScenarioError:
         return False
-    return bool(keys & {"base", "design", "seeds", "jitter", "keep"})
+    return bool(keys & {"base", "design", "seeds", "jitter", "keep", "backend"})
 
 
 def read_study(arg: str | Path) -> Study:
@@ -126,7 +129,8 @@ class _Reader:
             factors=self.factors(),
             seeds=self.seeds(),
             jitter=self.ranges(("jitter",)) if self.document.get("jitter") is not None else (),
-            keep=self.keep(),
+            keep=self.one_of("keep", KEEP),
+            backend=self.one_of("backend", BACKENDS),
         )
         self.check_keys(study)
         if self.problems:
@@ -153,11 +157,12 @@ class _Reader:
             return "study"
         return name
 
-    def keep(self) -> str:
-        keep = self.document.get("keep") or KEEP[0]
-        if keep not in KEEP:
-            self.complain(("keep",), f"expected {listed(KEEP)}, got {show(keep)}")
-        return str(keep)
+    def one_of(self, key: str, known: Sequence[str]) -> str:
+        """Return the value of a key that has few, the first of which is its default."""
+        value = self.document.get(key) or known[0]
+        if value not in known:
+            self.complain((key,), f"expected {listed(known)}, got {show(value)}")
+        return str(value)
 
     def base(self) -> tuple[Document, str, Path]:
         """Return the base scenario's document, its file and the folder of its object files."""

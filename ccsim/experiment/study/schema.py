@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ccsim.experiment.study.read import KEEP, MAX_POINTS
+from ccsim.experiment.study.read import BACKENDS, KEEP, MAX_POINTS
 from ccsim.scenario import scenario_schema
 from ccsim.spec.limits import MAX_SEED
 
@@ -64,6 +64,10 @@ def study_schema() -> dict[str, Any]:
                 "additionalProperties": {"$ref": "#/$defs/Range"},
             },
             "keep": {"description": "Numbers alone, or run folders.", "enum": list(KEEP)},
+            "backend": {
+                "description": "What runs it: the simulator, or this machine's kernel.",
+                "enum": list(BACKENDS),
+            },
         },
     }
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from ccsim.errors import CcsimError, Problem, ResultsError, ScenarioError
 from ccsim.experiment.code import code_sha256
-from ccsim.experiment.store import package_versions, run_id
+from ccsim.experiment.store import package_versions
 from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder, drawn
-from ccsim.experiment.study.plan import Plan, PlannedRun, plan_study, scenario_of
-from ccsim.experiment.study.read import Study
+from ccsim.experiment.study.plan import Plan, PlannedRun, id_in, plan_study, scenario_of
+from ccsim.experiment.study.read import BACKENDS, Study
 from ccsim.experiment.study.repeats import leads_of, mark_repeats, repeated
 from ccsim.experiment.study.schedule import ATTEMPTS, Job, Schedule
 from ccsim.experiment.study.tables import write_tables
@@ -91,6 +91,7 @@ def run_study(
     rounds: Rounds | None = None,
     progress: Callable[[Progress], None] | None = None,
     hook_timeout_s: float = 10.0,
+    retry: int = 0,
     argv: Sequence[str] = (),
 ) -> Outcome:
     """Run what is missing of a study and write its tables.
@@ -99,12 +100,18 @@ def run_study(
     simulate (None: one a core), or the pool that ``pool_of`` makes; neither changes a byte of the
     tables. ``rounds`` may ask for more seeds. Whatever ends it early (Ctrl-C, a kill), runs that
     are done stay done, and the next call goes on. ResultsError if the folder cannot be written.
+
+    A study whose backend is ``linux`` runs on this machine's kernel, one run after the other, each
+    up to ``retry`` times again while the machine disturbs it; LinuxError if that is not possible.
     """
     plan = plan_study(study)
+    if study.backend != BACKENDS[0]:
+        _check_kernel(study, plan, elsewhere=pool_of is not None)
+        workers = 1  # in real time, and each is to have the machine for itself
     folder = StudyFolder.of(Path(out), study.name)
     clock = time.perf_counter()
     with folder.locked():
-        session = _Session(study, folder, progress, argv, hook_timeout_s)
+        session = _Session(study, folder, progress, argv, hook_timeout_s, retry)
         session.begin(plan)
         try:
             with (pool_of or _local(workers))(folder) as pool:
@@ -131,6 +138,16 @@ def run_study(
     )
 
 
+def _check_kernel(study: Study, plan: Plan, *, elsewhere: bool) -> None:
+    """Raise before anything starts what of a study this machine's kernel cannot do."""
+    from ccsim.experiment.on_linux import check_all
+
+    if elsewhere:
+        raise CcsimError(f"{study.name}: backend linux means this machine, not a cluster")
+    first = {run.scenario: run for run in plan.runs}
+    check_all(scenario_of(study, plan.points[run.point], run.seed) for run in first.values())
+
+
 def _local(workers: int | None) -> PoolOf:
     """Return a maker of worker processes on this machine."""
 
@@ -150,6 +167,7 @@ class _Session:
     progress: Callable[[Progress], None] | None
     argv: Sequence[str]
     hook_timeout_s: float
+    retry: int
     new: int = 0
     simulated: int = 0
     deaths: int = 0
@@ -177,6 +195,7 @@ class _Session:
             "status": status,
             **facts,
             "keep": self.study.keep,
+            **({} if self.study.backend == BACKENDS[0] else {"backend": self.study.backend}),
             "argv": list(self.argv),
             "started": self.started,
             "code_sha256": code_sha256({"objects": True}),  # all that a study may reach
@@ -190,7 +209,7 @@ class _Session:
         schedule, finished, expected = self.schedule(plan)
         parts = 0
         self.tell(schedule, pool, finished, expected)
-        requests = _Requests(self.study, plan, self.folder, self.hook_timeout_s)
+        requests = _Requests(self.study, plan, self.folder, self.hook_timeout_s, self.retry)
         # What ends the loop early must close the replies, which hold the schedule's lock meanwhile.
         replies = pool.replies(schedule, requests, self.note_start)
         with signals_held() as act, closing(replies):
@@ -283,17 +302,18 @@ class _Requests:
     """Makes what a worker is sent for a job: its scenario is built again, not kept."""
 
     def __init__(
-        self, study: Study, plan: Plan, folder: StudyFolder, hook_timeout_s: float
+        self, study: Study, plan: Plan, folder: StudyFolder, hook_timeout_s: float, retry: int
     ) -> None:
         self.study = study
         self.plan = plan
         self.folder = folder
         self.hook_timeout_s = hook_timeout_s
+        self.retry = retry
 
     def __call__(self, job: Job) -> dict[str, Any]:
         """Return the request; ScenarioError if a file has changed since the plan was made."""
         scenario = self.scenario(job.run, job.kind)
-        if run_id(scenario.identity(), scenario.seed) != job.run_id:
+        if id_in(self.study, scenario) != job.run_id:
             reason = "its code or an object file changed while the study ran; start it again"
             raise ScenarioError(Problem(self.study.file, 0, 0, "", reason))
         resolved = scenario.resolved()
@@ -301,6 +321,7 @@ class _Requests:
             "resolved": resolved,
             "code": code_sha256(resolved),
             "hook_timeout_s": self.hook_timeout_s,
+            **({} if self.study.backend == BACKENDS[0] else {"retry": self.retry}),
         }
         if job.kind != "run":
             return {**whole, "save": str(self.folder.twin(job.run_id))}
