@@ -56,7 +56,7 @@ def test_another_backend_is_refused_with_its_place(tmp_path: Path) -> None:
 
 def test_what_a_kernel_cannot_do_is_said_before_the_first_run(tmp_path: Path) -> None:
     text = TEXT.replace("to: cubic", "to: cubic, state: cold")
-    with pytest.raises(LinuxError, match="swaps.0.state: a kernel knows one policy"):
+    with pytest.raises(LinuxError, match=r"swaps\.0\.state: a kernel knows one policy"):
         run_study(read_study(study(tmp_path, text)), out=tmp_path / "r")
     assert not list((tmp_path / "r").glob("live/runs*"))
 
