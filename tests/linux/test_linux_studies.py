@@ -77,7 +77,9 @@ def test_a_study_on_a_kernel_has_the_tables_of_a_simulated_one(tmp_path: Path, c
     outcome = json.loads(capsys.readouterr().out)
     assert (outcome["runs"], outcome["repeats"], outcome["failed"]) == (2, 0, 0)
     table = f"'{outcome['path']}/runs.parquet'"
-    rows = duckdb.sql(f"SELECT seed, old, new, late_p99_us, disturbed FROM {table}").fetchall()
+    found = duckdb.sql(f"SELECT seed, old, new, late_p99_us, disturbed FROM {table}")
+    assert found is not None
+    rows = found.fetchall()
     assert [row[:3] for row in sorted(rows)] == [(1, "reno", "cubic"), (2, "reno", "cubic")]
     assert all(late > 0 and disturbed in (True, False) for *_, late, disturbed in rows)
     manifest = json.loads((Path(outcome["path"]) / "manifest.json").read_text())
