@@ -167,3 +167,21 @@ def test_an_ordinary_scenario_has_nothing_against_it() -> None:
         "swaps: [{when: {flow: a, state: slow-start}, via: setsockopt, flows: [a], to: bbr}]"
     )
     assert why_not_on_linux(resolved(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("path: {rate: 10 Mbit/s, rtt: 20 ms, qdisc: {kind: codel}}", "path.qdisc"),
+        ("path: {rate: 10 Mbit/s, rtt: 20 ms, netem: {loss: 1 %}}", "path.netem"),
+        (
+            "path: {rate: 10 Mbit/s, rtt: 20 ms}\nchanges: [{at: 1 s, rate: 5 Mbit/s}]",
+            "changes",
+        ),
+    ],
+)
+def test_a_path_that_a_kernel_would_not_have_is_refused_not_ignored(text: str, place: str) -> None:
+    flows = "flows: [{name: a, congestion: cubic}]"
+    scenario = parse_scenario(f"name: test\nduration: 3 s\n{text}\n{flows}\n", "test.yaml")
+    found = why_not_on_linux(scenario.resolved())
+    assert [one for one in found if one.startswith(f"{place}:")], found
