@@ -170,9 +170,9 @@ def _implementation_groups(flows: Sequence[FlowTrace]) -> list[Group]:
 def limit_entry(view: View) -> list[LegendEntry]:
     """Return the legend entry of the limit lines, which one look stands for in all panels."""
     names = []
-    if view.capacities_bps:
+    if view.capacities_bps or view.steps:
         names.append("capacity")
-    if view.base_rtts_ns:
+    if view.steady_rtts_ns:
         names.append("base RTT")
     if view.buffers_packets:
         names.append("buffer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 
 from ccsim.plot.picture import Curve, Limit, Mark, Panel, Rug, y_range
 from ccsim.plot.reduce import bin_width_ns
-from ccsim.plot.style import FAILED_SWAP, MARKING, SWAP, shorten
+from ccsim.plot.style import FAILED_SWAP, LIMIT, MARKING, SWAP, shorten
 from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 HEADER_BYTES = 52  # IPv4, TCP and its timestamps, which packets of a full MSS bear
+Steps = tuple[tuple[int, int], ...]
 SWAP_LABEL_MAX = 64  # two names of 15 characters, an arrow, a mechanism and a state policy
 
 
@@ -61,7 +63,12 @@ class Marking:
 
 @dataclass(frozen=True)
 class View:
-    """Scales shared by the panels of a figure; limits are distinct values, ascending."""
+    """Scales shared by the panels of a figure; limits are distinct values, ascending.
+
+    Capacities are of the slowest hop on the way of the data: those that stay, and in ``steps``
+    (instant [ns], rate) those that change. ``steady_rtts_ns`` are the base RTTs that no change of a
+    delay makes others.
+    """
 
     duration_ns: int
     bin_ns: int
@@ -72,6 +79,8 @@ class View:
     base_rtts_ns: tuple[int, ...]
     buffers_packets: tuple[int, ...]
     markings: tuple[Marking, ...] = ()
+    steps: tuple[Steps, ...] = ()
+    steady_rtts_ns: tuple[int, ...] = ()
 
     @property
     def queue_unit(self) -> Unit:
@@ -82,8 +91,15 @@ class View:
         """Return the throughput panel."""
         capacity = limits(self.capacities_bps, self.rate.size, f"capacity {{:g}} {self.rate.name}")
         note = note or f"in bins of {time_text(self.bin_ns)}"
+        curves = (*(self._stepped(steps) for steps in self.steps), *curves)
         y = y_range(curves, capacity, headroom=1.08, least_share=0.2)
-        return Panel(f"Throughput ({self.rate.name})", note, tuple(curves), capacity, y)
+        return Panel(f"Throughput ({self.rate.name})", note, curves, capacity, y)
+
+    def _stepped(self, steps: Steps) -> Curve:
+        """Return a capacity that changes as a line of steps."""
+        times = [*(t_ns for t_ns, _ in steps), self.duration_ns]
+        rates = [rate / self.rate.size for _, rate in steps]
+        return Curve(np.repeat(times, 2)[1:-1] / 1e9, np.repeat(rates, 2), LIMIT)
 
     def cwnd(
         self, curves: Sequence[Curve], ssthresh: Sequence[Curve] = (), note: str = ""
@@ -97,7 +113,7 @@ class View:
 
     def rtt_panel(self, curves: Sequence[Curve], note: str = "smoothed") -> Panel:
         """Return the RTT panel; it starts just below the base RTT, to show the queueing delay."""
-        base = limits(self.base_rtts_ns, self.rtt.size * 1e3, f"base RTT {{:g}} {self.rtt.name}")
+        base = limits(self.steady_rtts_ns, self.rtt.size * 1e3, f"base RTT {{:g}} {self.rtt.name}")
         _, top = y_range(curves, base, headroom=1.0)
         found = [v.min() for v in (c.extremes() for c in curves) if len(v)]
         lowest = float(min([*found, *(limit.y for limit in base)], default=0.0))
@@ -122,18 +138,21 @@ def view_of(runs: Sequence[PlottableRun]) -> View:
     results = [run.result for run in runs]
     flows = [flow for result in results for flow in result.flows]
     links = [link for result in results for link in result.links]
+    capacities = sorted({_capacity(run) for run in runs if run.result.links})
     duration_ns = max((result.duration_ns for result in results), default=0)
     base = sorted({rtt for run in runs for rtt in base_rtts_ns(run.scenario)})
     return View(
         duration_ns=duration_ns,
         bin_ns=bin_width_ns(duration_ns, max(base, default=0), _interval_ns(flows)),
-        rate=rate_unit(max((link.rate_bps for link in links), default=1_000_000)),
+        rate=rate_unit(max((r for steps in capacities for _, r in steps), default=1_000_000)),
         packets=packets_unit(_highest(flow.snd_cwnd for flow in flows)),
         rtt=rtt_unit(_highest(flow.srtt_us for flow in flows) or max(base, default=0) / 1e3),
-        capacities_bps=_bottlenecks(results),
+        capacities_bps=tuple(steps[0][1] for steps in capacities if len(steps) == 1),
         base_rtts_ns=tuple(base),
         buffers_packets=tuple(sorted({link.buffer_packets for link in links})),
         markings=tuple(sorted({mark for run in runs for mark in _markings(run.scenario)})),
+        steps=tuple(steps for steps in capacities if len(steps) > 1),
+        steady_rtts_ns=tuple(sorted({rtt for run in runs for rtt in _steady(run.scenario)})),
     )
 
 
@@ -153,9 +172,29 @@ def _highest(columns: Iterable[Any]) -> int:
     return max((int(column.max()) for column in columns if len(column)), default=0)
 
 
-def _bottlenecks(results: Sequence[SimResult]) -> tuple[int, ...]:
-    slowest = {min(link.rate_bps for link in result.links) for result in results if result.links}
-    return tuple(sorted(slowest))
+def _capacity(run: PlottableRun) -> Steps:
+    """Return from when on [ns] data can pass at which rate: that of the slowest hop on the way."""
+    routes = (run.scenario.get("routes") or {}).values()
+    names = {name for route in routes for name in route["out"]}
+    lines = [
+        link.rates or ((0, link.rate_bps),)
+        for link in run.result.links
+        if not names or link.name in names
+    ]
+    instants = sorted({t_ns for line in lines for t_ns, _ in line})
+    found = [(t_ns, min(_rate_at(line, t_ns) for line in lines)) for t_ns in instants]
+    return tuple(step for k, step in enumerate(found) if k == 0 or step[1] != found[k - 1][1])
+
+
+def _rate_at(line: Steps, t_ns: int) -> int:
+    return line[bisect_right(line, t_ns, key=lambda piece: piece[0]) - 1][1]
+
+
+def _steady(scenario: Mapping[str, Any]) -> tuple[int, ...]:
+    changes = scenario.get("changes") or ()
+    if any(change.get("delay_ns") is not None for change in changes):
+        return ()
+    return base_rtts_ns(scenario)
 
 
 def _interval_ns(flows: Sequence[FlowTrace]) -> int:

@@ -150,7 +150,7 @@ def _heads(view: View) -> dict[str, dict[str, Any]]:
         return [{"y": limit.y, "text": limit.text} for limit in found]
 
     rate, rtt, queue = view.rate, view.rtt, view.queue_unit
-    base = limits(view.base_rtts_ns, rtt.size * 1e3, f"base RTT {{:g}} {rtt.name}")
+    base = limits(view.steady_rtts_ns, rtt.size * 1e3, f"base RTT {{:g}} {rtt.name}")
     buffer = limits(view.buffers_packets, queue.size, f"buffer {{:g}} {queue.name}")
     buffer += tuple(Limit(one.packets / queue.size, one.text) for one in view.markings)
     return {
