@@ -115,9 +115,9 @@ class Hop:
         while True:
             arrival = self.arrivals[taken][0] if taken < len(self.arrivals) else FOREVER
             tick = self.qdisc.tick_ns - BOOT_NS if self.qdisc.tick_ns != NEVER else FOREVER
-            busy = self.busy_ns if self.serving else FOREVER
             change = self.changes[0][0] if self.changes else FOREVER
-            now = min(change, tick, busy, self.wake_ns, arrival)
+            due = self._due_ns()
+            now = min(change, tick, due, arrival)
             if now >= until_ns:
                 break
             if self.log is not None and self.log.next_ns < now:
@@ -127,12 +127,8 @@ class Hop:
             elif now == tick:
                 self.qdisc.tick(now + BOOT_NS)
                 self._collect(now, AQM)
-            elif now == busy:
-                self._serve(now, out)
-            elif now == self.wake_ns:
-                self.wake_ns = FOREVER
-                if not self.serving:
-                    self._serve(now, out)
+            elif now == due:
+                self._act(now, out)
             else:
                 self._arrive(now, self.arrivals[taken][3], out)
                 taken += 1
@@ -141,6 +137,19 @@ class Hop:
         if self.log is not None and self.log.next_ns < until_ns:
             self.log.sample(self, until_ns)
         return out
+
+    def _due_ns(self) -> int:
+        """Return when the line does something next, or the qdisc's watchdog."""
+        return min(self.busy_ns, self.wake_ns) if self.serving else self.wake_ns
+
+    def _act(self, now: int, out: list[Departure]) -> None:
+        """Do what was due: the end of a transmission, else the watchdog."""
+        if self.serving and now == self.busy_ns:
+            self._serve(now, out)
+            return
+        self.wake_ns = FOREVER
+        if not self.serving:
+            self._serve(now, out)
 
     def bound_ns(self) -> int:
         """Return an instant before which nothing leaves the line that `run` has not returned."""

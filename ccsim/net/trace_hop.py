@@ -32,39 +32,6 @@ class TraceHop(Hop):
         self.transit: Packet | None = None
         self.left_bytes = 0  # of the packet in transit
 
-    def run(self, until_ns: int) -> list[Departure]:
-        """See `Hop`."""
-        if until_ns <= self.known_ns:
-            return []
-        self.arrivals.sort()
-        out: list[Departure] = []
-        taken = 0
-        while True:
-            arrival = self.arrivals[taken][0] if taken < len(self.arrivals) else FOREVER
-            tick = self.qdisc.tick_ns - BOOT_NS if self.qdisc.tick_ns != NEVER else FOREVER
-            change = self.changes[0][0] if self.changes else FOREVER
-            chance = self._chance_ns()
-            now = min(change, tick, chance, arrival)
-            if now >= until_ns:
-                break
-            if self.log is not None and self.log.next_ns < now:
-                self.log.sample(self, now)
-            if now == change:
-                self._change(now)
-            elif now == tick:
-                self.qdisc.tick(now + BOOT_NS)
-                self._collect(now, AQM)
-            elif now == chance:
-                self._use(now, out)
-            else:
-                self._arrive(now, self.arrivals[taken][3], out)
-                taken += 1
-        del self.arrivals[:taken]
-        self.known_ns = until_ns
-        if self.log is not None and self.log.next_ns < until_ns:
-            self.log.sample(self, until_ns)
-        return out
-
     def bound_ns(self) -> int:
         """Return the first opportunity that is not used: nothing leaves before it."""
         if self._waits():
@@ -82,7 +49,7 @@ class TraceHop(Hop):
         at_ms = self.trace.opportunity_ms(opportunity)
         return FOREVER if at_ms is None else at_ms * NS_PER_MS
 
-    def _chance_ns(self) -> int:
+    def _due_ns(self) -> int:
         """Return when the next opportunity is that may find a packet."""
         return self._instant(self.next) if self._waits() else FOREVER
 
@@ -95,7 +62,7 @@ class TraceHop(Hop):
     def _serve(self, now: int, out: list[Departure]) -> None:
         """Ask for nothing before an opportunity."""
 
-    def _use(self, now: int, out: list[Departure]) -> None:
+    def _act(self, now: int, out: list[Departure]) -> None:
         """Use one opportunity."""
         self.next += 1
         room = OPPORTUNITY_BYTES
