@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import natural, positive
+from ccsim.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from ccsim.experiment.estimates import Estimate
@@ -34,6 +35,7 @@ LABELS = {
 }
 """The metrics that are drawn; the rest say the same."""
 LINEAR = {"deficit_s": 0.1, "deficit_peak_bytes": 0.1, "extra_drops": 10}
+"""Beyond these the axes are logarithmic."""
 
 
 def add_parser(verify_subparsers: Any) -> None:
@@ -68,7 +70,8 @@ def verify_swaps_verb(args: argparse.Namespace) -> int:
 
     files = dict.fromkeys(path.resolve() for path in trace_files(args.paths))
     traces = [load_trace(path) for path in files]
-    found = compare_swaps(traces, args.seeds, args.jobs)
+    with ProgressBar("simulated") as bar:
+        found = compare_swaps(traces, args.seeds, args.jobs, bar.update)
     print(agreement_text(found))
     if args.csv is not None:
         _write(Path(args.csv), cells_csv(found))
@@ -93,7 +96,7 @@ def _plot(found: Agreement, out: Path) -> Path:
         AgreementPanel(
             label,
             [_point(cell) for cell in found.cells if cell.metric == metric],
-            _rank(found.by_cell(metric, "late"), "rank correlation "),
+            f"rank correlation {_rank(found.by_cell(metric, 'late'))}",
             LINEAR.get(metric),
         )
         for metric, label in LABELS.items()
@@ -169,8 +172,8 @@ def _rank_lines(found: Agreement) -> Iterator[str]:
         yield f"  {metric:<{COLUMN - 2}}" + "".join(f"{text:<{COLUMN}}" for text in both).rstrip()
 
 
-def _rank(value: float, name: str = "") -> str:
-    return f"{name}{value:.3f}" if math.isfinite(value) else "" if name else "–"
+def _rank(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "–"
 
 
 def cells_csv(found: Agreement) -> str:

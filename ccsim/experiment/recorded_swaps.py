@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,20 +189,28 @@ def _begin(parent: int) -> None:
     end_with(parent)
 
 
-def compare_swaps(traces: Sequence[Trace], seeds: int = 1, jobs: int | None = None) -> Agreement:
+def compare_swaps(
+    traces: Sequence[Trace],
+    seeds: int = 1,
+    jobs: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Agreement:
     """Simulate recorded swaps and twins, with exact and with late hosts, and measure all alike.
 
     Each swap has ``seeds`` seeds of its own, over which its figures are means. ``jobs`` simulate at
-    once (None: one a core), which changes nothing else. RecordingError if no recording has a swap,
-    or one that has is without a twin.
+    once (None: one a core), which changes nothing else; ``progress`` is told the share done, 0 to
+    1, after each. RecordingError if no recording has a swap, or one that has is without a twin.
     """
     plans = _plans(traces, seeds)
     pairs = [pair for plan in plans for hosts in HOSTS for pair in plan.runs(hosts)]
     tasks = list(dict.fromkeys(task for pair in pairs for task in pair))
     by_name = {trace.name: trace for trace in traces}
     simulations = [(by_name[task.name], task.seed, task.late) for task in tasks]
-    results = _simulated(simulations, default_jobs() if jobs is None else jobs)
-    simulated = dict(zip(tasks, results, strict=True))
+    simulated: dict[Task, SimResult] = {}
+    for result in _simulated(simulations, default_jobs() if jobs is None else jobs):
+        simulated[tasks[len(simulated)]] = result
+        if progress is not None:
+            progress(len(simulated) / len(tasks))
     recorded = {name: recorded_result(trace) for name, trace in by_name.items()}
     return Agreement(tuple(_case(plan, recorded, simulated) for plan in plans))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
 import sys
 from importlib import import_module
@@ -11,38 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+from tests.digests.digests import ALGORITHM, digest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = """
-name: {name}
-duration: 4 s
-path: {{rate: 20 Mbit/s, rtt: 20 ms, buffer: 0.5 BDP, loss: 0.2 %}}
-flows:
-  - {{name: a, congestion: {name}}}
-  - {{name: b, congestion: cubic, start: 500 ms, size: 2 MB}}
-"""
 
 
-def plain(value: Any) -> Any:
-    """Return a result as JSON can have it, with the bytes of columns in it."""
-    if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(value.tobytes()).hexdigest()
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    return repr(value)
-
-
-def digest(resolved: Any) -> str:
+def simulated(resolved: Any) -> str:
     """Return the digest of everything that a simulation leaves."""
     from ccsim.sim import simulate
 
-    left = json.dumps(plain(simulate(resolved)), sort_keys=True)
-    return hashlib.sha256(left.encode()).hexdigest()
+    return digest(simulate(resolved))
 
 
 def failure() -> str:
@@ -53,7 +29,7 @@ def failure() -> str:
     from ccsim.sim.world import World
 
     flow = "  - {name: a, congestion: cubic}"
-    text = SHORT.format(name="cubic").partition("  - ")[0] + flow
+    text = ALGORITHM.format(name="cubic").partition("  - ")[0] + flow
     world = World(parse_scenario(text, "fails").resolved())
     live = world.flows[0]
     params = world.registry.first_ops(live.sk, live.spec).params
@@ -102,12 +78,12 @@ def main(seeds: int) -> None:
     found["loaded"] = loaded(ROOT / "algorithms" / "bbr.py")
     found["failure"], found["checked"] = failure(), checked()
     for path in sorted((ROOT / "algorithms").glob("*.py")):
-        text = SHORT.format(name=path.stem)
-        found[path.stem] = digest(parse_scenario(text, path.stem).resolved())
+        text = ALGORITHM.format(name=path.stem)
+        found[path.stem] = simulated(parse_scenario(text, path.stem).resolved())
     template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
     for seed in range(seeds):
         scenario = complete(make_example(RandomDraw(seed)).scenario, template)
-        found[f"seed {seed}"] = digest(scenario)
+        found[f"seed {seed}"] = simulated(scenario)
     print(json.dumps(found))
 
 
