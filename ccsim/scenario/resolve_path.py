@@ -14,7 +14,7 @@ from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.vocabulary import listed
 from ccsim.sim.hops import BOTTLENECK
 from ccsim.spec.limits import HEADER_BYTES
-from ccsim.units import MAX_PACKETS, MAX_TIME_NS, Buffer
+from ccsim.units import MAX_PACKETS, MAX_TIME_NS, Buffer, format_time
 
 __all__ = ["PathResolver"]
 
@@ -186,9 +186,15 @@ class PathResolver:
 
     def _change(self, location: Location, change: ChangeSpec) -> spec.Change:
         hops = self.written.hops
+        if change.at >= self.written.duration:
+            end, at = format_time(self.written.duration), format_time(change.at)
+            message = f"expected a time before the end of the run at {end}, got {at}"
+            self.complain((*location, "at"), message)
         name = change.hop or BOTTLENECK
         if bool(hops) != (change.hop is not None) or (hops and name not in hops):
-            self.complain((*location, "hop"), _unknown(change.hop or "none", hops))
+            missing = f"expected one of {listed(sorted(hops))}, got none"
+            unknown = missing if change.hop is None else _unknown(change.hop, hops)
+            self.complain((*location, "hop"), unknown)
             return spec.Change(hop=BOTTLENECK, at_ns=change.at)
         hop: PathSpec | HopSpec = hops[name] if hops else self.written.path
         if hops and change.rtt is not None:
