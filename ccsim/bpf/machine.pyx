@@ -186,13 +186,14 @@ cdef class Machine:
         self.sample = members.ACK_SAMPLE if member == "pkts_acked" else members.RATE_SAMPLE
         self.sample_region = R_ACK_SAMPLE if member == "pkts_acked" else R_RATE_SAMPLE
         self.count = len(code.instructions)
-        self.operations = <Operation*>calloc(self.count + 1, sizeof(Operation))
+        self.operations = <Operation*>calloc(self.count + 2, sizeof(Operation))
         if self.operations == NULL:
             raise MemoryError
         self.has_frames = any(10 in (it.src, it.dst) for it in code.instructions)
         for at, it in enumerate(code.instructions):
             self.decode(at, it, &self.operations[at])
         self.operations[self.count].code = UNKNOWN
+        self.operations[self.count + 1].code = UNKNOWN  # behind a constant without its second half
 
     def __dealloc__(self):
         free(self.operations)
