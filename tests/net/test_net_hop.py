@@ -72,6 +72,13 @@ def test_a_slot_is_free_at_the_instant_at_which_a_transmission_ends() -> None:
     assert one.drops == []
 
 
+def test_a_watchdog_that_strikes_during_a_transmission_waits_for_its_end() -> None:
+    # netem holds each for 1 ms; 1000 bytes take 1 ms, so the second is due in mid-transmission
+    one = hop("netem", {"delay_ns": 1 * MS})
+    one.take(packets([(0, 1000, 0, 0), (500_000, 1000, 0, 0)]))
+    assert numbers(one.run(END)) == [(2 * MS, 2 * MS, 0), (3 * MS, 3 * MS, 1)]
+
+
 def test_arrivals_of_an_instant_come_by_source_and_then_as_they_were_sent() -> None:
     one = hop()
     one.take([(0, Packet(1, 100)), (0, Packet(2, 100))], source=1)
