@@ -76,7 +76,9 @@ def test_a_watchdog_that_strikes_during_a_transmission_waits_for_its_end() -> No
     # netem holds each for 1 ms; 1000 bytes take 1 ms, so the second is due in mid-transmission
     one = hop("netem", {"delay_ns": 1 * MS})
     one.take(packets([(0, 1000, 0, 0), (500_000, 1000, 0, 0)]))
-    assert numbers(one.run(END)) == [(2 * MS, 2 * MS, 0), (3 * MS, 3 * MS, 1)]
+    assert numbers(one.run(1_700_000)) == [(2 * MS, 2 * MS, 0)]
+    assert one.qdisc.qlen == 1  # still there at 1.7 ms
+    assert numbers(one.run(END)) == [(3 * MS, 3 * MS, 1)]
 
 
 def test_arrivals_of_an_instant_come_by_source_and_then_as_they_were_sent() -> None:
