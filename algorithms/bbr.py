@@ -21,18 +21,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccsim.kernel.aggregation import bdp, extra_in_flight, track_aggregation
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies
-from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
-from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
-from ccsim.kernel.ops import (
-    TCP_CONG_NON_RESTRICTED,
-    TCP_INFINITE_SSTHRESH,
-    CaEvent,
-    RateSample,
-    TcpCongestionOps,
+from ccsim.cc.ack_aggregation import bdp, extra_in_flight, track_aggregation
+from ccsim.cc.bbr_model import (
+    PathModel,
+    adopt_path,
+    stamp_min_rtt,
+    track_rate,
 )
-from ccsim.kernel.pacing import (
+from ccsim.cc.bbr_train import ProbingTrain
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies
+from ccsim.cc.model_transfer import bandwidth_of, export_path, min_rtt_of
+from ccsim.cc.pacing import (
     bandwidth_info,
     min_tso_segs,
     pace_from_rtt,
@@ -41,14 +40,15 @@ from ccsim.kernel.pacing import (
     start_pacing,
     tso_segs_goal,
 )
-from ccsim.kernel.path_model import (
-    PathModel,
-    adopt_path,
-    stamp_min_rtt,
-    track_rate,
+from ccsim.cc.policer import forget_policer, held_long_enough, policer_found
+from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
+from ccsim.kernel.ops import (
+    TCP_CONG_NON_RESTRICTED,
+    TCP_INFINITE_SSTHRESH,
+    CaEvent,
+    RateSample,
+    TcpCongestionOps,
 )
-from ccsim.kernel.path_train import ProbingTrain
-from ccsim.kernel.policer import forget_policer, held_long_enough, policer_found
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Bbr", "bbr"]

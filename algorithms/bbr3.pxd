@@ -1,13 +1,13 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
-from ccsim.kernel cimport delivery_model as path
-from ccsim.kernel cimport inflight_model as bounds
-from ccsim.kernel.aggregation cimport bdp, track_aggregation
-from ccsim.kernel.inflight_model cimport InflightModel
+from ccsim.cc cimport bbr3_model as path
+from ccsim.cc cimport bbr3_bounds as bounds
+from ccsim.cc.ack_aggregation cimport bdp, track_aggregation
+from ccsim.cc.bbr3_bounds cimport InflightModel
 from ccsim.kernel.kfuncs cimport tcp_packets_in_flight
 from ccsim.kernel.ops cimport RateSample
-from ccsim.kernel.pacing cimport paced_rate, tso_segs_goal
+from ccsim.cc.pacing cimport paced_rate, tso_segs_goal
 from ccsim.kernel.sock cimport Sock
 
 cdef long long CRUISE, DOWN, DRAIN, DRAIN_ROUNDS, EXTRA_ACKED_ROUNDS, INIT_CWND, MAX_RENO_ROUNDS

@@ -33,16 +33,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccsim.kernel import delivery_model as path
-from ccsim.kernel import inflight_model as bounds
-from ccsim.kernel import pacing
-from ccsim.kernel.aggregation import bdp, track_aggregation
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
-from ccsim.kernel.inflight_model import InflightModel, Limits
+from ccsim.cc import bbr3_bounds as bounds
+from ccsim.cc import bbr3_model as path
+from ccsim.cc import pacing
+from ccsim.cc.ack_aggregation import bdp, track_aggregation
+from ccsim.cc.bbr3_bounds import InflightModel, Limits
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
+from ccsim.cc.model_transfer import bandwidth_of, export_path, min_rtt_of
+from ccsim.cc.pacing import paced_rate, tso_segs_goal
 from ccsim.kernel.kfuncs import tcp_packets_in_flight
-from ccsim.kernel.model import bandwidth_of, export_path, min_rtt_of
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, RateSample, TcpCongestionOps
-from ccsim.kernel.pacing import paced_rate, tso_segs_goal
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Bbr3", "bbr3"]

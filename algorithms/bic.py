@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, s32
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, s32
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.window_laws import any_rtt, reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -39,11 +40,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
-from ccsim.kernel.window import any_rtt, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Bic", "Params", "bic"]
 

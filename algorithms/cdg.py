@@ -30,8 +30,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, s32
-from ccsim.kernel.fixed_point_more import div_round_closest, div_toward_zero, require_range
+from ccsim.cc.fixed_point import U32_MAX, s32
+from ccsim.cc.fixed_point_more import div_round_closest, div_toward_zero, require_range
+from ccsim.cc.window_laws import first_beyond, reaches_clamp, reno_rows
 from ccsim.kernel.kfuncs import (
     after,
     before,
@@ -40,11 +41,10 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
 )
 from ccsim.kernel.ops import AckSample, CaEvent, TcpCongestionOps
-from ccsim.kernel.window import first_beyond, reaches_clamp, reno_rows
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Cdg", "Params", "cdg"]
 

@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccsim.kernel.fixed_point import USEC_PER_SEC
+from ccsim.cc.fixed_point import USEC_PER_SEC
+from ccsim.cc.minmax import Samples, no_samples, running_max
+from ccsim.cc.pacing import start_pacing
 from ccsim.kernel.kfuncs import before, tcp_is_cwnd_limited, tcp_reno_undo_cwnd
-from ccsim.kernel.minmax import Samples, no_samples, running_max
 from ccsim.kernel.ops import CaEvent, RateSample, TcpCongestionOps
-from ccsim.kernel.pacing import start_pacing
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Copa", "Params", "copa"]

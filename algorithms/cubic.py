@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccsim.kernel.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
-from ccsim.kernel.fixed_point_more import require_range
-from ccsim.kernel.hystart import (
+from ccsim.cc.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.hystart import (
     HyStart,
     HyStartParams,
     ends_slow_start,
@@ -34,6 +34,10 @@ from ccsim.kernel.hystart import (
     is_regular_train,
     start_round,
 )
+from ccsim.cc.model_transfer import export_window, import_ssthresh
+from ccsim.cc.search import first_at_least
+from ccsim.cc.train import AckTrain, Column
+from ccsim.cc.window_laws import acknowledged_before, reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import (
     after,
     tcp_cong_avoid_ai,
@@ -41,12 +45,8 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
-from ccsim.kernel.model import export_window, import_ssthresh
 from ccsim.kernel.ops import AckSample, CaEvent, CaState, TcpCongestionOps
-from ccsim.kernel.search import first_at_least
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.train import AckTrain, Column
-from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
 
 __all__ = ["Cubic", "Params", "cubic"]
 

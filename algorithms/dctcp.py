@@ -25,9 +25,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.exact_echo import TCP_ECN_OK, ExactEcho, take_mark
-from ccsim.kernel.fixed_point import U32_MAX
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.ecn_echo import TCP_ECN_OK, ExactEcho, take_mark
+from ccsim.cc.fixed_point import U32_MAX
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.window_laws import acknowledged_before, first_beyond, reno_train, snd_nxt_at
 from ccsim.kernel.kfuncs import (
     before,
     tcp_reno_cong_avoid,
@@ -35,11 +36,10 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
 )
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, CaEvent, CaState, TcpCongestionOps
-from ccsim.kernel.window import acknowledged_before, first_beyond, reno_train, snd_nxt_at
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Dctcp", "Params", "dctcp"]
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.train import AckTrain
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.train import AckTrain
 
 __all__ = ["Params", "fixed"]
 

@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.cc.fixed_point import U32_MAX
+from ccsim.cc.window_laws import any_rtt, reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.kernel.window import any_rtt, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Highspeed", "highspeed"]
 

@@ -33,14 +33,14 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies, usecs_to_jiffies
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_SEC, msecs_to_jiffies, usecs_to_jiffies
+from ccsim.cc.window_laws import acknowledged_before, reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd, tcp_slow_start
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
-from ccsim.kernel.window import acknowledged_before, reaches_clamp, slow_start
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain, Column
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain, Column
 
 __all__ = ["Htcp", "Params", "htcp"]
 

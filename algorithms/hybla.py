@@ -21,8 +21,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.window_laws import increase_each
 from ccsim.kernel.kfuncs import (
     tcp_is_cwnd_limited,
     tcp_reno_cong_avoid,
@@ -30,11 +31,10 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
 )
 from ccsim.kernel.ops import CaState, TcpCongestionOps
-from ccsim.kernel.window import increase_each
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Hybla", "Params", "hybla"]
 

@@ -31,8 +31,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ccsim.kernel.fixed_point import U32_MAX
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.window_laws import (
+    acknowledged_before,
+    by_rounds,
+    reaches_clamp,
+    slow_start,
+    snd_nxt_at,
+)
 from ccsim.kernel.kfuncs import (
     after,
     tcp_is_cwnd_limited,
@@ -40,17 +47,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
-from ccsim.kernel.window import (
-    acknowledged_before,
-    by_rounds,
-    reaches_clamp,
-    slow_start,
-    snd_nxt_at,
-)
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Illinois", "Params", "illinois"]
 

@@ -27,14 +27,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC
+from ccsim.cc.window_laws import reno_train
 from ccsim.kernel.kfuncs import tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import AckSample, TcpCongestionOps
-from ccsim.kernel.window import reno_train
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Lp", "lp"]
 

@@ -29,8 +29,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX, s32
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, s32
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.window_laws import by_rounds, last_taken, reaches_clamp, reno_rows, snd_nxt_at
 from ccsim.kernel.kfuncs import (
     before,
     tcp_cong_avoid_ai,
@@ -39,11 +40,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, AckSample, CaState, TcpCongestionOps
-from ccsim.kernel.window import by_rounds, last_taken, reaches_clamp, reno_rows, snd_nxt_at
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Nv", "Params", "nv"]
 

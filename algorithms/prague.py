@@ -26,9 +26,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccsim.kernel.exact_echo import TCP_ECN_OK, ExactEcho, take_mark
-from ccsim.kernel.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.ecn_echo import TCP_ECN_OK, ExactEcho, take_mark
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.pacing import start_pacing
 from ccsim.kernel.kfuncs import (
     before,
     tcp_is_cwnd_limited,
@@ -43,7 +44,6 @@ from ccsim.kernel.ops import (
     RateSample,
     TcpCongestionOps,
 )
-from ccsim.kernel.pacing import start_pacing
 from ccsim.kernel.sock import Sock
 
 __all__ = ["Params", "Prague", "prague"]

@@ -14,6 +14,9 @@ grows while something else limits the sender.
 
 from __future__ import annotations
 
+from ccsim.cc.model_transfer import export_window, import_ssthresh
+from ccsim.cc.train import AckTrain
+from ccsim.cc.window_laws import any_rtt, reno_train
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -21,11 +24,8 @@ from ccsim.kernel.kfuncs import (
     tcp_reno_undo_cwnd,
     tcp_slow_start,
 )
-from ccsim.kernel.model import export_window, import_ssthresh
 from ccsim.kernel.ops import TCP_CONG_NON_RESTRICTED, TCP_INFINITE_SSTHRESH, TcpCongestionOps
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.train import AckTrain
-from ccsim.kernel.window import any_rtt, reno_train
 
 __all__ = ["reno"]
 

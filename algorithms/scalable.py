@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ccsim.cc.window_laws import any_rtt, reno_train
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -24,11 +25,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.kernel.window import any_rtt, reno_train
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["scalable"]
 

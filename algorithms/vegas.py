@@ -23,8 +23,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX
-from ccsim.kernel.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX
+from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.rtt_samples import (
+    MIN_SAMPLES,
+    NO_RTT_US,
+    RttSamples,
+    pkts_acked,
+    take_rows,
+)
+from ccsim.cc.window_laws import by_rounds, reaches_clamp, seq_of, slow_start, snd_nxt_at
 from ccsim.kernel.kfuncs import (
     after,
     tcp_reno_cong_avoid,
@@ -33,18 +41,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import CaEvent, CaState, TcpCongestionOps
-from ccsim.kernel.rtt_samples import (
-    MIN_SAMPLES,
-    NO_RTT_US,
-    RttSamples,
-    pkts_acked,
-    take_rows,
-)
-from ccsim.kernel.window import by_rounds, reaches_clamp, seq_of, slow_start, snd_nxt_at
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Params", "Vegas", "vegas"]
 

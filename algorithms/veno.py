@@ -26,7 +26,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.cc.fixed_point import U32_MAX
+from ccsim.cc.rtt_samples import (
+    MAX_COUNT,
+    MIN_SAMPLES,
+    NO_RTT_US,
+    RttSamples,
+    pkts_acked,
+)
+from ccsim.cc.window_laws import reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,
     tcp_is_cwnd_limited,
@@ -35,18 +43,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import CaEvent, CaState, TcpCongestionOps
-from ccsim.kernel.rtt_samples import (
-    MAX_COUNT,
-    MIN_SAMPLES,
-    NO_RTT_US,
-    RttSamples,
-    pkts_acked,
-)
-from ccsim.kernel.window import reaches_clamp, slow_start
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain, Column
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain, Column
 
 __all__ = ["Veno", "veno"]
 

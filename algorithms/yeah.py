@@ -30,7 +30,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.kernel.fixed_point import U32_MAX
+from ccsim.cc.fixed_point import U32_MAX
+from ccsim.cc.rtt_samples import (
+    MIN_SAMPLES,
+    NO_RTT_US,
+    RttSamples,
+    pkts_acked,
+    take_rows,
+)
+from ccsim.cc.window_laws import by_rounds, reaches_clamp, reno_rows, snd_nxt_at
 from ccsim.kernel.kfuncs import (
     after,
     tcp_cong_avoid_ai,
@@ -39,18 +47,10 @@ from ccsim.kernel.kfuncs import (
     tcp_slow_start,
 )
 from ccsim.kernel.ops import CaEvent, CaState, TcpCongestionOps
-from ccsim.kernel.rtt_samples import (
-    MIN_SAMPLES,
-    NO_RTT_US,
-    RttSamples,
-    pkts_acked,
-    take_rows,
-)
-from ccsim.kernel.window import by_rounds, reaches_clamp, reno_rows, snd_nxt_at
 
 if TYPE_CHECKING:
+    from ccsim.cc.train import AckTrain
     from ccsim.kernel.sock import Sock
-    from ccsim.kernel.train import AckTrain
 
 __all__ = ["Yeah", "yeah"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccsim.bpf.memory import U32, PrivateArea
-from ccsim.kernel.minmax import settled_until
+from ccsim.cc.minmax import settled_until
 from ccsim.kernel.ops import TcpCongestionOps
 
 __all__ = ["LAYOUTS", "Layout"]

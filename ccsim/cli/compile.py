@@ -33,7 +33,7 @@ def add_parser(verbs: Any) -> None:
 
 def _compile(args: argparse.Namespace) -> int:
     from ccsim.compiled import compiled_folder, in_use
-    from ccsim.experiment.compiling import compile_modules, remove_compiled
+    from ccsim.compiled.build import compile_modules, remove_compiled
     from ccsim.jobs.batch import default_jobs
 
     if args.status:

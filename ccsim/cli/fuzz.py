@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.cli.arguments import natural, positive
 
 if TYPE_CHECKING:
-    from ccsim.sim.fuzz import Failure
+    from ccsim.verify.fuzz.equality import Failure
 
 __all__ = ["add_parser", "fuzz_verb"]
 
@@ -37,8 +37,8 @@ def fuzz_verb(args: argparse.Namespace) -> int:
     import time
 
     from ccsim.scenario import parse_scenario
-    from ccsim.sim.fuzz import fuzz
-    from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML
+    from ccsim.verify.fuzz.equality import fuzz
+    from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML
 
     seed = int(time.time()) * 1000 if args.seed is None else args.seed
     print(f"fuzz: first seed {seed}, {args.seconds} s", flush=True)
@@ -58,7 +58,7 @@ def fuzz_verb(args: argparse.Namespace) -> int:
 
 def _account(failure: Failure) -> str:
     """Tell which seed failed, how, and with which scenario."""
-    from ccsim.sim.fuzz_scenarios import to_yaml
+    from ccsim.verify.fuzz.scenarios import to_yaml
 
     cuts = ", ".join(f"{cut} ns" for cut in failure.smallest.cuts)
     return (

@@ -25,7 +25,7 @@ def add_parser(verify_subparsers: Any) -> None:
 
 def verify_algorithm_verb(args: argparse.Namespace) -> int:
     """Replay recordings; return 1 if any differs."""
-    from ccsim.kernel.vectors import load_algorithm, replay, vector_files
+    from ccsim.verify.cc_vectors import load_algorithm, replay, vector_files
 
     ops = load_algorithm(args.name)
     results = []

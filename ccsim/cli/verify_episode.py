@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ccsim.verify.compare import Comparison
+    from ccsim.verify.episode_comparison import Comparison
 
 __all__ = ["add_arguments", "add_parser"]
 
@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
 
 def verify_episode_verb(args: argparse.Namespace) -> int:
     """Replay episodes; return 1 if one that has to agree does not."""
-    from ccsim.verify.compare import replay_episode
     from ccsim.verify.episode import episode_files, load_episode
-    from ccsim.verify.tables import EPISODE_HEAD, episode_row
+    from ccsim.verify.episode_comparison import replay_episode
+    from ccsim.verify.markdown import EPISODE_HEAD, episode_row
 
     failed = 0
     files = list(episode_files(args.paths))
@@ -103,7 +103,7 @@ def _counters(differing: dict[str, tuple[int, int]]) -> str:
 
 def _plot_episode(outcome: Comparison, folder: Path) -> None:
     from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import episode_marks, episode_panels
+    from ccsim.verify.overlay_curves import episode_marks, episode_panels
 
     name = outcome.episode.name
     title = f"{name}: {outcome.episode.meta['what']}"

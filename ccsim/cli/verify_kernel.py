@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.cli.kernel import PROFILES
 
 if TYPE_CHECKING:
-    from ccsim.kernel.replay import ReplayResult
+    from ccsim.verify.conformance import ReplayResult
 
 __all__ = ["add_parser"]
 
@@ -30,7 +30,7 @@ def add_parser(subjects: Any) -> None:
 
 def verify_kernel_verb(args: argparse.Namespace) -> int:
     """Replay recordings; 1 if any differs."""
-    from ccsim.kernel.replay import replay_paths
+    from ccsim.verify.conformance import replay_paths
 
     results = list(replay_paths(args.paths, args.profile))
     for result in results:

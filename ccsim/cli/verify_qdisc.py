@@ -36,8 +36,8 @@ def add_parser(verify_subparsers: Any) -> None:
 def verify_qdisc_verb(args: argparse.Namespace) -> int:
     """Replay recordings; return 1 if a call differs, 2 if a recording cannot be replayed."""
     from ccsim.verify.episode import RecordingError
+    from ccsim.verify.mahimahi_recordings import is_modelled
     from ccsim.verify.qdisc_files import qdisc_recordings
-    from ccsim.verify.trace_link import is_modelled
 
     recordings = calls = differing = agreed = unreadable = 0
     for recording in qdisc_recordings(args.paths):
@@ -62,8 +62,8 @@ def verify_qdisc_verb(args: argparse.Namespace) -> int:
 
 def _replay(recording: QdiscRecording, *, quiet: bool) -> Replay:
     """Replay one recording and say what came of it."""
+    from ccsim.verify.mahimahi_recordings import replay_link
     from ccsim.verify.qdisc import replay
-    from ccsim.verify.trace_link import replay_link
 
     outcome = replay_link(recording) if recording.is_link else replay(recording)
     if outcome.first is not None:

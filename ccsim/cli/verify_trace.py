@@ -10,7 +10,7 @@ from ccsim.cli.arguments import positive
 from ccsim.cli.verify_episode import add_arguments
 
 if TYPE_CHECKING:
-    from ccsim.verify.metrics import TraceMetrics
+    from ccsim.verify.trace_comparison import TraceMetrics
 
 __all__ = ["add_parser"]
 
@@ -34,9 +34,9 @@ def add_parser(verify_subparsers: Any) -> None:
 
 def verify_trace_verb(args: argparse.Namespace) -> int:
     """Simulate recorded transfers; return 1 if a requirement is missed."""
-    from ccsim.verify.metrics import compare_trace
-    from ccsim.verify.tables import TRACE_HEAD, trace_rows
+    from ccsim.verify.markdown import TRACE_HEAD, trace_rows
     from ccsim.verify.trace import load_trace, trace_files
+    from ccsim.verify.trace_comparison import compare_trace
 
     failed = 0
     files = list(trace_files(args.paths))
@@ -53,7 +53,7 @@ def verify_trace_verb(args: argparse.Namespace) -> int:
 
 def _plot_trace(outcome: TraceMetrics, folder: Path) -> None:
     from ccsim.plot.overlay import draw_overlay
-    from ccsim.verify.curves import trace_marks, trace_panels
+    from ccsim.verify.overlay_curves import trace_marks, trace_panels
 
     name = outcome.trace.name
     title = name + (f" (the first of {outcome.seeds} seeds)" if outcome.seeds > 1 else "")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.experiment.metrics import SECOND_NS
-from ccsim.sim.served import servants
+from ccsim.sim.implementation_history import servants
 from ccsim.sim.traces import SimResult
 
 __all__ = ["SIZE_BINS", "completion_rows", "size_bin"]

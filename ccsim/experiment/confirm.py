@@ -119,9 +119,9 @@ def _simulated_late(
 ) -> tuple[list[dict[str, Any]], tuple[float, ...]]:
     """Return the metrics of each repetition simulated with its own lateness, and the distances of
     cwnd."""
-    from ccsim.verify.metrics import compare_trace
-    from ccsim.verify.simulation import simulate_trace
     from ccsim.verify.trace import load_trace
+    from ccsim.verify.trace_comparison import compare_trace
+    from ccsim.verify.trace_simulation import simulate_trace
 
     variants = [scenario, scenario.with_b_twin(), scenario.without_swaps()]
     metrics, distances = [], []

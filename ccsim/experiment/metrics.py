@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.experiment.instants import Instants
+from ccsim.experiment.event_index import Instants
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 

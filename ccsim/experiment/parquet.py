@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ccsim.errors import ResultsError
 from ccsim.files import to_json
+from ccsim.sim.implementation_history import servants
 from ccsim.sim.result_tables import describe, from_tables, to_tables
-from ccsim.sim.served import servants
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
 from ccsim.spill import BLOCK_ROWS, Spill, release
 

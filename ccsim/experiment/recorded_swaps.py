@@ -27,8 +27,8 @@ from ccsim.jobs.processes import end_with
 from ccsim.sim.traces import SimResult
 from ccsim.verify.episode import RecordingError
 from ccsim.verify.recorded_run import recorded_result
-from ccsim.verify.simulation import simulate_trace
 from ccsim.verify.trace import Trace
+from ccsim.verify.trace_simulation import simulate_trace
 
 __all__ = ["HOSTS", "Agreement", "Case", "Cell", "compare_swaps", "twins_of"]
 

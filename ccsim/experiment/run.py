@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ccsim.errors import ResultsError
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.store import (
     FAILED_SUFFIX,
     explained,

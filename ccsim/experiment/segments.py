@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.experiment.metrics import counted
-from ccsim.sim.served import history
+from ccsim.sim.implementation_history import history
 from ccsim.sim.traces import FlowTrace, SimResult
 
 __all__ = ["Segment", "Tally", "segments_of"]

@@ -21,7 +21,7 @@ from typing import Any
 
 import ccsim
 from ccsim.errors import ResultsError
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.integrity import MANIFEST, hashes_of
 from ccsim.experiment.parquet import connect, write_result
 from ccsim.files import to_json

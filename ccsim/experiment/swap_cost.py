@@ -22,7 +22,7 @@ from ccsim.experiment.metrics import (
 )
 from ccsim.experiment.refusal import explain, refused_flows
 from ccsim.experiment.swap_window import Compared, SwapWindow, took_effect
-from ccsim.sim.served import history, served_at
+from ccsim.sim.implementation_history import history, served_at
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
 __all__ = ["Compared", "measure_swap"]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.experiment.instants import Instants
+from ccsim.experiment.event_index import Instants
 from ccsim.experiment.metrics import (
     SECOND_NS,
     WINDOW_NS,

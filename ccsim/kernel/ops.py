@@ -169,7 +169,7 @@ class TcpCongestionOps:
     params: module parameters, a frozen dataclass; hooks read them as ``sk.ca_ops.params``.
     train: optional; ``train(sk, acks)`` takes a prefix of an `AckTrain`, or with ``cong_control``
     of a `RateTrain`, at once and returns its length, leaving everything exactly as the hooks would
-    have, called ACK by ACK (see `ccsim.kernel.train`, `ccsim.kernel.rate_train`).
+    have, called ACK by ACK (see `ccsim.cc.train`, `ccsim.cc.rate_train`).
     sack_train: optional; ``sack_train(sk, rtt_us)`` takes the RTT samples [us] of ACKs in Recovery,
     each of which only SACKs one packet more, as ``pkts_acked`` and ``in_ack_event`` would have, one
     by one, while ``snd_cwnd`` is not below ``snd_ssthresh``; False, with nothing changed, leaves

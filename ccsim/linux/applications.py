@@ -134,10 +134,10 @@ class _Periodic(Writer):
 
 
 class _OnOff(Writer):
-    """Writes packets at a rate for a time, is silent for a time; see `ccsim.sim.talk`."""
+    """Writes packets at a rate for a time, is silent for a time; see `ccsim.sim.applications`."""
 
     def __init__(self, flow: Mapping[str, Any], *about: Any) -> None:
-        from ccsim.sim.draws import Uniform
+        from ccsim.sim.distributions import Uniform
 
         super().__init__(*about)
         self.spec, self.mss = flow["talk"], flow["mss_bytes"]
@@ -150,7 +150,7 @@ class _OnOff(Writer):
         self._write(t_ns)
 
     def _write(self, t_ns: int) -> None:
-        from ccsim.sim.draws import draw
+        from ccsim.sim.distributions import draw
 
         if self.closed or self.finished:
             return
@@ -170,7 +170,7 @@ class _OnOff(Writer):
 
 def _exchanges(flow: Mapping[str, Any]) -> Exchanges:
     """Yield what a client and its server exchange; both ends draw the same numbers."""
-    from ccsim.sim.draws import Uniform, draw
+    from ccsim.sim.distributions import Uniform, draw
 
     spec, uniform = flow["talk"], Uniform(flow["talk_seed"])
     count = 0

@@ -10,8 +10,8 @@ from typing import Any
 from ccsim.bpf.elf_file import is_object
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.streams import stream_seed
-from ccsim.sim.swaps import sweep_steps
-from ccsim.sim.triggers import trigger_text
+from ccsim.sim.swap.mechanisms import sweep_steps
+from ccsim.sim.swap.triggers import trigger_text
 from ccsim.sim.workloads import connections
 
 __all__ = ["make_plan", "used_algorithms", "why_not_on_linux"]

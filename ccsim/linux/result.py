@@ -126,7 +126,7 @@ def _link_trace(scenario: Plain, path: Plain, marks: Column) -> LinkTrace:
 
 def _swaps(scenario: Plain, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
     """Return each swap as it was carried out: its first step's time, and whom it changed."""
-    from ccsim.sim.triggers import trigger_text
+    from ccsim.sim.swap.triggers import trigger_text
 
     found = []
     for index, swap in enumerate(scenario["swaps"]):

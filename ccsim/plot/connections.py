@@ -14,7 +14,7 @@ from ccsim.plot.picture import Curve
 from ccsim.plot.run import MANY_FLOWS
 from ccsim.plot.style import Look
 from ccsim.plot.view import View
-from ccsim.sim.served import history, servants
+from ccsim.sim.implementation_history import history, servants
 from ccsim.sim.traces import FlowTrace, GroupTrace, SimResult
 
 __all__ = [

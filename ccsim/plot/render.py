@@ -15,9 +15,9 @@ from matplotlib.transforms import Transform, blended_transform_factory
 from numpy.typing import ArrayLike
 
 from ccsim.plot.canvas import RunFigure, fitted, styled, text_width
-from ccsim.plot.marks import Layout, lay_out
 from ccsim.plot.picture import Curve, LegendEntry, Mark, Panel, Picture, Points, Rug
 from ccsim.plot.style import GREY, Look
+from ccsim.plot.swap_labels import Layout, lay_out
 
 __all__ = ["render"]
 

@@ -30,7 +30,7 @@ from ccsim.plot.run import flow_label, flow_panels, limit_entry, link_panel, mar
 from ccsim.plot.style import GREY, LIMIT, SWAP, TWIN_A, Look, flow_look, shorten
 from ccsim.plot.units import time_text
 from ccsim.plot.view import PlottableRun, View, run_name, swap_marks, view_of
-from ccsim.sim.served import servants
+from ccsim.sim.implementation_history import servants
 from ccsim.sim.traces import FlowTrace, SimResult
 
 __all__ = ["has_workloads", "rollout_marks", "workload_comparison", "workload_picture"]

@@ -18,9 +18,9 @@ from ccsim.plot.connections import (
 )
 from ccsim.plot.style import COLOURS, Look, shorten
 from ccsim.plot.view import View
-from ccsim.report.lines import Line, bin_ns
 from ccsim.report.numbers import count
-from ccsim.sim.served import servants
+from ccsim.report.trace_lines import Line, bin_ns
+from ccsim.sim.implementation_history import servants
 from ccsim.sim.traces import SimResult
 
 __all__ = ["connection_lines", "slowdown_line"]

@@ -11,7 +11,7 @@ from ccsim.experiment.heat_maps import estimate_text, interval_text, number_text
 from ccsim.experiment.matrix import METRICS, Cell, Metric
 from ccsim.report.markup import Markup, tag
 from ccsim.report.numbers import NONE, decimal
-from ccsim.report.tables import Column, number, table, word
+from ccsim.report.sortable_tables import Column, number, table, word
 
 __all__ = ["cells_table", "ranking", "span_of"]
 

@@ -13,8 +13,8 @@ from ccsim.plot.picture import Curve
 from ccsim.plot.reduce import on_grid
 from ccsim.plot.style import COLOURS, flow_look, shorten
 from ccsim.plot.view import View
-from ccsim.report.lines import Line, bin_ns
 from ccsim.report.numbers import count
+from ccsim.report.trace_lines import Line, bin_ns
 from ccsim.sim.traces import FlowTrace, SimResult
 
 __all__ = ["group_lines"]

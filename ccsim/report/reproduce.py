@@ -12,7 +12,7 @@ from typing import Any
 from ccsim.experiment.stored import StoredRun
 from ccsim.report.markup import Markup, tag
 from ccsim.report.page import section
-from ccsim.report.tables import facts
+from ccsim.report.sortable_tables import facts
 
 __all__ = [
     "checkout",

@@ -14,8 +14,8 @@ from ccsim.report.numbers import decimal
 from ccsim.report.page import page, section
 from ccsim.report.prose import run_sentences
 from ccsim.report.reproduce import manifest_section, reproduce_run, scenario_section
+from ccsim.report.sortable_tables import Column, number, table, word
 from ccsim.report.swap_table import swap_tables
-from ccsim.report.tables import Column, number, table, word
 from ccsim.report.traces import traces_of
 from ccsim.report.workload_tables import COMPLETIONS, IMPLEMENTATIONS, completion_rows
 

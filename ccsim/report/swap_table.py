@@ -9,7 +9,7 @@ from typing import Any
 from ccsim.experiment.swap_figures import OWN, WINDOW, Figure, jump, told_of
 from ccsim.report.markup import Markup, tag
 from ccsim.report.numbers import NONE, decimal
-from ccsim.report.tables import Column, number, table, word
+from ccsim.report.sortable_tables import Column, number, table, word
 
 __all__ = ["swap_tables"]
 

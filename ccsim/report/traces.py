@@ -21,8 +21,8 @@ from ccsim.plot.view import PlottableRun, View, later_instants, swap_instants, v
 from ccsim.plot.workloads import has_workloads
 from ccsim.report.connections import connection_lines, slowdown_line
 from ccsim.report.grouped import group_lines
-from ccsim.report.lines import Line, flow_lines, link_lines, panels_of
-from ccsim.report.pack import pack_times
+from ccsim.report.packed_columns import pack_times
+from ccsim.report.trace_lines import Line, flow_lines, link_lines, panels_of
 from ccsim.sim.traces import SimResult, SwapRecord
 
 __all__ = ["POINTS", "swap_how", "traces_of"]

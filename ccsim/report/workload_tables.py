@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ccsim.report.tables import Column, number, word
+from ccsim.report.sortable_tables import Column, number, word
 
 __all__ = ["COMPLETIONS", "IMPLEMENTATIONS", "completion_rows"]
 

@@ -12,7 +12,7 @@ from ccsim import spec
 from ccsim.scenario import flow_spec
 from ccsim.scenario.document import Location
 from ccsim.scenario.spec import ScenarioSpec
-from ccsim.sim.draws import mean
+from ccsim.sim.distributions import mean
 from ccsim.spec import Distribution, OnOff, Requests
 from ccsim.spec.limits import HEADER_BYTES
 from ccsim.spec.plain import to_plain

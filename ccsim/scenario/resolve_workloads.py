@@ -13,7 +13,7 @@ from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.target_spec import CongestionSpec
 from ccsim.scenario.traffic_spec import OnOffSpec, RequestsSpec
-from ccsim.sim.draws import mean
+from ccsim.sim.distributions import mean
 from ccsim.spec import Arrivals, OnOff, Requests
 from ccsim.spec.limits import INIT_NET, MAX_CONNECTIONS
 from ccsim.spec.plain import to_plain

@@ -18,7 +18,7 @@ from pydantic import (
 from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.vocabulary import did_you_mean, listed
-from ccsim.sim.sizes import TABLES
+from ccsim.sim.flow_sizes import TABLES
 from ccsim.spec import Distribution
 from ccsim.spec.limits import MAX_CONNECTIONS
 from ccsim.units import parse_gap_ns, parse_size_bytes, parse_time_ns, show

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ccsim.net.link import HEADER_BYTES
-from ccsim.sim.talk import ResponseSource
+from ccsim.sim.applications import ResponseSource
 from ccsim.sim.traces import Completions
 
 if TYPE_CHECKING:

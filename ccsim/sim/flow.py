@@ -15,7 +15,7 @@ from ccsim.net.link import ACK_SEQ, SYN_SEQ
 from ccsim.sim.acks import AckRows, SackTrainRows, TrainRows
 from ccsim.sim.delivering import Delivering, FlowPath
 from ccsim.sim.recorder import FlowRecorder
-from ccsim.sim.rows import ALL_TAKEN, SOURCE_FIRST, fire_timers, take_rows
+from ccsim.sim.sender_events import ALL_TAKEN, SOURCE_FIRST, fire_timers, take_rows
 from ccsim.sim.writing import before_source
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train

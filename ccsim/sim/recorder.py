@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.sim.groups import Groups
+from ccsim.sim.implementation_sums import Groups
 from ccsim.sim.sampler import METER_NS, Sampler
 from ccsim.sim.source import Source
 from ccsim.sim.traces import Borders, Event, FlowTrace, Meter

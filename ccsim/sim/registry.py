@@ -30,7 +30,7 @@ from ccsim.kernel.loader import load_file
 from ccsim.kernel.objects import TcpOwner
 from ccsim.kernel.policy import StatePolicy
 from ccsim.kernel.tcp_cong import missing_operations
-from ccsim.sim.policies import POLICIES
+from ccsim.sim.swap.policies import POLICIES
 
 if TYPE_CHECKING:
     from ccsim.bpf.live import LiveObject

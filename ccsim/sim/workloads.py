@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from ccsim.sim.draws import Uniform, draw
+from ccsim.sim.distributions import Uniform, draw
 from ccsim.sim.streams import stream_seed
 
 __all__ = ["arrivals_ns", "connections"]

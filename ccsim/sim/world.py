@@ -19,14 +19,15 @@ from ccsim.net.loss import BernoulliLoss
 from ccsim.net.marking import make_marker
 from ccsim.net.network import Network
 from ccsim.sim.ack_path import make_ack_path
+from ccsim.sim.applications import Peer, make_talk
 from ccsim.sim.blame import blame
 from ccsim.sim.completions import completions
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
-from ccsim.sim.groups import Groups
 from ccsim.sim.hop_engine import HopEngine
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import Hops, make_hops, needs_hops
+from ccsim.sim.implementation_sums import Groups
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.link_trace import link_trace, marks_of
 from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
@@ -36,10 +37,9 @@ from ccsim.sim.registry import Registry
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
-from ccsim.sim.swaps import start_swaps
-from ccsim.sim.talk import Peer, make_talk
+from ccsim.sim.swap.mechanisms import start_swaps
+from ccsim.sim.swap.triggers import Reactions
 from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
-from ccsim.sim.triggers import Reactions
 from ccsim.sim.workloads import connections
 from ccsim.spec import Scenario
 from ccsim.spill import Spill, release

@@ -2,14 +2,14 @@
 
 cimport cython
 from ccsim.kernel.ops cimport AckSample, RateSample, TcpCongestionOps
-from ccsim.tcp.alert cimport AckState, fastretrans_alert, process_tlp_ack
+from ccsim.tcp.recovery_state cimport AckState, fastretrans_alert, process_tlp_ack
 from ccsim.tcp.cwnd cimport cwnd_reduction, in_flight
 from ccsim.tcp.output cimport write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.pacing cimport pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.rack cimport rack_advance, rack_update_reo_wnd
 from ccsim.tcp.rate cimport begin_sample, ce_delivered, note_ce, skb_delivered, take_sample
-from ccsim.tcp.recovery_ack cimport usual_sack
+from ccsim.tcp.usual_sack cimport usual_sack
 from ccsim.tcp.rtt cimport update_rtt
 from ccsim.tcp.sack cimport SackResult, check_sack_reordering, tag_blocks
 from ccsim.tcp.sock cimport TcpSock

@@ -5,16 +5,6 @@ from __future__ import annotations
 
 from ccsim.kernel.ops import PLAIN_ACK, AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
-from ccsim.tcp.alert import (
-    ACKED,
-    NOT_DUP,
-    SET_TIMER,
-    SLOWPATH,
-    UNA_ADVANCED,
-    AckState,
-    fastretrans_alert,
-    process_tlp_ack,
-)
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.output import set_xmit_timer, settle_timer, write_xmit, xmit_retransmit_queue
@@ -29,11 +19,21 @@ from ccsim.tcp.rate import (
     skb_delivered,
     take_sample,
 )
-from ccsim.tcp.recovery_ack import usual_sack
+from ccsim.tcp.recovery_state import (
+    ACKED,
+    NOT_DUP,
+    SET_TIMER,
+    SLOWPATH,
+    UNA_ADVANCED,
+    AckState,
+    fastretrans_alert,
+    process_tlp_ack,
+)
 from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
 from ccsim.tcp.sock import TIMER_RTO, TcpSock
+from ccsim.tcp.usual_sack import usual_sack
 
 __all__ = ["MARKED", "on_ack"]
 

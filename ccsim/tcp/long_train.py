@@ -13,7 +13,7 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.kernel.train import AckTrain
+from ccsim.cc.train import AckTrain
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.sock import TcpSock
 from ccsim.tcp.train import (

@@ -13,8 +13,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.cc.rate_train import LEAST_IN_FLIGHT, RateTrain
 from ccsim.kernel.ops import RateSample
-from ccsim.kernel.rate_train import LEAST_IN_FLIGHT, RateTrain
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit

@@ -1,5 +1,5 @@
 """The vector path of a recovery: a train of ACKs each of which SACKs one packet more, at once,
-exactly as `ccsim.tcp.recovery_ack.usual_sack` row by row.
+exactly as `ccsim.tcp.usual_sack.usual_sack` row by row.
 
 What was lost has been retransmitted and its answer is a round trip away; until then every packet
 that arrives is one more beyond all others. RACK finds nothing overdue, as nothing sent before it is

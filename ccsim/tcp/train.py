@@ -14,9 +14,9 @@ from operator import sub
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.cc.train import AckTrain
 from ccsim.compiled import in_use
 from ccsim.kernel.sock import PACING_NONE
-from ccsim.kernel.train import AckTrain
 from ccsim.tcp.ecn import TCP_ECN_QUEUE_CWR
 from ccsim.tcp.host import TIMEOUT_MIN_US
 from ccsim.tcp.input import MARKED

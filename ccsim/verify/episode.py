@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError
-from ccsim.verify.script import Script, parse_script
+from ccsim.verify.episode_script import Script, parse_script
 
 __all__ = ["Episode", "RecordingError", "Transmission", "episode_files", "load_episode"]
 

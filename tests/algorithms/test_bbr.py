@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ccsim.kernel.minmax import Samples, no_samples, running_max
+from ccsim.cc.minmax import Samples, no_samples, running_max
+from ccsim.cc.pacing import tso_segs_goal
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, CaState, RateSample
-from ccsim.kernel.pacing import tso_segs_goal
 from tests.algorithms.shipped_rig import HostSock, connect, shipped
 
 bbr = shipped("bbr")

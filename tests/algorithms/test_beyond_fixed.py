@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ccsim.kernel.train import AckTrain
+from ccsim.cc.train import AckTrain
 from tests.algorithms.shipped_rig import HostSock, connect, shipped
 from tests.sim.sim_rig import S, flow_of, run
 

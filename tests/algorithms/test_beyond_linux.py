@@ -7,9 +7,9 @@ import ast
 import pytest
 
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.traces import SimResult
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.algorithms.shipped_rig import ROOT, shipped
 from tests.sim.sim_rig import MS, resolved, run
 

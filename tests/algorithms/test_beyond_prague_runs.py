@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.traces import SimResult
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, resolved, run
 
 PATH = "path: {rate: 50 Mbit/s, rtt: %s, buffer: 300 packets, ecn: {mark_above: 1 ms}}\nflows:\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ccsim.errors import ScenarioError
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, flow_of, resolved, run
 
 TEXT = """

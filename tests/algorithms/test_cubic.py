@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ccsim.kernel.fixed_point import cubic_root
+from ccsim.cc.fixed_point import cubic_root
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaEvent, CaState
 from ccsim.kernel.sock import PACING_NEEDED
 from tests.algorithms.shipped_rig import HostSock, acked, connect, shipped

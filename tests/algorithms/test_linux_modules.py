@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, TcpCongestionOps
-from ccsim.kernel.vectors import load_algorithm, replay, vector_files
+from ccsim.verify.cc_vectors import load_algorithm, replay, vector_files
 from tests.algorithms.shipped_rig import ROOT, shipped
 
 DATA = Path(__file__).parent / "data" / "linux"

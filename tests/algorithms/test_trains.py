@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ccsim.cc.train import AckTrain
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, AckSample, TcpCongestionOps
 from ccsim.kernel.sock import UNLIMITED_RATE, Sock
-from ccsim.kernel.train import AckTrain
-from ccsim.kernel.vectors import load_algorithm
+from ccsim.verify.cc_vectors import load_algorithm
 
 MSS = 1448
 RENO, CUBIC = load_algorithm("reno"), load_algorithm("cubic")

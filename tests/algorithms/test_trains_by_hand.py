@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.vectors import load_algorithm
+from ccsim.verify.cc_vectors import load_algorithm
 from tests.algorithms.test_trains import MSS, Path, train, train_of
 
 

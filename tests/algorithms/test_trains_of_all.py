@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccsim.catalog import algorithm_files
-from ccsim.kernel.hook_train import hook_train
+from ccsim.cc.hook_train import hook_train
+from ccsim.cc.rtt_samples import NO_RTT_US, RttSamples, pkts_acked, take_rows
+from ccsim.cc.train import AckTrain
+from ccsim.cc.window_laws import additive_increase, first_beyond, reno_rows, slow_start
 from ccsim.kernel.ops import TcpCongestionOps
-from ccsim.kernel.rtt_samples import NO_RTT_US, RttSamples, pkts_acked, take_rows
-from ccsim.kernel.train import AckTrain
-from ccsim.kernel.vectors import load_algorithm
-from ccsim.kernel.window import additive_increase, first_beyond, reno_rows, slow_start
+from ccsim.verify.cc_vectors import load_algorithm
 from ccsim.verify.torture.trains import TrainLife
 from tests.algorithms.shipped_rig import HostSock
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ccsim.cli import main
-from ccsim.kernel.vectors import VectorError, load_algorithm, replay, vector_files
+from ccsim.verify.cc_vectors import VectorError, load_algorithm, replay, vector_files
 
 DATA = Path(__file__).parent / "data" / "linux"
 CALLS = {"reno": 24_530, "cubic": 31_152, "bbr": 30_753}

@@ -72,7 +72,7 @@ def main(seeds: int) -> None:
     """Print the digests of the shipped algorithms, and of so many random scenarios."""
     from ccsim.compiled import in_use
     from ccsim.scenario import parse_scenario
-    from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
+    from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
 
     found: dict[str, Any] = {"in use": in_use(), "input": import_module("ccsim.tcp.input").__file__}
     found["loaded"] = loaded(ROOT / "algorithms" / "bbr.py")

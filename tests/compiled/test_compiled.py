@@ -22,8 +22,8 @@ import pytest
 
 from ccsim import compiled
 from ccsim.cli import main
+from ccsim.compiled import build
 from ccsim.errors import CcsimError
-from ccsim.experiment import compiling
 
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = {
@@ -112,8 +112,8 @@ def test_another_byte_in_a_source_is_another_folder(tmp_path: Path) -> None:
     for changed in (
         copy / "tcp" / "input.py",
         copy / "tcp" / "sock.pxd",
-        copy / "experiment" / "compiling.py",
-        copy / "experiment" / "records.py",
+        copy / "compiled" / "build.py",
+        copy / "compiled" / "write_out.py",
         tmp_path / "algorithms" / "cubic.pxd",
     ):
         changed.write_bytes(changed.read_bytes() + b"\n")
@@ -183,7 +183,7 @@ def test_a_user_without_a_home_runs_without(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Path, "home", home)
     assert not compiled.use()
     with pytest.raises(CcsimError, match="and a home: Could not determine"):
-        compiling.compile_modules(1)
+        build.compile_modules(1)
 
 
 @pytest.mark.parametrize("what", ["without types", "in a zip file"])
@@ -211,14 +211,14 @@ def test_sources_that_cannot_be_compared_are_imported_as_they_are(
 def test_whoever_compiles_at_the_same_time_and_is_later_finds_it_there(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(sources: Path, done: Path, jobs: int, names: Sequence[str]) -> None:
+    def built(sources: Path, done: Path, jobs: int, names: Sequence[str]) -> None:
         for folder in (done, pretend()):
             folder.mkdir(exist_ok=True)
             for name in names:
                 compiled.extension(folder, name).touch()
 
-    monkeypatch.setattr(compiling, "_build_apart", build)
-    assert compiling.compile_modules(1) == (compiled.compiled_folder(), False)
+    monkeypatch.setattr(build, "_build_apart", built)
+    assert build.compile_modules(1) == (compiled.compiled_folder(), False)
     assert [path.name for path in cache.iterdir()] == [compiled.compiled_folder().name]
 
 
@@ -229,7 +229,7 @@ def test_another_interpreter_is_told_that_it_runs_without(
     monkeypatch.setattr(compiled.sys.implementation, "name", "pypy")
     assert not compiled.use()
     with pytest.raises(CcsimError, match="needs CPython, this is pypy; everything runs without"):
-        compiling.compile_modules(1)
+        build.compile_modules(1)
 
 
 def test_algorithms_are_checked_without_it(cache: Path, tmp_path: Path) -> None:
@@ -251,18 +251,18 @@ def test_algorithms_are_checked_without_it(cache: Path, tmp_path: Path) -> None:
 def test_without_cython_the_error_says_what_to_install(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiling, "find_spec", lambda name: None if name == "Cython" else name)
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "Cython" else name)
     with pytest.raises(CcsimError, match=r"needs Cython: pip install 'ccsim\[compile\]'"):
-        compiling.compile_modules(1)
+        build.compile_modules(1)
     assert not cache.exists()
 
 
 def test_a_compiler_that_fails_is_quoted_and_leaves_nothing(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiling, "_CODE", "print('started'); exit('cc: command not found')")
+    monkeypatch.setattr(build, "_CODE", "print('started'); exit('cc: command not found')")
     with pytest.raises(CcsimError, match=r"is there a C compiler.*\n.*\ncc: command not found"):
-        compiling.compile_modules(1)
+        build.compile_modules(1)
     assert list(cache.iterdir()) == []
 
 
@@ -273,7 +273,7 @@ def test_whoever_is_interrupted_leaves_no_process_behind(
     """Cython's worker processes never notice that the one which started them was killed."""
     child = f"subprocess.Popen(['sleep', '60']).pid, file=open({str(tmp_path / 'pid')!r}, 'w')"
     monkeypatch.setattr(
-        compiling, "_CODE", f"import subprocess; print({child}); import time; time.sleep(60)"
+        build, "_CODE", f"import subprocess; print({child}); import time; time.sleep(60)"
     )
 
     def interrupt(*_: object) -> None:
@@ -283,7 +283,7 @@ def test_whoever_is_interrupted_leaves_no_process_behind(
     signal.setitimer(signal.ITIMER_REAL, 1)
     try:
         with pytest.raises(KeyboardInterrupt):
-            compiling.compile_modules(1)
+            build.compile_modules(1)
     finally:
         signal.signal(signal.SIGALRM, before)
     status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
@@ -300,7 +300,7 @@ def test_a_cache_that_cannot_be_written_is_named(
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file stands where the folder should be")
     with pytest.raises(CcsimError, match=r"cannot write .*XDG_CACHE_HOME names another place"):
-        compiling.compile_modules(1)
+        build.compile_modules(1)
 
 
 def test_status_and_removal(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -333,9 +333,9 @@ def left_by(**environment: str) -> dict[str, Any]:
 def test_compiled_or_not_every_byte_of_the_results_is_the_same(cache: Path) -> None:
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         pytest.skip("needs a C compiler")
-    folder, new = compiling.compile_modules(2)
+    folder, new = build.compile_modules(2)
     assert new
-    assert compiling.compile_modules(2) == (folder, False)
+    assert build.compile_modules(2) == (folder, False)
     fast, pure = left_by(), left_by(CCSIM_PURE="1")
     assert (fast.pop("in use"), pure.pop("in use")) == (True, False)
     assert fast.pop("input").startswith(str(folder))
@@ -381,7 +381,7 @@ def test_a_cache_below_a_folder_of_everybodys_is_left_alone(
     assert f"{shared}: expected what belongs to you" in compiled.unsafe(folder)
     assert not compiled.use()
     with pytest.raises(CcsimError, match="it is not used"):
-        compiling.compile_modules(1)
+        build.compile_modules(1)
 
 
 def c_variables() -> dict[str, set[str]]:
@@ -417,11 +417,11 @@ def test_an_integer_of_c_takes_no_float(tmp_path: Path, monkeypatch: pytest.Monk
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools")
     (tmp_path / "ccsim").mkdir()
-    (tmp_path / compiling.HEADER).write_text(compiling.INTEGERS)
+    (tmp_path / build.HEADER).write_text(build.INTEGERS)
     (tmp_path / "number.py").write_text("class Box:\n    def __init__(self):\n        self.n = 0\n")
     (tmp_path / "number.pxd").write_text("cdef class Box:\n    cdef public long long n\n")
     names = ["number", compiled.SHARED]
-    code = f"from ccsim.experiment.compiling import build; build('done', 1, {names})"
+    code = f"from ccsim.compiled.build import build; build('done', 1, {names})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=environment, check=True)
     made: Any = None

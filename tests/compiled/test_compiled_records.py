@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ccsim import compiled
-from ccsim.experiment.records import write_out
-from ccsim.kernel import records
+from ccsim.compiled import records
+from ccsim.compiled.write_out import write_out
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = '''\

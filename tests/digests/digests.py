@@ -116,7 +116,7 @@ def _algorithms() -> Iterator[tuple[str, Case]]:
 
 def _random() -> Iterator[tuple[str, Case]]:
     from ccsim.scenario import parse_scenario
-    from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
+    from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
 
     template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
 
@@ -128,8 +128,8 @@ def _random() -> Iterator[tuple[str, Case]]:
 
 
 def _traces() -> Iterator[tuple[str, Case]]:
-    from ccsim.verify.simulation import simulate_trace
     from ccsim.verify.trace import load_trace
+    from ccsim.verify.trace_simulation import simulate_trace
 
     def simulated(path: Path) -> Any:
         return simulate_trace(load_trace(path))
@@ -139,8 +139,8 @@ def _traces() -> Iterator[tuple[str, Case]]:
 
 
 def _episodes() -> Iterator[tuple[str, Case]]:
-    from ccsim.verify.compare import replay_episode
     from ccsim.verify.episode import load_episode
+    from ccsim.verify.episode_comparison import replay_episode
 
     def play(path: Path) -> Any:
         replay = replay_episode(load_episode(path)).replay

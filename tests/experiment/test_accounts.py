@@ -8,8 +8,8 @@ from ccsim.jobs.handover import pack, unpack
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.account_tables import account_columns, account_lengths, without_accounts
-from ccsim.sim.fuzz import difference
 from ccsim.sim.traces import SimResult
+from ccsim.verify.fuzz.equality import difference
 
 TEXT = """
 duration: 505 ms

@@ -17,10 +17,10 @@ from ccsim.experiment.stored import StoredRun, export, load_run
 from ccsim.jobs.handover import pack, unpack
 from ccsim.scenario import parse_scenario
 from ccsim.sim.account_tables import without_accounts
-from ccsim.sim.fuzz import difference
+from ccsim.sim.implementation_history import history, served_at, serving
 from ccsim.sim.result_tables import FLOW_COLUMNS
-from ccsim.sim.served import history, served_at, serving
 from ccsim.sim.traces import Completions, Flows, FlowTrace, SimResult
+from ccsim.verify.fuzz.equality import difference
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccsim.experiment.instants import Instants
+from ccsim.experiment.event_index import Instants
 from ccsim.experiment.metrics import (
     Censored,
     bin_rates_bps,

@@ -13,7 +13,7 @@ import pytest
 import ccsim.sim
 from ccsim.errors import ResultsError
 from ccsim.experiment import export, find_run, load_run, run_scenario
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.scenario import Scenario
 from ccsim.sim.traces import SimResult
 from tests.experiment.conftest import answer

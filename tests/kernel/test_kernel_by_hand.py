@@ -13,12 +13,12 @@ from ccsim.compiled import in_use
 if in_use():
     pytest.skip("reaches into functions that are machine code here", allow_module_level=True)
 
-from ccsim.kernel.hystart import _delay_has_grown
-from ccsim.kernel.inflight_model import UNBOUNDED, adapt_short_term
-from ccsim.kernel.pacing import wide_rate
+from ccsim.cc.bbr3_bounds import UNBOUNDED, adapt_short_term
+from ccsim.cc.hystart import _delay_has_grown
+from ccsim.cc.pacing import wide_rate
+from ccsim.cc.train import AckTrain
+from ccsim.cc.window_laws import slow_start
 from ccsim.kernel.sock import Sock
-from ccsim.kernel.train import AckTrain
-from ccsim.kernel.window import slow_start
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ccsim.kernel.replay import RecordingError, replay_file, replay_paths, replay_steps
+from ccsim.verify.conformance import RecordingError, replay_file, replay_paths, replay_steps
 
 BUNDLE = Path(__file__).parent / "data" / "conformance.jsonl.gz"
 SEQUENCES: dict[str, list[dict[str, Any]]] = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ccsim.verify.mahimahi_recordings import replay_link
 from ccsim.verify.qdisc import replay
 from ccsim.verify.qdisc_files import read_recordings
-from ccsim.verify.trace_link import replay_link
 
 DATA = Path(__file__).parent / "data"
 CALLS = {  # of all recordings of a file

@@ -18,7 +18,7 @@ CUBIC = '''"""cubic: a stand-in with parameters, one of them inherited from the 
 
 from dataclasses import dataclass
 
-from ccsim.kernel.hystart import HyStartParams
+from ccsim.cc.hystart import HyStartParams
 from ccsim.kernel import TcpCongestionOps
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
-from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML
 from ccsim.sim.traces import FlowTrace, SimResult
+from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML
 
 MS = 1_000_000
 S = 1_000_000_000

@@ -10,11 +10,11 @@ import pytest
 from ccsim.net.loss import BernoulliLoss
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.flow import Flow
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.world import World
 from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.sock import TcpSock
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, plant, resolved, run
 
 # --- loss and slots ---
@@ -79,7 +79,7 @@ def test_a_run_and_its_twins_lose_the_same_acks_and_each_flow_has_its_own_stream
 
 @pytest.mark.pure
 def test_acks_of_a_slot_arrive_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.sim import rows as module
+    from ccsim.sim import sender_events as module
 
     times: list[int] = []
     original = module.on_ack

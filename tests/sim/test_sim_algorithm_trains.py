@@ -7,8 +7,8 @@ import re
 import pytest
 
 from ccsim.catalog import algorithms_dir
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, resolved
 
 NAMES = sorted(

@@ -14,11 +14,11 @@ from ccsim.net.link import Batch
 from ccsim.scenario import load_scenario
 from ccsim.sim import simulate
 from ccsim.sim.flow import Flow
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.reception import Reception
 from ccsim.sim.world import World
 from ccsim.tcp.ecn import EceBlocks
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, plant, resolved, run
 
 DELAYED = "tcp: {quickacks: 0}\n"

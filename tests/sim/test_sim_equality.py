@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from ccsim.catalog import scenarios_dir
 from ccsim.scenario import load_scenario, parse_scenario
-from ccsim.sim import fuzz, simulate
-from ccsim.sim.fuzz import check, difference, shrink
-from ccsim.sim.fuzz_scenarios import Example, RandomDraw, complete, make_example, to_yaml
+from ccsim.sim import simulate
 from ccsim.sim.world import World
 from ccsim.tcp import paced_train, train, train_loops
+from ccsim.verify.fuzz import equality as fuzz
+from ccsim.verify.fuzz.equality import check, difference, shrink
+from ccsim.verify.fuzz.scenarios import Example, RandomDraw, complete, make_example, to_yaml
 from tests.sim.directed import DIRECTED
 from tests.sim.sim_rig import MS, S, plant, resolved, run, template
 
@@ -163,7 +164,7 @@ tcp: {quickacks: 16}
 
 def ack_times(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
     """Return when ACKs reach the senders [ns]."""
-    from ccsim.sim import rows
+    from ccsim.sim import sender_events as rows
 
     times: list[int] = []
     original = rows.on_ack
@@ -193,7 +194,8 @@ def test_equality_holds_where_an_ack_a_sample_and_a_swap_fall_on_one_instant(
 
 @pytest.mark.pure
 def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.sim import rows, sampler
+    from ccsim.sim import sampler
+    from ccsim.sim import sender_events as rows
 
     times = ack_times(monkeypatch, TIES)
     t = times[len(times) // 2]

@@ -107,8 +107,9 @@ mine = TcpCongestionOps(
 
 
 def test_what_raises_in_windows_that_are_foreseen_is_blamed_too(tmp_path: Path) -> None:
+    laws = "from ccsim.cc.window_laws import reno_train"
     source = TABLE.replace("mine = TcpCongestionOps(\n", FORESEEN.lstrip()).replace(
-        "from ccsim.kernel.ops", "from ccsim.kernel.window import reno_train\nfrom ccsim.kernel.ops"
+        "from ccsim.kernel.ops", f"{laws}\nfrom ccsim.kernel.ops"
     )
     line = source.splitlines().index('    raise ZeroDivisionError("no RTT to divide")') + 1
     result = simulate(mine(tmp_path / "mine.py", source))
@@ -136,7 +137,7 @@ def test_a_bug_of_ccsims_own_is_not_blamed_on_an_algorithm(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("not the algorithm's fault")
 
-    monkeypatch.setattr("ccsim.sim.rows.on_ack", broken)
+    monkeypatch.setattr("ccsim.sim.sender_events.on_ack", broken)
     with pytest.raises(ZeroDivisionError):
         simulate(mine(tmp_path / "mine.py", TABLE))
 

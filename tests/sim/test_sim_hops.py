@@ -13,10 +13,10 @@ from ccsim.errors import InvariantError
 from ccsim.net import hop as hop_module
 from ccsim.net.network import Network
 from ccsim.scenario import parse_scenario
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example, to_yaml
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example, to_yaml
 
 MS = 1_000_000
 S = 1_000 * MS

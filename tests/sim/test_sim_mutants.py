@@ -21,11 +21,13 @@ if in_use():
 
 import ccsim.sim.registry
 from ccsim.catalog import algorithms_dir
-from ccsim.kernel import path_train, rate_train
+from ccsim.cc import bbr_train as path_train
+from ccsim.cc import rate_train
 from ccsim.net import fifo, link, loss
-from ccsim.sim import engine, flow, followed, fuzz
-from ccsim.sim.fuzz_scenarios import RandomDraw, make_example
+from ccsim.sim import engine, flow, followed
 from ccsim.tcp import paced_train, receiver, rtt_train, train
+from ccsim.verify.fuzz import equality as fuzz
+from ccsim.verify.fuzz.scenarios import RandomDraw, make_example
 from tests.sim.directed import DIRECTED
 from tests.sim.sim_rig import MS, plant, template
 from tests.sim.test_sim_equality import SEEDS, check_text

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ccsim.sim import rows
+from ccsim.sim import sender_events as rows
 from ccsim.sim.flow import AckRows, Flow
 from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World

@@ -1,6 +1,6 @@
 """The shorter ways through the scalar sender change nothing: taken away, the same bytes come out.
 
-plain ACK: `ccsim.tcp.input._plain_ack`; one more packet SACKed: `ccsim.tcp.recovery_ack`; paced
+plain ACK: `ccsim.tcp.input._plain_ack`; one more packet SACKed: `ccsim.tcp.usual_sack`; paced
 packets in plain order: `ccsim.tcp.pacer.send_paced`; one in Recovery: `send_one` there.
 """
 
@@ -15,10 +15,12 @@ from ccsim.compiled import in_use
 if in_use():
     pytest.skip("reaches into functions that are machine code here", allow_module_level=True)
 
-from ccsim.sim import rows, simulate
-from ccsim.sim.fuzz import difference
+from ccsim.sim import sender_events as rows
+from ccsim.sim import simulate
 from ccsim.tcp import input as tcp_input
-from ccsim.tcp import pacer, recovery_ack
+from ccsim.tcp import pacer
+from ccsim.tcp import usual_sack as recovery_ack
+from ccsim.verify.fuzz.equality import difference
 from tests.sim.sim_rig import plant, resolved
 
 LOSSES = """

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.world import World
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, resolved, run
 
 PATH = "path: {rate: 120 Mbit/s, rtt: 20 ms, buffer: 400 packets}\n"

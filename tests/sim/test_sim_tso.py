@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ccsim.net.link import Batch
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.world import World
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, resolved, run
 
 TEXT = """

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from ccsim.sim import simulate
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
-from ccsim.sim.guard import GUARDS, check_guard
 from ccsim.sim.recorder import COLUMNS, FlowRecorder
+from ccsim.sim.swap.guard import GUARDS, check_guard
 from ccsim.sim.traces import Event, SimResult
 from ccsim.tcp.host import Host
 from ccsim.tcp.sender import Sender
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, at, flow_of, resolved, run
 
 PROFILES = pytest.mark.parametrize("profile", ["linux", "v2"])

@@ -21,13 +21,13 @@ from ccsim.kernel.sock import PACING_NEEDED, PACING_NONE, Sock
 from ccsim.scenario import parse_scenario
 from ccsim.scenario.vocabulary import STATE_POLICIES
 from ccsim.sim import simulate
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
-from ccsim.sim.policies import POLICIES
+from ccsim.sim.swap.policies import POLICIES
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.tcp.host import Host
 from ccsim.tcp.sock import TcpSock
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, flow_of, resolved, run
 
 ONE = """\

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Draw, Example, RandomDraw, make_example
-from ccsim.sim.policies import POLICIES
+from ccsim.sim.swap.policies import POLICIES
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Draw, Example, RandomDraw, make_example
 from tests.sim.sim_rig import MS, template
 
 STATES = ("Recovery", "Disorder", "Loss", "slow-start", "Drain", "ProbeBW", "Startup")

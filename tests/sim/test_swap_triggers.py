@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ccsim.sim.engine import Engine
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
 from ccsim.sim.traces import Event, SimResult
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, flow_of, resolved, run
 
 HEAD = """\

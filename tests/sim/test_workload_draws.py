@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ccsim.sim.draws import Uniform, draw, mean
-from ccsim.sim.sizes import TABLES
+from ccsim.sim.distributions import Uniform, draw, mean
+from ccsim.sim.flow_sizes import TABLES
 from ccsim.sim.workloads import arrivals_ns, connections
 from tests.sim.sim_rig import MS, S, resolved
 

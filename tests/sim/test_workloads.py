@@ -14,13 +14,13 @@ import pytest
 
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
-from ccsim.sim.fuzz import check
-from ccsim.sim.fuzz_scenarios import Example
+from ccsim.sim.implementation_history import history, servants
 from ccsim.sim.live_flow import NO_PACKETS
-from ccsim.sim.served import history, servants
 from ccsim.sim.traces import Completions, SimResult
 from ccsim.sim.workloads import connections
 from ccsim.sim.world import World
+from ccsim.verify.fuzz.equality import check
+from ccsim.verify.fuzz.scenarios import Example
 from tests.sim.sim_rig import MS, S, resolved, run
 
 US = 1_000

@@ -15,7 +15,6 @@ if in_use():
     pytest.skip("reaches into functions that are machine code here", allow_module_level=True)
 
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaState
-from ccsim.tcp.alert import AckState, fastretrans_alert
 from ccsim.tcp.cwnd import end_cwnd_reduction, may_undo
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.ecn_hooks import HookEcho
@@ -25,6 +24,7 @@ from ccsim.tcp.output import xmit_retransmit_queue
 from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_skb_lost
 from ccsim.tcp.receiver import Receiver
+from ccsim.tcp.recovery_state import AckState, fastretrans_alert
 from ccsim.tcp.sack import tag_blocks
 from ccsim.tcp.sack_train import _timer_keeps_still
 from ccsim.tcp.sock import TIMER_REO, TIMER_RTO

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.verify.compare import replay_episode
 from ccsim.verify.episode import load_episode
+from ccsim.verify.episode_comparison import replay_episode
 
 EPISODES = Path(__file__).parents[1] / "verify" / "data" / "episodes"
 FILES = sorted(EPISODES.glob("*.json"))

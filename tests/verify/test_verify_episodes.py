@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.verify.compare import replay_episode
 from ccsim.verify.episode import RecordingError, episode_files, load_episode
+from ccsim.verify.episode_comparison import replay_episode
 
 EPISODES = Path(__file__).parent / "data" / "episodes"
 FILES = sorted(EPISODES.glob("*.json"))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ccsim.plot.overlay import OverlayPanel, draw_overlay
-from ccsim.verify.compare import replay_episode
-from ccsim.verify.curves import episode_marks, episode_panels, trace_marks, trace_panels
 from ccsim.verify.episode import load_episode
-from ccsim.verify.metrics import compare_trace
+from ccsim.verify.episode_comparison import replay_episode
+from ccsim.verify.overlay_curves import episode_marks, episode_panels, trace_marks, trace_panels
 from ccsim.verify.trace import load_trace
+from ccsim.verify.trace_comparison import compare_trace
 
 DATA = Path(__file__).parent / "data"
 PNG = b"\x89PNG"

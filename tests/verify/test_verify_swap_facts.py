@@ -16,8 +16,8 @@ import pytest
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import SimResult
-from ccsim.verify.simulation import simulate_trace
 from ccsim.verify.trace import load_trace
+from ccsim.verify.trace_simulation import simulate_trace
 
 TRACES = Path(__file__).parent / "data" / "traces"
 INFINITE = 0x7FFFFFFF

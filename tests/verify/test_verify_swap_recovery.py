@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ccsim.sim.traces import SimResult
-from ccsim.verify.simulation import simulate_trace
 from ccsim.verify.trace import Trace, load_trace
+from ccsim.verify.trace_simulation import simulate_trace
 
 TRACES = Path(__file__).parent / "data" / "traces"
 A = "A_10M_40ms_1bdp"

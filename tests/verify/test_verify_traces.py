@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ccsim.verify.episode import RecordingError
-from ccsim.verify.metrics import compare_trace
-from ccsim.verify.requirements import is_random, requirement_of
-from ccsim.verify.simulation import simulate_trace
 from ccsim.verify.trace import load_trace, trace_files
+from ccsim.verify.trace_comparison import compare_trace
+from ccsim.verify.trace_requirements import is_random, requirement_of
+from ccsim.verify.trace_simulation import simulate_trace
 
 TRACES = Path(__file__).parent / "data" / "traces"
 FILES = sorted(TRACES.glob("*.json"))

@@ -8,7 +8,7 @@ GOOD = """\
 from dataclasses import dataclass, field
 
 from ccsim.kernel import TcpCongestionOps
-from ccsim.kernel.window import reno_train
+from ccsim.cc.window_laws import reno_train
 
 SEEN = {}
 

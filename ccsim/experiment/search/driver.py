@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ccsim
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.search.candidates import Candidates, Data, smaller
 from ccsim.experiment.search.journal import Journal
 from ccsim.experiment.search.objective import METRICS, Objective

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ccsim.experiment.instants import Instants
+from ccsim.experiment.event_index import Instants
 from ccsim.experiment.measure import observed_until, plain
 from ccsim.experiment.metrics import (
     SECOND_NS,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError, Problem, ScenarioError
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.study.folder import StudyFolder
 from ccsim.experiment.study.schedule import Job, Schedule
 from ccsim.experiment.study.work import durably, keep_traces, run, twin

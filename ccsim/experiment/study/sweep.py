@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ccsim.errors import CcsimError, Problem, ResultsError, ScenarioError
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.store import package_versions
 from ccsim.experiment.study.folder import MANIFEST, MANY, PLAN, RUNS, StudyFolder, drawn
 from ccsim.experiment.study.plan import Plan, PlannedRun, id_in, plan_study, scenario_of

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ccsim.experiment.code import code_sha256
+from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.measure import measure
 from ccsim.experiment.study.beside import add_twin_values
 from ccsim.files import write_whole
@@ -34,8 +34,8 @@ def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict
 
     The answer holds ``seconds`` and, of a run, ``status``, ``error`` and ``metrics``;
     ``unreadable`` is the file of a twin that could not be read. A process whose code is not that
-    of ``code`` (`ccsim.experiment.code.code_sha256`) refuses: ``trouble``. With ``retry`` in the
-    request this machine's kernel runs it, not the simulator.
+    of ``code`` (`ccsim.experiment.code_identity.code_sha256`) refuses: ``trouble``. With ``retry``
+    in the request this machine's kernel runs it, not the simulator.
     """
     clock = time.perf_counter()
     if code_sha256(request["resolved"]) != request["code"]:

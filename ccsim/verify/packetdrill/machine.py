@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from ccsim.kernel import Kernel
 from ccsim.tcp.host import NEVER
+from ccsim.verify.episode_replay import EpisodeRandom, request_module
 from ccsim.verify.packetdrill.connection import Connection
 from ccsim.verify.packetdrill.errors import CannotExpress, Place
 from ccsim.verify.packetdrill.opening import SockOptions, World
 from ccsim.verify.packetdrill.segment import Segment
 from ccsim.verify.packetdrill.settings import Settings
 from ccsim.verify.packetdrill.terms import PromptHost
-from ccsim.verify.replay import EpisodeRandom, request_module
 
 __all__ = ["Machine", "Socket"]
 

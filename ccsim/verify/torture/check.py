@@ -13,10 +13,10 @@ from ccsim.ending import no_exits
 from ccsim.kernel import ObjectFileError, TcpCongestionOps, load_tables
 from ccsim.kernel.loader import declared_at, load_file
 from ccsim.sim.watchdog import HOOK_TIMEOUT_S, hooks_watched
-from ccsim.verify.torture.apart import check_apart
 from ccsim.verify.torture.episodes import EPISODES, alone, beside
 from ccsim.verify.torture.loading import load_findings
 from ccsim.verify.torture.probe import Broken, Probe
+from ccsim.verify.torture.pure_process import check_apart
 from ccsim.verify.torture.report import AlgorithmReport, Finding
 from ccsim.verify.torture.rig import Connection
 from ccsim.verify.torture.trains import compare_trains

@@ -13,8 +13,8 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+from ccsim.cc.fixed_point import U32_MAX
 from ccsim.kernel import TcpCongestionOps
-from ccsim.kernel.fixed_point import U32_MAX
 from ccsim.kernel.loader import declared_at
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH
 from ccsim.kernel.sock import UNLIMITED_RATE

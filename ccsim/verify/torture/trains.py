@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ccsim.cc.train import AckTrain
 from ccsim.kernel import Sock, TcpCongestionOps
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, AckSample, CaEvent, CaState
 from ccsim.kernel.sock import TCP_ESTABLISHED
-from ccsim.kernel.train import AckTrain
 from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.streams import FlowRandom
 from ccsim.verify.torture.loading import place_of

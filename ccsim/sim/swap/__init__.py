@@ -1,0 +1,1 @@
+"""Swaps while traffic runs: mechanisms, state policies, triggers, and guards of roll-outs."""

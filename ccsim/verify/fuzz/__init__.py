@@ -1,0 +1,1 @@
+"""Random scenarios, on which neither cuts of windows nor vector paths may show."""
