@@ -24,8 +24,8 @@ def add_parser(verbs: Any) -> None:
         "gallery",
         help="draw all algorithms on one path as one page",
         description="Run each algorithm alone on the same path, and draw cwnd, throughput and "
-        "queue of all on one page, with the same axes. NAME is a shipped algorithm or a file "
-        "ending in .py, whose code is run; without names: all that are shipped.",
+        "queue of all on one page, with the same axes. NAME is a shipped algorithm, a file "
+        "ending in .py, whose code is run, or a compiled object, .o; without names: all shipped.",
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="default: all shipped")
     parser.add_argument(

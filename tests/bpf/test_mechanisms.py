@@ -103,6 +103,51 @@ def test_marks_reach_a_wrapper_as_what_it_wraps() -> None:
     assert_equal(wrapped.flows[0], plain.flows[0])
 
 
+def test_marks_and_the_receiving_end_reach_a_wrapper_of_dctcp() -> None:
+    """Its connection asks for ECN, and the receiving end tells it where marks begin and end."""
+    head = HEAD.replace("1 BDP", "60 packets, ecn: {mark_above: 8 packets}")
+    flows = "flows: [{name: a, congestion: NAME, ecn: true}]\n"
+    plain = run(flows.replace("NAME", "dctcp"), head)
+    wrapped = run("objects: [echoes.bpf.o]\n" + flows.replace("NAME", "echoes"), head)
+    assert len(plain.links[0].mark_t_ns) > 100
+    assert len(plain.links[0].drop_t_ns) == 0
+    assert_equal(wrapped.flows[0], plain.flows[0])
+    held = next(event.detail for event in wrapped.events if event.kind == "objects")
+    assert 100 < held["echoes"]["bss"]["echoed"] <= held["echoes"]["bss"]["acks"]
+
+
+PATHS = {
+    "fq_codel": "path: {rate: 10 Mbit/s, rtt: 40 ms, qdisc: fq_codel}\n",
+    "netem": "path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 1 BDP, netem: {delay: 2 ms, jitter: 1 ms}}\n",
+    "hops": """
+hops:
+  access: {rate: 40 Mbit/s, delay: 2 ms}
+  core: {rate: 10 Mbit/s, delay: 18 ms, qdisc: {kind: cake, bandwidth: 9 Mbit/s}}
+  up: {rate: 1 Mbit/s, delay: 20 ms}
+routes: {main: {out: [access, core], back: [up]}}
+""",
+    "changes": """
+path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 1 BDP}
+changes: [{at: 1 s, rate: 2 Mbit/s}, {at: 2 s, outage: 300 ms}]
+""",
+}
+
+
+@pytest.mark.parametrize(("wrapper", "shipped", "file", "first"), WRAPPERS)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_wrapper_is_what_it_wraps_on_every_kind_of_path(
+    path: str, wrapper: str, shipped: str, file: str, first: str
+) -> None:
+    head = "name: t\nduration: 4 s\n" + PATHS[path]
+    text = SWAPS["setsockopt"].replace("FIRST", first)
+    wrapped = run(f"objects: [{file}.bpf.o]\n" + text.replace("NAME", wrapper), head)
+    plain = run(text.replace("NAME", shipped), head)
+    assert wrapped.failed == plain.failed == ""
+    assert plain.flows[0].delivered_bytes[-1] > 50_000
+    for one, other in zip(wrapped.flows, plain.flows, strict=True):
+        assert_equal(one, other)
+
+
 def test_who_connects_while_the_name_is_missing_gets_the_default() -> None:
     result = run(
         LINKED

@@ -70,6 +70,7 @@ def test_the_single_flow_scenarios_are_those_that_are_shipped() -> None:
         ("borrow", "reno", "borrow"),
         ("spy_cubic", "cubic", "spy"),
         ("spy_bbr", "bbr", "spy"),
+        ("echoes", "dctcp", "echoes"),
     ],
 )
 @pytest.mark.parametrize("name", SINGLE)
