@@ -118,7 +118,7 @@ def test_marks_and_the_receiving_end_reach_a_wrapper_of_dctcp() -> None:
 
 PATHS = {
     "fq_codel": "path: {rate: 10 Mbit/s, rtt: 40 ms, qdisc: fq_codel}\n",
-    "netem": "path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 1 BDP, netem: {delay: 2 ms, jitter: 1 ms}}\n",
+    "netem": "path: {rate: 10 Mbit/s, rtt: 40 ms, netem: {delay: 2 ms, jitter: 1 ms}}\n",
     "hops": """
 hops:
   access: {rate: 40 Mbit/s, delay: 2 ms}
