@@ -20,7 +20,8 @@ def add_parser(verbs: Any) -> None:
         "machine code, into the user's cache. Results of algorithms that pass ccsim check have the "
         "same bytes, sooner. CCSIM_PURE=1 in the environment runs without it; a change of the "
         "sources does, too, until they are compiled again. An algorithm file of one's own, or a "
-        "shipped one that was edited, runs as it is.",
+        "shipped one that was edited, runs as it is. Where there was a C compiler, an "
+        "installed ccsim has all that already.",
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--status", action="store_true", help="only say whether it is in use")
@@ -32,14 +33,11 @@ def add_parser(verbs: Any) -> None:
 
 
 def _compile(args: argparse.Namespace) -> int:
-    from ccsim.compiled import compiled_folder, in_use
     from ccsim.compiled.build import compile_modules, remove_compiled
     from ccsim.jobs.batch import default_jobs
 
     if args.status:
-        folder = compiled_folder()
-        there = f"{'in use' if in_use() else 'there, not used'} {folder}"
-        print(there if folder.is_dir() else "not compiled")
+        print(_status())
         return 0
     if args.remove:
         print(f"removed     {remove_compiled()}")
@@ -49,3 +47,13 @@ def _compile(args: argparse.Namespace) -> int:
     took = f" in {time.perf_counter() - start:.0f} s" if new else ", was there already"
     print(f"compiled    {folder}{took}")
     return 0
+
+
+def _status() -> str:
+    from ccsim.compiled import compiled_folder, folder_in_use, packaged_folder
+
+    used = folder_in_use()
+    if used is not None:
+        return f"in use {used}"
+    there = [folder for folder in (compiled_folder(), packaged_folder()) if folder.is_dir()]
+    return f"there, not used {there[0]}" if there else "not compiled"

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ccsim import __version__
+from ccsim.compiled import form
 from ccsim.words import did_you_mean, listed
 
 __all__ = ["VERBS", "build_parser"]
@@ -101,7 +102,7 @@ def build_parser(verb: str = "") -> Parser:
         epilog="to begin: ccsim run cubic_to_bbr; what else is shipped: ccsim list scenarios. "
         "Exit status: 0 fine, 1 a run failed or a difference was found, 2 wrong input.",
     )
-    parser.add_argument("--version", action="version", version=f"ccsim {__version__}")
+    parser.add_argument("--version", action="version", version=f"ccsim {__version__} ({form()})")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name in (verb,) if verb in VERBS else VERBS:
         import_module(f"ccsim.cli.{name}").add_parser(verbs)

@@ -1,11 +1,12 @@
-"""The scalar path compiled to machine code, where the user has had it compiled (``ccsim compile``).
+"""The scalar path compiled to machine code: with the package, or by ``ccsim compile``.
 
 The same Python files, typed by the ``.pxd`` files beside them, are what is compiled; results of
 algorithms that keep the rules of ``ccsim check`` have the same bytes either way. Others may go on
 where they would fail: a compiled socket takes any attribute. A float where an integer is due is an
 error either way.
-What was compiled lies in the user's cache under a name made of the content of those files, so it is
-never used for other sources than its own.
+A wheel built where there is a C compiler carries it; ``ccsim compile`` puts it into the user's
+cache. It lies under a name made of the content of those files, so it is never used for other
+sources than its own.
 
 So are the shipped algorithms, each under a name made of its content: one that was edited since is
 loaded as it is, and so is every file of the user's.
@@ -17,6 +18,7 @@ import os
 import stat
 import struct
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
@@ -27,12 +29,16 @@ __all__ = [
     "NATIVE",
     "SHARED",
     "algorithm_module",
+    "build_name",
     "cache_folder",
     "compiled_algorithm",
     "compiled_folder",
     "do_without",
     "extension",
+    "folder_in_use",
+    "form",
     "in_use",
+    "packaged_folder",
     "some_imported",
     "suffixes",
     "typed_algorithms",
@@ -67,6 +73,8 @@ ALGORITHM = "ccsim_algorithm_"
 RECIPES = ("ccsim.compiled.build", "ccsim.compiled.write_out", "ccsim.compiled.records")
 """Say with which directives and flags they are compiled, and what their dataclasses become."""
 PACKAGE = Path(__file__).parent.parent
+PACKAGED = "machine_code"
+"""Where a wheel carries what was compiled when it was built, below the package."""
 OTHERS_MAY_WRITE = 0o022
 
 
@@ -77,11 +85,24 @@ def cache_folder() -> Path:
 
 
 def compiled_folder(package: Path = PACKAGE) -> Path:
-    """Return where the modules compiled from the package's present sources, as it compiles them
-    now, lie, if they do.
+    """Return where ``ccsim compile`` puts what it makes of the package's present sources.
 
     OSError if the sources cannot be read, RuntimeError if the user has no home.
     """
+    return cache_folder() / build_name(package)
+
+
+def packaged_folder(package: Path = PACKAGE) -> Path:
+    """Return where a wheel carries what was made of these sources. OSError if they cannot be read.
+
+    It is as safe as the package itself: whoever may write there may write the sources.
+    """
+    return package / PACKAGED / build_name(package)
+
+
+def build_name(package: Path = PACKAGE) -> str:
+    """Return a name for what the package's present sources, as it compiles them now, become on this
+    interpreter. OSError if they cannot be read."""
     import hashlib  # not before something has been compiled: ccsim is imported for `--help` too
     import sysconfig
 
@@ -94,7 +115,7 @@ def compiled_folder(package: Path = PACKAGE) -> Path:
     for file in (*files, *(path.with_suffix(".pxd") for path in typed_algorithms(package))):
         content = file.read_bytes()
         digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
-    return cache_folder() / f"{digest.hexdigest()[:16]}-{sysconfig.get_config_var('SOABI')}"
+    return f"{digest.hexdigest()[:16]}-{sysconfig.get_config_var('SOABI')}"
 
 
 def suffixes(name: str) -> tuple[str, ...]:
@@ -121,7 +142,7 @@ def algorithm_module(content: bytes) -> str:
 def compiled_algorithm(content: bytes) -> ModuleType | None:
     """Return the module that was compiled from an algorithm file with just this content; None if
     there is none, or nothing compiled is in use."""
-    finder = next((finder for finder in sys.meta_path if isinstance(finder, _Finder)), None)
+    finder = next((one for one in sys.meta_path if isinstance(one, _Finder)), None)
     if finder is None:
         return None
     name = algorithm_module(content)
@@ -156,14 +177,27 @@ def use() -> bool:
     """
     if os.environ.get("CCSIM_PURE") or why_not():
         return False
+    if in_use():
+        return True
+    folder = _usable()
+    if folder is not None:
+        sys.meta_path.insert(0, _Finder(folder))
+    return folder is not None
+
+
+def _usable() -> Path | None:
+    """Return the folder to import from: the user's own, if it is there and safe, else the
+    package's."""
     try:
-        folder = compiled_folder()
-    except (OSError, RuntimeError):  # sources in a zip file or without types; a user without a home
-        return False
-    if in_use() or not folder.is_dir() or unsafe(folder):
-        return in_use()
-    sys.meta_path.insert(0, _Finder(folder))
-    return True
+        name = build_name()
+    except OSError:  # sources in a zip file, or without types
+        return None
+    with suppress(RuntimeError):  # a user without a home
+        own = cache_folder() / name
+        if own.is_dir() and not unsafe(own):
+            return own
+    packaged = PACKAGE / PACKAGED / name
+    return packaged if packaged.is_dir() else None
 
 
 def do_without() -> None:
@@ -175,6 +209,17 @@ def do_without() -> None:
 def in_use() -> bool:
     """Report whether the modules are imported as compiled."""
     return any(isinstance(finder, _Finder) for finder in sys.meta_path)
+
+
+def folder_in_use() -> Path | None:
+    """Return the folder that compiled modules are imported from; None if they are not."""
+    found = (finder.folder for finder in sys.meta_path if isinstance(finder, _Finder))
+    return next(found, None)
+
+
+def form() -> str:
+    """Return which form of ccsim runs, in words."""
+    return "machine code" if in_use() else "pure Python"
 
 
 def some_imported() -> bool:

@@ -4,10 +4,12 @@ them."""
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -22,6 +24,7 @@ from ccsim.compiled import (
     cache_folder,
     compiled_folder,
     extension,
+    packaged_folder,
     suffixes,
     typed_algorithms,
     unsafe,
@@ -30,7 +33,7 @@ from ccsim.compiled import (
 from ccsim.compiled.write_out import write_out
 from ccsim.errors import CcsimError
 
-__all__ = ["build", "compile_modules", "remove_compiled"]
+__all__ = ["build", "compile_into", "compile_modules", "remove_compiled"]
 
 INSTALL = "pip install 'ccsim[compile]'"
 DIRECTIVES = {
@@ -66,16 +69,14 @@ def compile_modules(jobs: int) -> tuple[Path, bool]:
     Nothing is half-written: the folder appears when it is complete. CcsimError if Cython or a C
     compiler is missing, or if they fail.
     """
-    reason = why_not()
-    if reason:
-        raise CcsimError(f"compile: {reason}; everything runs without it, only slower")
-    missing = [name for name in ("Cython", "setuptools") if find_spec(name) is None]
-    if missing:
-        raise CcsimError(f"compile: needs {' and '.join(missing)}: {INSTALL}")
+    _need_tools()
     try:
         folder = compiled_folder()
     except (OSError, RuntimeError) as error:
         raise CcsimError(f"compile: needs ccsim's sources as files, and a home: {error}") from error
+    packaged = packaged_folder()
+    if packaged.is_dir() and not _to_compile(packaged):
+        return packaged, False
     names = _to_compile(folder)
     if folder.is_dir() and (reason := unsafe(folder)):
         raise CcsimError(f"compile: {reason}; it is not used. ccsim compile --remove takes it away")
@@ -99,6 +100,32 @@ def compile_modules(jobs: int) -> tuple[Path, bool]:
             "XDG_CACHE_HOME names another place"
         ) from error
     return folder, True
+
+
+def compile_into(folder: Path, jobs: int) -> None:
+    """Compile everything, for a wheel, into a folder that is not there yet.
+
+    CcsimError if something that compiling needs is missing, or if it fails.
+    """
+    _need_tools()
+    with tempfile.TemporaryDirectory(prefix="ccsim-") as scratch:
+        _build_apart(Path(scratch) / "src", folder.resolve(), jobs, _to_compile(folder))
+
+
+def _need_tools() -> None:
+    """CcsimError unless there is what compiling takes."""
+    reason = why_not()
+    if reason:
+        raise CcsimError(f"compile: {reason}; everything runs without it, only slower")
+    missing = [name for name in ("Cython", "setuptools") if find_spec(name) is None]
+    if missing:
+        raise CcsimError(f"compile: needs {' and '.join(missing)}: {INSTALL}")
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "")
+    if compiler and shutil.which(compiler[0]) is None:
+        raise CcsimError(
+            f"compile: needs a C compiler, and there is no {compiler[0]} (CC names another); "
+            "everything runs without it, only slower"
+        )
 
 
 def remove_compiled() -> int:

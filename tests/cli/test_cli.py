@@ -16,6 +16,7 @@ import pytest
 import ccsim
 import ccsim.sim
 from ccsim.cli import main
+from ccsim.compiled import form
 from ccsim.sim.traces import SimResult
 from tests.cli.cli_rig import ROOT, Output, command, run
 from tests.experiment.conftest import TEXT, answer
@@ -254,7 +255,7 @@ def test_help_takes_less_than_a_third_of_a_second() -> None:
 
 def test_version_is_the_packages() -> None:
     process = command("--version")
-    assert process.communicate()[0] == f"ccsim {ccsim.__version__}\n"
+    assert process.communicate()[0] == f"ccsim {ccsim.__version__} ({form()})\n"
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

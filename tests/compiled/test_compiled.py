@@ -174,6 +174,32 @@ def test_a_cache_in_which_others_may_rename_folders_is_left_alone(cache: Path) -
     assert not compiled.use()
 
 
+def test_what_the_package_carries_is_used_where_the_user_has_compiled_nothing(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "PACKAGED", str(tmp_path / "carried"))
+    carried = compiled.packaged_folder()
+    carried.mkdir(parents=True)
+    assert compiled.use()
+    assert compiled.folder_in_use() == carried
+    compiled.do_without()
+    own = pretend()
+    assert compiled.use()
+    assert compiled.folder_in_use() == own
+
+
+def test_what_the_package_carries_needs_no_compiling(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "PACKAGED", str(tmp_path / "carried"))
+    carried = compiled.packaged_folder()
+    carried.mkdir(parents=True)
+    for path in compiled.typed_algorithms():
+        compiled.extension(carried, compiled.algorithm_module(path.read_bytes())).touch()
+    assert build.compile_modules(1) == (carried, False)
+    assert not cache.exists()
+
+
 def test_a_user_without_a_home_runs_without(monkeypatch: pytest.MonkeyPatch) -> None:
     def home() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -253,6 +279,15 @@ def test_without_cython_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(build, "find_spec", lambda name: None if name == "Cython" else name)
     with pytest.raises(CcsimError, match=r"needs Cython: pip install 'ccsim\[compile\]'"):
+        build.compile_modules(1)
+    assert not cache.exists()
+
+
+def test_without_a_c_compiler_the_error_names_the_one_that_was_sought(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "/nowhere/cc -m64")
+    with pytest.raises(CcsimError, match=r"there is no /nowhere/cc \(CC names another\)"):
         build.compile_modules(1)
     assert not cache.exists()
 

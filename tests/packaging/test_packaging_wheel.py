@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import shutil
+import sys
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import ccsim
-from ccsim.compiled import MODULES, NATIVE, suffixes
+from ccsim.compiled import MODULES, NATIVE, PACKAGED, suffixes
 from tests.packaging.packaging_rig import ROOT, Environment, build, run
 
 pytestmark = pytest.mark.slow
@@ -144,4 +146,45 @@ def test_installed_it_lists_the_algorithms_and_answers_as_a_module(
     listed = run(installed.bin / "ccsim", "list", "algorithms", cwd=tmp_path)
     assert {"bbr", "cubic", "reno"} <= {line.split()[0] for line in listed.splitlines()}
     said = run(installed.python, "-m", "ccsim", "--version", cwd=tmp_path)
-    assert said == f"ccsim {ccsim.__version__}\n"
+    assert said == f"ccsim {ccsim.__version__} (pure Python)\n"
+
+
+def test_without_a_compiler_it_is_python_alone_and_says_so_in_one_line(tmp_path: Path) -> None:
+    for folder in ("source", "out"):
+        (tmp_path / folder).mkdir()
+    missing = {"CC": "/nowhere/cc", "CCSIM_PURE": ""}
+    kept = ["pyproject.toml", "hatch_build.py", "README.md", "LICENSE"]
+    for name in kept:
+        shutil.copy(ROOT / name, tmp_path / "source")
+    for name in ("ccsim", "algorithms", "scenarios"):
+        shutil.copytree(ROOT / name, tmp_path / "source" / name)
+    command = (sys.executable, "-m", "build", "--no-isolation", "--wheel", "-o")
+    said = run(*command, tmp_path / "out", ".", cwd=tmp_path / "source", **missing)
+    (line,) = [line for line in said.splitlines() if "pure Python" in line]
+    assert "needs a C compiler, and there is no /nowhere/cc (CC names another)" in line
+    (made,) = (tmp_path / "out").iterdir()
+    assert made.name == f"ccsim-{ccsim.__version__}-py3-none-any.whl"
+
+
+def test_machine_code_that_it_carries_is_used_until_a_source_is_edited(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """The folder is empty, as `use` looks for the name alone: a module of it is not found."""
+    environment = Environment(tmp_path / "venv")
+    environment.install(wheel)
+    environment.lend()
+    package = environment.packages / "ccsim"
+    name = run(
+        environment.python, "-c", "import ccsim.compiled as c; print(c.build_name())", cwd=tmp_path
+    )
+    (package / PACKAGED / name.strip()).mkdir(parents=True)
+
+    def version(pure: str = "") -> str:
+        cache = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "CCSIM_PURE": pure}
+        return run(environment.bin / "ccsim", "--version", cwd=tmp_path, **cache)
+
+    assert version() == f"ccsim {ccsim.__version__} (machine code)\n"
+    assert version("1") == f"ccsim {ccsim.__version__} (pure Python)\n"
+    with (package / "tcp" / "input.py").open("a") as source:
+        source.write("# edited\n")
+    assert version() == f"ccsim {ccsim.__version__} (pure Python)\n"
