@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["ROOT", "Environment", "build", "needs", "run"]
+__all__ = ["ROOT", "Environment", "build", "clean_env", "needs", "run"]
 
 ROOT = Path(__file__).resolve().parents[2]
 

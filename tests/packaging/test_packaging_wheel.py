@@ -6,6 +6,7 @@ import configparser
 import json
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from email.message import Message
@@ -16,7 +17,7 @@ import pytest
 
 import ccsim
 from ccsim.compiled import MODULES, NATIVE, PACKAGED, suffixes
-from tests.packaging.packaging_rig import ROOT, Environment, build, run
+from tests.packaging.packaging_rig import ROOT, Environment, build, clean_env, run
 
 pytestmark = pytest.mark.slow
 
@@ -152,15 +153,23 @@ def test_installed_it_lists_the_algorithms_and_answers_as_a_module(
 def test_without_a_compiler_it_is_python_alone_and_says_so_in_one_line(tmp_path: Path) -> None:
     for folder in ("source", "out"):
         (tmp_path / folder).mkdir()
-    missing = {"CC": "/nowhere/cc", "CCSIM_PURE": ""}
     kept = ["pyproject.toml", "hatch_build.py", "README.md", "LICENSE"]
     for name in kept:
         shutil.copy(ROOT / name, tmp_path / "source")
     for name in ("ccsim", "algorithms", "scenarios"):
         shutil.copytree(ROOT / name, tmp_path / "source" / name)
     command = (sys.executable, "-m", "build", "--no-isolation", "--wheel", "-o")
-    said = run(*command, tmp_path / "out", ".", cwd=tmp_path / "source", **missing)
-    (line,) = [line for line in said.splitlines() if "pure Python" in line]
+    missing = {**clean_env(), "CC": "/nowhere/cc", "CCSIM_PURE": ""}
+    done = subprocess.run(
+        (*command, tmp_path / "out", "."),
+        cwd=tmp_path / "source",
+        env=missing,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = (done.stdout + done.stderr).splitlines()
+    (line,) = [line for line in said if "pure Python" in line]
     assert "needs a C compiler, and there is no /nowhere/cc (CC names another)" in line
     (made,) = (tmp_path / "out").iterdir()
     assert made.name == f"ccsim-{ccsim.__version__}-py3-none-any.whl"
