@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     "cli",
     "report",
+    "exchange",
     "experiment",
     "jobs",
     "linux",

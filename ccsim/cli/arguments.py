@@ -11,6 +11,7 @@ __all__ = [
     "add_hook_timeout",
     "add_verb",
     "formats",
+    "instant",
     "natural",
     "positive",
 ]
@@ -72,6 +73,16 @@ def formats(text: str) -> tuple[str, ...]:
         if name not in ("png", "pdf", "svg"):
             raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
     return named
+
+
+def instant(text: str) -> int:
+    """Return an instant of a run, such as "19 s" [ns]."""
+    from ccsim.units import parse_time_ns
+
+    try:
+        return parse_time_ns(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def positive(text: str) -> int:

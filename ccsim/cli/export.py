@@ -1,31 +1,138 @@
-"""The verb ``export``: traces for other programs."""
+"""The verb ``export``: a stored run for other programs."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import add_verb
+from ccsim.cli.arguments import add_verb, instant, natural
 from ccsim.cli.output import print_paths
+from ccsim.cli.progress import ProgressBar
 from ccsim.cli.stored import add_results, add_run, add_verify, load
+from ccsim.cli.streams import say
+from ccsim.errors import ResultsError
+from ccsim.words import listed
+
+if TYPE_CHECKING:
+    from ccsim.experiment.stored import StoredRun
 
 __all__ = ["add_parser"]
+
+FORMATS = {"csv": "", "pcapng": ".pcapng"}
+"""What can be written, and how the name of the one file ends that holds it."""
+OPTIONS = {
+    "twin": ("pcapng",),
+    "flows": ("pcapng",),
+    "begin": ("pcapng",),
+    "end": ("pcapng",),
+    "side": ("pcapng",),
+    "snaplen": ("pcapng",),
+}
+"""Which formats an option says something about."""
+LARGE_BYTES = 100_000_000
 
 
 def add_parser(verbs: Any) -> None:
     """Add ``export`` to the command line's verbs."""
-    text = "write the traces of a stored run in another format"
-    export = add_verb(verbs, "export", text, export_verb, "ccsim export cubic_to_bbr")
+    text = "write a stored run for other programs"
+    example = "ccsim export cubic_to_bbr --format pcapng"
+    export = add_verb(verbs, "export", text, export_verb, example)
     add_run(export)
-    export.add_argument("--format", default="csv", choices=["csv"], help="default: csv")
-    export.add_argument("--out", metavar="DIR", help="the folder to write into")
+    export.add_argument("--format", default="csv", choices=list(FORMATS), help="default: csv")
+    export.add_argument("--out", metavar="PATH", help="the folder, or the file, to write into")
+    export.add_argument(
+        "--twin", default="none", choices=["none", "a", "b"], help="a twin instead of the run"
+    )
+    export.add_argument(
+        "--flows", metavar="NAME", nargs="+", default=[], help="these flows or workloads only"
+    )
+    export.add_argument("--from", dest="begin", type=instant, metavar="T", help="such as '19 s'")
+    export.add_argument("--to", dest="end", type=instant, metavar="T", help="such as '24 s'")
+    export.add_argument(
+        "--side",
+        default="sender",
+        choices=["sender", "receiver", "both"],
+        help="pcapng: the host that captures; default: sender",
+    )
+    export.add_argument(
+        "--snaplen", type=natural, default=0, metavar="BYTES", help="pcapng: kept of each packet"
+    )
     add_results(export, "runs")
     add_verify(export)
 
 
 def export_verb(args: argparse.Namespace) -> int:
-    """Write a stored run's traces as CSV."""
-    from ccsim.experiment.stored import export
+    """Write a stored run in the format that is asked for."""
+    _check_options(args)
+    run = load(args.run, args)
+    if args.format == "csv":
+        from ccsim.experiment.stored import export
 
-    print_paths(export(load(args.run, args), args.format, args.out))
+        print_paths(export(run, args.format, args.out))
+        return 0
+    target = _target(run, args)
+    with _explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(run, target, args)
+    print_paths([target])
     return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse an option that says nothing about the format."""
+    for name, formats in OPTIONS.items():
+        if args.format not in formats and getattr(args, name) != args.parser.get_default(name):
+            option = {"begin": "from", "end": "to"}.get(name, name)
+            args.parser.error(
+                f"--{option}: expected with --format {listed(formats)}, not {args.format}"
+            )
+
+
+def _target(run: StoredRun, args: argparse.Namespace) -> Path:
+    """Return the file to write: one that is named, or one in the folder that is."""
+    ending = FORMATS[args.format]
+    if args.out and args.out.endswith(ending):
+        return Path(args.out)
+    folder = Path(args.out) if args.out else run.path / args.format
+    twin = "" if args.twin == "none" else f"-twin-{args.twin}"
+    return folder / f"{run.name}{twin}{ending}"
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Say which file cannot be written, and what to do."""
+    try:
+        yield
+    except ResultsError:
+        raise
+    except OSError as error:
+        reason = f"cannot write: {error.strerror or error}; choose another --out"
+        raise ResultsError(str(target), reason) from error
+
+
+def _write(run: StoredRun, target: Path, args: argparse.Namespace) -> None:
+    from ccsim.exchange.capture import write_capture
+
+    total_ns = run.result.duration_ns
+    with ProgressBar(f"{run.name} again") as bar:
+        size = write_capture(
+            run,
+            target,
+            twin=args.twin,
+            wanted=_selection(args),
+            snaplen=args.snaplen,
+            progress=lambda t_ns: bar.update(t_ns / total_ns),
+        )
+    if size > LARGE_BYTES and not args.snaplen:
+        say(f"{size / 1e6:.0f} MB, most of it payload; --snaplen 96 keeps the headers alone")
+
+
+def _selection(args: argparse.Namespace) -> Any:
+    from ccsim.exchange.capture import Selection
+
+    bounds = {"from_ns": args.begin, "to_ns": args.end}
+    known = {name: value for name, value in bounds.items() if value is not None}
+    return Selection(flows=tuple(args.flows), side=args.side, **known)

@@ -12,6 +12,7 @@ from ccsim.errors import AlgorithmError
 
 if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
+    from ccsim.sim.world import World
     from ccsim.spec import Scenario
     from ccsim.spill import Spill
 
@@ -29,6 +30,7 @@ def simulate(
     paranoid: bool = False,
     spill: Spill | None = None,
     hook_timeout_s: float | None = 10.0,
+    make_world: Callable[..., World] | None = None,
 ) -> SimResult:
     """Run a resolved scenario (`ccsim.scenario.Scenario.resolved`) and return what was recorded.
 
@@ -38,7 +40,7 @@ def simulate(
     long traces out of memory; ResultsError if it cannot. An algorithm that raises ends
     the run: the result holds what was recorded up to then and says why in ``failed``. Loads
     algorithm files, which runs their code. A hook that takes ``hook_timeout_s`` of CPU in one call
-    (None: any time) is ended, and the run with it.
+    (None: any time) is ended, and the run with it. ``make_world`` makes another world than `World`.
     """
     from ccsim.ending import no_exits
     from ccsim.kernel.loader import unloaded_after
@@ -50,7 +52,7 @@ def simulate(
         scenario = Scenario.from_resolved(scenario)
     exits = no_exits() if scenario.objects else nullcontext()
     with unloaded_after(), hooks_watched(hook_timeout_s), exits:
-        world = World(
+        world = (make_world or World)(
             scenario,
             lookahead_ns=lookahead_ns,
             vector=vector,

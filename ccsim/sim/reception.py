@@ -96,6 +96,10 @@ class Reception:
             return 0
         return self.ect if self._again.get((sent_ns, seq), True) else 0
 
+    def bears_cwr(self, seq: int) -> bool:
+        """Tell whether a packet that has been `sent` bears CWR, if it was for the first time."""
+        return seq in self._cwr
+
     # --- at the receiver ---
 
     def deliver(self, batch: Batch) -> None:

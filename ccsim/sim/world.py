@@ -61,10 +61,11 @@ class World:
     """Everything that a run consists of, built from a resolved scenario (plain JSON values).
 
     ``paranoid`` has invariants checked throughout; ``always_paranoid`` has it for every world.
-    ``spill`` keeps the traces.
+    ``spill`` keeps the traces. ``flow_class`` is what its flows are.
     """
 
     always_paranoid: ClassVar[bool] = False
+    flow_class: type[LiveFlow] = LiveFlow
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class World:
         sk.runts = source.short if source else odd_last
         if spec.get("workload") and not source:
             receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
-        flow = LiveFlow(
+        flow = self.flow_class(
             index,
             sk,
             receiver,

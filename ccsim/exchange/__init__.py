@@ -1,0 +1,1 @@
+"""What other programs write and read: captures, qlog, flent's files, ``ss``, and their like."""

@@ -1,0 +1,186 @@
+"""A run as a capture: what ``tcpdump`` would have written on the hosts at its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ccsim import __version__
+from ccsim.errors import ResultsError
+from ccsim.exchange.header import Endpoints, headers
+from ccsim.exchange.pcapng import INBOUND, OUTBOUND, PcapngWriter
+from ccsim.exchange.resimulate import scenario_of, simulated_again
+from ccsim.exchange.segment import Sight
+from ccsim.experiment.stored import StoredRun
+from ccsim.files import written_whole
+from ccsim.sim.traces import Event
+from ccsim.sim.workloads import connections
+from ccsim.spec import Scenario
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.linux_sock import MAX_WINDOW_BYTES
+from ccsim.words import did_you_mean
+
+__all__ = ["SIDES", "Selection", "endpoints", "flow_specs", "swap_comments", "write_capture"]
+
+SIDES = ("sender", "receiver", "both")
+FIRST_EPHEMERAL, EPHEMERAL = 32768, 28232  # Linux's ip_local_port_range
+SERVER_PORT = 5201
+NETWORK = 10 << 24  # 10.0.0.0/8
+RECEIVERS = 1 << 23  # of it the upper half
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which packets are wanted: from when to when [ns], of which flows or workloads (empty: all),
+    seen where."""
+
+    from_ns: int = 0
+    to_ns: int = NEVER
+    flows: tuple[str, ...] = ()
+    side: str = "sender"
+
+    def takes(self, sight: Sight, spec: Mapping[str, Any]) -> bool:
+        """Tell whether a sight of a packet is wanted, of the flow that ``spec`` says."""
+        names = (spec["name"], spec.get("workload"))
+        return (
+            self.from_ns <= sight.t_ns < self.to_ns
+            and (self.side == "both" or sight.at_sender == (self.side == "sender"))
+            and (not self.flows or any(name in self.flows for name in names))
+        )
+
+
+def flow_specs(scenario: Scenario) -> list[Mapping[str, Any]]:
+    """Return what a run's flows are, connections of workloads after those that are named."""
+    resolved = scenario.resolved()
+    return [*resolved["flows"], *connections(resolved)]
+
+
+def _host_names(spec: Mapping[str, Any]) -> tuple[str, str]:
+    names = spec.get("hosts")
+    return tuple(names) if names else (f"sender of {spec['name']}", f"receiver of {spec['name']}")
+
+
+def endpoints(scenario: Scenario, specs: Sequence[Mapping[str, Any]]) -> list[Endpoints]:
+    """Return the addresses of all flows; hosts that a scenario names are shared by flows."""
+    hosts: dict[str, bytes] = {}
+    counts = [0, 0]
+    found = []
+    mss = scenario.tcp.mss_bytes
+    for index, spec in enumerate(specs):
+        for role, name in enumerate(_host_names(spec)):
+            if name not in hosts:
+                counts[role] += 1
+                hosts[name] = (NETWORK + role * RECEIVERS + counts[role]).to_bytes(4, "big")
+        sender, receiver = (hosts[name] for name in _host_names(spec))
+        ports = (FIRST_EPHEMERAL + index % EPHEMERAL, SERVER_PORT)
+        ports = ports[::-1] if spec["listener"] else ports
+        rwnd = spec["receiver"]["rwnd_bytes"]
+        window = MAX_WINDOW_BYTES if rwnd is None else rwnd // mss * mss
+        found.append(Endpoints(sender, receiver, *ports, mss, min(window, MAX_WINDOW_BYTES)))
+    return found
+
+
+def swap_comments(events: Iterable[Event]) -> list[tuple[int, str, str]]:
+    """Return (time [ns], flow or empty for all, text) of all that swaps did, in order of time."""
+    comments = []
+    for event in events:
+        if event.kind == "swap":
+            about = event.detail
+            change = f"{about.get('from') or 'none'} → {about.get('to')}"
+            errno = f", errno {about['errno']}" if about.get("errno") else ""
+            whose = f"{event.flow}: " if event.flow else ""
+            text = f"swap {about.get('swap', '')}: {whose}{change}, {about.get('via')}{errno}"
+            comments.append((event.t_ns, event.flow, f"{text}, at {event.t_ns / 1e9:.9g} s"))
+    return comments
+
+
+def _check_named(named: Sequence[str], specs: Sequence[Mapping[str, Any]], run: StoredRun) -> None:
+    """Raise ResultsError for a flow that the run has not."""
+    known = {str(name) for spec in specs for name in (spec["name"], spec.get("workload")) if name}
+    for name in named:
+        if name not in known:
+            near = did_you_mean(name, sorted(known))
+            raise ResultsError(str(run.path), f"expected the name of a flow, got {name!r}{near}")
+
+
+class _Capture:
+    """Turns sights into packets of a capture."""
+
+    def __init__(
+        self, stream: BinaryIO, run: StoredRun, twin: str, wanted: Selection, snaplen: int
+    ):
+        scenario = scenario_of(run, twin)
+        self.specs = flow_specs(scenario)
+        _check_named(wanted.flows, self.specs, run)
+        self._ends = endpoints(scenario, self.specs)
+        self._wanted = wanted
+        self._interfaces: dict[bytes, int] = {}
+        stored = {"none": run.result, "a": run.twin_a, "b": run.twin_b}[twin]
+        events = stored.events if stored is not None else ()
+        self._comments = [one for one in swap_comments(events) if one[0] < wanted.to_ns]
+        about = f"{run.name}, seed {scenario.seed}, run {run.run_id}"
+        about += f", twin {twin}" if twin != "none" else ""
+        program = f"ccsim {__version__}"
+        self._writer = PcapngWriter(stream, program=program, comment=about, snaplen=snaplen)
+
+    def take(self, sight: Sight) -> None:
+        """Write a packet as a host sees it, if it is wanted."""
+        spec = self.specs[sight.segment.flow]
+        if not self._wanted.takes(sight, spec):
+            return
+        ends, segment = self._ends[sight.segment.flow], sight.segment
+        direction = OUTBOUND if sight.leaves else INBOUND
+        head = headers(ends, segment, ce=sight.ce)
+        self._writer.packet(
+            self._interface(ends, spec, sight.at_sender),
+            sight.t_ns,
+            head,
+            segment.length,
+            direction,
+            self._due(sight.t_ns, spec["name"]),
+        )
+
+    def _interface(self, ends: Endpoints, spec: Mapping[str, Any], at_sender: bool) -> int:
+        """Return the number of a host's interface, which its first packet opens."""
+        address = ends.sender if at_sender else ends.receiver
+        if address not in self._interfaces:
+            name = _host_names(spec)[not at_sender]
+            self._interfaces[address] = self._writer.interface(name)
+        return self._interfaces[address]
+
+    def _due(self, t_ns: int, flow: str) -> list[str]:
+        """Return the comments of swaps that this is the first packet after."""
+        if not self._comments or self._comments[0][0] > t_ns:
+            return []
+        due = [one for one in self._comments if one[0] <= t_ns and one[1] in ("", flow)]
+        self._comments = [one for one in self._comments if one not in due]
+        return [text for _, _, text in due]
+
+
+def write_capture(
+    run: StoredRun,
+    target: Path,
+    *,
+    twin: str = "none",
+    wanted: Selection = Selection(),
+    snaplen: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write a run, or a twin of it, as pcapng; return its size [bytes].
+
+    Of each packet ``snaplen`` bytes are kept (0: all).
+
+    ResultsError as `simulated_again` says; OSError if ``target`` cannot be written.
+    """
+
+    def write(aside: Path) -> None:
+        with aside.open("wb") as stream:
+            capture = _Capture(stream, run, twin, wanted, snaplen)
+            simulated_again(run, capture.take, twin=twin, progress=progress)
+            sizes.append(stream.tell())
+
+    sizes: list[int] = []
+    written_whole(target, write)
+    return sizes[-1]

@@ -1,0 +1,289 @@
+"""A tap on the engine: every packet of a second simulation, as the hosts at both ends see it.
+
+A run is deterministic, so its packets need not be stored. The second simulation goes packet by
+packet, without trains, which changes no byte of the result. What a window has decided is handed
+over in order of time once no later window can add to it, so memory is bounded by what is under way.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
+from typing import Any
+
+from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Segment, Sight
+from ccsim.net.link import HEADER_BYTES, SYN_SEQ, Batch
+from ccsim.sim.acks import AckRows, TrainRows
+from ccsim.sim.engine import Engine
+from ccsim.sim.live_flow import LiveFlow
+from ccsim.sim.traces import SimResult
+from ccsim.sim.world import World
+from ccsim.sim.writing import as_list
+from ccsim.spec import Scenario
+from ccsim.tcp.ecn import TCP_ECN_OK, EceBlocks
+from ccsim.tcp.receiver import AckRow
+
+__all__ = ["Take", "TappedWorld"]
+
+Take = Callable[[Sight], None]
+"""Takes sights in order of time, then flow; at one instant a host receives before it sends."""
+
+KEPT_NS = 60_000_000_000  # so long a packet may be under way over hops, copies of it too
+ACK_IN, DATA_OUT, DATA_IN, ACK_OUT = range(4)
+
+
+class _Borne(int):
+    """An ACK number that knows the segment that bears it, whichever way that goes."""
+
+    segment: Segment
+
+
+class _Arriving(deque["TrainRows | AckRows"]):
+    """A flow's ACKs under way to the sender; each is noted as it is put here."""
+
+    def __init__(self, flow: TappedFlow) -> None:
+        super().__init__()
+        self._flow = flow
+
+    def append(self, rows: TrainRows | AckRows) -> None:
+        """Take ACKs that have set out, and make their numbers plain ones."""
+        assert isinstance(rows, AckRows)
+        plain = []
+        for t, una, echo_us, blocks in rows.rows:
+            assert isinstance(una, _Borne)
+            self._flow.ack_comes(t + rows.back_ns, una.segment)
+            plain.append((t, int(una), echo_us, blocks))
+        rows.rows = plain
+        super().append(rows)
+
+
+class TappedFlow(LiveFlow):
+    """A flow that tells its world of each packet."""
+
+    world: TappedWorld
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.acks = _Arriving(self)
+        self._starts = array("q", [1])  # of each packet sent, and the next: its sequence number
+        self._pushes: set[int] = set()
+        self._fin = -1
+        self._on_way: dict[tuple[int, int], Segment] = {}
+        self._idents = [0, 0]
+        self._heard_ms = 0  # the latest timestamp that the sender has received
+
+    # --- what the flow does, and what of it is seen ---
+
+    def begin(self) -> None:
+        """Open the flow; a client that the server answers has sent a SYN."""
+        first = not self.begun
+        super().begin()
+        if first and self.passive:
+            t, flags = self.spec["start_ns"], SYN | self._asks_for_ecn()
+            syn = self._segment(False, 0, None, 0, flags, t, 0)
+            self.world.note(ACK_OUT, Sight(t, False, syn))
+            self.world.note(ACK_IN, Sight(t + self.path.back_ns, True, syn))
+
+    def _asks_for_ecn(self) -> int:
+        """Return the flags by which the client of a flow whose server wants ECN asks for it."""
+        ecn = self.spec["ecn"]
+        wants = self.world.scenario["tcp"]["ecn"] if ecn is None else ecn
+        return ECE | CWR if wants else 0
+
+    def collect(self, until_ns: int) -> Batch | None:
+        """Note what the sender has sent, and return what reaches the queue."""
+        self._flush()
+        chunks = list(self.chunks)
+        batch = super().collect(until_ns)
+        for times, seqs in chunks:
+            for t, seq in zip(as_list(times), as_list(seqs), strict=True):
+                segment = self._sent(t, seq)
+                self._on_way[t, seq] = segment
+                self.world.note(DATA_OUT, Sight(t, True, segment))
+        return batch
+
+    def deliver(self, batch: Batch) -> None:
+        """Note what the receiver gets, and let it."""
+        access, out = self.path.access_ns, self.path.out_ns
+        columns = as_list(batch.arrivals), as_list(batch.seqs), as_list(batch.departures)
+        for k, (at, seq, departure) in enumerate(zip(*columns, strict=True)):
+            key = (at - access, seq)
+            if departure < 0:
+                self._on_way.pop(key, None)
+                continue
+            segment = self._on_way[key] if self.network else self._on_way.pop(key)
+            ce = bool(batch.marks is not None and batch.marks[k] and segment.ecn)
+            self.world.note(DATA_IN, Sight(departure + out, False, segment, ce))
+        if self.network is not None:
+            self._forget(int(self.world.env.now) - KEPT_NS)
+        super().deliver(batch)
+
+    def _forget(self, before_ns: int) -> None:
+        """Forget packets of which no copy can come any more."""
+        while self._on_way:
+            key = next(iter(self._on_way))
+            if key[0] >= before_ns:
+                return
+            del self._on_way[key]
+
+    def send_acks(self, acks: list[AckRow]) -> None:
+        """Note the ACKs that leave the receiver, and let them set out."""
+        borne: list[AckRow] = []
+        for row in acks:
+            segment = self._acked(row)
+            self.world.note(ACK_OUT, Sight(row[0], False, segment))
+            una = _Borne(row[1])
+            una.segment = segment
+            borne.append((row[0], una, row[2], row[3]))
+        super().send_acks(borne)
+
+    def ack_comes(self, t_ns: int, segment: Segment) -> None:
+        """Note when an ACK will reach the sender."""
+        self.world.note(ACK_IN, Sight(t_ns, True, segment))
+
+    def is_seen(self, order: int, sight: Sight) -> bool:
+        """Tell whether what is due now happens: a sender that has closed takes no ACKs. What the
+        sender echoes is the latest timestamp that has come."""
+        if order == ACK_IN:
+            self._heard_ms = sight.segment.ts_val
+            return self.closed_ns is None or sight.t_ns <= self.closed_ns
+        if order == DATA_OUT:
+            sight.segment.ts_ecr = self._heard_ms
+        return True
+
+    # --- segments ---
+
+    def _sent(self, t_ns: int, seq: int) -> Segment:
+        """Return what the sender has sent at ``t_ns`` under a packet number."""
+        answered = None if seq == SYN_SEQ and not self.passive else 1
+        if seq < 0:
+            flags = self._syn_flags(t_ns) if seq == SYN_SEQ else ACK
+            start = 0 if seq == SYN_SEQ else 1
+            return self._segment(True, start, answered, 0, flags, t_ns, 0)
+        again = seq + 1 < len(self._starts)
+        if not again:
+            self._new(seq)
+        length = self._starts[seq + 1] - self._starts[seq]
+        flags = ACK
+        if seq == self._fin:
+            flags, length = flags | FIN, length - 1
+        if seq in self._pushes:
+            flags |= PSH
+        segment = self._segment(True, self._starts[seq], answered, length, flags, t_ns, 0)
+        segment.again = again
+        self._mark(segment, t_ns, seq)
+        return segment
+
+    def _new(self, seq: int) -> None:
+        """Take note of what a packet bears that leaves for the first time."""
+        if self.source is not None:
+            length = self.source.short.get(seq, self.sk.mss_cache)
+        else:
+            full = self.sk.mss_cache + HEADER_BYTES
+            length = self.odd_last.get(seq, full) - HEADER_BYTES
+        fin, bare_fin = self.receiver.fin, self.recorder.bare_fin
+        if seq == fin:
+            self._fin = seq
+        if seq in self.receiver.pushed or (seq + 1 == bare_fin if fin == bare_fin else seq == fin):
+            self._pushes.add(seq)
+        self._starts.append(self._starts[seq] + length + (seq == self._fin))
+
+    def _mark(self, segment: Segment, t_ns: int, seq: int) -> None:
+        """Set a data segment's ECN field and CWR."""
+        reception = self.reception
+        if reception is None or not reception.ecn:
+            return
+        segment.ecn = reception.codepoint(t_ns, seq)
+        if not segment.again and reception.bears_cwr(seq):
+            segment.flags |= CWR
+
+    def _syn_flags(self, t_ns: int) -> int:
+        """Return the flags of a SYN, or of a SYN-ACK; one that is sent again asks for no ECN."""
+        ecn = self.sk.ecn_flags & TCP_ECN_OK
+        if self.passive:
+            return SYN | ACK | (ECE if ecn else 0)
+        return SYN | (ECE | CWR if ecn and t_ns == self.first_syn_ns else 0)
+
+    def _acked(self, row: AckRow) -> Segment:
+        """Return an ACK of the receiver's."""
+        t, una, echo_us, blocks = row
+        echo_ms = self.host.timestamp_ms(echo_us)
+        if una == SYN_SEQ:
+            agreed = self.sk.ecn_flags & TCP_ECN_OK and echo_us == self.first_syn_ns // 1000
+            flags = ACK if self.passive else SYN | ACK | (ECE if agreed else 0)
+            return self._segment(False, int(self.passive), 1, 0, flags, t, echo_ms)
+        flags = ACK | (ECE if isinstance(blocks, EceBlocks) else 0)
+        segment = self._segment(False, 1, self._starts[una], 0, flags, t, echo_ms)
+        if blocks:
+            segment.blocks = tuple((self._starts[a], self._starts[b]) for a, b in blocks)
+        return segment
+
+    def _segment(
+        self,
+        from_sender: bool,
+        seq: int,
+        ack: int | None,
+        length: int,
+        flags: int,
+        t_ns: int,
+        ts_ecr: int,
+    ) -> Segment:
+        self._idents[from_sender] += 1
+        ts_val, ident = self.host.timestamp_ms(t_ns // 1000), self._idents[from_sender]
+        return Segment(
+            self.index, from_sender, seq, ack, length, flags, ts_val, ts_ecr, ident=ident
+        )
+
+
+class TappedWorld(World):
+    """A world whose packets are told to ``take``."""
+
+    flow_class = TappedFlow
+
+    def __init__(
+        self, scenario: Scenario | Mapping[str, Any], *, take: Take, **options: Any
+    ) -> None:
+        self._take = take
+        self._waiting: list[tuple[int, int, int, int, Sight]] = []
+        self._count = 0
+        self._told_ns = 0
+        super().__init__(scenario, **{**options, "vector": False})
+        self._margin_ns = max((flow.path.back_ns for flow in self.flows), default=0)
+
+    def _make_engine(self, **options: Any) -> Engine:
+        """Return the engine, which lets go of what is decided after each window."""
+        check: Callable[[], None] | None = options.pop("check")
+
+        def after_window() -> None:
+            self.tell_before(int(self.env.now) - self._margin_ns)
+            if check is not None:
+                check()
+
+        return super()._make_engine(check=after_window, **options)
+
+    def result(self, failed: str = "") -> SimResult:
+        """Return what was recorded, and tell the rest of what was seen before the run's end."""
+        found = super().result(failed)
+        self.tell_before(found.duration_ns)
+        return found
+
+    def note(self, order: int, sight: Sight) -> None:
+        """Take note of a sight, of which one instant has them in ``order``."""
+        if sight.t_ns < self._told_ns:
+            raise RuntimeError(f"a packet of {sight.t_ns} ns is known too late; please report this")
+        self._count += 1
+        entry = (sight.t_ns, sight.segment.flow, order, self._count, sight)
+        heappush(self._waiting, entry)
+
+    def tell_before(self, t_ns: int) -> None:
+        """Hand over what was seen before ``t_ns``."""
+        waiting = self._waiting
+        self._told_ns = max(self._told_ns, t_ns)
+        while waiting and waiting[0][0] < t_ns:
+            _, index, order, _, sight = heappop(waiting)
+            flow = self.flows[index]
+            assert isinstance(flow, TappedFlow)
+            if flow.is_seen(order, sight):
+                self._take(sight)
