@@ -12,23 +12,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ccsim.linux.packets import Way, with_ce
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.loss import BernoulliLoss
 
-__all__ = ["Bottleneck", "Way"]
+__all__ = ["Bottleneck"]
 
 BACK = -1  # in place of a flow's delay behind the queue: the packet goes to the sender
-
-
-class Way:
-    """The delays of one flow [ns]: before the queue, behind it, and back."""
-
-    __slots__ = ("ack_loss", "after_ns", "back_ns", "before_ns", "slot_ns")
-
-    def __init__(self, delays: Sequence[int], ack_loss: BernoulliLoss | None, slot_ns: int) -> None:
-        self.before_ns, self.after_ns, self.back_ns = delays
-        self.ack_loss = ack_loss
-        self.slot_ns = slot_ns
 
 
 class Bottleneck:
@@ -63,15 +53,11 @@ class Bottleneck:
         self._push(t_ns + self.ways[flow].before_ns, 0, flow, packet)
 
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
-        """Take a packet of a receiver; one that is ``spared``, as of a handshake, is not lost and
-        does not wait for a slot."""
+        """Take a packet of a receiver; see `Way.leaves_ns`."""
         way = self.ways[flow]
-        if not spared:
-            if way.ack_loss is not None and way.ack_loss.draw():
-                return
-            if way.slot_ns:
-                t_ns = -(-t_ns // way.slot_ns) * way.slot_ns
-        self._push(t_ns + way.back_ns, 2, flow, packet)
+        leaves = way.leaves_ns(t_ns, spared=spared)
+        if leaves is not None:
+            self._push(leaves + way.back_ns, 2, flow, packet)
 
     def due(self, now_ns: int) -> list[tuple[int, bool, int, bytes]]:
         """Return (time, whether to the receiver, flow, packet) of what arrives by ``now_ns``, in
@@ -89,6 +75,14 @@ class Bottleneck:
     def next_ns(self) -> int | None:
         """Return when the next thing happens; None if nothing is under way."""
         return self._heap[0][0] if self._heap else None
+
+    def finish(self, t_ns: int) -> None:
+        """Take what samples are missing up to the end."""
+        self.sample_until(t_ns)
+
+    def report(self) -> dict[str, Any]:
+        """Return what was observed, as JSON values."""
+        return {"samples": self.samples, "drops": self.drops, "marks": self.marks}
 
     def sample_until(self, t_ns: int) -> None:
         """Take the samples up to and including ``t_ns``, before which all has been decided."""
@@ -127,17 +121,3 @@ class Bottleneck:
         inside = self._inside
         while inside and inside[0][0] <= t_ns:
             self._departed_bytes += inside.popleft()[1]
-
-
-def with_ce(packet: bytes) -> bytes:
-    """Return an IPv4 packet with CE in its header, and the checksum that belongs to it (RFC 1624,
-    equation 3)."""
-    changed = bytearray(packet)
-    before = changed[0] << 8 | changed[1]
-    changed[1] |= 3
-    after = changed[0] << 8 | changed[1]
-    total = (~(changed[10] << 8 | changed[11]) & 0xFFFF) + (~before & 0xFFFF) + after
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    changed[10:12] = (~total & 0xFFFF).to_bytes(2, "big")
-    return bytes(changed)

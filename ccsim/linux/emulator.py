@@ -8,22 +8,19 @@ import os
 import select
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from ccsim.linux.bottleneck import Bottleneck, Way
+from ccsim.linux.bottleneck import Bottleneck
+from ccsim.linux.packets import Way, flow_of
 from ccsim.net.loss import BernoulliLoss
 
-__all__ = ["FIRST_PORT", "Emulator"]
+__all__ = ["Emulator", "be_prompt"]
 
-FIRST_PORT = 40_001
-"""A connection's port at its receiver's end is this plus the number of its flow."""
 PACKET_BYTES = 65_536
 BURST = 64  # packets that are read before what is due is written
 STALL_NS = 500_000
 """A delivery that late is a stall of the machine."""
 PRIORITY = 50  # of SCHED_FIFO
-IPPROTO_TCP = 6
-SYN, RST = 0x02, 0x04
 
 
 class Emulator:
@@ -31,8 +28,7 @@ class Emulator:
 
     def __init__(self, plan: Mapping[str, Any], senders: list[int], receiver: int) -> None:
         self.senders, self.receiver = senders, receiver
-        ways = [_way(plan["path"], flow) for flow in plan["flows"]]
-        self.bottleneck = Bottleneck(plan["path"], ways, plan["interval_ns"])
+        self.path = _make_path(plan)
         self.namespace = [flow["namespace"] for flow in plan["flows"]]
         self.lateness = array.array("q")  # of each delivery [ns]
         self.stalls: list[tuple[int, int]] = []  # when, how late [ns]
@@ -46,22 +42,19 @@ class Emulator:
         now = time.monotonic_ns() - t0_ns
         while now < until_ns:
             self._deliver(now, t0_ns)
-            after = self.bottleneck.next_ns()
+            after = self.path.next_ns()
             wait_ns = until_ns - now if after is None else min(after, until_ns) - now
             wait = max(wait_ns, 0) / 1e9
             for fd in select.select(poll, (), (), wait)[0]:
                 self._read(fd, t0_ns)
             now = time.monotonic_ns() - t0_ns
         self._deliver(until_ns, t0_ns)
-        self.bottleneck.sample_until(until_ns)
+        self.path.finish(until_ns)
 
     def report(self) -> dict[str, Any]:
         """Return what was observed, as JSON values."""
-        path = self.bottleneck
         return {
-            "samples": path.samples,
-            "drops": path.drops,
-            "marks": path.marks,
+            **self.path.report(),
             "packets": len(self.lateness),
             "lateness_us": _percentiles(self.lateness),
             "stalls_us": [(t // 1000, late // 1000) for t, late in self.stalls],
@@ -70,7 +63,7 @@ class Emulator:
         }
 
     def _deliver(self, now_ns: int, t0_ns: int) -> None:
-        for t, to_receiver, flow, packet in self.bottleneck.due(now_ns):
+        for t, to_receiver, flow, packet in self.path.due(now_ns):
             fd = self.receiver if to_receiver else self.senders[self.namespace[flow]]
             try:
                 os.write(fd, packet)
@@ -89,25 +82,13 @@ class Emulator:
             except BlockingIOError:
                 return
             now = time.monotonic_ns() - t0_ns
-            found = self._flow_of(packet)
+            found = flow_of(packet, len(self.namespace))
             if found is None:
                 self.foreign += 1
             elif fd == self.receiver:
-                self.bottleneck.back(now, found[0], packet, spared=found[1])
+                self.path.back(now, found[0], packet, spared=found[1])
             else:
-                self.bottleneck.forward(now, found[0], packet)
-
-    def _flow_of(self, packet: bytes) -> tuple[int, bool] | None:
-        """Return a packet's flow, and whether it opens or ends a connection; None if it is not
-        ours, as the kernel's own IPv6 solicitations are not."""
-        if len(packet) < 40 or packet[0] >> 4 != 4 or packet[9] != IPPROTO_TCP:
-            return None
-        at = (packet[0] & 15) * 4
-        flags = packet[at + 13]
-        for port in (packet[at] << 8 | packet[at + 1], packet[at + 2] << 8 | packet[at + 3]):
-            if 0 <= port - FIRST_PORT < len(self.namespace):
-                return port - FIRST_PORT, bool(flags & (SYN | RST))
-        return None
+                self.path.forward(now, found[0], packet)
 
 
 def be_prompt() -> bool:
@@ -117,6 +98,39 @@ def be_prompt() -> bool:
     except OSError:
         return False
     return True
+
+
+class Path(Protocol):
+    """Packets on their way: those that were read are taken, those whose time has come returned."""
+
+    def forward(self, t_ns: int, flow: int, packet: bytes) -> None:
+        """Take a packet of a sender."""
+
+    def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
+        """Take a packet of a receiver; see `ccsim.linux.packets.Way.leaves_ns`."""
+
+    def due(self, now_ns: int) -> list[tuple[int, bool, int, bytes]]:
+        """Return (time, whether to the receiver, flow, packet) of what arrives by ``now_ns``, in
+        order of time."""
+
+    def next_ns(self) -> int | None:
+        """Return when the next thing happens; None if nothing is under way."""
+
+    def finish(self, t_ns: int) -> None:
+        """Let all be decided that happens up to the end."""
+
+    def report(self) -> dict[str, Any]:
+        """Return what was observed, as JSON values."""
+
+
+def _make_path(plan: Mapping[str, Any]) -> Path:
+    """Return the path of a plan: its hops, or a FIFO behind a constant line."""
+    ways = [_way(plan["path"], flow) for flow in plan["flows"]]
+    if plan["hops"] is None:
+        return Bottleneck(plan["path"], ways, plan["interval_ns"])
+    from ccsim.linux.hop_path import HopPath
+
+    return HopPath(plan["hops"], ways)
 
 
 def _way(path: Mapping[str, Any], flow: Mapping[str, Any]) -> Way:

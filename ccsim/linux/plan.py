@@ -9,6 +9,7 @@ from typing import Any
 
 from ccsim.bpf.elf_file import is_object
 from ccsim.net.link import HEADER_BYTES
+from ccsim.sim.hops import needs_hops
 from ccsim.sim.streams import stream_seed
 from ccsim.sim.swap.mechanisms import sweep_steps
 from ccsim.sim.swap.triggers import trigger_text
@@ -39,24 +40,10 @@ def why_not_on_linux(scenario: Plain) -> list[str]:
     """Return what of a resolved scenario a kernel cannot do, each with its place; empty if
     nothing."""
     return [
-        *_path_problems(scenario),
         *_unlike_here(scenario),
         *(text for k, swap in enumerate(scenario["swaps"]) for text in _swap_problems(k, swap)),
         *(text for k, flow in enumerate(scenario["flows"]) for text in _flow_problems(k, flow)),
     ]
-
-
-def _path_problems(scenario: Plain) -> Iterator[str]:
-    """Yield what the path of a run on a kernel, a FIFO behind a constant line, has not."""
-    path = scenario["path"]
-    if path["qdisc"] != "fifo":
-        yield "path.qdisc: the path to a kernel is a FIFO; simulate it"
-    for key in ("netem", "trace"):
-        if path.get(key):
-            yield f"path.{key}: the path to a kernel is a constant line; simulate it"
-    for key in ("hops", "changes"):
-        if scenario.get(key):
-            yield f"{key}: the path to a kernel is one constant line; simulate it"
 
 
 def _unlike_here(scenario: Plain) -> Iterator[str]:
@@ -161,6 +148,7 @@ def make_plan(scenario: Plain) -> dict[str, Any]:
         "mtu": tcp["mss_bytes"] + HEADER_BYTES,
         "tso": tcp["tso"],
         "path": {**scenario["path"], "loss_seed": stream_seed(seed, "loss")},
+        "hops": dict(scenario) if needs_hops(scenario) else None,
         "namespaces": [
             {
                 "sysctls": {**SYSCTLS, "net.ipv4.tcp_ecn": "1" if tcp["ecn"] else "2"},

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from ccsim.linux.applications import Client, Writer
-from ccsim.linux.emulator import FIRST_PORT
 from ccsim.linux.loop import Loop
+from ccsim.linux.packets import FIRST_PORT
 
 __all__ = ["LISTENER_PORT", "RECEIVER_ADDRESS", "Receivers", "sender_address"]
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ccsim.linux.emulator import FIRST_PORT
+from ccsim.linux.packets import FIRST_PORT
 from ccsim.linux.run import Measured
 from ccsim.linux.senders import SAMPLED
 from ccsim.net.link import HEADER_BYTES
+from ccsim.sim.hops import needs_hops
 
 __all__ = ["CA_COLUMNS", "why_no_recording", "write_recording"]
 
@@ -51,6 +52,8 @@ def why_no_recording(scenario: Plain) -> str:
             return f"a recording has bulk flows of one RTT, unlike {flow['name']}"
     if any(swap["via"] != "setsockopt" or swap["trigger"] for swap in scenario["swaps"]):
         return "a recording has swaps by setsockopt at given times"
+    if needs_hops(scenario):
+        return "a recording has a FIFO behind a constant line"
     if scenario["path"]["ecn_mark_packets"] or scenario["path"]["ecn_mark_ns"]:
         return "a recording has no marks"
     return ""

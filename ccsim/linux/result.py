@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from ccsim.linux.senders import SAMPLED
 from ccsim.net.link import HEADER_BYTES
-from ccsim.sim.traces import Completions, Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.sim.traces import (
+    Completions,
+    Event,
+    Flows,
+    FlowTrace,
+    LinkMeter,
+    LinkTrace,
+    SimResult,
+    SwapRecord,
+)
 from ccsim.sim.workloads import connections
 
 __all__ = ["to_result"]
@@ -40,7 +49,7 @@ def to_result(scenario: Plain, plan: Plain, reports: Mapping[str, Plain]) -> Sim
     return SimResult(
         duration_ns=scenario["duration_ns"],
         flows=Flows(flows),
-        links=(_link_trace(scenario, path, marks),),
+        links=_link_traces(scenario, path, marks),
         events=events,
         swaps=_swaps(scenario, events),
         completions=_completions(scenario, specs, senders["flows"]),
@@ -97,6 +106,26 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked_ns: Column) -> Flo
 def _signed(value: int) -> int:
     """Return an unlimited rate as -1, which an int64 can hold."""
     return -1 if value == UNLIMITED else value
+
+
+def _link_traces(scenario: Plain, path: Plain, marks: Column) -> tuple[LinkTrace, ...]:
+    """Return what each hop recorded itself, or what is known of the one queue."""
+    if "links" not in path:
+        return (_link_trace(scenario, path, marks),)
+    return tuple(_from_plain(trace) for trace in path["links"])
+
+
+def _from_plain(plain: Plain) -> LinkTrace:
+    """Return a trace that was told as JSON values."""
+    columns: dict[str, Any] = {
+        name: np.array(value, dtype=np.int64) if isinstance(value, list) else value
+        for name, value in plain.items()
+    }
+    columns["rates"] = tuple((t, rate) for t, rate in plain["rates"])
+    if plain["meter"] is not None:
+        meter = {name: np.array(v, dtype=np.int64) for name, v in plain["meter"].items()}
+        columns["meter"] = LinkMeter(**meter)
+    return LinkTrace(**columns)
 
 
 def _link_trace(scenario: Plain, path: Plain, marks: Column) -> LinkTrace:

@@ -14,8 +14,8 @@ from typing import Any
 
 from ccsim.linux import netns, tcp_info
 from ccsim.linux.applications import Writer, make_writer
-from ccsim.linux.emulator import FIRST_PORT
 from ccsim.linux.loop import Loop
+from ccsim.linux.packets import FIRST_PORT
 from ccsim.linux.receivers import LISTENER_PORT, RECEIVER_ADDRESS, sender_address
 from ccsim.linux.registered import Registered
 

@@ -138,6 +138,11 @@ class Hop:
             self.log.sample(self, until_ns)
         return out
 
+    def next_ns(self) -> int:
+        """Return when the next packet is due that is known, to arrive or to leave; FOREVER if none
+        is."""
+        return min([self._due_ns(), *(row[0] for row in self.arrivals)])
+
     def _due_ns(self) -> int:
         """Return when the line does something next, or the qdisc's watchdog."""
         return min(self.busy_ns, self.wake_ns) if self.serving else self.wake_ns

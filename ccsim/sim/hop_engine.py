@@ -17,6 +17,7 @@ from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER
 from ccsim.sim.acks import AckRows
 from ccsim.sim.engine import Engine
+from ccsim.sim.hop_packets import make_segment
 from ccsim.sim.live_flow import LiveFlow
 from ccsim.sim.writing import as_list
 from ccsim.tcp.receiver import AckRow
@@ -25,9 +26,6 @@ __all__ = ["HopEngine", "Route"]
 
 Route = tuple[tuple[int, ...], tuple[int, ...]]  # the numbers of the hops forth, and back
 SACK_BYTES, BLOCK_BYTES = 4, 8  # the option with its padding, and each block of it (RFC 2018)
-MEMORY_BYTES = 804  # that a socket buffer takes beside a full packet: 2304 for 1500 (truesize)
-U32 = 0xFFFF_FFFF
-SPREAD = 0x9E37_79B9  # of consecutive numbers over 32 bits (Fibonacci hashing)
 
 
 class HopEngine(Engine):
@@ -148,13 +146,8 @@ class _Ends:
         self.network.send(self.out, rows)
 
     def _packet(self, size: int, way: int) -> Segment:
-        index = self.flow.index
         self.sent += 1
-        packet = Segment(self.sent, size, flow=index, truesize=size + MEMORY_BYTES)
-        packet.hash = (2 * index + way + 1) * SPREAD & U32
-        packet.srchost, packet.dsthost = self.flow.hosts[::-1] if way else self.flow.hosts
-        packet.seq, packet.sent_ns, packet.row = 0, 0, None
-        return packet
+        return make_segment(self.sent, size, self.flow.index, way, self.flow.hosts)
 
     def _deliver(self, leg: Leg, rows: list[tuple[int, Segment]], known_ns: int) -> None:
         """Give the receiver what has arrived, and let it send what it owes by then."""

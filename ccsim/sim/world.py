@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar, NoReturn
-from zlib import crc32
 
 import numpy as np
 import simpy
@@ -25,6 +24,7 @@ from ccsim.sim.completions import completions
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
 from ccsim.sim.hop_engine import HopEngine
+from ccsim.sim.hop_packets import hosts_of
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import Hops, make_hops, needs_hops
 from ccsim.sim.implementation_sums import Groups
@@ -179,7 +179,7 @@ class World:
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])
         if isinstance(self.engine, HopEngine) and self.hops is not None:
-            flow.hosts = _hosts(spec, index)
+            flow.hosts = hosts_of(spec, index)
             self.engine.connect(flow, self.hops.route(spec))
         return flow
 
@@ -417,12 +417,6 @@ class World:
             workload=flow.spec.get("workload", ""),
             established_ns=flow.established_ns,
         )
-
-
-def _hosts(spec: Mapping[str, Any], index: int) -> tuple[int, int]:
-    """Return hashes of the hosts between which a flow goes: those it names, or two of its own."""
-    names = spec.get("hosts") or (f"sender of {index}", f"receiver of {index}")
-    return crc32(names[0].encode()), crc32(names[1].encode())
 
 
 def _inside(flow: LiveFlow) -> int:

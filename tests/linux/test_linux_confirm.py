@@ -71,6 +71,10 @@ def test_equal_values_of_several_runs_make_no_interval() -> None:
             "flows: [{name: a}]\nswaps: [{at: 1 s, via: sysctl, to: reno}]",
             "swaps by setsockopt",
         ),
+        (
+            "flows: [{name: a}]\nchanges: [{at: 1 s, rate: 5 Mbit/s}]",
+            "a FIFO behind a constant line",
+        ),
         ("workloads: [{name: w, arrivals: {every: 1 s}, sizes: 1 kB}]", "no workloads"),
     ],
 )

@@ -170,18 +170,21 @@ def test_an_ordinary_scenario_has_nothing_against_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    "text",
     [
-        ("path: {rate: 10 Mbit/s, rtt: 20 ms, qdisc: {kind: codel}}", "path.qdisc"),
-        ("path: {rate: 10 Mbit/s, rtt: 20 ms, netem: {loss: 1 %}}", "path.netem"),
-        (
-            "path: {rate: 10 Mbit/s, rtt: 20 ms}\nchanges: [{at: 1 s, rate: 5 Mbit/s}]",
-            "changes",
-        ),
+        "path: {rate: 10 Mbit/s, rtt: 20 ms, qdisc: {kind: codel}}",
+        "path: {rate: 10 Mbit/s, rtt: 20 ms, netem: {loss: 1 %}}",
+        "path: {rate: 10 Mbit/s, rtt: 20 ms, trace: lte.down}",
+        "path: {rate: 10 Mbit/s, rtt: 20 ms}\nchanges: [{at: 1 s, rate: 5 Mbit/s}]",
     ],
 )
-def test_a_path_that_a_kernel_would_not_have_is_refused_not_ignored(text: str, place: str) -> None:
+def test_a_path_of_more_than_a_constant_line_is_planned_as_hops(text: str) -> None:
     flows = "flows: [{name: a, congestion: cubic}]"
     scenario = parse_scenario(f"name: test\nduration: 3 s\n{text}\n{flows}\n", "test.yaml")
-    found = why_not_on_linux(scenario.resolved())
-    assert [one for one in found if one.startswith(f"{place}:")], found
+    resolved = scenario.resolved()
+    assert why_not_on_linux(resolved) == []
+    assert make_plan(resolved)["hops"] == resolved
+
+
+def test_a_fifo_behind_a_constant_line_needs_no_hops() -> None:
+    assert make_plan(resolved("flows: [{name: a}]"))["hops"] is None
