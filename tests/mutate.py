@@ -40,7 +40,7 @@ TESTS = {
 """The folders with the tests of each package."""
 USUAL = ["tcp", "kernel", "net", "sim", "experiment", "scenario"]
 SECONDS = 60.0
-"""Processor time that the tests may take; waiting ends after ten times as long."""
+"""Processor time that the tests of a change may take; waiting ends after ten times as long."""
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=",
     ast.NotEq: "==",
@@ -161,7 +161,7 @@ def _function_around(change: Change) -> str:
     return max(held, key=lambda node: node.lineno).name if held else ""
 
 
-def noticed(copy: Path, change: Change, package: str) -> str:
+def noticed(copy: Path, change: Change, package: str, seconds: float) -> str:
     """Return the test that fails with a change made in the copy and passes without; "" if none.
 
     A test that fails without the change too, as on a busy machine, is left out.
@@ -173,15 +173,16 @@ def noticed(copy: Path, change: Change, package: str) -> str:
     while True:
         place.write_bytes(change.applied(before))
         try:
-            failed = first_failure(copy, [*files, *(f"--deselect={one}" for one in left_out)])
+            left_out_now = [f"--deselect={one}" for one in left_out]
+            failed = first_failure(copy, [*files, *left_out_now], seconds)
         finally:
             place.write_bytes(before)
-        if "::" not in failed or not first_failure(copy, [str(copy / failed)]):
+        if "::" not in failed or not first_failure(copy, [str(copy / failed)], seconds):
             return failed
         left_out.append(failed)
 
 
-def first_failure(copy: Path, arguments: list[str]) -> str:
+def first_failure(copy: Path, arguments: list[str], seconds: float) -> str:
     """Run pytest until a test fails; return its name, "" if none does within the time."""
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
@@ -193,7 +194,7 @@ def first_failure(copy: Path, arguments: list[str]) -> str:
             start_new_session=True,
         )
         try:
-            ended = _ends(process)
+            ended = _ends(process, seconds)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -205,11 +206,11 @@ def first_failure(copy: Path, arguments: list[str]) -> str:
         return found[1] if found else f"pytest itself ({process.returncode})"
 
 
-def _ends(process: subprocess.Popen[bytes]) -> bool:
+def _ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
     """Wait for a process; False if it and its children have computed for too long before."""
-    give_up = time.monotonic() + 10 * SECONDS
+    give_up = time.monotonic() + 10 * seconds
     while process.poll() is None:
-        if _computed_s(process.pid) > SECONDS or time.monotonic() > give_up:
+        if _computed_s(process.pid) > seconds or time.monotonic() > give_up:
             return False
         time.sleep(1.0)
     return True
@@ -232,6 +233,7 @@ def main() -> int:
     parser.add_argument("packages", nargs="*", default=USUAL, metavar="PACKAGE")
     parser.add_argument("--number", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of CPU for each change")
     parser.add_argument("--all", action="store_true", help="print what was noticed, and by what")
     args = parser.parse_args()
     rng = random.Random(args.seed)
@@ -243,7 +245,7 @@ def main() -> int:
             package = rng.choice(args.packages)
             files = sorted((ROOT / "ccsim" / package).rglob("*.py"))
             change = rng.choice([one for file in files for one in changes(file)])
-            witness = noticed(copy, change, package)
+            witness = noticed(copy, change, package, args.seconds)
             found += bool(witness)
             if args.all or not witness:
                 old = change.file.read_bytes()[change.start : change.end].decode()

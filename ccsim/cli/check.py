@@ -116,11 +116,11 @@ def _study_told(file: str) -> tuple[str, list[str]]:
 
 
 def _check_algorithm(file: str, quiet: bool) -> Checked:
-    from ccsim.verify.torture import check_algorithm
+    from ccsim.jobs.checking import check_watched
 
     notice = f"{file}: loading an algorithm file runs its code with your rights"
     print(notice, file=sys.stderr if quiet else sys.stdout, flush=True)
-    report = check_algorithm(file)
+    report = check_watched(file)
     status = 0 if report.ok else FOUND if report.readable else WRONG_INPUT
     return report.to_json(), report.text(), status
 

@@ -130,7 +130,7 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
         }
         print(json.dumps(plain, indent=2))
         return
-    old = outcome.runs - outcome.new
+    old = max(outcome.runs - outcome.new, 0)  # new ones may have come out alike
     runs = "1 run" if outcome.runs == 1 else f"{outcome.runs} runs"
     print(
         f"{name}: {runs}, of which {old} were there; {outcome.simulated} simulations,"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.jobs.fork import may_fork
-from ccsim.jobs.simulation import serve_simulations, simulate_in
+from ccsim.jobs.simulation import Apart, needs_watch, serve_simulations, simulate_in
 from ccsim.jobs.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ class _Batch:
         self.done = [0.0] * len(scenarios)
         self.workers: list[Worker] = []
         self.threads: list[threading.Thread] = []
+        self.apart = Apart(fork=fork)
+        self.watched = any(needs_watch(one, options["hook_timeout_s"]) for one in scenarios)
         self.may_start = 0
         self.begun = 0.0
 
@@ -106,8 +108,10 @@ class _Batch:
         """Simulate all, with up to that many workers beside this process."""
         self.may_start = workers
         import_module("ccsim.sim.world")
-        self.begun = time.process_time()
+        self.begun = self._spent_s()
         try:
+            if self.watched:
+                self.apart.begin()
             if workers and self.fork and may_fork():
                 self._start(workers)
             first = self._simulate_here(0)
@@ -124,6 +128,7 @@ class _Batch:
             return self.results
         finally:
             self.waiting.clear()
+            self.apart.close()
             for worker in self.workers:
                 worker.kill()
             for thread in self.threads:
@@ -131,10 +136,14 @@ class _Batch:
             for worker in self.workers:
                 worker.close()
 
+    def _spent_s(self) -> float:
+        """Return what has been spent [s]; another process's time is not this one's."""
+        return time.monotonic() if self.watched else time.process_time()
+
     def _consider_workers(self) -> None:
         """Start workers once it is clear that they are worth it."""
         share = sum(self.done) / len(self.done)
-        spent_s = time.process_time() - self.begun
+        spent_s = self._spent_s() - self.begun
         if self.may_start and share > 0 and spent_s / share - spent_s > WORTH_S:
             self._start(min(self.may_start, len(self.waiting)))
 
@@ -176,8 +185,6 @@ class _Batch:
                 self._simulate_here(queue.popleft())
 
     def _simulate_here(self, index: int) -> SimResult:
-        from ccsim.sim import simulate
-
         note = self._noting(index)
 
         def progress(t_ns: int) -> None:
@@ -185,11 +192,8 @@ class _Batch:
             self.progress(sum(self.done) / len(self.done))
             self._consider_workers()
 
-        result: SimResult = simulate(
-            self.scenarios[index],
-            progress=progress,
-            spill=self._spill(),
-            **self.options,
+        result = self.apart.simulate(
+            self.scenarios[index], progress=progress, spill=self._spill(), **self.options
         )
         self._keep(index, result)
         if not result.failed:

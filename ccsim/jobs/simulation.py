@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.errors import ResultsError
-from ccsim.jobs.worker import Progress, Worker, serve
+from ccsim.errors import AlgorithmError, ResultsError
+from ccsim.jobs.stuck import Watch, can_watch
+from ccsim.jobs.worker import Progress, Worker, WorkerDied, serve
 from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
     from ccsim.sim.traces import SimResult
     from ccsim.spill import Spill
 
-__all__ = ["serve_simulations", "simulate_in"]
+__all__ = ["Apart", "needs_watch", "serve_simulations", "simulate_in", "unrecorded"]
 
 
 def simulate_in(
@@ -29,23 +31,108 @@ def simulate_in(
     """Return the result of a simulation in a worker that runs `serve_simulations`.
 
     Where ``spill`` would put long traces the worker puts them; ``options`` are those of
-    `ccsim.sim.simulate`. WorkerDied if the process ends before.
+    `ccsim.sim.simulate`. WorkerDied if the process ends before. A hook that hangs so that the
+    process must be ended is a failed run, of which nothing was recorded.
     """
     from ccsim.jobs.handover import take_over
 
     place = [None, None] if spill is None else [str(spill.folder), spill.bound_bytes]
-    data = worker.ask({"scenario": resolved, "spill": place, **options}, progress)
+    watch = _watch(worker.pid, resolved, options.get("hook_timeout_s"))
+    try:
+        data = worker.ask({"scenario": resolved, "spill": place, **options}, progress, watch)
+    except AlgorithmError as error:
+        return unrecorded(resolved, str(error))
     try:
         return take_over(data)
     except (ValueError, ResultsError) as error:
         raise worker.died(error) from error
 
 
+class Apart:
+    """Simulates as `ccsim.sim.simulate` does, in a process of its own if algorithm files are to be
+    executed: there hooks end that no exception ends.
+
+    With ``fork`` that process is a fork of this one, where that is safe; it serves again and again.
+    """
+
+    def __init__(self, *, fork: bool = False) -> None:
+        self._fork = fork
+        self._worker: Worker | None = None
+
+    def begin(self) -> None:
+        """Start the process, while this one has no second thread."""
+        with suppress(OSError):
+            self._worker = Worker(serve_simulations, fork=self._fork)
+
+    def simulate(
+        self,
+        resolved: Mapping[str, Any],
+        *,
+        progress: Progress | None = None,
+        spill: Spill | None = None,
+        **options: Any,
+    ) -> SimResult:
+        """Return the result of a simulation; it raises what `ccsim.sim.simulate` raises."""
+        from ccsim.sim import simulate
+
+        if needs_watch(resolved, options.get("hook_timeout_s")):
+            told = progress or (lambda t_ns: None)
+            try:
+                return self._watched(resolved, told, spill=spill, **options)
+            except (OSError, WorkerDied):  # what it raised there is raised again here
+                self.close()
+        result: SimResult = simulate(resolved, progress=progress, spill=spill, **options)
+        return result
+
+    def _watched(
+        self, resolved: Mapping[str, Any], progress: Progress, **options: Any
+    ) -> SimResult:
+        if self._worker is None:
+            self._worker = Worker(serve_simulations, fork=self._fork)
+        result = simulate_in(self._worker, resolved, progress, **options)
+        if not self._worker.alive:
+            self.close()
+        return result
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+            worker.close()
+
+
+def needs_watch(resolved: Mapping[str, Any], hook_timeout_s: float | None) -> bool:
+    """Tell whether a simulation executes code that may hang as no exception ends it. Compiled
+    objects do not: they are verified, and bounded where they run."""
+    return bool(hook_timeout_s and can_watch() and _algorithm_files(resolved))
+
+
+def _algorithm_files(resolved: Mapping[str, Any]) -> list[str]:
+    return [file for file in resolved.get("objects", ()) if not file.endswith(".o")]
+
+
+def _watch(pid: int, resolved: Mapping[str, Any], hook_timeout_s: float | None) -> Watch | None:
+    """Return who looks on, if somebody must."""
+    if hook_timeout_s is None or not needs_watch(resolved, hook_timeout_s):
+        return None
+    return Watch(pid, _algorithm_files(resolved), hook_timeout_s)
+
+
+def unrecorded(resolved: Mapping[str, Any], reason: str) -> SimResult:
+    """Return the result of a run that failed and left nothing."""
+    from ccsim.sim.traces import Flows, SimResult
+
+    unknown = ("unknown",)  # of another seed it might not
+    duration_ns = int(resolved["duration_ns"])
+    return SimResult(duration_ns, Flows(), (), (), (), failed=reason, drew=unknown)
+
+
 def serve_simulations() -> None:
     """Simulate what standard input asks for until it ends or the parent does."""
     with patient_collector():
         import_module("ccsim.sim.world")
-        serve(_simulated)
+        serve(_simulated, watched=True)
 
 
 def _simulated(request: dict[str, Any], progress: Progress) -> bytes:

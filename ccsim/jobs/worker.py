@@ -13,12 +13,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import IO, Any
+from contextlib import nullcontext, suppress
+from typing import Any
 
 from ccsim.ending import exit_process
+from ccsim.errors import AlgorithmError
 from ccsim.jobs.fork import Fork, may_fork
 from ccsim.jobs.processes import end_with
+from ccsim.jobs.stuck import Pulse, Watch, can_watch
 
 __all__ = ["Progress", "Worker", "WorkerDied", "serve"]
 
@@ -51,10 +53,20 @@ class Worker:
         """The process's id."""
         return self._process.pid
 
-    def ask(self, request: Mapping[str, Any], progress: Progress) -> bytes:
-        """Return the answer to one request; WorkerDied if the process ends before."""
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def ask(
+        self, request: Mapping[str, Any], progress: Progress, watch: Watch | None = None
+    ) -> bytes:
+        """Return the answer to one request; WorkerDied if the process ends before.
+
+        With a ``watch`` a hook that hangs there ends the process: AlgorithmError.
+        """
         self.send(request)
-        return self.receive(progress)
+        return self.receive(progress, watch)
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Ask for something; WorkerDied if the process has ended."""
@@ -66,16 +78,25 @@ class Worker:
         except (OSError, ValueError) as error:
             raise self.died(error) from error
 
-    def receive(self, progress: Progress) -> bytes:
+    def receive(self, progress: Progress, watch: Watch | None = None) -> bytes:
         """Return the answer to what was asked; WorkerDied if the process ends before."""
-        stdout = self._process.stdout
-        assert stdout is not None
+        assert self._process.stdout is not None
         try:
+            stdout = self._process.stdout.fileno()
             while True:
+                if watch is not None:
+                    watch.wait(stdout)
                 kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
+                if watch is not None:
+                    watch.heard(kind, number)
                 if kind == _RESULT:
                     return _exactly(stdout, number)
-                progress(number)
+                if kind == _PROGRESS:
+                    progress(number)
+        except AlgorithmError:
+            self.kill()
+            self._process.wait()
+            raise
         except (OSError, ValueError, EOFError) as error:
             raise self.died(error) from error
 
@@ -113,29 +134,47 @@ def _spawned(main: Callable[[], object], keep_open: Sequence[int]) -> subprocess
     )
 
 
-def serve(answer: Callable[[dict[str, Any], Progress], bytes]) -> None:
-    """Answer each line of standard input until it ends or the parent does."""
+def serve(answer: Callable[[dict[str, Any], Progress], bytes], *, watched: bool = False) -> None:
+    """Answer each line of standard input until it ends or the parent does.
+
+    ``watched`` tells a `Watch` now and then that this process is not stuck.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     end_with(parent)
     sys.excepthook = lambda *_: None  # the caller does again what failed and reports it
-    replies = os.fdopen(os.dup(1), "wb")
+    replies = os.dup(1)
     os.dup2(2, 1)  # what an algorithm prints must not get between the replies
+
+    def say(kind: bytes, number: int) -> None:
+        os.write(replies, _HEAD.pack(kind, number))  # so few bytes are written all or none
 
     def progress(t_ns: int) -> None:
         if os.getppid() != parent:
             exit_process(1)
-        replies.write(_HEAD.pack(_PROGRESS, t_ns))
-        replies.flush()
+        say(_PROGRESS, t_ns)
 
+    pulse = Pulse(say) if watched and can_watch() else None
     for line in sys.stdin.buffer:
-        data = answer(json.loads(line), progress)
-        replies.write(_HEAD.pack(_RESULT, len(data)) + data)
-        replies.flush()
+        with pulse.working() if pulse else nullcontext():
+            data = answer(json.loads(line), progress)
+        say(_RESULT, len(data))
+        _write_all(replies, data)
 
 
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
+def _write_all(stream: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(stream, rest) :]
+
+
+def _exactly(stream: int, size: int) -> bytes:
+    """Read so many bytes; nothing is read ahead, so that one can wait for what is not read yet."""
+    parts, left = [], size
+    while left:
+        part = os.read(stream, min(left, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

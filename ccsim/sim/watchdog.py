@@ -3,7 +3,7 @@
 Nothing is called around a hook. A timer looks now and then at what the thread is executing: the
 same frame of an algorithm file, look after look, is a hook that has not returned. Waiting costs no
 time of the processor, so a debugger may stop in a hook. Code that does not come back to Python, as
-a number with a billion digits, cannot be ended.
+an endless loop of C, is left to `ccsim.jobs.stuck`.
 """
 
 from __future__ import annotations

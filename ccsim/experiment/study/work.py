@@ -6,6 +6,7 @@ NumPy columns and nothing that is unpickled.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,13 +17,14 @@ from ccsim.experiment.measure import measure
 from ccsim.experiment.study.beside import add_twin_values
 from ccsim.files import write_whole
 from ccsim.jobs.handover import pack, unpack
+from ccsim.jobs.simulation import Apart, unrecorded
 from ccsim.kernel.loader import ObjectFileChanged
-from ccsim.sim import simulate
-from ccsim.sim.traces import Flows, SimResult
+from ccsim.sim.traces import SimResult
 
 __all__ = ["answer", "durably", "keep_traces", "measured", "run", "twin"]
 
 Progress = Callable[[int], None]
+_OWN = threading.local()
 
 
 def answer(request: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
@@ -111,16 +113,20 @@ def _simulated(resolved: Mapping[str, Any], **options: Any) -> SimResult:
     """Simulate; what raises by a fault of ccsim itself is a failed run, so that the study goes
     on."""
     try:
-        result: SimResult = simulate(resolved, **options)
+        result = _apart().simulate(resolved, **options)
     except (OSError, MemoryError, ObjectFileChanged):  # of this machine, not of the run
         raise
     except Exception as error:
-        reason = f"ccsim failed: {type(error).__name__}: {error}"
-        unknown = ("unknown",)  # of another seed it might not
-        return SimResult(
-            int(resolved["duration_ns"]), Flows(), (), (), (), failed=reason, drew=unknown
-        )
+        return unrecorded(resolved, f"ccsim failed: {type(error).__name__}: {error}")
     return result
+
+
+def _apart() -> Apart:
+    """Return this thread's own process for algorithm files; it ends with the thread."""
+    if not hasattr(_OWN, "apart"):
+        _OWN.apart = Apart()
+    apart: Apart = _OWN.apart
+    return apart
 
 
 def durably(path: Path, data: bytes) -> None:
