@@ -16,7 +16,8 @@ from ccsim.verify.torture.report import AlgorithmReport, Finding
 __all__ = ["answer_with", "check_apart"]
 
 _CODE = (
-    "from ccsim.verify.torture import apart, check_algorithm; apart.answer_with(check_algorithm)"
+    "from ccsim.verify.torture import check_algorithm; "
+    "from ccsim.verify.torture.pure_process import answer_with; answer_with(check_algorithm)"
 )
 
 
