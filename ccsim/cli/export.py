@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-FORMATS = {"csv": "", "pcapng": ".pcapng"}
+FORMATS = {"csv": "", "pcapng": ".pcapng", "qlog": ".sqlog"}
 """What can be written, and how the name of the one file ends that holds it."""
 OPTIONS = {
-    "twin": ("pcapng",),
-    "flows": ("pcapng",),
-    "begin": ("pcapng",),
-    "end": ("pcapng",),
+    "twin": ("pcapng", "qlog"),
+    "flows": ("pcapng", "qlog"),
+    "begin": ("pcapng", "qlog"),
+    "end": ("pcapng", "qlog"),
     "side": ("pcapng",),
     "snaplen": ("pcapng",),
 }
@@ -114,18 +114,21 @@ def _explained(target: Path) -> Iterator[None]:
 
 
 def _write(run: StoredRun, target: Path, args: argparse.Namespace) -> None:
-    from ccsim.exchange.capture import write_capture
-
     total_ns = run.result.duration_ns
     with ProgressBar(f"{run.name} again") as bar:
-        size = write_capture(
-            run,
-            target,
-            twin=args.twin,
-            wanted=_selection(args),
-            snaplen=args.snaplen,
-            progress=lambda t_ns: bar.update(t_ns / total_ns),
-        )
+        about: dict[str, Any] = {
+            "twin": args.twin,
+            "wanted": _selection(args),
+            "progress": lambda t_ns: bar.update(t_ns / total_ns),
+        }
+        if args.format == "qlog":
+            from ccsim.exchange.qlog import write_qlog
+
+            write_qlog(run, target, **about)
+            return
+        from ccsim.exchange.capture import write_capture
+
+        size = write_capture(run, target, snaplen=args.snaplen, **about)
     if size > LARGE_BYTES and not args.snaplen:
         say(f"{size / 1e6:.0f} MB, most of it payload; --snaplen 96 keeps the headers alone")
 

@@ -11,7 +11,7 @@ from ccsim import __version__
 from ccsim.errors import ResultsError
 from ccsim.exchange.header import Endpoints, headers
 from ccsim.exchange.pcapng import INBOUND, OUTBOUND, PcapngWriter
-from ccsim.exchange.resimulate import scenario_of, simulated_again
+from ccsim.exchange.resimulate import scenario_of, simulated_again, stored_result
 from ccsim.exchange.segment import Sight
 from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
@@ -22,7 +22,15 @@ from ccsim.tcp.host import NEVER
 from ccsim.tcp.linux_sock import MAX_WINDOW_BYTES
 from ccsim.words import did_you_mean
 
-__all__ = ["SIDES", "Selection", "endpoints", "flow_specs", "swap_comments", "write_capture"]
+__all__ = [
+    "SIDES",
+    "Selection",
+    "check_named",
+    "endpoints",
+    "flow_specs",
+    "swap_comments",
+    "write_capture",
+]
 
 SIDES = ("sender", "receiver", "both")
 FIRST_EPHEMERAL, EPHEMERAL = 32768, 28232  # Linux's ip_local_port_range
@@ -41,13 +49,16 @@ class Selection:
     flows: tuple[str, ...] = ()
     side: str = "sender"
 
+    def names(self, *names: str | None) -> bool:
+        """Tell whether a flow of one of these names, its own and its workload's, is wanted."""
+        return not self.flows or any(name in self.flows for name in names)
+
     def takes(self, sight: Sight, spec: Mapping[str, Any]) -> bool:
         """Tell whether a sight of a packet is wanted, of the flow that ``spec`` says."""
-        names = (spec["name"], spec.get("workload"))
         return (
             self.from_ns <= sight.t_ns < self.to_ns
             and (self.side == "both" or sight.at_sender == (self.side == "sender"))
-            and (not self.flows or any(name in self.flows for name in names))
+            and self.names(spec["name"], spec.get("workload"))
         )
 
 
@@ -96,7 +107,7 @@ def swap_comments(events: Iterable[Event]) -> list[tuple[int, str, str]]:
     return comments
 
 
-def _check_named(named: Sequence[str], specs: Sequence[Mapping[str, Any]], run: StoredRun) -> None:
+def check_named(named: Sequence[str], specs: Sequence[Mapping[str, Any]], run: StoredRun) -> None:
     """Raise ResultsError for a flow that the run has not."""
     known = {str(name) for spec in specs for name in (spec["name"], spec.get("workload")) if name}
     for name in named:
@@ -113,13 +124,12 @@ class _Capture:
     ):
         scenario = scenario_of(run, twin)
         self.specs = flow_specs(scenario)
-        _check_named(wanted.flows, self.specs, run)
+        check_named(wanted.flows, self.specs, run)
         self._ends = endpoints(scenario, self.specs)
         self._wanted = wanted
         self._interfaces: dict[bytes, int] = {}
-        stored = {"none": run.result, "a": run.twin_a, "b": run.twin_b}[twin]
-        events = stored.events if stored is not None else ()
-        self._comments = [one for one in swap_comments(events) if one[0] < wanted.to_ns]
+        comments = swap_comments(stored_result(run, twin).events)
+        self._comments = [one for one in comments if one[0] < wanted.to_ns]
         about = f"{run.name}, seed {scenario.seed}, run {run.run_id}"
         about += f", twin {twin}" if twin != "none" else ""
         program = f"ccsim {__version__}"

@@ -14,9 +14,7 @@ from ccsim.sim import simulate
 from ccsim.sim.traces import SimResult
 from ccsim.spec import Scenario
 
-__all__ = ["scenario_of", "simulated_again"]
-
-TWINS = ("none", "a", "b")
+__all__ = ["scenario_of", "simulated_again", "stored_result"]
 
 
 def scenario_of(run: StoredRun, twin: str = "none") -> Scenario:
@@ -25,6 +23,14 @@ def scenario_of(run: StoredRun, twin: str = "none") -> Scenario:
     if twin == "none":
         return scenario
     return scenario.without_swaps() if twin == "a" else scenario.with_b_twin()
+
+
+def stored_result(run: StoredRun, twin: str = "none") -> SimResult:
+    """Return what is stored of a run, or of a twin of it; ResultsError if it has no such twin."""
+    stored = {"none": run.result, "a": run.twin_a, "b": run.twin_b}[twin]
+    if stored is None:
+        raise ResultsError(str(run.path), f"expected a run with a twin {twin}, got none")
+    return stored
 
 
 def simulated_again(
@@ -40,9 +46,7 @@ def simulated_again(
         raise ResultsError(place, "a run on a kernel cannot be done again; expected a simulation")
     if run.failed:
         raise ResultsError(place, f"expected a run that ended well; this one failed: {run.failed}")
-    stored = {"none": run.result, "a": run.twin_a, "b": run.twin_b}[twin]
-    if stored is None:
-        raise ResultsError(place, f"expected a run with a twin {twin}, got none")
+    stored = stored_result(run, twin)
     make_world = partial(TappedWorld, take=take)
     again = simulate(scenario_of(run, twin), progress=progress, make_world=make_world)
     if again.failed or not _same(stored, again):
