@@ -14,7 +14,7 @@ from typing import Any
 
 from ccsim.bpf.kernel_btf import Leaf, leaves
 from ccsim.bpf.kernel_state import LAYOUTS
-from ccsim.bpf.memory import AREA_BYTES, Memory, PrivateArea
+from ccsim.bpf.memory import AREA_BYTES, NUMBERS, PrivateArea
 from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET, Field
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "members_of",
     "pieces",
     "read_expression",
+    "sock_reader",
+    "sock_writer",
     "write_statement",
 ]
 
@@ -161,10 +163,13 @@ def write_statement(parts: tuple[Piece, ...], value: str) -> str:
 
 @cache
 def _getter(struct: str, offset: int, size: int) -> Callable[[Any], int]:
-    """Return the function that reads an access; its text is this module's own."""
+    """Return the function that reads an access; its text is this module's own. It takes what holds
+    the socket as ``sk``, or the sample as ``sample``."""
     expression = read_expression(pieces(struct, offset, size))
-    variable = "s" if struct == "tcp_sock" else "m"
-    return eval(f"lambda {variable}: {expression}")
+    owner = "s = owner.sk" if struct == "tcp_sock" else "m = owner.sample"
+    namespace: dict[str, Any] = {}
+    exec(f"def getter(owner):\n    {owner}\n    return {expression}", namespace)
+    return namespace["getter"]
 
 
 @cache
@@ -173,7 +178,7 @@ def _setter(struct: str, offset: int, size: int) -> Callable[[Any, int], None] |
     if not statement:
         return None
     namespace: dict[str, Any] = {}
-    exec(f"def setter(s, v):\n    {statement}", namespace)
+    exec(f"def setter(s, v):\n    v &= {(1 << 8 * size) - 1}\n    {statement}", namespace)
     return namespace["setter"]
 
 
@@ -196,7 +201,7 @@ class SampleRegion:
         """Return the unsigned number at an offset."""
         if offset + size > struct_bytes(self.struct) + 8:
             raise IndexError(f"{size} bytes at {offset} of struct {self.struct}")
-        return _getter(self.struct, offset, size)(self.sample)
+        return _getter(self.struct, offset, size)(self)
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Refuse: a sample is not the program's."""
@@ -204,7 +209,65 @@ class SampleRegion:
 
 
 _SOCK_READS: dict[int, Callable[[Any], int]] = {}
-"""Functions that read members of the socket, by offset and size."""
+"""Functions that read what lies in a socket, by offset and size."""
+
+
+def sock_reader(offset: int, size: int) -> Callable[[Any], int]:
+    """Return the function that reads so many bytes at an offset of an owner's ``sk``."""
+    key = offset << 4 | size
+    if key not in _SOCK_READS:
+        start = offset - area_offset()
+        inside = 0 <= start <= AREA_BYTES - size
+        if not inside and offset + size > struct_bytes("tcp_sock") + 8:
+            raise IndexError(f"{size} bytes at {offset} of struct tcp_sock")
+        _SOCK_READS[key] = (
+            _area_reader(start, size) if inside else _getter("tcp_sock", offset, size)
+        )
+    return _SOCK_READS[key]
+
+
+def _area_reader(start: int, size: int) -> Callable[[Any], int]:
+    unpack = NUMBERS[size].unpack_from
+
+    def read(owner: Any) -> int:
+        area = owner.sk.ca
+        if type(area) is PrivateArea and not area.stale:
+            return unpack(area.data, start)[0]
+        return (area if isinstance(area, PrivateArea) else _ForeignArea(owner.sk)).load(start, size)
+
+    return read
+
+
+_SOCK_WRITES: dict[int, Callable[[Any, int], None]] = {}
+"""Functions that write what lies in a socket, by offset and size."""
+
+
+def sock_writer(offset: int, size: int) -> Callable[[Any, int], None]:
+    """Return the function that writes so many low bytes of a number to an offset of a socket."""
+    key = offset << 4 | size
+    if key not in _SOCK_WRITES:
+        start = offset - area_offset()
+        if 0 <= start <= AREA_BYTES - size:
+            _SOCK_WRITES[key] = _area_writer(start, size)
+        else:
+            setter = _setter("tcp_sock", offset, size)
+            if setter is None:
+                raise IndexError(f"{size} bytes at {offset} of struct tcp_sock cannot be written")
+            _SOCK_WRITES[key] = setter
+    return _SOCK_WRITES[key]
+
+
+def _area_writer(start: int, size: int) -> Callable[[Any, int], None]:
+    pack, mask = NUMBERS[size].pack_into, (1 << 8 * size) - 1
+
+    def write(sk: Any, value: int) -> None:
+        area = sk.ca
+        if type(area) is PrivateArea and area.state is None:
+            pack(area.data, start, value & mask)
+        else:
+            (area if isinstance(area, PrivateArea) else _ForeignArea(sk)).store(start, size, value)
+
+    return write
 
 
 class SockRegion:
@@ -217,31 +280,11 @@ class SockRegion:
 
     def load(self, offset: int, size: int) -> int:
         """Return the unsigned number at an offset."""
-        getter = _SOCK_READS.get(offset << 4 | size)
-        if getter is not None:
-            return getter(self.sk)
-        start = offset - _AREA_START
-        if 0 <= start <= AREA_BYTES - size and type(self.sk.ca) is PrivateArea:
-            return self.sk.ca.load(start, size)
-        area, start = area_of(self.sk, offset, size)
-        if area is not None:
-            return area.load(start, size)
-        getter = _SOCK_READS[offset << 4 | size] = _getter("tcp_sock", offset, size)
-        return getter(self.sk)
+        return sock_reader(offset, size)(self)
 
     def store(self, offset: int, size: int, value: int) -> None:
         """Write a member that programs may write, or the private area."""
-        area, start = area_of(self.sk, offset, size)
-        if area is not None:
-            area.store(start, size, value)
-            return
-        setter = _setter("tcp_sock", offset, size)
-        if setter is None:
-            raise IndexError(f"{size} bytes at {offset} of struct tcp_sock cannot be written")
-        setter(self.sk, value & (1 << size * 8) - 1)
-
-
-_AREA_START = area_offset()
+        sock_writer(offset, size)(self.sk, value)
 
 
 class _ForeignArea:
@@ -268,15 +311,3 @@ class _ForeignArea:
         mask = (1 << 8 * size) - 1 << 8 * offset
         number = self._number() & ~mask | value << 8 * offset & mask
         self.sk.ca = self.layout.decode(number, self.sk.ca_ops, self.sk)
-
-
-def area_of(sk: Any, offset: int, size: int) -> tuple[Memory | None, int]:
-    """Return the private area and the place in it that an access of the socket means; None for
-    another member. IndexError for bytes beyond the socket."""
-    start = offset - area_offset()
-    if 0 <= start <= AREA_BYTES - size:
-        area = sk.ca
-        return (area if isinstance(area, PrivateArea) else _ForeignArea(sk)), start
-    if offset + size > struct_bytes("tcp_sock") + 8:
-        raise IndexError(f"{size} bytes at {offset} of struct tcp_sock")
-    return None, 0

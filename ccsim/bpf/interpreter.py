@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ccsim.bpf import instructions as isa
+from ccsim.bpf.bindings import sock_reader, sock_writer
 from ccsim.bpf.memory import (
+    CTX,
     FRAMES,
     FUNCTIONS,
     MAP_HANDLES,
     MAP_VALUES,
     MAX_FRAMES,
+    SOCK,
     STACK_BYTES,
     U32,
     U64,
@@ -20,12 +24,13 @@ from ccsim.bpf.memory import (
     Invocation,
 )
 from ccsim.bpf.operations import (
-    ARITHMETIC,
-    COMPARISONS,
-    SHIFTS,
-    SIGNED_JUMPS,
+    CONDITIONS,
+    RESULTS,
+    calculation,
+    condition_of,
     divided,
     remainder,
+    result_of,
     signed,
 )
 
@@ -39,11 +44,21 @@ BACK_JUMPS = 1 << 20
 loop that it accepts is longer; those of ``bpf_loop`` and ``may_goto`` have their own limits."""
 MAY_GOTO = 8 * 1024 * 1024  # BPF_MAX_LOOPS
 _BIT63, _BIT31 = 1 << 63, 1 << 31
-_EXIT = -1
+_EXIT = 1 << 62  # behind every slot
+_SOCK, _CTX = SOCK >> 32, CTX >> 32
+_ZEROS = (0,) * 9
 
 Registers = list[int]
 Step = Callable[[Invocation, Registers], int | None]
 """One instruction at work on the registers; a jump returns the slot that comes next."""
+
+
+class Block(NamedTuple):
+    """Steps that follow each other up to a jump, the slot of each, and of the last."""
+
+    steps: list[Step]
+    slots: list[int]
+    last: int
 
 
 class _Program:
@@ -58,7 +73,8 @@ class _Program:
         self.constants: list[int] = []
         self._numbers: dict[int, int] = {}
         self.steps = [_step(self, at, it) for at, it in enumerate(code.instructions)]
-        self.blocks: dict[int, list[tuple[int, Step]]] = {}
+        self.blocks: dict[int, Block] = {}
+        self.has_frames = any(10 in (it.src, it.dst) for it in code.instructions)
 
     def second(self, it: isa.Instruction, *, by_register: bool) -> int:
         """Return where an instruction's second operand stands."""
@@ -70,50 +86,54 @@ class _Program:
             self.constants.append(value)
         return self._numbers[value]
 
-    def block(self, start: int) -> list[tuple[int, Step]]:
-        """Make the steps from a slot on, each with its slot, up to a jump."""
-        found = self.blocks[start] = []
-        at = start
+    def block(self, start: int) -> Block:
+        """Make the steps from a slot on, up to a jump."""
+        steps, slots, at = [], [], start
         while at < len(self.steps):
             it = self.code.instructions[at]
-            found.append((at, self.steps[at]))
+            steps.append(self.steps[at])
+            slots.append(at)
             if it.cls in (isa.JMP, isa.JMP32) and it.op != isa.CALL:
-                return found
+                break
             at += 2 if it.opcode == isa.LD_IMM64 else 1
-        found.append((at, _behind_the_end))
-        return found
+        else:
+            steps.append(_behind_the_end)
+            slots.append(at)
+        self.blocks[start] = Block(steps, slots, slots[-1])
+        return self.blocks[start]
 
 
 def interpreted(runtime: Runtime, code: Code) -> Callable[..., int]:
     """Return the program as a function of invocation and arguments, run by the interpreter."""
     program = _Program(code)
     blocks, block, constants = program.blocks, program.block, program.constants
+    has_frames = program.has_frames
 
     def run(invocation: Invocation, slot: int, *args: int) -> int:
         depth = invocation.depth
         if depth >= MAX_FRAMES:
             raise BpfFault(f"the call stack of {depth + 1} frames is too deep")
         number = (FRAMES >> 32) + depth
-        invocation.regions[number] = Buffer(bytearray(STACK_BYTES))
+        if has_frames:
+            invocation.regions[number] = Buffer(bytearray(STACK_BYTES))
         invocation.depth = depth + 1
-        registers = [0] * 11 + constants
-        registers[1 : 1 + len(args)] = args
-        registers[10] = (number << 32) + STACK_BYTES
-        at, following = slot, slot
+        registers = [0, *args, *_ZEROS[len(args) :], (number << 32) + STACK_BYTES, *constants]
+        following: int | None = slot
         try:
             while following != _EXIT:
-                for at, step in blocks.get(following) or block(following):  # noqa: B007
-                    result = step(invocation, registers)
-                assert result is not None
-                if result <= at and result != _EXIT:
+                steps, slots, last = blocks.get(following) or block(following)  # type: ignore[arg-type]
+                for step in steps:
+                    following = step(invocation, registers)
+                if following <= last:  # type: ignore[operator]
                     _count_back_jump(invocation)
-                following = result
         except BpfFault as fault:
-            raise code.placed(fault, at) from fault
+            raise code.placed(fault, slots[steps.index(step)]) from fault
         finally:
-            invocation.may_goto.pop(depth + 1, None)
+            if invocation.may_goto:
+                invocation.may_goto.pop(depth + 1, None)
             invocation.depth = depth
-            del invocation.regions[number]
+            if has_frames:
+                del invocation.regions[number]
         return registers[0]
 
     return run
@@ -156,13 +176,9 @@ def _arithmetic(program: _Program, it: isa.Instruction) -> Step:
         return _move_signed(it, bits)
     if it.offset and it.op in (isa.DIV, isa.MOD):
         return _signed_division(it, second, bits)
-    if it.op in SHIFTS:
-        return _shift(it, second, bits)
-    if it.op not in ARITHMETIC:
+    if it.op not in RESULTS:
         return _unknown(it)
-    if it.cls == isa.ALU64:
-        return _move(it, second) if it.op == isa.MOV else _alu64(it, second)
-    return _alu32(it, second)
+    return _calculated(it.op, bits)(it.dst, second)
 
 
 def _branch(program: _Program, at: int, it: isa.Instruction) -> Step:
@@ -178,56 +194,21 @@ def _branch(program: _Program, at: int, it: isa.Instruction) -> Step:
             return _call_function(at + 1 + it.imm)
         return _call_kernel(program.code.callee(it))
     second = program.second(it, by_register=it.by_register)
-    if it.op not in COMPARISONS:
+    if it.op not in CONDITIONS:
         return _unknown(it)
-    bits = 64 if it.cls == isa.JMP else 32
-    if it.op in SIGNED_JUMPS:
-        return _signed_jump(it, second, bits, at, target)
-    if it.cls == isa.JMP:
-        return _jump64(it, second, at, target)
-    return _jump32(it, second, at, target)
+    return _compared(it.op, 64 if it.cls == isa.JMP else 32)(it.dst, second, target, at + 1)
 
 
 # --- arithmetic ---
 
 
-def _alu64(it: isa.Instruction, second: int) -> Step:
-    dst, apply = it.dst, ARITHMETIC[it.op]
-
-    def step(call: Invocation, r: Registers) -> None:
-        r[dst] = apply(r[dst], r[second]) & U64
-
-    return step
-
-
-def _alu32(it: isa.Instruction, second: int) -> Step:
-    dst, apply = it.dst, ARITHMETIC[it.op]
-
-    def step(call: Invocation, r: Registers) -> None:
-        r[dst] = apply(r[dst] & U32, r[second] & U32) & U32
-
-    return step
-
-
-def _move(it: isa.Instruction, second: int) -> Step:
-    dst = it.dst
-
-    def step(call: Invocation, r: Registers) -> None:
-        r[dst] = r[second]
-
-    return step
-
-
-def _shift(it: isa.Instruction, second: int, bits: int) -> Step:
-    dst, apply, most, mask = it.dst, ARITHMETIC[it.op], bits - 1, (1 << bits) - 1
-
-    def step(call: Invocation, r: Registers) -> None:
-        r[dst] = apply(r[dst] & mask, r[second] & most) & mask
-
-    def arsh(call: Invocation, r: Registers) -> None:
-        r[dst] = signed(r[dst], bits) >> (r[second] & most) & mask
-
-    return arsh if it.op == isa.ARSH else step
+@cache
+def _calculated(op: int, bits: int) -> Callable[[int, int], Step]:
+    """Return what makes the step of an operation from the numbers of its registers."""
+    result = result_of(op, bits, "r[a]", "r[b]")
+    namespace: dict[str, Any] = {}
+    exec(f"def make(a, b):\n def step(call, r): r[a] = {result}\n return step", namespace)
+    return namespace["make"]
 
 
 def _signed_division(it: isa.Instruction, second: int, bits: int) -> Step:
@@ -287,17 +268,37 @@ def wide_constant(it: isa.Instruction) -> int:
 
 
 def _load(it: isa.Instruction) -> Step:
+    """Read memory; what an instruction has read of socket and arguments, it mostly reads again."""
     dst, src, offset, size = it.dst, it.src, it.offset, it.size
+    known = -1
+    read: Callable[[Invocation], int] = _no_reader
 
     def step(call: Invocation, r: Registers) -> None:
+        nonlocal known, read
         address = r[src] + offset
+        if address == known:
+            r[dst] = read(call)
+            return
         region = call.regions.get(address >> 32)
         try:
             r[dst] = region.load(address & U32, size)  # type: ignore[union-attr]
         except (IndexError, AttributeError):
             r[dst] = call.load(address & U64, size)  # tells what is wrong
+        if address >> 32 == _SOCK:
+            known, read = address, sock_reader(address & U32, size)
+        elif address >> 32 == _CTX and size == 8 and not address & 7:
+            known, read = address, _argument(address & U32)
 
     return step
+
+
+def _argument(offset: int) -> Callable[[Invocation], int]:
+    number = offset >> 3
+    return lambda call: call.words[number]
+
+
+def _no_reader(call: Invocation) -> int:
+    raise AssertionError("no address is -1")
 
 
 def _load_signed(it: isa.Instruction) -> Step:
@@ -312,16 +313,28 @@ def _load_signed(it: isa.Instruction) -> Step:
 
 def _store(it: isa.Instruction, second: int) -> Step:
     dst, offset, size = it.dst, it.offset, it.size
+    known = -1
+    write: Callable[[Any, int], None] = _no_writer
 
     def step(call: Invocation, r: Registers) -> None:
+        nonlocal known, write
         address = r[dst] + offset
+        if address == known:
+            write(call.sk, r[second])
+            return
         region = call.regions.get(address >> 32)
         try:
             region.store(address & U32, size, r[second])  # type: ignore[union-attr]
         except (IndexError, AttributeError):
             call.store(address & U64, size, r[second])  # tells what is wrong
+        if address >> 32 == _SOCK:
+            known, write = address, sock_writer(address & U32, size)
 
     return step
+
+
+def _no_writer(sk: Any, value: int) -> None:
+    raise AssertionError("no address is -1")
 
 
 def _atomic(it: isa.Instruction) -> Step:
@@ -331,7 +344,7 @@ def _atomic(it: isa.Instruction) -> Step:
         return _load(it)
     if kind == isa.STORE_REL:
         return _store(it, src)
-    apply = ARITHMETIC.get(kind & 0xF0, ARITHMETIC[isa.MOV])
+    apply = calculation(kind & 0xF0 if kind & 0xF0 in RESULTS else isa.MOV, 8 * size)
 
     def step(call: Invocation, r: Registers) -> None:
         address = r[dst] + offset & U64
@@ -355,23 +368,11 @@ def _jump(target: int) -> Step:
     return lambda call, r: target
 
 
-def _jump64(it: isa.Instruction, second: int, at: int, target: int) -> Step:
-    dst, apply, following = it.dst, COMPARISONS[it.op], at + 1
-    return lambda call, r: target if apply(r[dst], r[second]) else following
-
-
-def _jump32(it: isa.Instruction, second: int, at: int, target: int) -> Step:
-    dst, apply, following = it.dst, COMPARISONS[it.op], at + 1
-    return lambda call, r: target if apply(r[dst] & U32, r[second] & U32) else following
-
-
-def _signed_jump(it: isa.Instruction, second: int, bits: int, at: int, target: int) -> Step:
-    dst, apply = it.dst, COMPARISONS[it.op]
-
-    def step(call: Invocation, r: Registers) -> int:
-        return target if apply(signed(r[dst], bits), signed(r[second], bits)) else at + 1
-
-    return step
+@cache
+def _compared(op: int, bits: int) -> Callable[[int, int, int, int], Step]:
+    """Return what makes the step of a jump from the numbers of its registers and its two ways."""
+    condition = condition_of(op, bits, "r[a]", "r[b]")
+    return eval(f"lambda a, b, yes, no: lambda call, r: yes if {condition} else no")
 
 
 def _may_goto(at: int, target: int) -> Step:

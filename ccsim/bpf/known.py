@@ -13,7 +13,7 @@ from ccsim.bpf import instructions as isa
 from ccsim.bpf.graph import Block, Graph
 from ccsim.bpf.interpreter import wide_constant
 from ccsim.bpf.memory import FRAMES, MAP_VALUES, STACK_BYTES, U32, U64
-from ccsim.bpf.operations import COMPARISONS, SIGNED_JUMPS, calculated
+from ccsim.bpf.operations import calculation, comparison
 
 __all__ = [
     "ANY",
@@ -146,13 +146,8 @@ def decide(program: Sequence[isa.Instruction], block: Block, state: State) -> tu
     a, b = state.registers[it.dst] or ANY, second(it, state.registers)
     if a.known is None or b.known is None:
         return block.following
-    bits = 64 if it.cls == isa.JMP else 32
-    mask = (1 << bits) - 1
-    x, y = a.known & mask, b.known & mask
-    if it.op in SIGNED_JUMPS:
-        sign = 1 << bits - 1
-        x, y = x ^ sign, y ^ sign
-    return block.following[:1] if COMPARISONS[it.op](x, y) else block.following[1:]
+    taken = comparison(it.op, 64 if it.cls == isa.JMP else 32)(a.known, b.known)
+    return block.following[:1] if taken else block.following[1:]
 
 
 def transfer(
@@ -240,7 +235,7 @@ def arithmetic(it: isa.Instruction, a: Value, b: Value) -> Value:
         return constant(-a.known & mask) if a.known is not None else scalar(bits)
     if a.known is not None and b.known is not None and not it.offset:
         x, y = (a.known, b.known) if wide else (a.known & U32, b.known & U32)
-        return constant(calculated(it.op, x, y, bits))
+        return constant(calculation(it.op, bits)(x, y))
     if wide and it.op in (isa.ADD, isa.SUB) and (a.region or b.region):
         return Value(64, None, a.region or b.region)
     return scalar(min(result_bits(it, a, b, bits), bits))

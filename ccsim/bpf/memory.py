@@ -27,11 +27,13 @@ __all__ = [
     "MAP_HANDLES",
     "MAP_VALUES",
     "MAX_FRAMES",
+    "NUMBERS",
     "RATE_SAMPLE",
     "SOCK",
     "STACK_BYTES",
     "U32",
     "U64",
+    "Arguments",
     "BpfFault",
     "Buffer",
     "Invocation",
@@ -41,9 +43,8 @@ __all__ = [
 
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
-_NUMBERS = {
-    size: struct.Struct(kind) for size, kind in ((1, "<B"), (2, "<H"), (4, "<I"), (8, "<Q"))
-}
+NUMBERS = {size: struct.Struct(kind) for size, kind in ((1, "<B"), (2, "<H"), (4, "<I"), (8, "<Q"))}
+"""How a number of so many bytes lies in memory."""
 AREA_BYTES = 104  # icsk_ca_priv
 STACK_BYTES = 512  # of one frame
 MAX_FRAMES = 8
@@ -89,7 +90,7 @@ class Buffer:
     def load(self, offset: int, size: int) -> int:
         """Return the unsigned number at an offset."""
         try:
-            return _NUMBERS[size].unpack_from(self.data, offset)[0]
+            return NUMBERS[size].unpack_from(self.data, offset)[0]
         except struct.error:
             raise IndexError(f"{size} bytes at {offset} of {len(self.data)}") from None
 
@@ -98,7 +99,30 @@ class Buffer:
         end = offset + size
         if end > len(self.data) or not self.writable:
             raise IndexError(f"{size} bytes at {offset} of {len(self.data)} cannot be written")
-        self.data[offset:end] = (value & (1 << size * 8) - 1).to_bytes(size, "little")
+        NUMBERS[size].pack_into(self.data, offset, value & (1 << size * 8) - 1)
+
+
+class Arguments:
+    """The arguments of a program, 64 bits each, which it only reads."""
+
+    __slots__ = ("words",)
+
+    def __init__(self, words: list[int]) -> None:
+        self.words = words
+
+    def load(self, offset: int, size: int) -> int:
+        """Return the unsigned number at an offset."""
+        words = self.words
+        if size == 8 and not offset & 7:
+            return words[offset >> 3]
+        if offset + size > 8 * len(words):
+            raise IndexError(f"{size} bytes at {offset} of {8 * len(words)}")
+        whole = sum(word << 64 * at for at, word in enumerate(words))
+        return whole >> 8 * offset & (1 << 8 * size) - 1
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        """Refuse: arguments are not the program's to change."""
+        raise IndexError(f"{size} bytes at {offset} of the arguments cannot be written")
 
 
 class PrivateArea(Buffer):
@@ -132,7 +156,7 @@ class PrivateArea(Buffer):
         if self.stale:
             self.bytes()
         try:
-            return _NUMBERS[size].unpack_from(self.data, offset)[0]
+            return NUMBERS[size].unpack_from(self.data, offset)[0]
         except struct.error:
             raise IndexError(f"{size} bytes at {offset} of {AREA_BYTES}") from None
 
@@ -150,18 +174,21 @@ class PrivateArea(Buffer):
 
 
 class Invocation:
-    """One call of a program on a socket: its arguments, frames and what it may reach.
+    """One call of a program on a socket: its arguments (``words``), frames and what it may reach.
 
     ``call`` runs a function of the program, given its first slot and arguments, in the form in
     which the program itself is run; ``depth`` is the number of frames in use; ``may_goto`` says how
     often a frame may still go round by that instruction, once it has.
     """
 
-    __slots__ = ("back_jumps", "call", "depth", "may_goto", "regions", "runtime", "sk")
+    __slots__ = ("back_jumps", "call", "depth", "may_goto", "regions", "runtime", "sk", "words")
 
-    def __init__(self, runtime: Runtime, sk: Any, regions: dict[int, Memory]) -> None:
+    def __init__(
+        self, runtime: Runtime, sk: Any, words: list[int], regions: dict[int, Memory]
+    ) -> None:
         self.runtime = runtime
         self.sk = sk
+        self.words = words
         self.regions = regions
         self.depth = 0
         self.back_jumps = 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ccsim.bpf import instructions as isa
@@ -23,8 +22,8 @@ from ccsim.bpf.memory import (
     SOCK,
     U32,
     U64,
+    Arguments,
     BpfFault,
-    Buffer,
     Invocation,
     Memory,
     PrivateArea,
@@ -54,7 +53,6 @@ _MASKS = {  # of arguments after the socket
     "cwnd_event": (U32,),
     "in_ack_event": (U32,),
 }
-_WORDS = [struct.Struct(f"<{count}Q") for count in range(8)]
 _SOCK, _CTX = SOCK >> 32, CTX >> 32
 
 
@@ -161,18 +159,16 @@ class Runtime:
 
     def invocation(self, sk: Any, member: str, arguments: tuple[Any, ...]) -> Invocation:
         """Return the invocation of a program as a member, with what it may reach."""
-        regions = self.base.copy()
-        regions[_SOCK] = SockRegion(sk)
         words = [SOCK, *arguments]
+        regions = {**self.base, _SOCK: SockRegion(sk), _CTX: Arguments(words)}
         if member in _SAMPLES:
             kind, place = _SAMPLES[member]
             regions[place >> 32] = SampleRegion(kind, arguments[-1])
             words[-1] = place
-        for number, mask in enumerate(_MASKS.get(member, ()), 1):
-            words[number] &= mask
-        data = bytearray(_WORDS[len(words)].pack(*words))
-        regions[_CTX] = Buffer(data, writable=False)
-        return Invocation(self, sk, regions)
+        if member in _MASKS:
+            for number, mask in enumerate(_MASKS[member], 1):
+                words[number] &= mask
+        return Invocation(self, sk, words, regions)
 
     def map_named(self, name: str) -> Any:
         """Return a map; KeyError without one of that name."""
@@ -200,10 +196,12 @@ class Runtime:
         the interpreter."""
         code = self.codes[program]
         run = interpreted(self, code)
+        calls = any(it.src in (isa.CALL_LOCAL, isa.PSEUDO_FUNC) for it in code.instructions)
 
         def hook(sk: Any, *arguments: Any) -> int:
             invocation = self.invocation(sk, member, arguments)
-            invocation.call = lambda slot, *args: run(invocation, slot, *args)
+            if calls:
+                invocation.call = partial(run, invocation)
             return run(invocation, 0, CTX)
 
         return hook
