@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-FORMATS = {"csv": "", "pcapng": ".pcapng", "qlog": ".sqlog"}
+FORMATS = {"csv": "", "pcapng": ".pcapng", "qlog": ".sqlog", "flent": ".flent.gz"}
 """What can be written, and how the name of the one file ends that holds it."""
 OPTIONS = {
-    "twin": ("pcapng", "qlog"),
-    "flows": ("pcapng", "qlog"),
+    "twin": ("pcapng", "qlog", "flent"),
+    "flows": ("pcapng", "qlog", "flent"),
     "begin": ("pcapng", "qlog"),
     "end": ("pcapng", "qlog"),
     "side": ("pcapng",),
@@ -114,13 +114,15 @@ def _explained(target: Path) -> Iterator[None]:
 
 
 def _write(run: StoredRun, target: Path, args: argparse.Namespace) -> None:
+    about: dict[str, Any] = {"twin": args.twin, "wanted": _selection(args)}
+    if args.format == "flent":
+        from ccsim.exchange.flent import write_flent
+
+        write_flent(run, target, **about)
+        return
     total_ns = run.result.duration_ns
     with ProgressBar(f"{run.name} again") as bar:
-        about: dict[str, Any] = {
-            "twin": args.twin,
-            "wanted": _selection(args),
-            "progress": lambda t_ns: bar.update(t_ns / total_ns),
-        }
+        about["progress"] = lambda t_ns: bar.update(t_ns / total_ns)
         if args.format == "qlog":
             from ccsim.exchange.qlog import write_qlog
 
