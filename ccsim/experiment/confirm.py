@@ -3,7 +3,7 @@ each with its interval, and whether these overlap.
 
 A kernel never does the same twice, so it runs the scenario and its twins several times. The
 simulator does as well where the run can be told as a recording (`ccsim.linux.recording`): once for
-each repetition, with hosts as late as they were measured in it (`ccsim.verify.lateness`). Elsewhere
+each repetition, with hosts as late as they were measured in it (`ccsim.sim.lateness`). Elsewhere
 it runs the scenario once, and its value is held against the kernel's interval.
 """
 

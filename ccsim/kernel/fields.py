@@ -126,7 +126,7 @@ SOCKET = _fields(
     rcv_tsecr | rx_opt.rcv_tsecr | ms | the timestamp that it echoes
     pacing_rate | ~sk_pacing_rate | bytes/s | 2^64 - 1: unlimited
     max_pacing_rate | ~sk_max_pacing_rate | bytes/s | its upper bound
-    pacing_status | ~sk_pacing_status | enum | 0 none, 1 needed
+    pacing_status | ~sk_pacing_status | enum | 0 none, 1 needed, 2 by fq
     pacing_shift | ~sk_pacing_shift | bits | a burst is pacing_rate >> pacing_shift
     gso_max_size | ~sk_gso_max_size | bytes | most in a burst
     ecn_flags | = | flags | 1 agreed, 2 CWR is due, 4 echo ECE, 8 ECT was seen

@@ -10,10 +10,11 @@ from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaState
 if TYPE_CHECKING:
     from ccsim.kernel.ops import TcpCongestionOps
 
-__all__ = ["PACING_NEEDED", "PACING_NONE", "UNLIMITED_RATE", "RandomSource", "Sock"]
+__all__ = ["PACING_FQ", "PACING_NEEDED", "PACING_NONE", "UNLIMITED_RATE", "RandomSource", "Sock"]
 
 PACING_NONE = 0  # SK_PACING_NONE
 PACING_NEEDED = 1  # SK_PACING_NEEDED
+PACING_FQ = 2  # SK_PACING_FQ
 UNLIMITED_RATE = (1 << 64) - 1  # ~0UL: the pacing rate of a socket that is not paced
 TCP_ESTABLISHED = 1
 TCP_SYN_SENT = 2

@@ -74,6 +74,7 @@ class FlowSpec(Spec):
     ecn: StrictBool | None = key(
         "Negotiate ECN; without: as under tcp, or if its algorithm needs it.", None
     )
+    max_pacing_rate: q.Rate | None = key("SO_MAX_PACING_RATE; without: not set.", None)
     route: StrictStr | None = key("Its route over hops; else the first.", None)
     hosts: tuple[StrictStr, ...] = key(
         "Names of the hosts that it goes between; else it has both to itself.", ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from ccsim import spec
 from ccsim.scenario import flow_spec
-from ccsim.scenario.spec import TcpSpec
+from ccsim.scenario.tcp_spec import TcpSpec
 from ccsim.units import format_size
 
 __all__ = ["flow_hosts", "wrong_hosts"]
@@ -20,6 +20,7 @@ def flow_hosts(entry: flow_spec.FlowSpec, tcp: TcpSpec) -> dict[str, Any]:
         "sndbuf_bytes": entry.sndbuf,
         "receiver": _receiver(entry.receiver),
         "ecn": entry.ecn,
+        "max_pacing_rate_bps": entry.max_pacing_rate,
     }
 
 

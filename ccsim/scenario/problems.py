@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem
-from ccsim.scenario import flow_spec, path_spec, spec, swap_spec
+from ccsim.scenario import flow_spec, hosts_spec, path_spec, spec, swap_spec, tcp_spec
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.names import unknown
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
@@ -38,7 +38,15 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "listeners": flow_spec.ListenerSpec,
     "record": spec.RecordSpec,
     "kernel": spec.KernelSection,
-    "tcp": spec.TcpSpec,
+    "tcp": tcp_spec.TcpSpec,
+    "hosts": hosts_spec.HostsSpec,
+}
+_IN_HOSTS: Mapping[str, type[BaseModel]] = {
+    "hosts": hosts_spec.HostsSpec,
+    "sender": hosts_spec.HostSpec,
+    "receiver": hosts_spec.HostSpec,
+    "lateness": hosts_spec.LatenessSpec,
+    "stalls": hosts_spec.StallsSpec,
 }
 _NESTED: Mapping[str, type[BaseModel]] = {
     "source": flow_spec.SourceSpec,
@@ -127,6 +135,8 @@ def _model_at(raw: Location) -> type[BaseModel]:
         return spec.ScenarioSpec
     if enclosing[0] == "swaps" and enclosing[-1] in _IN_SWAPS:
         return _IN_SWAPS[str(enclosing[-1])]
+    if enclosing[0] == "hosts":
+        return _IN_HOSTS[str(enclosing[-1])]
     if enclosing[-1] in ("congestion", "to"):
         return CongestionSpec
     if enclosing[0] == "links":

@@ -15,7 +15,7 @@ from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.resolve_swaps import SwapResolver
 from ccsim.scenario.resolve_workloads import resolve_workloads
-from ccsim.scenario.spec import ScenarioSpec, TcpSpec
+from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.tables import is_restricted, wrong_parameters
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
 from ccsim.spec.limits import INIT_NET, Parameter
@@ -219,22 +219,11 @@ def resolve(
         swaps=swaps,
         record=spec.Record(interval_ns=interval_ns, flows=written.record.flows),
         kernel=spec.KernelSpec(**written.kernel.model_dump()),
-        tcp=_tcp(written.tcp),
+        tcp=written.tcp.resolved(),
         twins=written.twins,
         hops=hops,
         routes=routes,
         changes=changes,
+        hosts=written.hosts.made(),
         source=source,
-    )
-
-
-def _tcp(tcp: TcpSpec) -> spec.Tcp:
-    return spec.Tcp(
-        initial_window=tcp.initial_window,
-        mss_bytes=tcp.mss,
-        quickack_packets=tcp.quickacks,
-        min_rto_ns=tcp.min_rto,
-        delayed_ack=tcp.delayed_ack,
-        ecn=tcp.ecn,
-        tso=tcp.tso,
     )

@@ -21,10 +21,12 @@ from pydantic import (
 from ccsim.scenario import names
 from ccsim.scenario import quantities as q
 from ccsim.scenario.flow_spec import FlowSpec, ListenerSpec, WorkloadSpec
+from ccsim.scenario.hosts_spec import HostsSpec
 from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.path_spec import ChangeSpec, HopSpec, PathSpec, RouteSpec
 from ccsim.scenario.swap_spec import SwapSpec
 from ccsim.scenario.target_spec import MapTarget
+from ccsim.scenario.tcp_spec import TcpSpec
 from ccsim.spec.limits import MAX_SEED
 from ccsim.units import show
 
@@ -33,7 +35,6 @@ __all__ = [
     "ObjectSpec",
     "RecordSpec",
     "ScenarioSpec",
-    "TcpSpec",
 ]
 
 
@@ -55,18 +56,6 @@ class KernelSection(Spec):
         "net.ipv4.tcp_congestion_control: what a missing name means.", "cubic"
     )
     hz: Literal[100, 250, 300, 1000] = key("CONFIG_HZ: ticks a second.", 250)
-
-
-class TcpSpec(Spec):
-    """The hosts' TCP."""
-
-    initial_window: q.PositivePackets = key("Initial cwnd in packets.", 10)
-    mss: q.SegmentSize = key("Payload of a packet.", "1448 B")
-    quickacks: q.PacketCount = key("Packets acknowledged one by one before delayed ACKs.", 1465)
-    min_rto: q.PositiveTime = key("The shortest RTO.", "200 ms")
-    delayed_ack: StrictBool = key("Acknowledge every other packet.", True)
-    tso: StrictBool = key("Paced data leaves in bursts (segmentation offload).", False)
-    ecn: StrictBool = key("Flows negotiate ECN (net.ipv4.tcp_ecn = 1).", False)
 
 
 def _not_empty(value: object) -> object:
@@ -138,6 +127,7 @@ class ScenarioSpec(Spec):
     record: RecordSpec = key("Sampling of traces.", {})
     kernel: KernelSection = key("The emulated kernel.", {})
     tcp: TcpSpec = key("The hosts' TCP.", {})
+    hosts: HostsSpec = key("The flows' hosts: how late they are; without: never.", {})
     twins: StrictBool = key("Run both twins too, to measure against.", True)
 
     @field_validator("flows")

@@ -23,7 +23,16 @@ from ccsim.spec import Distribution
 from ccsim.spec.limits import MAX_CONNECTIONS
 from ccsim.units import parse_gap_ns, parse_size_bytes, parse_time_ns, show
 
-__all__ = ["ArrivalsSpec", "OnOffSpec", "RequestsSpec", "Sizes", "Times"]
+__all__ = [
+    "ArrivalsSpec",
+    "Gap",
+    "OnOffSpec",
+    "RequestsSpec",
+    "Sizes",
+    "Times",
+    "parse_points",
+    "parse_times",
+]
 
 _KINDS = ("exponential", "pareto")
 Parse = Callable[[object], int]
@@ -55,7 +64,8 @@ def _pareto(value: object, parse: Parse, example: str) -> Distribution:
     return Distribution(kind="pareto", value=low, shape=float(shape), top=top)
 
 
-def _parse_times(value: object) -> Distribution:
+def parse_times(value: object) -> Distribution:
+    """Return a distribution of times [ns]."""
     return _distribution(value, lambda v: parse_time_ns(v), "10 ms")
 
 
@@ -63,36 +73,43 @@ def _parse_sizes(value: object) -> Distribution:
     if isinstance(value, str) and value in TABLES:
         return Distribution(kind="table", points=TABLES[value])
     if isinstance(value, list):
-        return _table(value)
+        return parse_points(value, "bytes", _bytes, "10 kB")
     if isinstance(value, str) and not value.strip()[:1].isdigit():
         known = f'; expected {listed(TABLES)}, or a size such as "64 KiB"'
         raise ValueError(f"no table of sizes {value!r}{did_you_mean(value, TABLES) or known}")
     return _distribution(value, lambda v: parse_size_bytes(v, minimum=1), "1 KiB")
 
 
-def _table(rows: list[object]) -> Distribution:
-    """Return the distribution that a list of points is: sizes grow, shares end in 1."""
-    points = [_point(row) for row in rows]
+def parse_points(rows: list[object], key: str, parse: Parse, example: str) -> Distribution:
+    """Return the distribution that a list of points is: what ``parse`` reads of each ``key`` grows,
+    shares end in 1."""
+    points = [_point(row, key, parse, example) for row in rows]
     if len(points) < 2:
         raise ValueError(f"expected two points or more, got {len(points)}")
     for (low, before), (high, share) in pairwise(points):
         if high < low or share < before:
-            raise ValueError(f"expected sizes and shares that do not fall, got {high} at {share:g}")
+            what = {"bytes": "sizes"}.get(key, f"{key}s")
+            message = f"expected {what} and shares that do not fall"
+            raise ValueError(f"{message}, got {high} at {share:g}")
     if points[-1][1] != 1:
         raise ValueError(f"expected cdf 1 at the last point, got {points[-1][1]:g}")
     return Distribution(kind="table", points=tuple(points))
 
 
-def _point(row: object) -> tuple[int, float]:
-    if not isinstance(row, Mapping) or set(row) != {"bytes", "cdf"}:
-        raise ValueError(f"expected points such as {{bytes: 10 kB, cdf: 0.5}}, got {show(row)}")
-    size, share = row["bytes"], row["cdf"]
+def _bytes(size: object) -> int:
     bare = isinstance(size, int) and not isinstance(size, bool)
-    size_bytes = parse_size_bytes(f"{size} B" if bare else size, minimum=1)
+    return parse_size_bytes(f"{size} B" if bare else size, minimum=1)
+
+
+def _point(row: object, key: str, parse: Parse, example: str) -> tuple[int, float]:
+    if not isinstance(row, Mapping) or set(row) != {key, "cdf"}:
+        such = f"{{{key}: {example}, cdf: 0.5}}"
+        raise ValueError(f"expected points such as {such}, got {show(row)}")
+    number, share = parse(row[key]), row["cdf"]
     good = isinstance(share, int | float) and not isinstance(share, bool)
     if not good or not (math.isfinite(share) and 0 <= share <= 1):
         raise ValueError(f"expected a cdf from 0 to 1, got {show(share)}")
-    return size_bytes, float(share)
+    return number, float(share)
 
 
 def _schema(text: dict[str, Any], *more: dict[str, Any]) -> WithJsonSchema:
@@ -124,7 +141,7 @@ Sizes = Annotated[
     PlainValidator(_parse_sizes),
     _schema(q.SIZE_SCHEMA, {"enum": list(TABLES)}, _TABLE),
 ]
-Times = Annotated[Distribution, PlainValidator(_parse_times), _schema(q.TIME_SCHEMA)]
+Times = Annotated[Distribution, PlainValidator(parse_times), _schema(q.TIME_SCHEMA)]
 Gap = Annotated[
     int,
     PlainValidator(lambda v: parse_gap_ns(v)),

@@ -149,7 +149,7 @@ class ResponseSource(Source):
     def acked(self, t_ns: int) -> None:
         """Act on room in the buffer, or on the end of a response: the client thinks."""
         if self.owed_bytes:
-            self.flush(t_ns)
+            super().acked(t_ns)
             return
         exchange = self.peer.exchange
         asked_ns = exchange.asked_ns + self.peer.back_ns

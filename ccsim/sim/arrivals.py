@@ -70,7 +70,7 @@ def _receive_plain(flow: Delivering, times: Column, sent_ns: Column) -> None:
             flow.returns([(*row, None) for row in rows])
         return
     if len(at) and flow.closed_ns is None:
-        flow.acks.append(AckTrainRows(at + flow.path.back_ns, numbers, echoes))
+        flow.hear_train(AckTrainRows(at + flow.path.back_ns, numbers, echoes))
 
 
 def _receive_sacked(flow: Delivering, times: Column, seqs: Column) -> None:
@@ -78,7 +78,7 @@ def _receive_sacked(flow: Delivering, times: Column, seqs: Column) -> None:
     known, rest, echo_us = flow.receiver.receive_sacked(len(seqs))
     if flow.closed_ns is None:
         at = times + flow.path.back_ns
-        flow.acks.append(SackTrainRows(at, seqs + 1, known, rest, echo_us))
+        flow.hear_train(SackTrainRows(at, seqs + 1, known, rest, echo_us))
 
 
 class Runs:

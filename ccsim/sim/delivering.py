@@ -15,6 +15,7 @@ from ccsim.net.link import SYN_SEQ, Batch, as_column
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import AckRows, TrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
+from ccsim.sim.lateness import Handover
 from ccsim.sim.reception import Reception
 from ccsim.sim.writing import Writing, as_list, joined
 from ccsim.tcp.host import NEVER
@@ -60,6 +61,8 @@ class Delivering(Writing):
         super().__init__()
         self.reception: Reception | None = None  # where packets are looked at one by one
         self.ack_path: AckPath | None = None  # what befalls ACKs on their way
+        self.receives: Handover | None = None  # what a late receiving host makes of packets,
+        self.hears: Handover | None = None  # and a late sending host of ACKs
         self.returns: Callable[[list[AckRow]], None] | None = None  # takes them where hops lie back
         self.acks: deque[TrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []
@@ -127,6 +130,8 @@ class Delivering(Writing):
             late = len(arrivals) - int(arrivals.searchsorted(self.run_end_ns))
         self.arriving += late
         self.delivered += len(arrivals) - late
+        if self.receives is not None:
+            arrivals = self.receives.column(arrivals)
         self.receive(arrivals, seqs, sent)
 
     def _deliver_rows(
@@ -142,6 +147,8 @@ class Delivering(Writing):
         late = len(times) - bisect_left(times, self.run_end_ns)
         self.arriving += late
         self.delivered += len(times) - late
+        if self.receives is not None:
+            times = self.receives.times(times)
         sent_us = _in_us(arrivals, path.access_ns)
         if handshake:
             times, seqs, sent_us = self._take_handshake(times, seqs, sent_us)
@@ -199,7 +206,20 @@ class Delivering(Writing):
         if acks and self.returns is not None:
             self.returns(acks)
         elif acks and self.closed_ns is None:
-            self.acks.append(AckRows(acks, self.path.back_ns))
+            self.hear(AckRows(acks, self.path.back_ns))
+
+    def hear(self, acks: AckRows) -> None:
+        """Let ACKs come to the sender, one by one."""
+        if self.hears is not None:
+            times = self.hears.times([row[0] + acks.back_ns for row in acks.rows])
+            acks = AckRows([(t, *row[1:]) for t, row in zip(times, acks.rows, strict=True)])
+        self.acks.append(acks)
+
+    def hear_train(self, acks: TrainRows) -> None:
+        """Let ACKs come to the sender as columns."""
+        if self.hears is not None:
+            acks.t = self.hears.column(acks.t)
+        self.acks.append(acks)
 
 
 def _kept(

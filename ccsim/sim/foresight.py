@@ -55,6 +55,8 @@ def may_foresee(flow: Flow, link: Link) -> bool:
         and flow.source is None
         and flow.reception is None
         and flow.ack_path is None
+        and flow.receives is None
+        and flow.hears is None
         and flow.connected
         and flow.closed_ns is None
         and bool(flow.acks)

@@ -194,7 +194,7 @@ class _Ends:
         leg.lost.clear()
         if rows and self.flow.closed_ns is None:
             acks = [(t, *packet.row[1:]) for t, packet in rows]
-            self.flow.acks.append(AckRows(acks))
+            self.flow.hear(AckRows(acks))
 
 
 def _ack_bytes(row: AckRow) -> int:

@@ -120,6 +120,8 @@ class Reception:
             lost = departures < 0
             if lost.any():
                 self._forget(batch, lost)
+        if flow.receives is not None:
+            times = flow.receives.column(times)
         self._take(times, seqs, sent_ns, ce)
 
     def _forget(self, batch: Batch, lost: NDArray[np.bool_]) -> None:

@@ -35,8 +35,9 @@ class Source:
     last packet of each bears PSH, which ``pushed`` tells the receiver: it is acknowledged as it is
     read (``tcp_push``, ``tcp_cleanup_rbuf``).
     ``capacity`` is the send buffer in packets, unacknowledged ones included: what does not fit is
-    ``owed_bytes``, until a third of the buffer is free (``sk_stream_is_writeable``). While a write
-    is blocked, further ones queue behind it.
+    ``owed_bytes``, until a third of the buffer is free (``sk_stream_is_writeable``). So is what
+    exceeds ``tcp_notsent_lowat`` of what has not left, until half of that is gone
+    (``tcp_stream_memory_free``). While a write is blocked, further ones queue behind it.
 
     Simpler than Linux: the buffer is counted in packets, not in memory; a short packet is paced
     like a full one.
@@ -70,7 +71,24 @@ class Source:
 
     def acked(self, t_ns: int) -> None:
         """Act on an ACK that brought ``una`` to ``wake_una``: the buffer has room again."""
-        self.flush(t_ns)
+        if self._is_writeable():
+            self.flush(t_ns)
+        else:
+            self.wake_una = self.sk.una + 1
+
+    def _is_writeable(self) -> bool:
+        """Tell whether a third of the buffer is free and little enough has not left yet
+        (``__sk_stream_is_writeable``)."""
+        sk, lowat = self.sk, self.sk.host.notsent_lowat_bytes
+        if sk.una < sk.write_limit - 2 * self.capacity // 3:
+            return False
+        return not lowat or 2 * self._notsent_bytes() < lowat
+
+    def _notsent_bytes(self) -> int:
+        sk = self.sk
+        full = (sk.write_limit - sk.nxt) * sk.mss_cache
+        short = self.short.get(sk.write_limit - 1)
+        return full - (sk.mss_cache - short if short is not None and full else 0)
 
     def stop(self) -> None:
         """Write no more; what is in the buffer is still sent."""
@@ -89,10 +107,17 @@ class Source:
 
     def flush(self, t_ns: int) -> None:
         """Move what is owed to the buffer so far as it has room."""
+        while self._fill(t_ns) and self.owed_bytes and self.sk.host.notsent_lowat_bytes:
+            pass  # what has left meanwhile makes room for more
+        self.sk.nospace = self.owed_bytes > 0
+        self.wake_una = self._wake_una() if self.sk.nospace else UNBOUNDED
+
+    def _fill(self, t_ns: int) -> bool:
+        """Write what the buffer has room for; tell whether packets were begun."""
         sk, mss = self.sk, self.sk.mss_cache
         written_bytes = self.written_bytes
         self._fill_tail()
-        room = self.capacity - (sk.write_limit - sk.una)
+        room = min(self.capacity - (sk.write_limit - sk.una), self._lowat_room())
         packets = min(room, -(-self.owed_bytes // mss))
         if packets > 0:
             self.pushed.add(sk.write_limit + packets - 1)
@@ -106,8 +131,20 @@ class Source:
                 self.pushed.add(sk.write_limit - 1)
             sk.set_clock(t_ns)
             check_app_limited(sk)
-        sk.nospace = self.owed_bytes > 0
-        self.wake_una = sk.write_limit - 2 * self.capacity // 3 if sk.nospace else UNBOUNDED
+        return packets > 0
+
+    def _wake_una(self) -> int:
+        sk = self.sk
+        free = sk.write_limit - 2 * self.capacity // 3
+        return max(free, sk.una + 1) if sk.host.notsent_lowat_bytes else free
+
+    def _lowat_room(self) -> int:
+        """Return how many packets may be written until too much has not left: each begins as long
+        as less than the limit has not."""
+        lowat = self.sk.host.notsent_lowat_bytes
+        if not lowat:
+            return self.capacity
+        return -(-(lowat - self._notsent_bytes()) // self.sk.mss_cache)
 
     def _fill_tail(self) -> None:
         """Fill the last packet up if it is short and has not left."""

@@ -52,6 +52,7 @@ def random_parts(scenario: Mapping[str, Any]) -> tuple[str, ...]:
     path = scenario["path"]
     found = ["loss"] if path["loss_probability"] else []
     found += ["loss of ACKs"] if path["ack_loss_probability"] else []
+    found += ["lateness of hosts"] if scenario.get("hosts") else []
     kind = _kind_of(path)
     found += [f"qdisc {kind}"] if kind in _DRAWING else []
     workloads = scenario.get("workloads", ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar, NoReturn
@@ -27,8 +26,10 @@ from ccsim.sim.hop_engine import HopEngine
 from ccsim.sim.hop_packets import hosts_of
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import Hops, make_hops, needs_hops
+from ccsim.sim.hosts import host_of, late_host, sending_host, set_pacing
 from ccsim.sim.implementation_sums import Groups
 from ccsim.sim.invariants import Watchman, check_world
+from ccsim.sim.lateness import LateHosts
 from ccsim.sim.link_trace import link_trace, marks_of
 from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
 from ccsim.sim.reception import make_reception
@@ -41,11 +42,10 @@ from ccsim.sim.swap.mechanisms import start_swaps
 from ccsim.sim.swap.triggers import Reactions
 from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.sim.workloads import connections
-from ccsim.spec import Scenario
+from ccsim.spec import Hosts, Scenario
 from ccsim.spill import Spill, release
 from ccsim.tcp.checked import CheckedSender
 from ccsim.tcp.delack import Exchange
-from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import TcpSock
@@ -92,7 +92,8 @@ class World:
         self.hops: Hops | None = None
         check = partial(check_world, self) if paranoid else None
         self.engine = self._make_engine(lookahead_ns=lookahead_ns, progress=progress, check=check)
-        self.host = _host_of(scenario)
+        self.host = host_of(self.spec)
+        self.late = LateHosts(self.spec.hosts or Hosts(), self.spec.seed)
         record = scenario["record"]
         self.grouped = bool(scenario["workloads"]) or record["flows"] != "all"
         self.groups = (
@@ -146,11 +147,14 @@ class World:
     def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
         tcp = self.scenario["tcp"]
         checked = self.registry.has_python_objects
-        sk = (CheckedSender if checked else Sender)(self._host_of(spec))
+        sender, receiving = self.late.of(spec, index)
+        sk = (CheckedSender if checked else Sender)(sending_host(self.host, spec, sender))
         sk.random = self.random("flow", index)
+        set_pacing(sk, spec, self.spec)
         path = self._path_of(spec)
         sk.back_ns = path.back_ns
-        receiver = Receiver(self.host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
+        host = late_host(self.host, receiving)
+        receiver = Receiver(host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
         source = self._source_of(spec, sk, receiver)
         recorder = self._recorder_of(spec, sk, source, lambda: self.implementation(flow))
         if spec["receiver"]["rwnd_bytes"] is not None:
@@ -175,6 +179,8 @@ class World:
         flow.world, flow.spec, flow.source = self, spec, source
         flow.reception = make_reception(flow, spec["receiver"])
         flow.ack_path = make_ack_path(self.spec.path, self.spec.seed, index)
+        flow.receives = self.late.handover(receiving, "packets", index)
+        flow.hears = self.late.handover(sender, "acks", index)
         sk.packets = NO_PACKETS
         sk.on_event = self._listener(flow)
         self.engine.add(flow, spec["start_ns"])
@@ -229,12 +235,6 @@ class World:
             size_bytes=spec["size_bytes"],
             spill=self.spill,
         )
-
-    def _host_of(self, spec: Mapping[str, Any]) -> Host:
-        """Return the sender's host: with a send buffer of its own if the flow has one."""
-        if spec["sndbuf_bytes"] is None:
-            return self.host
-        return replace(self.host, sndbuf_packets=spec["sndbuf_bytes"] // self.host.mss_bytes)
 
     def _write_limit(self, sk: Sender, size_bytes: int | None) -> dict[int, int]:
         if size_bytes is None:
@@ -429,15 +429,3 @@ def _marked_ns(flow: LiveFlow) -> Column:
     if flow.reception is None:
         return np.empty(0, dtype=np.int64)
     return np.array(flow.reception.marked_ns, dtype=np.int64)
-
-
-def _host_of(scenario: Mapping[str, Any]) -> Host:
-    """Return the host that all senders share."""
-    tcp = scenario["tcp"]
-    return Host(
-        hz=scenario["kernel"]["hz"],
-        initial_window=tcp["initial_window"],
-        mss_bytes=tcp["mss_bytes"],
-        rto_min_us=tcp["min_rto_ns"] // 1000,
-        tso=tcp["tso"],
-    )

@@ -5,9 +5,10 @@ Times are nanoseconds, rates bit/s, sizes bytes or packets, all ``int``; the uni
 """
 
 from ccsim.spec.flow import Flow, Listener, Receiver, Source
+from ccsim.spec.hosts import Hosts, Lateness, Stalls
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
 from ccsim.spec.path import Change, Hop, Path, Qdisc, Route, Trace
-from ccsim.spec.scenario import Record, Scenario, Tcp
+from ccsim.spec.scenario import Record, Scenario, Sysctls, Tcp
 from ccsim.spec.swap import Guard, Swap, Trigger
 from ccsim.spec.workload import Arrivals, Distribution, OnOff, Requests, Workload
 
@@ -18,7 +19,9 @@ __all__ = [
     "Flow",
     "Guard",
     "Hop",
+    "Hosts",
     "KernelSpec",
+    "Lateness",
     "LinkSpec",
     "Listener",
     "Namespace",
@@ -31,8 +34,10 @@ __all__ = [
     "Route",
     "Scenario",
     "Source",
+    "Stalls",
     "Swap",
     "Sysctl",
+    "Sysctls",
     "Tcp",
     "Trace",
     "Trigger",

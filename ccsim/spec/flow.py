@@ -56,6 +56,7 @@ class Flow:
     when the application writes (None: all at the start), and ``sndbuf_bytes`` how much it may have
     written that is not acknowledged (None: never the limit of such a bulk writer). ``ecn`` says
     whether ECN is negotiated (None: if `Tcp.ecn` does, or the algorithm it starts with needs it).
+    ``max_pacing_rate_bps`` is what it sets by SO_MAX_PACING_RATE (None: nothing).
     It goes by a ``route`` (empty: the first) from one of ``hosts`` to the other (none: to itself).
     """
 
@@ -73,6 +74,7 @@ class Flow:
     sndbuf_bytes: Size | None = None
     receiver: Receiver = Receiver()
     ecn: bool | None = None
+    max_pacing_rate_bps: Rate | None = field(default=None, metadata=SPARSE)
     route: str = field(default="", metadata=SPARSE)
     hosts: tuple[str, ...] = field(default=(), metadata=SPARSE)
 

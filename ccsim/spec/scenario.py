@@ -11,15 +11,16 @@ from ccsim.catalog import labelled
 from ccsim.errors import Problem, ScenarioError
 from ccsim.notebook import html_table, plural
 from ccsim.spec.flow import Flow, Listener
+from ccsim.spec.hosts import Hosts
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
 from ccsim.spec.limits import MAX_MSS_BYTES, MAX_SEED, Name, Packets, PositiveNs, Within
 from ccsim.spec.path import Change, Hop, Path, Route
 from ccsim.spec.plain import SPARSE, NotPlain, from_plain, to_plain
 from ccsim.spec.swap import Chosen, Swap
 from ccsim.spec.workload import Workload
-from ccsim.units import MAX_PACKETS, format_rate, format_time
+from ccsim.units import MAX_PACKETS, MAX_SIZE_BYTES, format_rate, format_time
 
-__all__ = ["Record", "Scenario", "Tcp"]
+__all__ = ["Record", "Scenario", "Sysctls", "Tcp"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,33 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sysctls:
+    """``net.ipv4.tcp_*`` of the hosts, and how they pace: sockets that need it by themselves, or
+    all of them as behind fq. Of what is written no more than ``notsent_lowat_bytes`` waits to be sent (0: no
+    limit). ``recovery`` has the bits of ``tcp_recovery``: 1, and 2 (a static window) and 4 (no
+    threshold of duplicates)."""
+
+    slow_start_after_idle: bool = True
+    sack: bool = True
+    dsack: bool = True
+    timestamps: bool = True
+    early_retrans: bool = True
+    frto: bool = True
+    recovery: Literal[1, 3, 5, 7] = 1
+    reordering: Annotated[int, Within(1, 300)] = 3
+    max_reordering: Annotated[int, Within(1, MAX_PACKETS)] = 300
+    pacing_ss_ratio: Annotated[int, Within(1, 1000)] = 200
+    pacing_ca_ratio: Annotated[int, Within(1, 1000)] = 120
+    notsent_lowat_bytes: Annotated[int, Within(0, MAX_SIZE_BYTES)] = 0
+    pacing: Literal["internal", "fq"] = "internal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tcp:
-    """The hosts' TCP: ``quickack_packets`` are acknowledged one by one before ACKs are delayed."""
+    """The hosts' TCP: ``quickack_packets`` are acknowledged one by one before ACKs are delayed.
+
+    ``sysctls`` are those that are not Linux's defaults (None: all are).
+    """
 
     initial_window: Packets = 10
     mss_bytes: Annotated[int, Within(1, MAX_MSS_BYTES)] = 1448
@@ -44,6 +70,7 @@ class Tcp:
     delayed_ack: bool = True
     ecn: bool = False
     tso: bool = False
+    sysctls: Sysctls | None = field(default=None, metadata=SPARSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -53,8 +80,9 @@ class Scenario:
     ``objects`` are absolute paths of algorithm files and ``objects_sha256`` what they held when the
     scenario was loaded. ``sysctls`` are written before the run, once the namespaces have their
     defaults, and may fail: twin B has them where the run has swaps. With ``hops`` and ``routes``,
-    of which the first is that of flows that name none, ``path`` sums the first up. ``source`` is
-    the file that the scenario was read from, or empty.
+    of which the first is that of flows that name none, ``path`` sums the first up. ``hosts`` says
+    how late they are (None: never). ``source`` is the file that the scenario was read from, or
+    empty.
     """
 
     name: Name
@@ -79,6 +107,7 @@ class Scenario:
     hops: dict[str, Hop] = field(default_factory=dict, metadata=SPARSE)
     routes: dict[str, Route] = field(default_factory=dict, metadata=SPARSE)
     changes: tuple[Change, ...] = field(default=(), metadata=SPARSE)
+    hosts: Hosts | None = field(default=None, metadata=SPARSE)
     source: str = field(default="", metadata={"stored": False})
 
     def __post_init__(self) -> None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["NEVER", "Host", "wheel_jiffies"]
+__all__ = ["NEVER", "RACK_NO_DUPTHRESH", "RACK_STATIC_REO_WND", "Host", "wheel_jiffies"]
 
 NEVER = 1 << 62  # a time that no run reaches [ns]
 NS_PER_MS = 1_000_000
 TIMEOUT_MIN_US = 2_000  # TCP_TIMEOUT_MIN_US
+RACK_STATIC_REO_WND = 0x2  # tcp_recovery: DSACKs do not widen RACK's window
+RACK_NO_DUPTHRESH = 0x4  # tcp_recovery: three SACKed packets do not close it
 
 NEAR = 63  # delays that the timer wheel's first level does not hold [ticks]
 # Its other levels: (first delay that belongs to the next level [ticks], shift of the level's grid).
@@ -67,10 +69,12 @@ class Host:
     min_tso_segs: int = 2
     tso_rtt_log: int = 9  # the shorter the minimum RTT, the longer the bursts
     sndbuf_packets: int = 1840  # 4 MiB of full packets with what the kernel adds to each
+    recovery: int = 1  # tcp_recovery: bits RACK_*
+    notsent_lowat_bytes: int = 0  # written and not sent, above which nothing more is; 0: never
     slow_start_after_idle: bool = True
     pacing_ss_ratio: int = 200
     pacing_ca_ratio: int = 120
-    awake_ns: Callable[[int], int] | None = None  # when it sees to what is due at t; None: at once
+    awake_ns: Callable[[int], int] | None = None  # when it sees to a timer due at t; None: at once
     jiffy_ns: int = field(init=False, default=0)
     jiffy_us: int = field(init=False, default=0)
 
@@ -96,7 +100,8 @@ class Host:
         now = (now_ns + self.jiffies0_ns) // self.jiffy_ns
         ahead = delay_jiffies - 1 if ran_tick == now else delay_jiffies
         tick = _wheel_tick(now + delay_jiffies, ahead)
-        return tick * self.jiffy_ns - self.jiffies0_ns
+        due_ns = tick * self.jiffy_ns - self.jiffies0_ns
+        return due_ns if self.awake_ns is None else self.awake_ns(due_ns)
 
     def timestamp_ms(self, t_us: int) -> int:
         """Return the TCP timestamp clock at ``t_us`` [ms]."""

@@ -5,7 +5,8 @@ from ccsim.tcp.host cimport Host
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.packets cimport PacketColumns
 
-cdef int EVER_RETRANS, LOST, RECOVERY, REO_WND_STEPS_MAX, RETRANS, SACKED, TIMEOUT_MIN_US, TIMER_REO
+cdef int EVER_RETRANS, LOST, RACK_NO_DUPTHRESH, RACK_STATIC_REO_WND, RECOVERY
+cdef int REO_WND_STEPS_MAX, RETRANS, SACKED, TIMEOUT_MIN_US, TIMER_REO
 
 cpdef rack_advance(TcpSock sk, long long flags, long long end, long long tx_us)
 cpdef long long rack_reo_wnd(TcpSock sk)

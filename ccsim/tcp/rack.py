@@ -6,7 +6,7 @@ from __future__ import annotations
 from heapq import heappush
 
 from ccsim.kernel.ops import CaState
-from ccsim.tcp.host import TIMEOUT_MIN_US
+from ccsim.tcp.host import RACK_NO_DUPTHRESH, RACK_STATIC_REO_WND, TIMEOUT_MIN_US
 from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.sock import TIMER_REO, TcpSock
 
@@ -39,8 +39,11 @@ def rack_advance(sk: TcpSock, flags: int, end: int, tx_us: int) -> None:
 
 def rack_reo_wnd(sk: TcpSock) -> int:
     """Return how much later than a delivered packet another may still come [us] (RFC 8985 section
-    6.2, step 4)."""
-    if not sk.reord_seen and (sk.ca_state >= RECOVERY or sk.sacked_out >= sk.reordering):
+    6.2, step 4, ``tcp_rack_reo_wnd``)."""
+    if not sk.reord_seen and (
+        sk.ca_state >= RECOVERY
+        or (sk.sacked_out >= sk.reordering and not sk.host.recovery & RACK_NO_DUPTHRESH)
+    ):
         return 0
     return min((sk.rtt_min_us >> 2) * sk.rack_reo_wnd_steps, sk.srtt_us >> 3)
 
@@ -48,7 +51,7 @@ def rack_reo_wnd(sk: TcpSock) -> int:
 def rack_update_reo_wnd(sk: TcpSock) -> None:
     """Widen the window by min_rtt/4 for each round with a DSACK (``tcp_rack_update_reo_wnd``)."""
     prior_delivered = sk.rate_sample.prior_delivered
-    if not prior_delivered:
+    if not prior_delivered or sk.host.recovery & RACK_STATIC_REO_WND:
         return
     if prior_delivered < sk.rack_last_delivered:
         sk.rack_dsack_seen = False

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ccsim.net.loss import BernoulliLoss
-from ccsim.scenario import parse_scenario
+from ccsim.scenario import WOKEN, parse_scenario
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.tcp.writer import BulkWriter
-from ccsim.verify.lateness import HOST_MEAN_NS, Lateness, LateReceiver
 from ccsim.verify.trace import Trace
 from ccsim.verify.trace_requirements import is_random
 
@@ -22,7 +20,10 @@ __all__ = ["scenario_of", "simulate_trace"]
 
 NS_PER_S = 1_000_000_000
 HOST_US = 50  # what both hosts add to a round trip on average: 45 to 55 µs in the recordings
-HOST_LEAST_US = HOST_US - 2 * HOST_MEAN_NS // 1000  # and at the least, 18 to 27 µs
+HOST_MEAN_US = 15  # what a host that has to be woken takes of a packet, and of an ACK
+HOST_LEAST_US = HOST_US - 2 * HOST_MEAN_US  # and at the least, 18 to 27 µs
+MACHINE = "machine"  # both hosts and the path are on one, which stalls as a whole
+MOST_US = 1_000_000.0  # that a stall lasts
 FINE_NS = 100_000  # how closely the moment of a swap is found
 AFTER_NS = 2_000_000_000  # by so much it may be later here than in the recording
 
@@ -49,11 +50,14 @@ def scenario_of(
         f" buffer: {meta['buffer_pkts']} packets, loss: {meta['loss_prob']}}}",
         "record: {interval: 10 ms}",
         *_object_lines(meta),
+        *(_late_lines(meta) if late else []),
         "flows:",
     ]
+    machine = f", hosts: [{MACHINE}, {MACHINE}]" if late else ""
     for k, spec in enumerate(meta["flows"]):
         start_us = round(spec["start_s"] * 1e6)
-        lines.append(f"  - {{name: flow{k}, congestion: {spec['cc']}, start: {start_us} us}}")
+        what = f"congestion: {spec['cc']}, start: {start_us} us{machine}"
+        lines.append(f"  - {{name: flow{k}, {what}}}")
     swaps = _swap_lines(trace, instants)
     if swaps:
         lines += ["swaps:", *swaps]
@@ -64,24 +68,20 @@ def simulate_trace(trace: Trace, seed: int = 1, *, late: bool | None = None) -> 
     """Simulate a recording, with the very losses that the recording drew at random.
 
     What else is left to chance comes from the seed: BBR's first phase and, with ``late``, how late
-    the hosts are (`Lateness`). None: where that matters (`is_random`).
+    the hosts are (`ccsim.sim.lateness`). None: where that matters (`is_random`).
     """
     late = is_random(trace) if late is None else late
     scenario = scenario_of(trace, seed, _instants(trace, seed, late), late=late)
-    return _run(trace, seed, scenario, late)
+    return _run(trace, scenario)
 
 
-def _run(trace: Trace, seed: int, scenario: dict[str, Any], late: bool) -> SimResult:
+def _run(trace: Trace, scenario: dict[str, Any]) -> SimResult:
     world = World(scenario)
     meta = trace.meta
     if meta["loss_prob"] > 0:
         assert world.link is not None
         world.link.fifo.loss = BernoulliLoss(meta["loss_prob"], meta["loss_seed"])
-    hosts = Lateness(meta, np.random.default_rng(seed)) if late else None
     for flow in world.flows:
-        if hosts is not None:
-            flow.receiver = LateReceiver(flow.receiver.host, flow.receiver.quick, hosts)
-            flow.sk.host = replace(flow.sk.host, awake_ns=hosts.awake)
         flow.receiver.writer = BulkWriter()
     world.run()
     return world.result()
@@ -102,12 +102,29 @@ def _instants(trace: Trace, seed: int, late: bool) -> list[int]:
         scenario = scenario_of(trace, seed, instants, late=late)
         scenario["record"] = {**scenario["record"], "interval_ns": FINE_NS}
         scenario["duration_ns"] = min(scenario["duration_ns"], swap.t_ns + AFTER_NS)
-        flow = _run(trace, seed, scenario, late).flows[swap.flow]
+        flow = _run(trace, scenario).flows[swap.flow]
         rates = flow.throughput_bps.astype(np.float64)
         delivered = np.cumsum(rates) * (FINE_NS / NS_PER_S / 8 / flow.mss_bytes)
         row = int(np.searchsorted(delivered, swap.delivered - 0.5))
         instants.append(int(flow.t_ns[row]) if row < len(flow.t_ns) else swap.t_ns)
     return instants
+
+
+def _late_lines(meta: dict[str, Any]) -> list[str]:
+    """Return the line that has hosts as late as a recording says that they were."""
+    p99, p999, longest = _quantiles_us(meta)
+    stalls = f"{{p99: {p99:.3f} us, p999: {p999:.3f} us, max: {longest:.3f} us}}"
+    delay = ", ".join(f"{{time: {point['time']}, cdf: {point['cdf']}}}" for point in WOKEN)
+    return [f"hosts: {{lateness: {{delay: [{delay}], stalls: {stalls}}}}}"]
+
+
+def _quantiles_us(meta: dict[str, Any]) -> tuple[float, float, float]:
+    """Return how late 1 %, 0.1 % and the latest were [us], each more than the one before; next to
+    nothing where a recording does not say."""
+    told = meta.get("emulator", {}).get("fwd_lateness_us", {})
+    p99 = max(float(told.get("p99", 0)), 1.0)
+    p999 = max(float(told.get("p999", 0)), 1.5 * p99)
+    return p99, p999, min(max(float(told.get("max", 0)), p999), MOST_US)
 
 
 def _plain(name: str) -> str:

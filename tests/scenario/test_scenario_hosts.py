@@ -1,182 +1,117 @@
-"""Tests of what a scenario says of a flow's hosts: who writes, and what buffers hold."""
+"""How late hosts are, as people write it, and what is refused."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
 from ccsim.errors import ScenarioError
-from ccsim.scenario import parse_scenario
+from ccsim.scenario import LATENESS_PRESETS, parse_scenario
+from ccsim.scenario.hosts_spec import PRESETS
+from ccsim.sim.distributions import mean
+from ccsim.spec import Distribution, Hosts, Lateness, Scenario, Stalls
+from ccsim.spec.plain import to_plain
 
-TEXT = """\
-duration: 10 s
-path: {rate: 100 Mbit/s, rtt: 40 ms}
-flows:
-  - {name: a, congestion: cubic, FLOW}
-"""
-
-
-def flow_of(flow: str) -> dict[str, Any]:
-    resolved = parse_scenario(TEXT.replace("FLOW", flow), "s.yaml").resolved()
-    return dict(resolved["flows"][0])
+US, MS = 1_000, 1_000_000
 
 
-def refusal(flow: str) -> list[str]:
-    with pytest.raises(ScenarioError) as caught:
-        parse_scenario(TEXT.replace("FLOW", flow), "s.yaml")
-    return str(caught.value).splitlines()
+def parsed(hosts: str) -> Scenario:
+    return parse_scenario(
+        "name: x\nduration: 1 s\npath: {rate: 10 Mbit/s, rtt: 10 ms}\nflows: [{name: a}]\n"
+        f"hosts: {hosts}\n",
+        "x.yaml",
+    )
+
+
+def test_a_rate_a_length_and_a_delay_are_read_with_their_units() -> None:
+    hosts = parsed(
+        "{lateness: {delay: {exponential: 20 us}, stalls: {rate: 5 /s, length: 2 ms}}}"
+    ).hosts
+    late = Lateness(
+        delay_ns=Distribution(kind="exponential", value=20 * US),
+        stalls=Stalls(gap_ns=200 * MS, length_ns=Distribution(kind="fixed", value=2 * MS)),
+    )
+    assert hosts == Hosts(sender=late, receiver=late)
+
+
+def test_quantiles_and_points_are_read_with_their_units() -> None:
+    hosts = parsed(
+        "{receiver: {lateness: {delay: [{time: 0 us, cdf: 0.5}, {time: 1 ms, cdf: 1}],"
+        " stalls: {p99: 30 us, p999: 1 ms, max: 5 ms}}}}"
+    ).hosts
+    delay = Distribution(kind="table", points=((0, 0.5), (MS, 1.0)))
+    stalls = Stalls(p99_ns=30 * US, p999_ns=MS, max_ns=5 * MS)
+    assert hosts == Hosts(receiver=Lateness(delay_ns=delay, stalls=stalls))
+
+
+def test_one_end_may_differ_from_the_other() -> None:
+    hosts = parsed("{lateness: quiet, sender: {lateness: exact}}").hosts
+    assert hosts is not None
+    assert hosts.sender is None
+    assert hosts.receiver is not None
+
+
+@pytest.mark.parametrize("written", ["{}", "{lateness: exact}", "{sender: {}}"])
+def test_hosts_that_are_never_late_are_not_stored(written: str) -> None:
+    assert parsed(written).hosts is None
+    assert "hosts" not in parsed(written).resolved()
+
+
+def test_a_resolved_scenario_with_late_hosts_reads_back() -> None:
+    scenario = parsed("{lateness: busy}")
+    assert Scenario.from_resolved(scenario.resolved()).hosts == scenario.hosts
+
+
+def test_every_preset_is_told_of_and_a_quiet_host_takes_15_us() -> None:
+    assert set(PRESETS) == set(LATENESS_PRESETS)
+    hosts = parsed("{lateness: quiet}").hosts
+    assert hosts is not None
+    assert hosts.sender is not None
+    assert mean(to_plain(hosts.sender.delay_ns)) == pytest.approx(15 * US, rel=0.02)
 
 
 @pytest.mark.parametrize(
-    ("source", "resolved"),
+    ("hosts", "where", "message"),
     [
-        ("rate: 20 Mbit/s", (1448, 20_000_000, None)),
-        ("rate: 20 Mbit/s, write: 16 KiB", (16_384, 20_000_000, None)),
-        ("write: 4 kB, every: 10 ms", (4000, None, 10_000_000)),
+        ("{lateness: quite}", "5:19: hosts.lateness", "did you mean 'quiet'?"),
+        ("{lateness: 5 ms}", "5:19: hosts.lateness", 'no preset of lateness "5 ms"'),
+        ("{late: quiet}", "5:9: hosts.late", "unknown key 'late'; did you mean 'lateness'"),
+        (
+            "{lateness: {delays: 1 ms}}",
+            "5:20: hosts.lateness.delays",
+            "unknown key 'delays'; did you mean 'delay'",
+        ),
+        (
+            "{sender: {lateness: {stalls: {rate: 5 /s}}}}",
+            "5:37: hosts.sender.lateness.stalls",
+            "expected 'rate' and 'length', or 'p99', 'p999' and 'max', got 'rate'",
+        ),
+        (
+            "{lateness: {stalls: {p99: 2 ms, p999: 1 ms, max: 5 ms}}}",
+            "hosts.lateness.stalls",
+            "expected p99 below p999",
+        ),
+        (
+            "{lateness: {stalls: {p99: 2 ms, p999: 5 ms, max: 2 s}}}",
+            "hosts.lateness.stalls",
+            "expected stalls of at most 1 s, got a max of 2 s",
+        ),
+        (
+            "{lateness: {delay: [{time: 5 us, cdf: 0.5}, {time: 1 us, cdf: 1}]}}",
+            "hosts.lateness.delay",
+            "expected times and shares that do not fall",
+        ),
+        (
+            "{lateness: {delay: [{bytes: 5, cdf: 0.5}]}}",
+            "hosts.lateness.delay",
+            "expected points such as {time: 15 us, cdf: 0.5}",
+        ),
+        ("{lateness: {delay: 20}}", "hosts.lateness.delay", "20"),
     ],
 )
-def test_a_source_writes_at_a_rate_or_every_so_often(
-    source: str, resolved: tuple[int, int | None, int | None]
+def test_what_is_wrong_about_hosts_is_told_with_its_place(
+    hosts: str, where: str, message: str
 ) -> None:
-    names = ("write_bytes", "rate_bps", "every_ns")
-    assert flow_of(f"source: {{{source}}}")["source"] == dict(zip(names, resolved, strict=True))
-
-
-def test_merging_waits_a_millisecond_unless_it_says_otherwise_and_not_at_all_without() -> None:
-    for text, packets, time_ns in (
-        ("receiver: {gro: 8}", 8, 1_000_000),
-        ("receiver: {gro: 8 packets, gro_time: 50 us}", 8, 50_000),
-        ("receiver: {rwnd: 1 MB}", 1, 0),
-    ):
-        receiver = flow_of(text)["receiver"]
-        assert (receiver["gro_packets"], receiver["gro_ns"]) == (packets, time_ns)
-
-
-@pytest.mark.parametrize(
-    ("text", "asked"), [("ecn: true", True), ("ecn: false", False), ("", None)]
-)
-def test_a_flow_asks_for_ecn_refuses_it_or_leaves_it_open(text: str, asked: bool | None) -> None:
-    assert flow_of(text)["ecn"] is asked
-
-
-def path_of(path: str) -> dict[str, Any]:
-    text = TEXT.replace(", FLOW", "").replace("40 ms}", f"40 ms, {path}}}")
-    return dict(parse_scenario(text, "s.yaml").resolved()["path"])
-
-
-@pytest.mark.parametrize(
-    ("threshold", "packets", "time_ns"),
-    [
-        ("30 packets", 30, None),
-        ("0 packets", 0, None),
-        ("0.2 BDP", 67, None),  # of 333 1/3
-        ("64 KiB", 43, None),  # of 1500 B
-        ("5 ms", None, 5_000_000),
-    ],
-)
-def test_a_marking_threshold_is_a_length_or_a_time(
-    threshold: str, packets: int | None, time_ns: int | None
-) -> None:
-    path = path_of(f"ecn: {{mark_above: {threshold}}}")
-    assert (path["ecn_mark_packets"], path["ecn_mark_ns"]) == (packets, time_ns)
-
-
-def test_the_way_back_is_sound_unless_it_says_otherwise() -> None:
-    path = path_of("ack_loss: 1 %, ack_aggregation: 2 ms")
-    assert (path["ack_loss_probability"], path["ack_aggregation_ns"]) == (0.01, 2_000_000)
-    path = path_of("loss: 0")
-    assert (path["ack_loss_probability"], path["ack_aggregation_ns"]) == (0.0, 0)
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        (
-            "ecn: {mark_above: 333 packets}",
-            "56: path.ecn.mark_above: expected less than the buffer of 333 packets, got 333: none "
-            "is marked",
-        ),
-        (
-            "ecn: {mark_above: 30}",
-            '56: path.ecn.mark_above: expected a threshold with a unit such as "30 packets", got '
-            '30; write "30 packets" or "30 ms"',
-        ),
-        (
-            "ecn: {mark_above: -1 ms}",
-            '56: path.ecn.mark_above: expected a threshold that is not negative, got "-1 ms"',
-        ),
-        (
-            "ecn: {}",
-            "43: path.ecn.mark_above: missing key 'mark_above': mark what finds more than "
-            'this in the queue, such as "30 packets", "5 ms" or "0.2 BDP"',
-        ),
-        ("ecn: {mark: 1 ms}", "44: path.ecn.mark: unknown key 'mark'; expected 'mark_above'"),
-        (
-            "ack_loss: 2",
-            "48: path.ack_loss: expected a probability from 0 to 1 (0 % to 100 %), got 2",
-        ),
-        (
-            "ack_aggregation: 2",
-            '55: path.ack_aggregation: expected a time with a unit such as "40 ms", got 2; write '
-            '"2 ms" or "2 s"',
-        ),
-    ],
-)
-def test_a_path_that_makes_no_sense_is_refused_where_it_stands(path: str, message: str) -> None:
-    with pytest.raises(ScenarioError) as caught:
-        path_of(path)
-    assert f"s.yaml:2:{message}" in str(caught.value).splitlines()
-
-
-def test_buffers_are_bytes() -> None:
-    flow = flow_of("sndbuf: 256 KiB, receiver: {rwnd: 64 KiB}")
-    assert flow["sndbuf_bytes"] == 262_144
-    assert flow["receiver"]["rwnd_bytes"] == 65_536
-
-
-@pytest.mark.parametrize(
-    ("flow", "message"),
-    [
-        ("source: {}", "42: flows.0.source: expected either 'rate', or 'write' and 'every'"),
-        (
-            "source: {rate: 1 Mbit/s, every: 1 s}",
-            "42: flows.0.source: expected either 'rate', or 'write' and 'every'",
-        ),
-        (
-            "source: {every: 1 s}",
-            "42: flows.0.source: missing key 'write': the bytes of each write",
-        ),
-        (
-            "source: {write: 0 B, every: 1 s}",
-            '50: flows.0.source.write: expected a size of at least 1 B, got "0 B"',
-        ),
-        (
-            "source: {speed: 1 Mbit/s}",
-            "43: flows.0.source.speed: unknown key 'speed'; expected 'rate', 'write' or 'every'",
-        ),
-        ("sndbuf: 1 kB", "42: flows.0.sndbuf: expected at least one packet of 1448 B, got 1000 B"),
-        (
-            "receiver: {rwnd: 1000 B}",
-            "51: flows.0.receiver.rwnd: expected at least one packet of 1448 B, got 1000 B",
-        ),
-        (
-            "receiver: {rwnd: 64}",
-            '51: flows.0.receiver.rwnd: expected a size with a unit such as "64 KiB", got 64; '
-            'write "64 B" or "64 KiB"',
-        ),
-        (
-            "receiver: {window: 64 KiB}",
-            "45: flows.0.receiver.window: unknown key 'window'; did you mean 'rwnd'?",
-        ),
-        (
-            "receiver: {gro: 0}",
-            "50: flows.0.receiver.gro: expected 1 to 100000000 packets, got 0",
-        ),
-        ("receiver: {gro: 65}", "50: flows.0.receiver.gro: expected at most 64 packets, got 65"),
-        ("ecn: yes please", '39: flows.0.ecn: expected true or false, got "yes please"'),
-        ("source: fast", '42: flows.0.source: expected a mapping, got "fast"'),
-    ],
-)
-def test_what_makes_no_sense_is_refused_where_it_stands(flow: str, message: str) -> None:
-    assert refusal(flow) == [f"s.yaml:4:{message}"]
+    with pytest.raises(ScenarioError) as error:
+        parsed(hosts)
+    assert where in str(error.value)
+    assert message in str(error.value)

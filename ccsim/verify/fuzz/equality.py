@@ -32,6 +32,7 @@ __all__ = ["Failure", "FuzzReport", "check", "difference", "fuzz", "shrink"]
 MS = 1_000_000
 NS_PER_S = 1_000_000_000
 HOPS_EVERY = 4  # scenarios: one of them has more on its way than a FIFO
+LATE_EVERY = 5  # scenarios: one of them has late hosts
 
 
 @dataclass(frozen=True)
@@ -299,7 +300,11 @@ def fuzz(
     done = packets = 0
     while time.monotonic() < deadline and (examples is None or done < examples):
         seed = first_seed + done
-        example = make_example(RandomDraw(seed), hops=seed % HOPS_EVERY == HOPS_EVERY - 1)
+        example = make_example(
+            RandomDraw(seed),
+            hops=seed % HOPS_EVERY == HOPS_EVERY - 1,
+            late=seed % LATE_EVERY == LATE_EVERY - 1,
+        )
         found = check(example, template)
         done += 1
         packets += (

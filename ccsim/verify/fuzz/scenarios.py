@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from ccsim.verify.fuzz.features import add_features, flow_text, path_text
 from ccsim.verify.fuzz.hops import add_hops, buffer_text, hops_text, queue_text, resolved_hops
+from ccsim.verify.fuzz.lateness import add_lateness, lateness_text
 from ccsim.verify.fuzz.swaps import LINK, add_swaps, congestion_text, hosts_text, swap_text
 from ccsim.verify.fuzz.workloads import draw_workloads, workload_text
 
@@ -278,9 +279,9 @@ def _templates(workloads: Sequence[Scenario]) -> list[Scenario]:
     return [workload["flow"] for workload in workloads]
 
 
-def make_example(draw: Draw, *, hops: bool = False) -> Example:
+def make_example(draw: Draw, *, hops: bool = False, late: bool = False) -> Example:
     """Make a scenario, of 0.02 to 30 s and up to 9,000 packets, and the cuts to try on it; with
-    ``hops`` its way is more than one FIFO."""
+    ``hops`` its way is more than one FIFO, and with ``late`` its hosts are."""
     maker = _Maker(draw)
     scenario = maker.scenario()
     cuts = [draw.between(maker.service_ns, max(scenario["path"]["rtt_ns"], 8 * maker.service_ns))]
@@ -291,6 +292,8 @@ def make_example(draw: Draw, *, hops: bool = False) -> Example:
         add_swaps(draw, scenario, maker.time)
     if hops:
         add_hops(draw, scenario, maker.time)
+    if late:
+        add_lateness(draw, scenario, maker.time)
     return Example(scenario, tuple(cuts))
 
 
@@ -337,7 +340,7 @@ def to_yaml(scenario: Mapping[str, Any]) -> str:
         lines.pop()
     lines += hops_text(scenario)
     lines += [f"links: {{{link['name']}: {link['map']}}}" for link in scenario["links"]]
-    lines += hosts_text(scenario)
+    lines += [*hosts_text(scenario), *lateness_text(scenario)]
     lines += ["flows:", *(f"  - {{{_flow_text(flow)}}}" for flow in scenario["flows"])]
     if scenario.get("workloads"):
         lines.append("workloads:")
@@ -363,4 +366,6 @@ def _flow_text(flow: Mapping[str, Any]) -> str:
         parts.append(f"stop: {flow['stop_ns']} ns")
     if flow["size_bytes"] is not None:
         parts.append(f"size: {flow['size_bytes']} B")
+    if flow.get("hosts"):
+        parts.append(f"hosts: [{', '.join(flow['hosts'])}]")
     return ", ".join(parts) + flow_text(flow)

@@ -68,7 +68,11 @@ KERNEL = {
     "tcp_tso_rtt_log": "9",
 }
 # What a setting must be, if it is set, for the stack to be what the script means.
-ONLY = {"tcp_recovery": {"1"}, "tcp_mtu_probing": {"0"}, "tcp_abort_on_overflow": {"0"}}
+ONLY = {
+    "tcp_recovery": {"1", "3", "5", "7"},
+    "tcp_mtu_probing": {"0"},
+    "tcp_abort_on_overflow": {"0"},
+}
 # Settings that change nothing that is modelled.
 HARMLESS = re.compile(
     r"tcp_(fastopen\w*|syncookies|mem|base_mss|probe_\w+|keepalive\w*|comp_sack\w*|"

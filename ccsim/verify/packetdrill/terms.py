@@ -115,6 +115,7 @@ def host_of(settings: Settings, terms: Terms) -> Host:
         max_reordering=number("tcp_max_reordering"),
         early_retrans=number("tcp_early_retrans") in (3, 4),
         frto=flag("tcp_frto"),
+        recovery=number("tcp_recovery"),
         timestamps=terms.timestamps,
         sack=terms.sack,
         dsack=flag("tcp_dsack"),

@@ -1,0 +1,100 @@
+"""The hosts' TCP as people write it: windows, timers, and Linux's sysctls by their names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import PlainValidator, StrictBool, StrictInt, WithJsonSchema, model_validator
+
+from ccsim import spec
+from ccsim.scenario import quantities as q
+from ccsim.scenario.keys import Spec, key
+from ccsim.units import show
+
+__all__ = ["TcpSpec"]
+
+
+def _switch(*on: int) -> tuple[PlainValidator, WithJsonSchema]:
+    """Return the annotations of a sysctl that is on with one of some numbers and off with 0."""
+
+    def parse(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, int) and value in (0, *on):
+            return value != 0
+        words = " or ".join(map(str, on))
+        raise ValueError(f"expected true, false, 0 or {words}, got {show(value)}")
+
+    schema = {"anyOf": [{"type": "boolean"}, {"enum": [0, *on]}]}
+    return PlainValidator(parse), WithJsonSchema(schema)
+
+
+Switch = Annotated[bool, *_switch(1)]
+EarlyRetrans = Annotated[bool, *_switch(3, 4)]
+Frto = Annotated[bool, *_switch(1, 2)]
+
+
+class TcpSpec(Spec):
+    """The hosts' TCP."""
+
+    initial_window: q.PositivePackets = key("Initial cwnd in packets (initcwnd).", 10)
+    mss: q.SegmentSize = key("Payload of a packet.", "1448 B")
+    quickacks: q.PacketCount = key("Packets acknowledged one by one before delayed ACKs.", 1465)
+    min_rto: q.PositiveTime = key("The shortest RTO.", "200 ms")
+    delayed_ack: StrictBool = key("Acknowledge every other packet.", True)
+    tso: StrictBool = key("Paced data leaves in bursts (segmentation offload).", False)
+    ecn: StrictBool = key("Flows negotiate ECN (net.ipv4.tcp_ecn = 1).", False)
+    pacing: Literal["internal", "fq"] = key(
+        "Who paces: sockets that need it by themselves, or fq all of them.", "internal"
+    )
+    slow_start_after_idle: Switch = key("Restart the window after silence.", True)
+    sack: Switch = key("Selective acknowledgements.", True)
+    dsack: Switch = key("Duplicates are reported.", True)
+    timestamps: Switch = key("The timestamps option.", True)
+    early_retrans: EarlyRetrans = key("Tail loss probes (3 and 4; 0: none).", True)
+    frto: Frto = key("F-RTO after a timeout (1 and 2; 0: none).", True)
+    recovery: Literal[1, 3, 5, 7] = key(
+        "RACK (1), with a static window (2), without a threshold of duplicates (4): their sum.", 1
+    )
+    reordering: StrictInt = key("Duplicates that mean a loss, at first.", 3, ge=1, le=300)
+    max_reordering: StrictInt = key("And at most.", 300, ge=1, le=300)
+    pacing_ss_ratio: StrictInt = key("Pacing in slow start [% of cwnd / srtt].", 200, ge=1, le=1000)
+    pacing_ca_ratio: StrictInt = key("And after it.", 120, ge=1, le=1000)
+    notsent_lowat: q.PositiveSize | None = key(
+        "What is written and has not been sent is no more than that; without: no limit.", None
+    )
+
+    @model_validator(mode="after")
+    def _reordering_fits(self) -> TcpSpec:
+        if self.reordering > self.max_reordering:
+            expected = f"expected a reordering of at most max_reordering, {self.max_reordering}"
+            raise ValueError(f"{expected}, got {self.reordering}")
+        return self
+
+    def resolved(self) -> spec.Tcp:
+        """Return it resolved."""
+        sysctls = spec.Sysctls(
+            slow_start_after_idle=self.slow_start_after_idle,
+            sack=self.sack,
+            dsack=self.dsack,
+            timestamps=self.timestamps,
+            early_retrans=self.early_retrans,
+            frto=self.frto,
+            recovery=self.recovery,
+            reordering=self.reordering,
+            max_reordering=self.max_reordering,
+            pacing_ss_ratio=self.pacing_ss_ratio,
+            pacing_ca_ratio=self.pacing_ca_ratio,
+            notsent_lowat_bytes=self.notsent_lowat or 0,
+            pacing=self.pacing,
+        )
+        return spec.Tcp(
+            initial_window=self.initial_window,
+            mss_bytes=self.mss,
+            quickack_packets=self.quickacks,
+            min_rto_ns=self.min_rto,
+            delayed_ack=self.delayed_ack,
+            ecn=self.ecn,
+            tso=self.tso,
+            sysctls=None if sysctls == spec.Sysctls() else sysctls,
+        )
