@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ccsim.bpf.elf_file import is_object
+from ccsim.linux.sysctls import host_sysctls, wrong_sysctls
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.hops import needs_hops
 from ccsim.sim.streams import stream_seed
@@ -18,15 +19,6 @@ from ccsim.sim.workloads import connections
 __all__ = ["make_plan", "used_algorithms", "why_not_on_linux"]
 
 INIT_NET = "init"
-BUFFERS = "4096 33554432 67108864"
-SEND_BUFFERS = "4096 4194304 67108864"
-SYSCTLS = {
-    "net.ipv4.tcp_no_metrics_save": "1",
-    "net.ipv4.tcp_comp_sack_nr": "0",  # the simulated receiver does not compress SACKs either
-    "net.ipv4.tcp_rmem": BUFFERS,
-    "net.ipv4.tcp_wmem": SEND_BUFFERS,
-    "net.ipv6.conf.default.disable_ipv6": "1",
-}
 DEFAULT_MIN_RTO_NS = 200_000_000
 DEFAULT_WINDOW = 10
 DEFAULT_QUICKACKS = 1465
@@ -41,6 +33,7 @@ def why_not_on_linux(scenario: Plain) -> list[str]:
     nothing."""
     return [
         *_unlike_here(scenario),
+        *wrong_sysctls(scenario),
         *(text for k, swap in enumerate(scenario["swaps"]) for text in _swap_problems(k, swap)),
         *(text for k, flow in enumerate(scenario["flows"]) for text in _flow_problems(k, flow)),
     ]
@@ -151,13 +144,13 @@ def make_plan(scenario: Plain) -> dict[str, Any]:
         "hops": dict(scenario) if needs_hops(scenario) else None,
         "namespaces": [
             {
-                "sysctls": {**SYSCTLS, "net.ipv4.tcp_ecn": "1" if tcp["ecn"] else "2"},
+                "sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": "1" if tcp["ecn"] else "2"},
                 "metrics": _sender_metrics(tcp),
                 "default": _default_of(scenario, name),
             }
             for name in namespaces
         ],
-        "receiver_sysctls": {**SYSCTLS, "net.ipv4.tcp_ecn": "1"},
+        "receiver_sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": "1"},
         "receiver_metrics": {} if tcp["delayed_ack"] else {"quickack": 1},
         "flows": flows,
         "listeners": [

@@ -37,9 +37,12 @@ class Record:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sysctls:
     """``net.ipv4.tcp_*`` of the hosts, and how they pace: sockets that need it by themselves, or
-    all of them as behind fq. Of what is written no more than ``notsent_lowat_bytes`` waits to be sent (0: no
-    limit). ``recovery`` has the bits of ``tcp_recovery``: 1, and 2 (a static window) and 4 (no
-    threshold of duplicates)."""
+    all of them as behind fq.
+
+    Of what is written no more than ``notsent_lowat_bytes`` waits to be sent (0: no limit).
+    ``recovery`` has the bits of ``tcp_recovery``: 1, 2 (a static window) and 4 (no threshold of
+    duplicates).
+    """
 
     slow_start_after_idle: bool = True
     sack: bool = True
