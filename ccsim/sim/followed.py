@@ -36,7 +36,7 @@ class FollowedFlow(Flow):
 
     def advance(self, horizon_ns: int) -> None:
         """Let everything happen before the horizon, one event at a time while somebody follows."""
-        while self.followers and (t := self._next_event_ns()) < horizon_ns:
+        while self.followers and (t := self.next_event_ns()) < horizon_ns:
             if self._one_event(t):
                 self._tell(t)
         super().advance(horizon_ns)
@@ -53,7 +53,8 @@ class FollowedFlow(Flow):
         """Let go of the ACKs that were foreseen, now that they are sent."""
         confirm(self, foreseen)
 
-    def _next_event_ns(self) -> int:
+    def next_event_ns(self) -> int:
+        """Return when the next event is due, or, of a timer that is not settled, may be."""
         rows = self._next_rows()
         t = NEVER if rows is None else rows.time(rows.at)
         if not self.connected:

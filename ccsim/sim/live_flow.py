@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import simpy
 
 from ccsim.bpf.handshake import tell_before_init
+from ccsim.bpf.memory import PrivateArea
 from ccsim.catalog import labelled
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
@@ -168,10 +169,19 @@ class LiveFlow(FollowedFlow):
         window = self.world.engine.window
         while self.closed_ns is None:
             try:
+                self.world.take_turns(horizon_ns)
                 self.advance(horizon_ns)
             except BLAMABLE as error:
                 self.world.raise_blamed(error)
             horizon_ns = yield window()
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether what runs on it shares variables with other connections, or may before long."""
+        if not self.connected:
+            return True
+        private = self.sk.ca_ops.private
+        return isinstance(private, type) and issubclass(private, PrivateArea)
 
     def may_foresee(self, link: Link) -> bool:
         """Tell whether `foresee` may be tried; what the algorithm raises ends the run."""

@@ -28,6 +28,7 @@ from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import Hops, make_hops, needs_hops
 from ccsim.sim.hosts import host_of, late_host, sending_host, set_pacing
 from ccsim.sim.implementation_sums import Groups
+from ccsim.sim.in_turn import advance_in_turn
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.lateness import LateHosts
 from ccsim.sim.link_trace import link_trace, marks_of
@@ -85,6 +86,7 @@ class World:
         self.events = EventLog()
         self.swaps: list[SwapRecord] = []
         self.reactions = Reactions(self)
+        self._turns_ns = -1  # the horizon up to which compiled objects have had theirs
         paranoid = paranoid or self.always_paranoid
         self.registry = Registry(scenario, Watchman().guarded if paranoid else None)
         self.env = simpy.Environment(initial_time=0)
@@ -279,6 +281,21 @@ class World:
     def tick(self) -> None:
         """Move the kernel's clock to an instant that has come: grace periods end by it."""
         self.registry.kernel.advance(int(self.env.now))
+
+    def take_turns(self, horizon_ns: int) -> None:
+        """Let flows on compiled objects do what they do before the horizon, in the order of time;
+        once in a window, whoever asks first."""
+        if not self.registry.objects or self._turns_ns == horizon_ns:
+            return
+        self._turns_ns = horizon_ns
+        flows = [flow for flow in self.engine.live if isinstance(flow, LiveFlow)]
+        if len(flows) < 2:
+            return
+        for flow in flows:
+            flow.begin()
+        flows = [flow for flow in flows if flow.closed_ns is None and flow.takes_turns]
+        if len(flows) > 1:
+            advance_in_turn(flows, horizon_ns)
 
     def border(self, t_ns: int) -> None:
         """Let every flow that lives note its exact counts before ``t_ns``, an instant that has come
