@@ -1,4 +1,4 @@
-"""The README does what it says: every command, file and example in it is taken out and executed."""
+"""README and pages do what they say: commands, files and examples are taken out and executed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from ccsim.sim.result_tables import FLOW_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {page.stem: page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")}
 BLOCK = re.compile(r"<!-- (\w+: [\w.-]+) -->\n```\w*\n(.*?)```\n", re.DOTALL)
-BLOCKS = dict(BLOCK.findall(README))
+BLOCKS = dict(found for text in (*PAGES.values(), README) for found in BLOCK.findall(text))
 SERVER = """\
 name: server
 duration: 12 s
@@ -38,7 +39,7 @@ swaps:
   - {at: 9 s, via: sysctl, netns: blue, to: bbr}
 twins: false
 """
-KEYS = README.split("| key, or swap |")[1].split("\n\n")[0]
+KEYS = PAGES["scenarios"].split("| key, or swap |")[1].split("\n\n")[0]
 FIDELITY = README.split("| recorded, and what compares |")[1].split("\n\n")[0]
 
 
@@ -114,7 +115,7 @@ class TestScenarioAndAlgorithm:
         )
 
     def test_every_line_that_the_readme_explains_is_printed(self, printed: str) -> None:
-        tables = [part.split("\n\n")[0] for part in README.split("| line | meaning |")[1:]]
+        tables = [part.split("\n\n")[0] for part in PAGES["output"].split("| line | meaning |")[1:]]
         labels = re.findall(r"^\| ([^|]+) \|", "\n".join(tables), re.MULTILINE)
         parts = [part for label in labels if "--" not in label for part in label.split(", ")]
         assert len(parts) == 14
@@ -127,7 +128,8 @@ class TestScenarioAndAlgorithm:
         text = block("docs: scenario").replace("to: bbr", "to: brr")
         (folder / "wrong" / "mine.yaml").write_text(text, encoding="utf-8")
         said = ccsim("check", "mine.yaml", cwd=folder / "wrong", wrong=True)
-        assert re.findall(r"`(mine\.yaml:[^`]+)`", README) == [said.rstrip()]
+        for page in (README, PAGES["scenarios"]):
+            assert re.findall(r"`(mine\.yaml:[^`]+)`", page) == [said.rstrip()]
 
     def test_the_verbs_work_on_the_runs(self, folder: Path, printed: str, scripted: str) -> None:
         commands = [shlex.split(line, comments=True) for line in block("docs: verbs").splitlines()]
@@ -228,23 +230,15 @@ def test_the_algorithms_it_names_are_those_that_are_shipped() -> None:
     pattern = (
         r"The (\d+) that Linux ships are such files in `algorithms/`:\s([^*]+)\. Beside them: "
     )
-    ((count, linux, beyond),) = re.findall(pattern + r"([^*]+)\.\s\*\*", README)
+    ((count, linux, beyond),) = re.findall(
+        pattern + r"([^*]+)\.\s\*\*", PAGES["writing_algorithms"]
+    )
     shipped = sorted(path.stem for path in (ROOT / "algorithms").glob("*.py"))
     names = [
         re.split(r"\s*,\s*", re.sub(r"\([^)]*\)", "", words).strip()) for words in (linux, beyond)
     ]
     assert sorted([*names[0], *names[1]]) == shipped
     assert len(names[0]) == int(count) == 17
-
-
-def test_those_it_says_go_ack_by_ack_are_those_without_the_hook() -> None:
-    without = [
-        path.stem
-        for path in sorted((ROOT / "algorithms").glob("*.py"))
-        if not re.search(r"^    train=", path.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
-    (named,) = re.findall(r"`train` hook \(([^)]*)\)", README)
-    assert sorted(re.findall(r"\w+", named.replace(" and ", ", "))) == (without or ["none"])
 
 
 @pytest.mark.slow
@@ -281,13 +275,19 @@ def test_there_is_one_command_to_run_and_one_to_test(mark: str, verb: str) -> No
 
 
 def test_trace_columns_are_those_it_names() -> None:
-    (named,) = re.findall(r"one row a flow and sample \(10 ms\): `([^`]+)`", README)
+    (named,) = re.findall(r"one row a flow and sample \(10 ms\): `([^`]+)`", PAGES["output"])
     assert tuple(re.split(r",\s+", named)) == FLOW_COLUMNS
 
 
-def test_every_mechanism_has_its_row() -> None:
-    table = README.split("| `via` |")[1].split("\n\n")[0]
+@pytest.mark.parametrize("page", ["README", "mechanism"])
+def test_every_mechanism_has_its_row(page: str) -> None:
+    text = README if page == "README" else PAGES[page]
+    table = text.split("| `via` |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(MECHANISMS)
+
+
+def test_the_readme_shows_the_scenario_of_the_page() -> None:
+    assert f"```yaml\n{block('docs: scenario')}```" in README
 
 
 def test_every_relative_link_and_picture_exists_and_pictures_are_small() -> None:
@@ -300,4 +300,4 @@ def test_every_relative_link_and_picture_exists_and_pictures_are_small() -> None
 
 
 def test_it_stays_short_enough_to_be_read() -> None:
-    assert len(README.splitlines()) <= 335
+    assert len(README.splitlines()) <= 160
