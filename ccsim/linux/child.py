@@ -124,8 +124,7 @@ def _receivers(plan: Mapping[str, Any], handover: socket.socket) -> Any:
 def _path(plan: Mapping[str, Any], *handovers: socket.socket) -> Any:
     senders = _take_over(handovers[0], len(plan["namespaces"]))
     (receiver,) = _take_over(handovers[1], 1)
-    be_prompt()
-    return Emulator(plan, senders, receiver)
+    return Emulator(plan, senders, receiver, prompt=be_prompt())
 
 
 _PARTS: Mapping[str, Callable[..., Any]] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import array
 import gc
 import os
-import select
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ccsim.linux.bottleneck import Bottleneck
 from ccsim.linux.packets import Way, flow_of
+from ccsim.linux.waiting import Waiter
 from ccsim.net.loss import BernoulliLoss
 
 __all__ = ["Emulator", "be_prompt"]
@@ -20,14 +20,23 @@ PACKET_BYTES = 65_536
 BURST = 64  # packets that are read before what is due is written
 STALL_NS = 500_000
 """A delivery that late is a stall of the machine."""
+NOTHING_YET_NS = 1_000_000  # before the start nobody sends
 PRIORITY = 50  # of SCHED_FIFO
 
 
 class Emulator:
     """Carries packets between the senders' devices and the receivers' until a run is over."""
 
-    def __init__(self, plan: Mapping[str, Any], senders: list[int], receiver: int) -> None:
+    def __init__(
+        self,
+        plan: Mapping[str, Any],
+        senders: list[int],
+        receiver: int,
+        *,
+        prompt: bool = False,
+    ) -> None:
         self.senders, self.receiver = senders, receiver
+        self.prompt = prompt
         self.path = _make_path(plan)
         self.namespace = [flow["namespace"] for flow in plan["flows"]]
         self.lateness = array.array("q")  # of each delivery [ns]
@@ -38,15 +47,16 @@ class Emulator:
     def run(self, t0_ns: int, until_ns: int) -> None:
         """Carry packets from ``t0_ns`` of the monotonic clock on, until ``until_ns`` later."""
         gc.disable()  # nothing here makes cycles, and a collection would be a stall
-        poll = [*self.senders, self.receiver]
+        waiter = Waiter([*self.senders, self.receiver], prompt=self.prompt)
+        waiter.learn(t0_ns - NOTHING_YET_NS)
         now = time.monotonic_ns() - t0_ns
         while now < until_ns:
             self._deliver(now, t0_ns)
             after = self.path.next_ns()
-            wait_ns = until_ns - now if after is None else min(after, until_ns) - now
-            wait = max(wait_ns, 0) / 1e9
-            for fd in select.select(poll, (), (), wait)[0]:
-                self._read(fd, t0_ns)
+            due = until_ns if after is None else min(after, until_ns)
+            ready, came = waiter.wait(t0_ns + due)
+            for fd in ready:
+                self._read(fd, t0_ns, came - t0_ns)
             now = time.monotonic_ns() - t0_ns
         self._deliver(until_ns, t0_ns)
         self.path.finish(until_ns)
@@ -60,6 +70,7 @@ class Emulator:
             "stalls_us": [(t // 1000, late // 1000) for t, late in self.stalls],
             "refused": self.refused,
             "foreign": self.foreign,
+            "prompt": self.prompt,
         }
 
     def _deliver(self, now_ns: int, t0_ns: int) -> None:
@@ -74,14 +85,16 @@ class Emulator:
             if late > STALL_NS and (not self.stalls or t - self.stalls[-1][0] > 2 * STALL_NS):
                 self.stalls.append((t, late))
 
-    def _read(self, fd: int, t0_ns: int) -> None:
-        """Take what waits in a device; each packet's time is that of its reading."""
-        for _ in range(BURST):
+    def _read(self, fd: int, t0_ns: int, now: int) -> None:
+        """Take what waits in a device: the first came at ``now``, of others the time is that of
+        their reading."""
+        for k in range(BURST):
             try:
                 packet = os.read(fd, PACKET_BYTES)
             except BlockingIOError:
                 return
-            now = time.monotonic_ns() - t0_ns
+            if k:
+                now = time.monotonic_ns() - t0_ns
             found = flow_of(packet, len(self.namespace))
             if found is None:
                 self.foreign += 1
