@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ccsim.linux.packets import Way, with_ce
+from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, with_ce
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.loss import BernoulliLoss
 
 __all__ = ["Bottleneck"]
 
-BACK = -1  # in place of a flow's delay behind the queue: the packet goes to the sender
+TO_LINE = -1  # in place of an end: the packet reaches the queue
 
 
 class Bottleneck:
@@ -50,26 +50,25 @@ class Bottleneck:
 
     def forward(self, t_ns: int, flow: int, packet: bytes) -> None:
         """Take a packet of a sender."""
-        self._push(t_ns + self.ways[flow].before_ns, 0, flow, packet)
+        self._push(t_ns + self.ways[flow].before_ns, TO_LINE, flow, packet)
 
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
         """Take a packet of a receiver; see `Way.leaves_ns`."""
         way = self.ways[flow]
         leaves = way.leaves_ns(t_ns, spared=spared)
         if leaves is not None:
-            self._push(leaves + way.back_ns, 2, flow, packet)
+            self._push(leaves + way.back_ns, TO_SENDER, flow, packet)
 
-    def due(self, now_ns: int) -> list[tuple[int, bool, int, bytes]]:
-        """Return (time, whether to the receiver, flow, packet) of what arrives by ``now_ns``, in
-        order of time."""
+    def due(self, now_ns: int) -> list[tuple[int, int, int, bytes]]:
+        """Return (time, where to, flow, packet) of what arrives by ``now_ns``, in order of time."""
         out = []
         heap = self._heap
         while heap and heap[0][0] <= now_ns:
-            t, _, kind, flow, packet = heapq.heappop(heap)
-            if kind == 0:
+            t, _, to, flow, packet = heapq.heappop(heap)
+            if to == TO_LINE:
                 self._arrive(t, flow, packet)
             else:
-                out.append((t, kind == 1, flow, packet))
+                out.append((t, to, flow, packet))
         return out
 
     def next_ns(self) -> int | None:
@@ -93,9 +92,9 @@ class Bottleneck:
             row = (at, len(self._inside), fifo.drops, fifo.losses, self._departed_bytes)
             self.samples.append(row)
 
-    def _push(self, t_ns: int, kind: int, flow: int, packet: bytes) -> None:
+    def _push(self, t_ns: int, to: int, flow: int, packet: bytes) -> None:
         self._order += 1
-        heapq.heappush(self._heap, (t_ns, self._order, kind, flow, packet))
+        heapq.heappush(self._heap, (t_ns, self._order, to, flow, packet))
 
     def _arrive(self, t_ns: int, flow: int, packet: bytes) -> None:
         """Let a packet reach the queue."""
@@ -110,7 +109,7 @@ class Bottleneck:
             packet = with_ce(packet)
             self.marks.append((t_ns, flow))
         self._inside.append((departure, len(packet)))
-        self._push(departure + self.ways[flow].after_ns, 1, flow, packet)
+        self._push(departure + self.ways[flow].after_ns, TO_RECEIVER, flow, packet)
 
     def _is_marked(self, ahead: int, wait_ns: int) -> bool:
         if self.mark_packets is not None:

@@ -6,11 +6,12 @@ import array
 import gc
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ccsim.linux.bottleneck import Bottleneck
-from ccsim.linux.packets import Way, flow_of
+from ccsim.linux.kernel_queue import KernelQueue, make_router
+from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, flow_of
 from ccsim.linux.waiting import Waiter
 from ccsim.net.loss import BernoulliLoss
 
@@ -38,6 +39,9 @@ class Emulator:
         self.senders, self.receiver = senders, receiver
         self.prompt = prompt
         self.path = _make_path(plan)
+        self.queue: Sequence[int] = ()  # into the kernel's own queue, and out of it
+        if isinstance(self.path, KernelQueue):
+            self.queue = self.path.devices
         self.namespace = [flow["namespace"] for flow in plan["flows"]]
         self.lateness = array.array("q")  # of each delivery [ns]
         self.stalls: list[tuple[int, int]] = []  # when, how late [ns]
@@ -47,7 +51,7 @@ class Emulator:
     def run(self, t0_ns: int, until_ns: int) -> None:
         """Carry packets from ``t0_ns`` of the monotonic clock on, until ``until_ns`` later."""
         gc.disable()  # nothing here makes cycles, and a collection would be a stall
-        waiter = Waiter([*self.senders, self.receiver], prompt=self.prompt)
+        waiter = Waiter([*self.senders, self.receiver, *self.queue[1:]], prompt=self.prompt)
         waiter.learn(t0_ns - NOTHING_YET_NS)
         now = time.monotonic_ns() - t0_ns
         while now < until_ns:
@@ -74,8 +78,11 @@ class Emulator:
         }
 
     def _deliver(self, now_ns: int, t0_ns: int) -> None:
-        for t, to_receiver, flow, packet in self.path.due(now_ns):
-            fd = self.receiver if to_receiver else self.senders[self.namespace[flow]]
+        for t, to, flow, packet in self.path.due(now_ns):
+            if to == TO_RECEIVER:
+                fd = self.receiver
+            else:
+                fd = self.senders[self.namespace[flow]] if to == TO_SENDER else self.queue[0]
             try:
                 os.write(fd, packet)
             except OSError:
@@ -100,6 +107,8 @@ class Emulator:
                 self.foreign += 1
             elif fd == self.receiver:
                 self.path.back(now, found[0], packet, spared=found[1])
+            elif fd in self.queue and isinstance(self.path, KernelQueue):
+                self.path.passed(now, found[0], packet)
             else:
                 self.path.forward(now, found[0], packet)
 
@@ -122,9 +131,8 @@ class Path(Protocol):
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
         """Take a packet of a receiver; see `ccsim.linux.packets.Way.leaves_ns`."""
 
-    def due(self, now_ns: int) -> list[tuple[int, bool, int, bytes]]:
-        """Return (time, whether to the receiver, flow, packet) of what arrives by ``now_ns``, in
-        order of time."""
+    def due(self, now_ns: int) -> list[tuple[int, int, int, bytes]]:
+        """Return (time, where to, flow, packet) of what arrives by ``now_ns``, in order of time."""
 
     def next_ns(self) -> int | None:
         """Return when the next thing happens; None if nothing is under way."""
@@ -139,6 +147,9 @@ class Path(Protocol):
 def _make_path(plan: Mapping[str, Any]) -> Path:
     """Return the path of a plan: its hops, or a FIFO behind a constant line."""
     ways = [_way(plan["path"], flow) for flow in plan["flows"]]
+    if plan["kernel_queue"]:
+        traffic, devices = make_router(plan["path"], plan["mtu"])
+        return KernelQueue(plan["path"], ways, plan["interval_ns"], traffic, devices)
     if plan["hops"] is None:
         return Bottleneck(plan["path"], ways, plan["interval_ns"])
     from ccsim.linux.hop_path import HopPath

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ccsim.linux.packets import Way, with_ce
+from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, with_ce
 from ccsim.net.network import Leg, Segment
 from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER
@@ -41,7 +41,7 @@ class HopPath:
         self._network = self._hops.network
         self._ways = ways
         self.marks: list[tuple[int, int]] = []
-        self._heap: list[tuple[int, int, bool, int, bytes]] = []
+        self._heap: list[tuple[int, int, int, int, bytes]] = []
         self._order = 0
         self._sent = 0
         self._busy: set[Leg] = set()  # those with packets on their way
@@ -81,11 +81,10 @@ class HopPath:
         if isinstance(way, Leg):
             self._send(way, leaves, packet, 1)
         else:
-            self._push(leaves + way, False, flow, packet)
+            self._push(leaves + way, TO_SENDER, flow, packet)
 
-    def due(self, now_ns: int) -> list[tuple[int, bool, int, bytes]]:
-        """Return (time, whether to the receiver, flow, packet) of what arrives by ``now_ns``, in
-        order of time."""
+    def due(self, now_ns: int) -> list[tuple[int, int, int, bytes]]:
+        """Return (time, where to, flow, packet) of what arrives by ``now_ns``, in order of time."""
         self._network.advance(now_ns)
         for leg in [leg for leg in self._busy if not leg.inside]:
             self._busy.remove(leg)
@@ -93,8 +92,8 @@ class HopPath:
         out = []
         heap = self._heap
         while heap and heap[0][0] <= now_ns:
-            t, _, to_receiver, flow, packet = heapq.heappop(heap)
-            out.append((t, to_receiver, flow, packet))
+            t, _, to, flow, packet = heapq.heappop(heap)
+            out.append((t, to, flow, packet))
         return out
 
     def next_ns(self) -> int | None:
@@ -130,17 +129,17 @@ class HopPath:
             data = _as_it_is(packet)
             if data is not packet.row:
                 self.marks.append((t, leg.flow))
-            self._push(t, True, leg.flow, data)
+            self._push(t, TO_RECEIVER, leg.flow, data)
 
     def _returned(self, leg: Leg, rows: list[tuple[int, Segment]], known_ns: int) -> None:
         """Keep what arrives at a sender until its time."""
         leg.lost.clear()
         for t, packet in rows:
-            self._push(t, False, leg.flow, _as_it_is(packet))
+            self._push(t, TO_SENDER, leg.flow, _as_it_is(packet))
 
-    def _push(self, t_ns: int, to_receiver: bool, flow: int, packet: bytes) -> None:
+    def _push(self, t_ns: int, to: int, flow: int, packet: bytes) -> None:
         self._order += 1
-        heapq.heappush(self._heap, (t_ns, self._order, to_receiver, flow, packet))
+        heapq.heappush(self._heap, (t_ns, self._order, to, flow, packet))
 
 
 def _as_it_is(packet: Segment) -> bytes:

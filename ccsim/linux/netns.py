@@ -10,10 +10,16 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = [
+    "NLMSG_ERROR",
+    "NLM_F_ACK",
+    "NLM_F_REQUEST",
     "add_route",
+    "attribute",
+    "attributes",
     "die_with_parent",
     "enter",
     "enter_new_network",
@@ -33,6 +39,7 @@ IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 20, 24
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
 NLMSG_ERROR = 2
+NLA_TYPE_MASK = 0x3FFF
 IFLA_MTU, IFLA_TXQLEN, IFLA_GSO_MAX_SEGS = 4, 13, 40
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_METRICS = 1, 4, 8
@@ -114,9 +121,9 @@ def read_sysctl(name: str) -> str:
 def set_link(name: str, *, mtu: int, one_packet: bool) -> None:
     """Bring a device up; ``one_packet`` lets a segment be one packet, as in the simulator."""
     body = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(name), IFF_UP, IFF_UP)
-    body += _attribute(IFLA_MTU, mtu) + _attribute(IFLA_TXQLEN, QUEUE_PACKETS)
+    body += _number(IFLA_MTU, mtu) + _number(IFLA_TXQLEN, QUEUE_PACKETS)
     if one_packet:
-        body += _attribute(IFLA_GSO_MAX_SEGS, 1)
+        body += _number(IFLA_GSO_MAX_SEGS, 1)
     _ask(RTM_NEWLINK, 0, body, f"set up {name}")
 
 
@@ -125,7 +132,7 @@ def set_address(name: str, address: str, prefix: int) -> None:
     index = socket.if_nametoindex(name)
     packed = socket.inet_aton(address)
     body = struct.pack("=BBBBI", socket.AF_INET, prefix, 0, 0, index)
-    body += _bytes(IFA_LOCAL, packed) + _bytes(IFA_ADDRESS, packed)
+    body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
     _ask(RTM_NEWADDR, NLM_F_CREATE, body, f"give {name} {address}")
 
 
@@ -133,22 +140,33 @@ def add_route(name: str, network: str, prefix: int, metrics: dict[str, int]) -> 
     """Route a network through a device; ``metrics`` has ``initcwnd`` [packets], ``rto_min`` [ms]
     and ``quickack`` [0 or 1], those that are wanted."""
     known = {"initcwnd": RTAX_INITCWND, "rto_min": RTAX_RTO_MIN, "quickack": RTAX_QUICKACK}
-    inner = b"".join(_attribute(known[key], value) for key, value in metrics.items())
+    inner = b"".join(_number(known[key], value) for key, value in metrics.items())
     if "rto_min" in metrics:
-        inner += _attribute(RTAX_LOCK, 1 << RTAX_RTO_MIN)
+        inner += _number(RTAX_LOCK, 1 << RTAX_RTO_MIN)
     head = (socket.AF_INET, prefix, 0, 0, 254, 4, 253, 1, 0)  # main table, static, link, unicast
-    body = struct.pack("=BBBBBBBBI", *head) + _bytes(RTA_DST, socket.inet_aton(network))
-    body += _attribute(RTA_OIF, socket.if_nametoindex(name)) + _bytes(RTA_METRICS, inner)
+    body = struct.pack("=BBBBBBBBI", *head) + attribute(RTA_DST, socket.inet_aton(network))
+    body += _number(RTA_OIF, socket.if_nametoindex(name)) + attribute(RTA_METRICS, inner)
     _ask(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body, f"route {network}/{prefix}")
 
 
-def _attribute(kind: int, value: int) -> bytes:
-    return _bytes(kind, struct.pack("=I", value))
+def _number(kind: int, value: int) -> bytes:
+    return attribute(kind, struct.pack("=I", value))
 
 
-def _bytes(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
+    """Return an attribute of a message."""
     padding = -len(value) % 4
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(padding)
+
+
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the attributes of a message: kind and value."""
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if not 4 <= length <= len(data):
+            raise OSError(errno.EPROTO, "an attribute of rtnetlink that ends beyond it")
+        yield kind & NLA_TYPE_MASK, data[4:length]
+        data = data[-(-length // 4) * 4 :]
 
 
 def _ask(kind: int, flags: int, body: bytes, what: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from ccsim.net.loss import BernoulliLoss
 
-__all__ = ["FIRST_PORT", "Way", "flow_of", "with_ce"]
+__all__ = ["FIRST_PORT", "TO_QUEUE", "TO_RECEIVER", "TO_SENDER", "Way", "flow_of", "with_ce"]
 
 FIRST_PORT = 40_001
 """A connection's port at its receiver's end is this plus the number of its flow."""
+TO_SENDER, TO_RECEIVER, TO_QUEUE = range(3)
+"""Where a packet goes whose time has come: to an end, or into the kernel's own queue."""
 HEADERS_BYTES = 40  # of IPv4 and TCP, at least
 IPPROTO_TCP = 6
 SYN, RST = 0x02, 0x04

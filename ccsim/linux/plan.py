@@ -8,7 +8,9 @@ from pathlib import PurePath
 from typing import Any
 
 from ccsim.bpf.elf_file import is_object
+from ccsim.linux.kernel_queue import qdisc_of
 from ccsim.linux.sysctls import host_sysctls, wrong_sysctls
+from ccsim.linux.traffic_control import KINDS
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.hops import needs_hops
 from ccsim.sim.streams import stream_seed
@@ -32,11 +34,31 @@ def why_not_on_linux(scenario: Plain) -> list[str]:
     """Return what of a resolved scenario a kernel cannot do, each with its place; empty if
     nothing."""
     return [
+        *_queue_problems(scenario),
         *_unlike_here(scenario),
         *wrong_sysctls(scenario),
         *(text for k, swap in enumerate(scenario["swaps"]) for text in _swap_problems(k, swap)),
         *(text for k, flow in enumerate(scenario["flows"]) for text in _flow_problems(k, flow)),
     ]
+
+
+def _queue_problems(scenario: Plain) -> Iterator[str]:
+    """Yield what the kernel's own queue, on one device behind a constant line, has not."""
+    path = scenario["path"]
+    if path.get("qdisc_of") != "kernel":
+        return
+    kind, values = qdisc_of(path)
+    if kind not in KINDS:
+        yield f"path.qdisc_of: a kernel's {kind} is not asked for; it has {', '.join(KINDS)}"
+    for key in values:
+        if kind in KINDS and key not in KINDS[kind]:
+            yield f"path.qdisc_of: a kernel's {kind} is not told of {key}"
+    others = {key for key in ("netem", "trace") if path.get(key)}
+    others |= {key for key in ("hops", "changes", "namespaces") if scenario.get(key)}
+    for key in sorted(others):
+        yield f"path.qdisc_of: a kernel's own queue is the whole path, without {key}"
+    if path["ecn_mark_packets"] is not None or path["ecn_mark_ns"] is not None:
+        yield "path.qdisc_of: a kernel's FIFO does not mark; take a qdisc that does"
 
 
 def _unlike_here(scenario: Plain) -> Iterator[str]:
@@ -142,6 +164,7 @@ def make_plan(scenario: Plain) -> dict[str, Any]:
         "tso": tcp["tso"],
         "path": {**scenario["path"], "loss_seed": stream_seed(seed, "loss")},
         "hops": dict(scenario) if needs_hops(scenario) else None,
+        "kernel_queue": scenario["path"].get("qdisc_of") == "kernel",
         "namespaces": [
             {
                 "sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": "1" if tcp["ecn"] else "2"},

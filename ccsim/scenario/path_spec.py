@@ -4,7 +4,7 @@ what changes on the way."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, StrictStr, WithJsonSchema, model_validator
 
@@ -86,6 +86,9 @@ class PathSpec(Spec):
     rtt: q.Time = key('Base RTT without queueing, such as "40 ms".')
     buffer: q.BufferSize = key("Queue limit in BDP, packets or bytes.", "1 BDP")
     qdisc: QdiscEntry = key("Queueing discipline, with tc's parameters if any.", "fifo")
+    qdisc_of: Literal["ccsim", "kernel"] = key(
+        "Whose code the queue is in runs on a kernel: kernel is that kernel's own.", "ccsim"
+    )
     loss: q.Probability = key("Random loss per packet, before the queue.", 0)
     ack_loss: q.Probability = key("Random loss per ACK, on the way back.", 0)
     ack_aggregation: q.Time = key("ACKs set out at multiples of this time; 0 s: at once.", "0 s")

@@ -50,6 +50,7 @@ class PathResolver:
             rtt_ns=path.rtt,
             ack_loss_probability=path.ack_loss,
             ack_aggregation_ns=path.ack_aggregation,
+            qdisc_of="kernel" if path.qdisc_of == "kernel" else "",
             delay_ns=delay_ns,
             **self._queue(("path",), path, path.rtt),
         )

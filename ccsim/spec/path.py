@@ -86,7 +86,8 @@ class Path:
     packet is marked that finds more than ``ecn_mark_packets`` in the queue, or has to wait longer
     than ``ecn_mark_ns`` (both None: no marks). On the way back each ACK is lost with
     ``ack_loss_probability``, and sets out at the next multiple of ``ack_aggregation_ns`` (0: at
-    once). Of ``rtt_ns``, ``delay_ns`` lies behind the line and may change.
+    once). Of ``rtt_ns``, ``delay_ns`` lies behind the line and may change. Where a run is a
+    kernel's, ``qdisc_of`` says whether the queue is, too.
     """
 
     rate_bps: Rate
@@ -101,3 +102,4 @@ class Path:
     netem: dict[str, Any] = field(default_factory=dict, metadata=SPARSE)
     trace: Trace | None = field(default=None, metadata=SPARSE)
     delay_ns: NonNegativeNs = field(default=0, metadata=SPARSE)
+    qdisc_of: Literal["", "kernel"] = field(default="", metadata=SPARSE)
