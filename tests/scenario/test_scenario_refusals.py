@@ -47,8 +47,9 @@ def test_the_example_of_the_design_points_at_the_algorithm_that_is_missing() -> 
         (
             "qdisc: fifo",
             "colour: red",
-            "4:53: path.colour: unknown key 'colour'; expected 'rate', 'rtt', 'buffer', "
-            "'qdisc', 'loss', 'ack_loss', 'ack_aggregation', 'ecn', 'netem', 'trace' or 'preset'",
+            "4:53: path.colour: unknown key 'colour'; expected 'rate', 'rtt', 'buffer', 'qdisc', "
+            "'qdisc_of', 'loss', 'ack_loss', 'ack_aggregation', 'ecn', 'netem', 'trace' or "
+            "'preset'",
         ),
         (
             "duration: 60 s",
