@@ -38,7 +38,7 @@ def record_verb(args: argparse.Namespace) -> int:
     from ccsim.scenario import load_scenario
 
     scenario = load_scenario(args.scenario, args.overrides, args.seed)
-    reason = why_no_recording(scenario.resolved())
+    reason = why_no_recording(scenario)
     if reason:
         raise CcsimError(f"{scenario.name}: {reason}")
     for number in range(1, args.repeat + 1):
@@ -52,10 +52,9 @@ def _record(scenario: Scenario, name: str, out: Path) -> str:
     from ccsim.linux.recording import write_recording
     from ccsim.linux.run import run_on_linux
 
-    resolved = scenario.resolved()
     with contextlib.redirect_stdout(sys.stderr), ProgressBar(name) as bar:
-        measured = run_on_linux(resolved, lambda t: bar.update(t / scenario.duration_ns))
-    path = write_recording(out, name, resolved, measured)
+        measured = run_on_linux(scenario, lambda t: bar.update(t / scenario.duration_ns))
+    path = write_recording(out, name, scenario, measured)
     late = measured.lateness
     state = "disturbed" if late["disturbed"] else "undisturbed"
     return f"{path}  {state}: late by {late['p99']:.0f} µs (p99), {late['max']:.0f} µs at most"

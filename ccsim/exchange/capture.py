@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from ccsim import __version__
 from ccsim.errors import ResultsError
@@ -16,8 +16,8 @@ from ccsim.exchange.segment import Sight
 from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
 from ccsim.sim.traces import Event
-from ccsim.sim.workloads import connections
-from ccsim.spec import Scenario
+from ccsim.sim.workloads import Connection, connections
+from ccsim.spec import Flow, Scenario
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.linux_sock import MAX_WINDOW_BYTES
 from ccsim.words import did_you_mean
@@ -27,7 +27,6 @@ __all__ = [
     "Selection",
     "check_named",
     "endpoints",
-    "flow_specs",
     "swap_comments",
     "write_capture",
 ]
@@ -53,41 +52,36 @@ class Selection:
         """Tell whether a flow of one of these names, its own and its workload's, is wanted."""
         return not self.flows or any(name in self.flows for name in names)
 
-    def takes(self, sight: Sight, spec: Mapping[str, Any]) -> bool:
-        """Tell whether a sight of a packet is wanted, of the flow that ``spec`` says."""
+    def takes(self, sight: Sight, flow: Connection) -> bool:
+        """Tell whether a sight of a packet of a flow is wanted."""
         return (
             self.from_ns <= sight.t_ns < self.to_ns
             and (self.side == "both" or sight.at_sender == (self.side == "sender"))
-            and self.names(spec["name"], spec.get("workload"))
+            and self.names(flow.spec.name, flow.workload)
         )
 
 
-def flow_specs(scenario: Scenario) -> list[Mapping[str, Any]]:
-    """Return what a run's flows are, connections of workloads after those that are named."""
-    resolved = scenario.resolved()
-    return [*resolved["flows"], *connections(resolved)]
+def _host_names(spec: Flow) -> tuple[str, str]:
+    if spec.hosts:
+        return spec.hosts[0], spec.hosts[1]
+    return f"sender of {spec.name}", f"receiver of {spec.name}"
 
 
-def _host_names(spec: Mapping[str, Any]) -> tuple[str, str]:
-    names = spec.get("hosts")
-    return tuple(names) if names else (f"sender of {spec['name']}", f"receiver of {spec['name']}")
-
-
-def endpoints(scenario: Scenario, specs: Sequence[Mapping[str, Any]]) -> list[Endpoints]:
+def endpoints(scenario: Scenario, flows: Sequence[Connection]) -> list[Endpoints]:
     """Return the addresses of all flows; hosts that a scenario names are shared by flows."""
     hosts: dict[str, bytes] = {}
     counts = [0, 0]
     found = []
     mss = scenario.tcp.mss_bytes
-    for index, spec in enumerate(specs):
+    for index, spec in enumerate(one.spec for one in flows):
         for role, name in enumerate(_host_names(spec)):
             if name not in hosts:
                 counts[role] += 1
                 hosts[name] = (NETWORK + role * RECEIVERS + counts[role]).to_bytes(4, "big")
         sender, receiver = (hosts[name] for name in _host_names(spec))
         ports = (FIRST_EPHEMERAL + index % EPHEMERAL, SERVER_PORT)
-        ports = ports[::-1] if spec["listener"] else ports
-        rwnd = spec["receiver"]["rwnd_bytes"]
+        ports = ports[::-1] if spec.listener else ports
+        rwnd = spec.receiver.rwnd_bytes
         window = MAX_WINDOW_BYTES if rwnd is None else rwnd // mss * mss
         found.append(Endpoints(sender, receiver, *ports, mss, min(window, MAX_WINDOW_BYTES)))
     return found
@@ -107,9 +101,9 @@ def swap_comments(events: Iterable[Event]) -> list[tuple[int, str, str]]:
     return comments
 
 
-def check_named(named: Sequence[str], specs: Sequence[Mapping[str, Any]], run: StoredRun) -> None:
+def check_named(named: Sequence[str], flows: Sequence[Connection], run: StoredRun) -> None:
     """Raise ResultsError for a flow that the run has not."""
-    known = {str(name) for spec in specs for name in (spec["name"], spec.get("workload")) if name}
+    known = {name for one in flows for name in (one.spec.name, one.workload) if name}
     for name in named:
         if name not in known:
             near = did_you_mean(name, sorted(known))
@@ -123,9 +117,9 @@ class _Capture:
         self, stream: BinaryIO, run: StoredRun, twin: str, wanted: Selection, snaplen: int
     ):
         scenario = scenario_of(run, twin)
-        self.specs = flow_specs(scenario)
-        check_named(wanted.flows, self.specs, run)
-        self._ends = endpoints(scenario, self.specs)
+        self.flows = connections(scenario)
+        check_named(wanted.flows, self.flows, run)
+        self._ends = endpoints(scenario, self.flows)
         self._wanted = wanted
         self._interfaces: dict[bytes, int] = {}
         comments = swap_comments(stored_result(run, twin).events)
@@ -137,22 +131,22 @@ class _Capture:
 
     def take(self, sight: Sight) -> None:
         """Write a packet as a host sees it, if it is wanted."""
-        spec = self.specs[sight.segment.flow]
-        if not self._wanted.takes(sight, spec):
+        flow = self.flows[sight.segment.flow]
+        if not self._wanted.takes(sight, flow):
             return
         ends, segment = self._ends[sight.segment.flow], sight.segment
         direction = OUTBOUND if sight.leaves else INBOUND
         head = headers(ends, segment, ce=sight.ce)
         self._writer.packet(
-            self._interface(ends, spec, sight.at_sender),
+            self._interface(ends, flow.spec, sight.at_sender),
             sight.t_ns,
             head,
             segment.length,
             direction,
-            self._due(sight.t_ns, spec["name"]),
+            self._due(sight.t_ns, flow.spec.name),
         )
 
-    def _interface(self, ends: Endpoints, spec: Mapping[str, Any], at_sender: bool) -> int:
+    def _interface(self, ends: Endpoints, spec: Flow, at_sender: bool) -> int:
         """Return the number of a host's interface, which its first packet opens."""
         address = ends.sender if at_sender else ends.receiver
         if address not in self._interfaces:

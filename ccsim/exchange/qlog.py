@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ccsim import __version__
-from ccsim.exchange.capture import Selection, check_named, flow_specs, swap_comments
+from ccsim.exchange.capture import Selection, check_named, swap_comments
 from ccsim.exchange.resimulate import scenario_of, simulated_again, stored_result
 from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Sight
 from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.traces import CA_STATE_NAMES, Event, FlowTrace, SimResult
+from ccsim.sim.workloads import connections
 
 __all__ = ["TCP_EVENTS", "write_qlog"]
 
@@ -112,8 +113,8 @@ class _Log:
         self._stream = stream
         self._wanted = wanted
         scenario = scenario_of(run, twin)
-        self._specs = flow_specs(scenario)
-        check_named(wanted.flows, self._specs, run)
+        self._flows = connections(scenario)
+        check_named(wanted.flows, self._flows, run)
         self._others = _records(stored_result(run, twin), wanted)
         self._at = 0
         self._write(self._head(run, twin))
@@ -122,7 +123,7 @@ class _Log:
         self._write(_event(0, "simulation:scenario", about))
 
     def _head(self, run: StoredRun, twin: str) -> Record:
-        listening = {bool(spec["listener"]) for spec in self._specs}
+        listening = {bool(one.spec.listener) for one in self._flows}
         kinds = {frozenset({False}): "client", frozenset({True}): "server"}
         clock = {"clock_type": "monotonic", "epoch": "unknown"}
         return {
@@ -142,11 +143,11 @@ class _Log:
 
     def take(self, sight: Sight) -> None:
         """Write a packet that a sender sees, if it is wanted."""
-        spec = self._specs[sight.segment.flow]
-        if self._wanted.takes(sight, spec):
+        flow = self._flows[sight.segment.flow]
+        if self._wanted.takes(sight, flow):
             self.others_before(sight.t_ns + 1)
             name = "tcp:packet_sent" if sight.leaves else "tcp:packet_received"
-            self._write(_event(sight.t_ns, name, _packet(sight), spec["name"]))
+            self._write(_event(sight.t_ns, name, _packet(sight), flow.spec.name))
 
     def others_before(self, t_ns: int) -> None:
         """Write what happened before ``t_ns`` beside packets."""

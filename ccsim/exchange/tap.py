@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -81,15 +81,15 @@ class TappedFlow(LiveFlow):
         first = not self.begun
         super().begin()
         if first and self.passive:
-            t, flags = self.spec["start_ns"], SYN | self._asks_for_ecn()
+            t, flags = self.spec.start_ns, SYN | self._asks_for_ecn()
             syn = self._segment(False, 0, None, 0, flags, t, 0)
             self.world.note(ACK_OUT, Sight(t, False, syn))
             self.world.note(ACK_IN, Sight(t + self.path.back_ns, True, syn))
 
     def _asks_for_ecn(self) -> int:
         """Return the flags by which the client of a flow whose server wants ECN asks for it."""
-        ecn = self.spec["ecn"]
-        wants = self.world.scenario["tcp"]["ecn"] if ecn is None else ecn
+        ecn = self.spec.ecn
+        wants = self.world.scenario.tcp.ecn if ecn is None else ecn
         return ECE | CWR if wants else 0
 
     def collect(self, until_ns: int) -> Batch | None:
@@ -242,9 +242,7 @@ class TappedWorld(World):
 
     flow_class = TappedFlow
 
-    def __init__(
-        self, scenario: Scenario | Mapping[str, Any], *, take: Take, **options: Any
-    ) -> None:
+    def __init__(self, scenario: Scenario, *, take: Take, **options: Any) -> None:
         self._take = take
         self._waiting: list[tuple[int, int, int, int, Sight]] = []
         self._count = 0

@@ -147,9 +147,9 @@ def run_case(case: dict[str, Any]) -> dict[str, float]:
     for module in ("ccsim.sim.world", "numpy.random"):
         import_module(module)  # before the clock starts: importing is not simulating
     with TemporaryDirectory() as folder:
-        resolved = parse_scenario(scenario_text(case, Path(folder)), "bench").resolved()
+        scenario = parse_scenario(scenario_text(case, Path(folder)), "bench")
         start = time.perf_counter()
-        result = simulate(resolved)
+        result = simulate(scenario)
         wall_s = time.perf_counter() - start
     packets = sum(flow.counters["packets_sent"] for flow in result.flows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _mac() else 1024)
@@ -166,16 +166,16 @@ def peer_case(name: str, longest_ns: int) -> PeerCase:
 
     with TemporaryDirectory() as folder:
         text = scenario_text(CASES[name], Path(folder))
-        resolved = parse_scenario(text, name).resolved()
-    path = resolved["path"]
+        scenario = parse_scenario(text, name)
+    path = scenario.path
     return PeerCase(
-        rate_bps=path["rate_bps"],
-        rtt_ns=path["rtt_ns"],
-        buffer_packets=path["buffer_packets"],
-        loss=path["loss_probability"],
-        duration_ns=min(resolved["duration_ns"], longest_ns),
-        sample_ns=resolved["record"]["interval_ns"],
-        flows=tuple(flow["congestion"] for flow in resolved["flows"]),
+        rate_bps=path.rate_bps,
+        rtt_ns=path.rtt_ns,
+        buffer_packets=path.buffer_packets,
+        loss=path.loss_probability,
+        duration_ns=min(scenario.duration_ns, longest_ns),
+        sample_ns=scenario.record.interval_ns,
+        flows=tuple(flow.congestion for flow in scenario.flows),
     )
 
 

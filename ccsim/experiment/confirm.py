@@ -107,7 +107,7 @@ def confirm(
 
     runs = [repetition(k) for k in range(repeat)]
     kernel = [run.metrics for run in runs]
-    late = not why_no_recording(scenario.resolved())
+    late = not why_no_recording(scenario)
     ours, distances = [simulated.metrics], tuple[float, ...]()
     if late:
         ours, distances = _simulated_late(scenario, backends)
@@ -130,8 +130,7 @@ def _simulated_late(
             traces = []
             for k, (variant, measured) in enumerate(zip(variants, backend.measured, strict=False)):
                 name = f"r{number}_{k}"
-                resolved = variant.resolved()
-                traces.append(load_trace(write_recording(Path(folder), name, resolved, measured)))
+                traces.append(load_trace(write_recording(Path(folder), name, variant, measured)))
             results = [simulate_trace(trace, number) for trace in traces]
             metrics.append(_metrics(results))
             distances.append(max(flow.aligned for flow in compare_trace(traces[0], 1).flows))

@@ -165,16 +165,16 @@ def run_gallery(
     stops no other.
     """
     names = list(scenarios)
-    resolved = [scenarios[name].resolved() for name in names]
+    wanted = [scenarios[name] for name in names]
     runs: list[GalleryRun] = []
     while len(runs) < len(names):
         done = len(runs)
         share = _share_of(progress, done, len(names))
-        results = simulate_all(resolved[done:], jobs, share)
+        results = simulate_all(wanted[done:], jobs, share)
         for result in results:  # a failed first one leaves the others undone
             if result is None:
                 break
-            runs.append(GalleryRun(names[len(runs)], resolved[len(runs)], result))
+            runs.append(GalleryRun(names[len(runs)], wanted[len(runs)].resolved(), result))
     return runs
 
 

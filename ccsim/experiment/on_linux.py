@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ccsim.linux.run import Measured, check_possible, run_on_linux
@@ -30,10 +30,10 @@ class OnLinux:
         return f"{run_id}.linux.{self.repetition}"
 
     def run_all(
-        self, scenarios: Sequence[Mapping[str, Any]], progress: Callable[[float], None] | None
+        self, scenarios: Sequence[Scenario], progress: Callable[[float], None] | None
     ) -> list[SimResult | None]:
         """Run one scenario after another."""
-        total_ns = sum(scenario["duration_ns"] for scenario in scenarios)
+        total_ns = sum(scenario.duration_ns for scenario in scenarios)
         done_ns = 0
         for scenario in scenarios:
 
@@ -42,7 +42,7 @@ class OnLinux:
                     progress(min((before_ns + passed_ns) / total_ns, 1.0))
 
             self.measured.append(quietest(scenario, self.retry, tell))
-            done_ns += scenario["duration_ns"]
+            done_ns += scenario.duration_ns
         return [one.result for one in self.measured]
 
     def facts(self) -> dict[str, Any]:
@@ -56,11 +56,9 @@ class OnLinux:
         }
 
 
-def quietest(
-    scenario: Mapping[str, Any], retry: int, tell: Callable[[int], None] | None
-) -> Measured:
-    """Run a resolved scenario, and up to ``retry`` times again while the machine disturbs it; of
-    runs that are all disturbed the one with the smallest lateness counts."""
+def quietest(scenario: Scenario, retry: int, tell: Callable[[int], None] | None) -> Measured:
+    """Run a scenario, and up to ``retry`` times again while the machine disturbs it; of runs that
+    are all disturbed the one with the smallest lateness counts."""
     best = run_on_linux(scenario, tell)
     for _ in range(retry):
         if not best.lateness["disturbed"]:
@@ -72,4 +70,4 @@ def quietest(
 def check_all(scenarios: Iterable[Scenario]) -> None:
     """Raise LinuxError that says what of some scenarios this machine's kernel cannot do."""
     for scenario in scenarios:
-        check_possible(scenario.resolved())
+        check_possible(scenario)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,9 +42,9 @@ class Backend(Protocol):
         """Return the name of a run's folder."""
 
     def run_all(
-        self, scenarios: Sequence[Mapping[str, Any]], progress: Callable[[float], None] | None
+        self, scenarios: Sequence[Scenario], progress: Callable[[float], None] | None
     ) -> Sequence[SimResult | None]:
-        """Return the results of resolved scenarios, in order: the run and its twins."""
+        """Return the results of scenarios, in order: the run and its twins."""
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of how it was done, once it was."""
@@ -157,13 +157,13 @@ def _simulate(
     variants = {"result": scenario}
     if twins and scenario.twins and scenario.swaps:
         variants |= {"twin_b": scenario.with_b_twin(), "twin_a": scenario.without_swaps()}
-    resolved = [one.resolved() for one in variants.values()]
+    scenarios = list(variants.values())
     found: Sequence[SimResult | None]
     if backend is not None:
-        found = backend.run_all(resolved, progress)
+        found = backend.run_all(scenarios, progress)
     else:
         found = simulate_all(
-            resolved,
+            scenarios,
             jobs,
             progress,
             while_waiting=lambda: _import_early(plotter),

@@ -19,6 +19,7 @@ from ccsim.jobs.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
     from ccsim.sim.traces import SimResult
+    from ccsim.spec import Scenario
     from ccsim.spill import Spill
 
 __all__ = ["WORTH_S", "default_jobs", "simulate_all"]
@@ -27,7 +28,6 @@ WORTH_S = 1.0
 """What must be left to simulate [s of CPU] before workers are started, each of which first imports
 the simulator for a third of that, maybe on the core on which a picture is about to be drawn."""
 
-Resolved = Mapping[str, Any]
 Progress = Callable[[float], None]
 
 
@@ -39,7 +39,7 @@ def default_jobs() -> int:
 
 
 def simulate_all(
-    scenarios: Sequence[Resolved],
+    scenarios: Sequence[Scenario],
     jobs: int | None = None,
     progress: Progress | None = None,
     while_waiting: Callable[[], object] | None = None,
@@ -49,7 +49,7 @@ def simulate_all(
     spill: Path | None = None,
     fork: bool = False,
 ) -> list[SimResult | None]:
-    """Return the results of resolved scenarios, in order; None for those not reached.
+    """Return the results of scenarios, in order; None for those not reached.
 
     The first runs in this process; if it fails, the others are given up and are None. ``jobs`` is
     how many run at once at most (None: one a core); results do not depend on it, and what this
@@ -80,7 +80,7 @@ class _Batch:
 
     def __init__(
         self,
-        scenarios: Sequence[Resolved],
+        scenarios: Sequence[Scenario],
         progress: Progress,
         while_waiting: Callable[[], object],
         options: Mapping[str, Any],
@@ -211,7 +211,7 @@ class _Batch:
 
     def _noting(self, index: int) -> Callable[[int], None]:
         """Return a function that notes how far one simulation has come."""
-        duration_ns = max(int(self.scenarios[index]["duration_ns"]), 1)
+        duration_ns = max(self.scenarios[index].duration_ns, 1)
 
         def note(t_ns: int) -> None:
             self.done[index] = min(t_ns / duration_ns, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
     from ccsim.sim.traces import SimResult
+    from ccsim.spec import Scenario
     from ccsim.spill import Spill
 
 __all__ = ["Apart", "needs_watch", "serve_simulations", "simulate_in", "unrecorded"]
@@ -22,7 +22,7 @@ __all__ = ["Apart", "needs_watch", "serve_simulations", "simulate_in", "unrecord
 
 def simulate_in(
     worker: Worker,
-    resolved: Mapping[str, Any],
+    scenario: Scenario,
     progress: Progress,
     *,
     spill: Spill | None = None,
@@ -37,11 +37,12 @@ def simulate_in(
     from ccsim.jobs.handover import take_over
 
     place = [None, None] if spill is None else [str(spill.folder), spill.bound_bytes]
-    watch = _watch(worker.pid, resolved, options.get("hook_timeout_s"))
+    watch = _watch(worker.pid, scenario, options.get("hook_timeout_s"))
+    message = {"scenario": scenario.resolved(), "spill": place, **options}
     try:
-        data = worker.ask({"scenario": resolved, "spill": place, **options}, progress, watch)
+        data = worker.ask(message, progress, watch)
     except AlgorithmError as error:
-        return unrecorded(resolved, str(error))
+        return unrecorded(scenario.duration_ns, str(error))
     try:
         return take_over(data)
     except (ValueError, ResultsError) as error:
@@ -66,7 +67,7 @@ class Apart:
 
     def simulate(
         self,
-        resolved: Mapping[str, Any],
+        scenario: Scenario,
         *,
         progress: Progress | None = None,
         spill: Spill | None = None,
@@ -75,21 +76,19 @@ class Apart:
         """Return the result of a simulation; it raises what `ccsim.sim.simulate` raises."""
         from ccsim.sim import simulate
 
-        if needs_watch(resolved, options.get("hook_timeout_s")):
+        if needs_watch(scenario, options.get("hook_timeout_s")):
             told = progress or (lambda t_ns: None)
             try:
-                return self._watched(resolved, told, spill=spill, **options)
+                return self._watched(scenario, told, spill=spill, **options)
             except (OSError, WorkerDied):  # what it raised there is raised again here
                 self.close()
-        result: SimResult = simulate(resolved, progress=progress, spill=spill, **options)
+        result: SimResult = simulate(scenario, progress=progress, spill=spill, **options)
         return result
 
-    def _watched(
-        self, resolved: Mapping[str, Any], progress: Progress, **options: Any
-    ) -> SimResult:
+    def _watched(self, scenario: Scenario, progress: Progress, **options: Any) -> SimResult:
         if self._worker is None:
             self._worker = Worker(serve_simulations, fork=self._fork)
-        result = simulate_in(self._worker, resolved, progress, **options)
+        result = simulate_in(self._worker, scenario, progress, **options)
         if not self._worker.alive:
             self.close()
         return result
@@ -102,29 +101,28 @@ class Apart:
             worker.close()
 
 
-def needs_watch(resolved: Mapping[str, Any], hook_timeout_s: float | None) -> bool:
+def needs_watch(scenario: Scenario, hook_timeout_s: float | None) -> bool:
     """Tell whether a simulation executes code that may hang as no exception ends it. Compiled
     objects do not: they are verified, and bounded where they run."""
-    return bool(hook_timeout_s and can_watch() and _algorithm_files(resolved))
+    return bool(hook_timeout_s and can_watch() and _algorithm_files(scenario))
 
 
-def _algorithm_files(resolved: Mapping[str, Any]) -> list[str]:
-    return [file for file in resolved.get("objects", ()) if not file.endswith(".o")]
+def _algorithm_files(scenario: Scenario) -> list[str]:
+    return [file for file in scenario.objects if not file.endswith(".o")]
 
 
-def _watch(pid: int, resolved: Mapping[str, Any], hook_timeout_s: float | None) -> Watch | None:
+def _watch(pid: int, scenario: Scenario, hook_timeout_s: float | None) -> Watch | None:
     """Return who looks on, if somebody must."""
-    if hook_timeout_s is None or not needs_watch(resolved, hook_timeout_s):
+    if hook_timeout_s is None or not needs_watch(scenario, hook_timeout_s):
         return None
-    return Watch(pid, _algorithm_files(resolved), hook_timeout_s)
+    return Watch(pid, _algorithm_files(scenario), hook_timeout_s)
 
 
-def unrecorded(resolved: Mapping[str, Any], reason: str) -> SimResult:
+def unrecorded(duration_ns: int, reason: str) -> SimResult:
     """Return the result of a run that failed and left nothing."""
     from ccsim.sim.traces import Flows, SimResult
 
     unknown = ("unknown",)  # of another seed it might not
-    duration_ns = int(resolved["duration_ns"])
     return SimResult(duration_ns, Flows(), (), (), (), failed=reason, drew=unknown)
 
 
@@ -138,8 +136,10 @@ def serve_simulations() -> None:
 def _simulated(request: dict[str, Any], progress: Progress) -> bytes:
     from ccsim.jobs.handover import hand_over
     from ccsim.sim import simulate
+    from ccsim.spec import Scenario
     from ccsim.spill import Spill
 
     folder, bound_bytes = request.pop("spill")
     spill = Spill(folder and Path(folder), bound_bytes)
-    return hand_over(simulate(**request, progress=progress, spill=spill), spill)
+    scenario = Scenario.from_resolved(request.pop("scenario"))
+    return hand_over(simulate(scenario, **request, progress=progress, spill=spill), spill)

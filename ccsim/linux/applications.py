@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ccsim.linux.loop import Loop
+from ccsim.spec import OnOff, Requests
+from ccsim.spec.plain import from_plain
 
 __all__ = ["Client", "Writer", "make_writer"]
 
@@ -140,7 +142,7 @@ class _OnOff(Writer):
         from ccsim.sim.distributions import Uniform
 
         super().__init__(*about)
-        self.spec, self.mss = flow["talk"], flow["mss_bytes"]
+        self.spec, self.mss = from_plain(OnOff, flow["talk"]), flow["mss_bytes"]
         self.life = FOR_EVER if flow["life_ns"] is None else flow["life_ns"]
         self.uniform = Uniform(flow["talk_seed"])
         self._on, self._off, self._count, self._ends = 0, -1, 0, FOR_EVER
@@ -156,11 +158,11 @@ class _OnOff(Writer):
             return
         if t_ns >= self._off:
             self._on, self._count = t_ns, 0
-            self._off = t_ns + draw(self.spec["on_ns"], self.uniform())
+            self._off = t_ns + draw(self.spec.on_ns, self.uniform())
         self._count += 1
-        due = self._on - (-self._count * 8 * self.mss * NS_PER_S // self.spec["rate_bps"])
+        due = self._on - (-self._count * 8 * self.mss * NS_PER_S // self.spec.rate_bps)
         if due >= self._off:
-            self._off += draw(self.spec["off_ns"], self.uniform())
+            self._off += draw(self.spec.off_ns, self.uniform())
             due = self._off = max(self._off, t_ns + 1)
         self.finished = due >= self._ends
         self.put(self.mss)
@@ -172,12 +174,12 @@ def _exchanges(flow: Mapping[str, Any]) -> Exchanges:
     """Yield what a client and its server exchange; both ends draw the same numbers."""
     from ccsim.sim.distributions import Uniform, draw
 
-    spec, uniform = flow["talk"], Uniform(flow["talk_seed"])
+    spec, uniform = from_plain(Requests, flow["talk"]), Uniform(flow["talk_seed"])
     count = 0
-    while spec["count"] is None or count < spec["count"]:
-        request = draw(spec["request_bytes"], uniform())
-        response = draw(spec["response_bytes"], uniform())
-        yield request, response, draw(spec["think_ns"], uniform())
+    while spec.count is None or count < spec.count:
+        request = draw(spec.request_bytes, uniform())
+        response = draw(spec.response_bytes, uniform())
+        yield request, response, draw(spec.think_ns, uniform())
         count += 1
 
 

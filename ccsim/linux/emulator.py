@@ -153,8 +153,9 @@ def _make_path(plan: Mapping[str, Any]) -> Path:
     if plan["hops"] is None:
         return Bottleneck(plan["path"], ways, plan["interval_ns"])
     from ccsim.linux.hop_path import HopPath
+    from ccsim.spec import Scenario
 
-    return HopPath(plan["hops"], ways)
+    return HopPath(Scenario.from_resolved(plan["hops"]), ways)
 
 
 def _way(path: Mapping[str, Any], flow: Mapping[str, Any]) -> Way:

@@ -8,7 +8,7 @@ until its time. Hops wake the process when one of them could do something that i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,6 +22,7 @@ from ccsim.sim.hop_packets import hosts_of, make_segment
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import make_hops
 from ccsim.sim.workloads import connections
+from ccsim.spec import Flow, Scenario
 from ccsim.spill import Spill
 
 __all__ = ["HopPath"]
@@ -34,8 +35,8 @@ class HopPath:
     flow) of data that arrives with a mark it has got on the way.
     """
 
-    def __init__(self, scenario: Mapping[str, Any], ways: Sequence[Way]) -> None:
-        self.end_ns: int = scenario["duration_ns"]
+    def __init__(self, scenario: Scenario, ways: Sequence[Way]) -> None:
+        self.end_ns = scenario.duration_ns
         self._spill = Spill()
         self._hops = make_hops(scenario, self._spill)
         self._network = self._hops.network
@@ -45,7 +46,7 @@ class HopPath:
         self._order = 0
         self._sent = 0
         self._busy: set[Leg] = set()  # those with packets on their way
-        specs = [*scenario["flows"], *connections(scenario)]
+        specs = [one.spec for one in connections(scenario)]
         self._hosts = [hosts_of(spec, flow) for flow, spec in enumerate(specs)]
         self._forth: list[Leg] = []
         self._back: list[Leg | int] = []  # without hops: how long ACKs take
@@ -53,7 +54,7 @@ class HopPath:
             self._connect(flow, spec)
         self._network.advance(0)
 
-    def _connect(self, flow: int, spec: Mapping[str, Any]) -> None:
+    def _connect(self, flow: int, spec: Flow) -> None:
         """Lay the ways of a flow; each direction is fed from outside."""
         path = self._hops.path(spec)
         forth, back = self._hops.route(spec)

@@ -16,6 +16,7 @@ from ccsim.linux.run import Measured
 from ccsim.linux.senders import SAMPLED
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.hops import needs_hops
+from ccsim.spec import Scenario
 
 __all__ = ["CA_COLUMNS", "why_no_recording", "write_recording"]
 
@@ -38,28 +39,28 @@ CA_COLUMNS: Mapping[str, str] = {
 Plain = Mapping[str, Any]
 
 
-def why_no_recording(scenario: Plain) -> str:
-    """Return why a resolved scenario cannot be told as a recording; empty if it can.
+def why_no_recording(scenario: Scenario) -> str:
+    """Return why a scenario cannot be told as a recording; empty if it can.
 
     The form has bulk transfers over one FIFO, and swaps by setsockopt.
     """
-    if scenario["workloads"] or scenario["listeners"] or scenario["namespaces"]:
+    if scenario.workloads or scenario.listeners or scenario.namespaces:
         return "a recording has flows alone: no workloads, listeners or namespaces"
     bulk = {"stop_ns": None, "size_bytes": None, "source": None, "access_delay_ns": 0}
-    for flow in scenario["flows"]:
-        odd = [key for key, usual in bulk.items() if flow[key] != usual]
-        if odd or flow["rtt_ns"] != scenario["path"]["rtt_ns"]:
-            return f"a recording has bulk flows of one RTT, unlike {flow['name']}"
-    if any(swap["via"] != "setsockopt" or swap["trigger"] for swap in scenario["swaps"]):
+    for flow in scenario.flows:
+        odd = [key for key, usual in bulk.items() if getattr(flow, key) != usual]
+        if odd or flow.rtt_ns != scenario.path.rtt_ns:
+            return f"a recording has bulk flows of one RTT, unlike {flow.name}"
+    if any(swap.via != "setsockopt" or swap.trigger for swap in scenario.swaps):
         return "a recording has swaps by setsockopt at given times"
     if needs_hops(scenario):
         return "a recording has a FIFO behind a constant line"
-    if scenario["path"]["ecn_mark_packets"] or scenario["path"]["ecn_mark_ns"]:
+    if scenario.path.ecn_mark_packets or scenario.path.ecn_mark_ns:
         return "a recording has no marks"
     return ""
 
 
-def write_recording(folder: Path, name: str, scenario: Plain, measured: Measured) -> Path:
+def write_recording(folder: Path, name: str, scenario: Scenario, measured: Measured) -> Path:
     """Write ``NAME.json`` and its tables into a folder; return the former.
 
     ValueError if the scenario cannot be told so; OSError if the folder cannot be written.
@@ -81,31 +82,31 @@ def write_recording(folder: Path, name: str, scenario: Plain, measured: Measured
     return path
 
 
-def _description(name: str, scenario: Plain, measured: Measured) -> dict[str, Any]:
-    path, mss = scenario["path"], scenario["tcp"]["mss_bytes"]
+def _description(name: str, scenario: Scenario, measured: Measured) -> dict[str, Any]:
+    path, mss = scenario.path, scenario.tcp.mss_bytes
     packet = mss + HEADER_BYTES
-    bdp = path["rate_bps"] * path["rtt_ns"] / (8e9 * packet)
-    numbers = {flow["name"]: number for number, flow in enumerate(scenario["flows"])}
+    bdp = path.rate_bps * path.rtt_ns / (8e9 * packet)
+    numbers = {flow.name: number for number, flow in enumerate(scenario.flows)}
     seen = measured.reports["path"]
     late = seen["lateness_us"]
     return {
         "name": name,
-        "rate_bps": path["rate_bps"],
-        "rtt_ms": path["rtt_ns"] / 1e6,
-        "one_way_delay_ms": path["rtt_ns"] / 2e6,
-        "buffer_pkts": path["buffer_packets"],
-        "buffer_bdp": round(path["buffer_packets"] / bdp, 3),
-        "loss_prob": path["loss_probability"],
+        "rate_bps": path.rate_bps,
+        "rtt_ms": path.rtt_ns / 1e6,
+        "one_way_delay_ms": path.rtt_ns / 2e6,
+        "buffer_pkts": path.buffer_packets,
+        "buffer_bdp": round(path.buffer_packets / bdp, 3),
+        "loss_prob": path.loss_probability,
         "loss_seed": measured.plan["path"]["loss_seed"],
-        "duration_s": scenario["duration_ns"] / 1e9,
+        "duration_s": scenario.duration_ns / 1e9,
         "flows": [
             {"cc": flow.congestion, "start_s": flow.start_ns / 1e9, "sport": FIRST_PORT + number}
             for number, flow in enumerate(measured.result.flows)
         ],
         "swaps": [
-            {"t_s": swap["at_ns"] / 1e9, "flow": numbers[flow], "to": swap["to"]}
-            for swap in scenario["swaps"]
-            for flow in swap["flows"]
+            {"t_s": swap.at_ns / 1e9, "flow": numbers[flow], "to": swap.to}
+            for swap in scenario.swaps
+            for flow in swap.flows
         ],
         "ip_pkt_bytes": packet,
         "mss": mss,
@@ -120,7 +121,7 @@ def _description(name: str, scenario: Plain, measured: Measured) -> dict[str, An
     }
 
 
-def _sender_rows(scenario: Plain, measured: Measured) -> Iterator[Sequence[object]]:
+def _sender_rows(scenario: Scenario, measured: Measured) -> Iterator[Sequence[object]]:
     """Yield the heading and the samples of all flows, with the marks around each swap."""
     yield ["t_ms", "flow", "event", "cc", *CA_COLUMNS]
     fields = [2 + SAMPLED.index(field) for field in CA_COLUMNS.values()]
@@ -134,7 +135,7 @@ def _sender_rows(scenario: Plain, measured: Measured) -> Iterator[Sequence[objec
         yield [_ms(t_ns), number, event, name, *values]
 
 
-def _queue_rows(scenario: Plain, measured: Measured) -> Iterator[Sequence[object]]:
+def _queue_rows(scenario: Scenario, measured: Measured) -> Iterator[Sequence[object]]:
     yield ["t_ms", "qlen", "taildrops", "losses", "out_bytes"]
     for t_ns, queue, drops, losses, departed in measured.reports["path"]["samples"]:
         yield [_ms(t_ns), queue, drops, losses, departed]

@@ -21,7 +21,8 @@ from ccsim.sim.traces import (
     SimResult,
     SwapRecord,
 )
-from ccsim.sim.workloads import connections
+from ccsim.sim.workloads import Connection, connections
+from ccsim.spec import Flow, Scenario
 
 __all__ = ["to_result"]
 
@@ -31,33 +32,33 @@ Column = NDArray[np.int64]
 Plain = Mapping[str, Any]
 
 
-def to_result(scenario: Plain, plan: Plain, reports: Mapping[str, Plain]) -> SimResult:
+def to_result(scenario: Scenario, plan: Plain, reports: Mapping[str, Plain]) -> SimResult:
     """Return the result of a run on a kernel, of which these are the plan and the reports."""
     path, senders = reports["path"], reports["senders"]
-    specs = [*scenario["flows"], *connections(scenario)]
+    every = connections(scenario)
     events = tuple(
         Event(int(t_ns), kind, flow, detail)
         for t_ns, kind, flow, detail in sorted(senders["events"], key=lambda event: event[0])
     )
     if senders["objects"]:
-        events += (Event(scenario["duration_ns"], "objects", "", senders["objects"]),)
+        events += (Event(scenario.duration_ns, "objects", "", senders["objects"]),)
     marks = np.array(path["marks"], dtype=np.int64).reshape(-1, 2)
     flows = tuple(
-        _flow_trace(plan, spec, seen, marks[marks[:, 1] == number, 0])
-        for number, (spec, seen) in enumerate(zip(specs, senders["flows"], strict=True))
+        _flow_trace(plan, one, seen, marks[marks[:, 1] == number, 0])
+        for number, (one, seen) in enumerate(zip(every, senders["flows"], strict=True))
     )
     return SimResult(
-        duration_ns=scenario["duration_ns"],
+        duration_ns=scenario.duration_ns,
         flows=Flows(flows),
         links=_link_traces(scenario, path, marks),
         events=events,
         swaps=_swaps(scenario, events),
-        completions=_completions(scenario, specs, senders["flows"]),
+        completions=_completions(scenario, every, senders["flows"]),
         drew=("kernel",),  # which never does the same twice
     )
 
 
-def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked_ns: Column) -> FlowTrace:
+def _flow_trace(plan: Plain, connection: Connection, seen: Plain, marked_ns: Column) -> FlowTrace:
     rows = seen["samples"]
     columns = {
         name: np.array([_signed(row[2 + k]) for row in rows], dtype=np.int64)
@@ -69,11 +70,12 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked_ns: Column) -> Flo
     in_flight = columns["unacked"] - columns["sacked"] - columns["lost"] + columns["retrans"]
     t_ns = np.array([row[0] for row in rows], dtype=np.int64)
     last = {name: seen["last"].get(name, 0) for name in SAMPLED}
+    spec = connection.spec
     return FlowTrace(
-        name=spec["name"],
-        congestion=seen["congestion"] or spec["congestion"] or "",
-        start_ns=spec["start_ns"],
-        end_ns=seen["ended_ns"] if spec["stop_ns"] is None else spec["stop_ns"],
+        name=spec.name,
+        congestion=seen["congestion"] or spec.congestion or "",
+        start_ns=spec.start_ns,
+        end_ns=seen["ended_ns"] if spec.stop_ns is None else spec.stop_ns,
         mss_bytes=mss,
         t_ns=t_ns,
         snd_cwnd=columns["snd_cwnd"],
@@ -97,7 +99,7 @@ def _flow_trace(plan: Plain, spec: Plain, seen: Plain, marked_ns: Column) -> Flo
             "retransmissions": last["total_retrans"],
             "packets_marked": len(marked_ns),
         },
-        workload=spec.get("workload", ""),
+        workload=connection.workload,
         served=tuple((int(t_ns), int(index)) for t_ns, index in seen["served"]),
         established_ns=next((int(t) for t in t_ns[columns["rtt"] > 0]), None),
     )
@@ -108,7 +110,7 @@ def _signed(value: int) -> int:
     return -1 if value == UNLIMITED else value
 
 
-def _link_traces(scenario: Plain, path: Plain, marks: Column) -> tuple[LinkTrace, ...]:
+def _link_traces(scenario: Scenario, path: Plain, marks: Column) -> tuple[LinkTrace, ...]:
     """Return what each hop recorded itself, or what is known of the one queue."""
     if "links" not in path:
         return (_link_trace(scenario, path, marks),)
@@ -128,16 +130,16 @@ def _from_plain(plain: Plain) -> LinkTrace:
     return LinkTrace(**columns)
 
 
-def _link_trace(scenario: Plain, path: Plain, marks: Column) -> LinkTrace:
+def _link_trace(scenario: Scenario, path: Plain, marks: Column) -> LinkTrace:
     samples = np.array(path["samples"], dtype=np.int64).reshape(-1, 5)
     drops = np.array(path["drops"], dtype=np.int64).reshape(-1, 3)
-    rate, interval = scenario["path"]["rate_bps"], scenario["record"]["interval_ns"]
+    rate, interval = scenario.path.rate_bps, scenario.record.interval_ns
     capacity = max(rate * interval // NS_PER_S, 1)
     departed = samples[:, 4]
     return LinkTrace(
         name="bottleneck",
         rate_bps=rate,
-        buffer_packets=scenario["path"]["buffer_packets"],
+        buffer_packets=scenario.path.buffer_packets,
         t_ns=samples[:, 0],
         queue_packets=samples[:, 1],
         drops=samples[:, 2],
@@ -153,25 +155,25 @@ def _link_trace(scenario: Plain, path: Plain, marks: Column) -> LinkTrace:
     )
 
 
-def _swaps(scenario: Plain, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
+def _swaps(scenario: Scenario, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
     """Return each swap as it was carried out: its first step's time, and whom it changed."""
     from ccsim.sim.swap.triggers import trigger_text
 
     found = []
-    for index, swap in enumerate(scenario["swaps"]):
+    for index, swap in enumerate(scenario.swaps):
         steps = [e for e in events if e.kind == "swap" and e.detail.get("swap") == index]
         if not steps:
             continue
         changed = [e for e in steps if not e.detail["errno"] and e.detail["from"] != e.detail["to"]]
         old = " + ".join(dict.fromkeys(e.detail.get("from", "") for e in steps)) or "none"
-        trigger = trigger_text(swap["trigger"])
-        new = next((e.detail["to"] for e in steps if not e.detail["errno"]), swap["to"])
-        label = ", ".join(filter(None, (f"{old} → {new}", swap["via"], trigger)))
+        trigger = trigger_text(swap.trigger)
+        new = next((e.detail["to"] for e in steps if not e.detail["errno"]), swap.to)
+        label = ", ".join(filter(None, (f"{old} → {new}", swap.via, trigger)))
         found.append(
             SwapRecord(
                 index=index,
                 t_ns=steps[0].t_ns,
-                via=swap["via"],
+                via=swap.via,
                 label=label,
                 old=old,
                 new=new,
@@ -184,20 +186,21 @@ def _swaps(scenario: Plain, events: Sequence[Event]) -> tuple[SwapRecord, ...]:
 
 
 def _completions(
-    scenario: Plain, specs: Sequence[Plain], seen: Sequence[Plain]
+    scenario: Scenario, every: Sequence[Connection], seen: Sequence[Plain]
 ) -> Completions | None:
     """Return what workloads carried, a row for each sized connection and each response."""
-    if not scenario["workloads"]:
+    if not scenario.workloads:
         return None
     rows = []
-    for number, (spec, one) in enumerate(zip(specs, seen, strict=True)):
-        if not spec.get("workload"):
+    for number, (connection, one) in enumerate(zip(every, seen, strict=True)):
+        if not connection.workload:
             continue
+        spec = connection.spec
         ideal = _Ideal(scenario, spec)
-        if spec["size_bytes"] is not None:
-            size = spec["size_bytes"]
+        if spec.size_bytes is not None:
+            size = spec.size_bytes
             end = -1 if one["ended_ns"] is None else one["ended_ns"]
-            rows.append((number, spec["start_ns"], end, size, ideal(size, handshake=True)))
+            rows.append((number, spec.start_ns, end, size, ideal(size, handshake=True)))
         for start, end, size in one["responses"]:
             rows.append((number, start, end, size, ideal(size, handshake=False)))
     table = np.array(rows, dtype=np.int64).reshape(-1, 5)
@@ -207,10 +210,10 @@ def _completions(
 class _Ideal:
     """How long so much would take alone at line rate, as `ccsim.sim.completions` has it [ns]."""
 
-    def __init__(self, scenario: Plain, spec: Plain) -> None:
-        self.rate = scenario["path"]["rate_bps"]
-        self.mss = scenario["tcp"]["mss_bytes"]
-        self.rtt = spec["rtt_ns"]
+    def __init__(self, scenario: Scenario, spec: Flow) -> None:
+        self.rate = scenario.path.rate_bps
+        self.mss = scenario.tcp.mss_bytes
+        self.rtt = spec.rtt_ns
 
     def __call__(self, size: int, *, handshake: bool) -> int:
         packets = -(-size // self.mss)

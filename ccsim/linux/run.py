@@ -20,6 +20,7 @@ from ccsim.linux.host import describe_host, missing_for
 from ccsim.linux.plan import make_plan, used_algorithms, why_not_on_linux
 from ccsim.linux.result import to_result
 from ccsim.sim.traces import SimResult
+from ccsim.spec import Scenario
 
 __all__ = [
     "DISTURBED_P99_US",
@@ -62,19 +63,17 @@ class Measured:
         return {**late, "stalls": len(path["stalls_us"]), "disturbed": disturbed}
 
 
-def check_possible(scenario: Mapping[str, Any]) -> None:
+def check_possible(scenario: Scenario) -> None:
     """Raise LinuxError that names all that a scenario asks for and this machine cannot do."""
     problems = why_not_on_linux(scenario) or missing_for(
-        used_algorithms(scenario), bpf=bool(scenario["objects"])
+        used_algorithms(scenario), bpf=bool(scenario.objects)
     )
     if problems:
-        raise LinuxError("\n".join(f"{scenario['name']}: on linux: {one}" for one in problems))
+        raise LinuxError("\n".join(f"{scenario.name}: on linux: {one}" for one in problems))
 
 
-def run_on_linux(
-    scenario: Mapping[str, Any], progress: Callable[[int], None] | None = None
-) -> Measured:
-    """Run a resolved scenario on this machine's kernel, in real time.
+def run_on_linux(scenario: Scenario, progress: Callable[[int], None] | None = None) -> Measured:
+    """Run a scenario on this machine's kernel, in real time.
 
     ``progress`` is told the time that has passed [ns]. LinuxError if it is not possible here.
     Nothing of it stays, whatever is raised: namespaces and devices end with the processes.

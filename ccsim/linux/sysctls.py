@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ccsim.spec import Scenario, Tcp
+from ccsim.spec.plain import to_plain
+
 __all__ = ["SYSCTLS", "host_sysctls", "wrong_sysctls"]
 
 BUFFERS = "4096 33554432 67108864"
@@ -17,29 +20,28 @@ SYSCTLS = {
     "net.ipv6.conf.default.disable_ipv6": "1",
 }
 ON = {"early_retrans": "3", "frto": "2"}  # of those of which 1 is something else
-Plain = Mapping[str, Any]
 
 
-def host_sysctls(tcp: Plain) -> dict[str, str]:
+def host_sysctls(tcp: Tcp) -> dict[str, str]:
     """Return the sysctls of a host with a scenario's TCP, by their whole names."""
-    own = {key: value for key, value in (tcp.get("sysctls") or {}).items() if key != "pacing"}
-    if not own.pop("notsent_lowat_bytes", 0):
-        return {**SYSCTLS, **_named(own)}
-    lowat = {"notsent_lowat": tcp["sysctls"]["notsent_lowat_bytes"]}
-    return {**SYSCTLS, **_named({**own, **lowat})}
+    own = {} if tcp.sysctls is None else to_plain(tcp.sysctls)
+    own.pop("pacing", None)
+    if lowat := own.pop("notsent_lowat_bytes", 0):
+        own["notsent_lowat"] = lowat
+    return {**SYSCTLS, **_named(own)}
 
 
-def _named(sysctls: Plain) -> dict[str, str]:
+def _named(sysctls: Mapping[str, Any]) -> dict[str, str]:
     return {
         f"net.ipv4.tcp_{key}": ON[key] if value and key in ON else str(int(value))
         for key, value in sysctls.items()
     }
 
 
-def wrong_sysctls(scenario: Plain) -> Iterator[str]:
+def wrong_sysctls(scenario: Scenario) -> Iterator[str]:
     """Yield what of pacing is no sysctl of a host."""
-    if (scenario["tcp"].get("sysctls") or {}).get("pacing") == "fq":
+    if scenario.tcp.sysctls is not None and scenario.tcp.sysctls.pacing == "fq":
         yield "tcp.pacing: hosts on a kernel have no fq; sockets pace themselves"
-    for number, flow in enumerate(scenario["flows"]):
-        if flow.get("max_pacing_rate_bps"):
+    for number, flow in enumerate(scenario.flows):
+        if flow.max_pacing_rate_bps:
             yield f"flows.{number}.max_pacing_rate: it is not set on a kernel; simulate it"

@@ -15,7 +15,6 @@ from ccsim.scenario.spec import ScenarioSpec
 from ccsim.sim.distributions import mean
 from ccsim.spec import Distribution, OnOff, Requests
 from ccsim.spec.limits import HEADER_BYTES
-from ccsim.spec.plain import to_plain
 from ccsim.units import NS_PER_S
 
 __all__ = ["BOUNDS", "check_bounds"]
@@ -151,4 +150,4 @@ def _responses(talk: Requests, life_ns: int, rtt_ns: int) -> int:
 
 
 def _mean(times: Distribution) -> int:
-    return int(mean(to_plain(times)))
+    return int(mean(times))

@@ -16,7 +16,6 @@ from ccsim.scenario.traffic_spec import OnOffSpec, RequestsSpec
 from ccsim.sim.distributions import mean
 from ccsim.spec import Arrivals, OnOff, Requests
 from ccsim.spec.limits import INIT_NET, MAX_CONNECTIONS
-from ccsim.spec.plain import to_plain
 from ccsim.units import NS_PER_S, format_time
 
 __all__ = ["resolve_workloads"]
@@ -125,7 +124,7 @@ class _Workload:
         if not load or sizes is None:
             self.complain("arrivals.load", "expected a load above 0")
             return 1
-        return max(round(mean(to_plain(sizes)) * 8 * NS_PER_S / (load * self.written.path.rate)), 1)
+        return max(round(mean(sizes) * 8 * NS_PER_S / (load * self.written.path.rate)), 1)
 
     def check_number(self, arrivals: Arrivals, span_ns: int) -> None:
         """Check that the number to expect can be simulated, unless it is bounded."""

@@ -4,9 +4,9 @@ clock."""
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ccsim.errors import AlgorithmError
 
@@ -22,7 +22,7 @@ YOUNG_OBJECTS = 100_000  # so many new ones before the collector looks at them
 
 
 def simulate(
-    scenario: Scenario | Mapping[str, Any],
+    scenario: Scenario,
     *,
     lookahead_ns: int | None = None,
     vector: bool = True,
@@ -32,7 +32,7 @@ def simulate(
     hook_timeout_s: float | None = 10.0,
     make_world: Callable[..., World] | None = None,
 ) -> SimResult:
-    """Run a resolved scenario (`ccsim.scenario.Scenario.resolved`) and return what was recorded.
+    """Run a scenario and return what was recorded.
 
     ``lookahead_ns`` cuts the engine's windows shorter and ``vector=False`` switches its closed
     forms off; neither changes a byte of the result. ``progress`` is told the simulated time [ns]
@@ -46,10 +46,7 @@ def simulate(
     from ccsim.kernel.loader import unloaded_after
     from ccsim.sim.watchdog import hooks_watched
     from ccsim.sim.world import World
-    from ccsim.spec import Scenario
 
-    if not isinstance(scenario, Scenario):
-        scenario = Scenario.from_resolved(scenario)
     exits = no_exits() if scenario.objects else nullcontext()
     with unloaded_after(), hooks_watched(hook_timeout_s), exits:
         world = (make_world or World)(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ccsim.sim.distributions import Uniform, draw
 from ccsim.sim.source import NS_PER_S, Source
+from ccsim.spec import OnOff, Requests
 from ccsim.tcp.delack import Exchange
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sender import Sender
@@ -48,9 +47,7 @@ class OnOffSource(Source):
     each begins with a write. What the path cannot carry waits in the send buffer and before it.
     """
 
-    def __init__(
-        self, sk: Sender, spec: Mapping[str, Any], uniform: Uniform, life_ns: int | None
-    ) -> None:
+    def __init__(self, sk: Sender, spec: OnOff, uniform: Uniform, life_ns: int | None) -> None:
         super().__init__(sk)
         self.spec = spec
         self.uniform = uniform
@@ -69,12 +66,12 @@ class OnOffSource(Source):
         """Write a packet, and say when the next is due."""
         if t_ns >= self._off_ns:
             self._on_ns, self._count = t_ns, 0
-            self._off_ns = t_ns + draw(self.spec["on_ns"], self.uniform())
+            self._off_ns = t_ns + draw(self.spec.on_ns, self.uniform())
         self._count += 1
         size = self.sk.mss_cache
-        due = self._on_ns - (-self._count * 8 * size * NS_PER_S // self.spec["rate_bps"])
+        due = self._on_ns - (-self._count * 8 * size * NS_PER_S // self.spec.rate_bps)
         if due >= self._off_ns:
-            self._off_ns += draw(self.spec["off_ns"], self.uniform())
+            self._off_ns += draw(self.spec.off_ns, self.uniform())
             due = self._off_ns = max(self._off_ns, t_ns + 1)
         self.finished = due >= self.ends_ns
         self.next_ns = NEVER if self.finished else due
@@ -96,7 +93,7 @@ class ResponseSource(Source):
     def __init__(
         self,
         sk: Sender,
-        spec: Mapping[str, Any],
+        spec: Requests,
         uniform: Uniform,
         life_ns: int | None,
         peer: Peer,
@@ -119,7 +116,7 @@ class ResponseSource(Source):
 
     def _request_ns(self) -> int:
         """Return how much longer than one packet a request takes to arrive."""
-        packets = -(-draw(self.spec["request_bytes"], self.uniform()) // self.sk.mss_cache)
+        packets = -(-draw(self.spec.request_bytes, self.uniform()) // self.sk.mss_cache)
         window, rounds = self.sk.host.initial_window, 0
         while packets > window:
             packets -= window
@@ -129,13 +126,13 @@ class ResponseSource(Source):
 
     def write(self, t_ns: int) -> None:
         """Write a response."""
-        size = draw(self.spec["response_bytes"], self.uniform())
+        size = draw(self.spec.response_bytes, self.uniform())
         self.responses.append(Response(t_ns, size))
         self.next_ns = NEVER
-        self.finished = len(self.responses) == self.spec["count"]
+        self.finished = len(self.responses) == self.spec.count
         end = self.sk.write_limit - (-size // self.sk.mss_cache)
         self.peer.exchange.packets = end
-        self.peer.exchange.think_ns = draw(self.spec["think_ns"], self.uniform())
+        self.peer.exchange.think_ns = draw(self.spec.think_ns, self.uniform())
         if self.finished:
             self.peer.exchange.packets = NEVER
         self.put(t_ns, size)
@@ -164,11 +161,10 @@ class ResponseSource(Source):
 
 
 def make_talk(
-    sk: Sender, talk: Mapping[str, Any], seed: int, life_ns: int | None, peer: Peer
+    sk: Sender, talk: OnOff | Requests, seed: int, life_ns: int | None, peer: Peer
 ) -> Source:
-    """Return the application of a workload's connection; ``talk`` is its ``on_off`` or
-    ``requests``."""
+    """Return the application of a workload's connection."""
     uniform = Uniform(seed)
-    if "rate_bps" in talk:
+    if isinstance(talk, OnOff):
         return OnOffSource(sk, talk, uniform, life_ns)
     return ResponseSource(sk, talk, uniform, life_ns, peer)

@@ -24,11 +24,11 @@ NS_PER_S = 1_000_000_000
 
 def completions(world: World, until_ns: int) -> Completions:
     """Return what the workloads of a world had carried by ``until_ns``."""
-    rate_bps = world.scenario["path"]["rate_bps"]
+    rate_bps = world.scenario.path.rate_bps
     rows = [
         row
         for flow in world.flows
-        if flow.spec.get("workload")
+        if flow.connection.workload
         for row in _rows(flow, rate_bps)
         if row[1] <= until_ns
     ]
@@ -41,14 +41,14 @@ def _rows(flow: LiveFlow, rate_bps: int) -> Iterator[Row]:
     spec = flow.spec
     if isinstance(flow.source, ResponseSource):
         for one in flow.source.responses:
-            ideal = spec["rtt_ns"] + _transmission_ns(flow, one.size_bytes, rate_bps)
+            ideal = spec.rtt_ns + _transmission_ns(flow, one.size_bytes, rate_bps)
             end = -1 if one.end_ns is None else one.end_ns
             yield flow.index, one.start_ns, end, one.size_bytes, ideal
-    elif spec["size_bytes"] is not None:
-        handshake = spec["rtt_ns"] + (flow.path.back_ns if flow.passive else 0)
-        ideal = handshake + spec["rtt_ns"] + _transmission_ns(flow, spec["size_bytes"], rate_bps)
+    elif spec.size_bytes is not None:
+        handshake = spec.rtt_ns + (flow.path.back_ns if flow.passive else 0)
+        ideal = handshake + spec.rtt_ns + _transmission_ns(flow, spec.size_bytes, rate_bps)
         end = -1 if flow.completed_ns is None else flow.completed_ns
-        yield flow.index, spec["start_ns"], end, spec["size_bytes"], ideal
+        yield flow.index, spec.start_ns, end, spec.size_bytes, ideal
 
 
 def _transmission_ns(flow: LiveFlow, size_bytes: int, rate_bps: int) -> int:

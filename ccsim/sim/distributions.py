@@ -1,26 +1,19 @@
 """Random numbers of given distributions, one uniform number each, so that a stream of them can be
 read off by hand.
-
-A distribution is plain data: ``kind`` is one of `KINDS`; ``value`` is the number itself (fixed),
-the mean (exponential) or the least number (pareto); ``shape`` and ``top`` are the exponent and the
-greatest number of a bounded Pareto distribution; ``points`` are (number, share of draws that are at
-most that) of one given as a table.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-__all__ = ["KINDS", "Uniform", "draw", "mean"]
+from ccsim.spec import Distribution
 
-KINDS = ("fixed", "exponential", "pareto", "table")
-Distribution = Mapping[str, Any]
+__all__ = ["Uniform", "draw", "mean"]
 
 
 class Uniform:
@@ -36,19 +29,20 @@ class Uniform:
 
 def draw(distribution: Distribution, u: float) -> int:
     """Return the number, rounded up, below which a share ``u`` in [0, 1) of all draws lie."""
-    kind, value = distribution["kind"], distribution["value"]
+    kind, value = distribution.kind, distribution.value
     if kind == "fixed":
-        return int(value)
+        return value
     if kind == "exponential":
         return math.ceil(-math.log1p(-u) * value)
     if kind == "pareto":
-        shape, top = distribution["shape"], distribution["top"]
+        shape, top = distribution.shape, distribution.top
         within = 1.0 - u * (1.0 - (value / top) ** shape)
-        return min(math.ceil(value * within ** (-1.0 / shape)), int(top))
-    return _from_table(distribution["points"], u)
+        found: float = value * within ** (-1.0 / shape)
+        return min(math.ceil(found), top)
+    return _from_table(distribution.points, u)
 
 
-def _from_table(points: Any, u: float) -> int:
+def _from_table(points: Sequence[tuple[int, float]], u: float) -> int:
     k = max(bisect_left(points, u, key=lambda point: point[1]), 1)
     (low, before), (high, share) = points[k - 1], points[k]
     if u <= before:  # the first point's own share
@@ -58,11 +52,11 @@ def _from_table(points: Any, u: float) -> int:
 
 def mean(distribution: Distribution) -> float:
     """Return the mean of a distribution, without the rounding up of `draw`."""
-    kind, value = distribution["kind"], distribution["value"]
+    kind, value = distribution.kind, distribution.value
     if kind == "pareto":
-        return _pareto_mean(value, distribution["shape"], distribution["top"])
+        return _pareto_mean(value, distribution.shape, distribution.top)
     if kind == "table":
-        points = distribution["points"]
+        points = distribution.points
         inside = sum((a + b) / 2 * (q - p) for (a, p), (b, q) in pairwise(points))
         return float(points[0][0] * points[0][1] + inside)
     return float(value)
@@ -72,7 +66,8 @@ def _pareto_mean(low: float, shape: float, top: float) -> float:
     """Return the mean of a Pareto distribution cut at ``top`` (Johnson, Kotz and Balakrishnan,
     Continuous Univariate Distributions, section 20.8)."""
     ratio = low / top
-    scale = low / (1.0 - ratio**shape)
+    scale: float = low / (1.0 - ratio**shape)
     if shape == 1.0:
         return scale * math.log(top / low)
-    return scale * shape / (shape - 1.0) * (1.0 - ratio ** (shape - 1.0))
+    cut: float = 1.0 - ratio ** (shape - 1.0)
+    return scale * shape / (shape - 1.0) * cut

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from zlib import crc32
 
 from ccsim.net.network import Segment
+from ccsim.spec import Flow
 
 __all__ = ["Hosts", "hosts_of", "make_segment"]
 
@@ -17,9 +16,9 @@ U32 = 0xFFFF_FFFF
 SPREAD = 0x9E37_79B9  # of consecutive numbers over 32 bits (Fibonacci hashing)
 
 
-def hosts_of(spec: Mapping[str, Any], index: int) -> Hosts:
+def hosts_of(spec: Flow, index: int) -> Hosts:
     """Return hashes of the hosts between which a flow goes: those it names, or two of its own."""
-    names = spec.get("hosts") or (f"sender of {index}", f"receiver of {index}")
+    names = spec.hosts or (f"sender of {index}", f"receiver of {index}")
     return crc32(names[0].encode()), crc32(names[1].encode())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,8 @@ from ccsim.net.rate_process import PiecewiseRate
 from ccsim.net.trace_hop import TraceHop
 from ccsim.sim.hops import DescribedHop
 from ccsim.sim.traces import LinkMeter, LinkTrace
+from ccsim.spec import Hop as HopSpec
+from ccsim.spec import Path as PathSpec
 from ccsim.spill import Rows, Spill
 from ccsim.units import NS_PER_MS, NS_PER_S
 
@@ -45,8 +46,8 @@ def hop_trace(one: DescribedHop, end_ns: int, spill: Spill) -> LinkTrace:
         columns |= _counted(dropped, columns["t_ns"])
     return LinkTrace(
         name=one.name,
-        rate_bps=spec["rate_bps"],
-        buffer_packets=spec["buffer_packets"],
+        rate_bps=spec.rate_bps,
+        buffer_packets=spec.buffer_packets,
         **{column: columns[column] for column in SAMPLED},
         marks=np.searchsorted(marked["mark_t_ns"], columns["t_ns"], side="right"),
         utilisation_ppm=_utilisation(hop, spec, columns, log.interval_ns),
@@ -97,7 +98,7 @@ def _counted(dropped: Mapping[str, Column], t_ns: Column) -> dict[str, Column]:
 
 
 def _utilisation(
-    hop: Hop, spec: Mapping[str, Any], columns: Mapping[str, Column], interval_ns: int
+    hop: Hop, spec: HopSpec | PathSpec, columns: Mapping[str, Column], interval_ns: int
 ) -> Column:
     """Return what left since the sample before over what the line could carry [ppm]."""
     carried = np.diff(columns["departed_bytes"], prepend=0) * 8_000_000
@@ -105,7 +106,7 @@ def _utilisation(
     return np.asarray(carried // capacity, dtype=np.int64)
 
 
-def _capacity(hop: Hop, spec: Mapping[str, Any], t_ns: Column, interval_ns: int) -> Column | int:
+def _capacity(hop: Hop, spec: HopSpec | PathSpec, t_ns: Column, interval_ns: int) -> Column | int:
     """Return what the line could carry in the interval before each sample [bits]."""
     if isinstance(hop, TraceHop):
         chances = [hop.trace.first_after(t // NS_PER_MS) for t in t_ns.tolist()]
@@ -113,7 +114,7 @@ def _capacity(hop: Hop, spec: Mapping[str, Any], t_ns: Column, interval_ns: int)
     if isinstance(hop.line, PiecewiseRate):
         carried = [hop.line.capacity(t) // NS_PER_S for t in t_ns.tolist()]
         return _steps(carried)
-    return int(spec["rate_bps"]) * interval_ns // NS_PER_S
+    return spec.rate_bps * interval_ns // NS_PER_S
 
 
 def _steps(amounts: list[int]) -> Column:

@@ -1,4 +1,4 @@
-"""The hops of a resolved scenario: what its path, or its hops and routes, become on a network."""
+"""The hops of a scenario: what its path, or its hops and routes, become on a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccsim.net.delay_process import DelayProcess
-from ccsim.net.delivery_trace import parse_trace, preset
+from ccsim.net.delivery_trace import DeliveryTrace, parse_trace, preset
 from ccsim.net.hop import Hop, NoLine
 from ccsim.net.hop_log import HopLog
 from ccsim.net.line_fifo import LineFifo
@@ -19,10 +19,15 @@ from ccsim.net.qdisc.draws import Draws
 from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.trace_hop import TraceHop
 from ccsim.sim.delivering import FlowPath
-from ccsim.sim.hop_changes import delay_pieces, make_line, qdisc_changes
+from ccsim.sim.hop_changes import as_tuples, delay_pieces, make_line, qdisc_changes
 from ccsim.sim.hop_engine import Route
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.streams import stream_seed
+from ccsim.spec import Flow, Scenario
+from ccsim.spec import Hop as HopSpec
+from ccsim.spec import Path as PathSpec
+from ccsim.spec import Route as RouteSpec
+from ccsim.spec import Trace as TraceSpec
 from ccsim.spill import Spill
 
 __all__ = ["BOTTLENECK", "DescribedHop", "Hops", "make_hops", "needs_hops"]
@@ -43,7 +48,7 @@ class DescribedHop:
     """A hop, what the scenario says of it, and netem's stage in front of it, if there is one."""
 
     name: str
-    spec: Mapping[str, Any]
+    spec: HopSpec | PathSpec
     hop: Hop
     stage: Hop | None
 
@@ -54,7 +59,7 @@ class Hops:
     def __init__(
         self,
         described: Sequence[DescribedHop],
-        routes: Mapping[str, Any],
+        routes: Mapping[str, RouteSpec],
         end_ns: int,
         *,
         mirrored: bool,
@@ -70,26 +75,25 @@ class Hops:
         self._numbers = numbers
         self._routes = routes
         self._mirrored = mirrored
-        self._delays = {one.name: one.spec.get("delay_ns", 0) for one in described}
+        self._delays = {one.name: one.spec.delay_ns for one in described}
 
-    def route(self, spec: Mapping[str, Any]) -> Route:
+    def route(self, spec: Flow) -> Route:
         """Return by which hops a flow goes, forth and back."""
-        names = self._routes[spec.get("route", "")]
-        out, back = (self._flat(names[way]) for way in ("out", "back"))
-        return out, back
+        names = self._routes[spec.route]
+        return self._flat(names.out), self._flat(names.back)
 
     def _flat(self, names: Sequence[str]) -> tuple[int, ...]:
         return tuple(number for name in names for number in self._numbers[name])
 
-    def path(self, spec: Mapping[str, Any]) -> FlowPath:
+    def path(self, spec: Flow) -> FlowPath:
         """Return the delays of a flow beside those of its hops: its RTT less theirs, split as on a
         path. Where no hops lead back, ACKs take as long as hops take forth."""
-        names = self._routes[spec.get("route", "")]
-        forth = sum(self._delays[name] for name in names["out"])
-        back = sum(self._delays[name] for name in names["back"])
-        mirrored = forth if self._mirrored and not names["back"] else 0
-        access = spec["access_delay_ns"]
-        rest = max(spec["rtt_ns"] - forth - back - mirrored, access)
+        names = self._routes[spec.route]
+        forth = sum(self._delays[name] for name in names.out)
+        back = sum(self._delays[name] for name in names.back)
+        mirrored = forth if self._mirrored and not names.back else 0
+        access = spec.access_delay_ns
+        rest = max(spec.rtt_ns - forth - back - mirrored, access)
         out = max(rest // 2 - access, 0)
         return FlowPath(access, out, rest - access - out + mirrored, forth + back)
 
@@ -100,41 +104,40 @@ class Hops:
                 yield from hop.log.drops_since(t_ns)
 
 
-def needs_hops(scenario: Mapping[str, Any]) -> bool:
+def needs_hops(scenario: Scenario) -> bool:
     """Tell whether the path is more than a FIFO behind a constant line, which `Link` is."""
-    path = scenario["path"]
-    more = path.get("netem") or path.get("trace") or path["qdisc"] != "fifo"
-    return bool(more or scenario.get("hops") or scenario.get("changes"))
+    path = scenario.path
+    more = path.netem or path.trace or path.qdisc != "fifo"
+    return bool(more or scenario.hops or scenario.changes)
 
 
-def make_hops(scenario: Mapping[str, Any], spill: Spill) -> Hops:
+def make_hops(scenario: Scenario, spill: Spill) -> Hops:
     """Return the hops of a scenario."""
-    specs = scenario.get("hops") or {BOTTLENECK: scenario["path"]}
+    specs: Mapping[str, HopSpec | PathSpec] = scenario.hops or {BOTTLENECK: scenario.path}
     described = [_describe(name, spec, scenario, spill) for name, spec in specs.items()]
-    routes = scenario.get("routes") or {"": {"out": [BOTTLENECK], "back": []}}
+    routes = scenario.routes or {"": RouteSpec(out=(BOTTLENECK,))}
     routes = {"": next(iter(routes.values())), **routes}
-    mirrored = bool(scenario.get("hops"))
-    return Hops(described, routes, scenario["duration_ns"], mirrored=mirrored)
+    return Hops(described, routes, scenario.duration_ns, mirrored=bool(scenario.hops))
 
 
 def _describe(
-    name: str, spec: Mapping[str, Any], scenario: Mapping[str, Any], spill: Spill
+    name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Spill
 ) -> DescribedHop:
     hop, stage = _make_hop(name, spec, scenario, spill), None
-    if spec.get("netem"):
-        qdisc = _create(f"{name}/impairments", "netem", spec["netem"], scenario)
+    if spec.netem:
+        qdisc = _create(f"{name}/impairments", "netem", spec.netem, scenario)
         none = DelayProcess([(0, 0)])
         stage = Hop(qdisc, NoLine(), none, LEAST_BITS, log=_log(scenario, spill))
     return DescribedHop(name, spec, hop, stage)
 
 
-def _make_hop(name: str, spec: Mapping[str, Any], scenario: Mapping[str, Any], spill: Spill) -> Hop:
+def _make_hop(name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Spill) -> Hop:
     qdisc = _make_qdisc(name, spec, scenario)
     loss = None
-    if spec["loss_probability"]:
+    if spec.loss_probability:
         stream = "loss" if name == BOTTLENECK else f"loss/{name}"
-        seed = stream_seed(scenario["seed"], stream)
-        loss = BernoulliLoss(spec["loss_probability"], seed)
+        seed = stream_seed(scenario.seed, stream)
+        loss = BernoulliLoss(spec.loss_probability, seed)
     options: dict[str, Any] = {
         "least_bits": LEAST_BITS,
         "loss": loss,
@@ -143,8 +146,8 @@ def _make_hop(name: str, spec: Mapping[str, Any], scenario: Mapping[str, Any], s
     }
     delay = DelayProcess(delay_pieces(name, spec, scenario))
     hop: Hop
-    if spec.get("trace"):
-        hop = TraceHop(qdisc, _trace(spec["trace"]), delay, **options)
+    if spec.trace is not None:
+        hop = TraceHop(qdisc, _trace(spec.trace), delay, **options)
     else:
         hop = Hop(qdisc, make_line(name, spec, scenario), delay, **options)
     if isinstance(qdisc, LineFifo):
@@ -152,35 +155,27 @@ def _make_hop(name: str, spec: Mapping[str, Any], scenario: Mapping[str, Any], s
     return hop
 
 
-def _log(scenario: Mapping[str, Any], spill: Spill, states: tuple[str, ...] = ()) -> HopLog:
-    interval_ns = scenario["record"]["interval_ns"]
+def _log(scenario: Scenario, spill: Spill, states: tuple[str, ...] = ()) -> HopLog:
+    interval_ns = scenario.record.interval_ns
     meter_ns = 0 if interval_ns == METER_NS else METER_NS
     return HopLog(interval_ns, meter_ns, spill, states)
 
 
-def _trace(spec: Mapping[str, Any]) -> Any:
-    """Return the trace that a resolved scenario holds or names."""
-    if spec.get("preset"):
-        return preset(spec["preset"])
-    return parse_trace(spec["text"], spec["name"])
+def _trace(spec: TraceSpec) -> DeliveryTrace:
+    """Return the trace that a scenario holds or names."""
+    return preset(spec.preset) if spec.preset else parse_trace(spec.text, spec.name)
 
 
-def _make_qdisc(name: str, spec: Mapping[str, Any], scenario: Mapping[str, Any]) -> Qdisc:
-    chosen = spec["qdisc"]
-    kind = chosen if isinstance(chosen, str) else chosen["kind"]
-    if kind == "fifo":
+def _make_qdisc(name: str, spec: HopSpec | PathSpec, scenario: Scenario) -> Qdisc:
+    chosen = spec.qdisc
+    if isinstance(chosen, str) or chosen.kind == "fifo":
         return LineFifo(
-            spec["buffer_packets"],
-            mark_packets=spec["ecn_mark_packets"],
-            mark_ns=spec["ecn_mark_ns"],
+            spec.buffer_packets, mark_packets=spec.ecn_mark_packets, mark_ns=spec.ecn_mark_ns
         )
-    return _create(f"{name}/{kind}", kind, chosen["values"], scenario)
+    return _create(f"{name}/{chosen.kind}", chosen.kind, chosen.values, scenario)
 
 
-def _create(
-    stream: str, kind: str, values: Mapping[str, Any], scenario: Mapping[str, Any]
-) -> Qdisc:
-    draws = Draws.stream(scenario["seed"], stream)
-    mtu = scenario["tcp"]["mss_bytes"] + HEADER_BYTES
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return create_raw(kind, given, BOOT_NS, draws, hz=scenario["kernel"]["hz"], mtu=mtu)
+def _create(stream: str, kind: str, values: Mapping[str, Any], scenario: Scenario) -> Qdisc:
+    draws = Draws.stream(scenario.seed, stream)
+    mtu = scenario.tcp.mss_bytes + HEADER_BYTES
+    return create_raw(kind, as_tuples(values), BOOT_NS, draws, hz=scenario.kernel.hz, mtu=mtu)

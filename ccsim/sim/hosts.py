@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ccsim.kernel.sock import PACING_FQ, PACING_NEEDED
 from ccsim.sim.lateness import LateHost
-from ccsim.spec import Scenario
+from ccsim.spec import Flow, Scenario
 from ccsim.spec.plain import to_plain
 from ccsim.tcp.host import Host
 from ccsim.tcp.sender import Sender
@@ -31,10 +29,10 @@ def host_of(scenario: Scenario) -> Host:
     )
 
 
-def sending_host(host: Host, spec: Mapping[str, Any], late: LateHost | None) -> Host:
+def sending_host(host: Host, spec: Flow, late: LateHost | None) -> Host:
     """Return the host of a flow's sender: with a send buffer of its own if the flow has one."""
-    if spec["sndbuf_bytes"] is not None:
-        host = replace(host, sndbuf_packets=spec["sndbuf_bytes"] // host.mss_bytes)
+    if spec.sndbuf_bytes is not None:
+        host = replace(host, sndbuf_packets=spec.sndbuf_bytes // host.mss_bytes)
     return late_host(host, late)
 
 
@@ -43,10 +41,10 @@ def late_host(host: Host, late: LateHost | None) -> Host:
     return host if late is None else replace(host, awake_ns=late.sees_to)
 
 
-def set_pacing(sk: Sender, spec: Mapping[str, Any], scenario: Scenario) -> None:
+def set_pacing(sk: Sender, spec: Flow, scenario: Scenario) -> None:
     """Let fq pace a flow's socket if it paces all, and set SO_MAX_PACING_RATE
     (``sk_setsockopt``)."""
-    sysctls, most_bps = scenario.tcp.sysctls, spec.get("max_pacing_rate_bps")
+    sysctls, most_bps = scenario.tcp.sysctls, spec.max_pacing_rate_bps
     if most_bps:
         sk.max_pacing_rate = most_bps // 8
         sk.pacing_rate = min(sk.pacing_rate, sk.max_pacing_rate)

@@ -127,12 +127,12 @@ def _check_conservation(flow: LiveFlow) -> None:
         waiting += flow.network.inside() - flow.network.copies()
     accounted = flow.delivered + flow.arriving + flow.dropped + waiting
     if accounted != flow.sent:
-        name = flow.spec["name"]
+        name = flow.spec.name
         _violated(f"{name}: expected {flow.sent} packets sent, got {accounted} accounted for")
 
 
 def _check_socket(flow: LiveFlow, holders: Iterable[Implementation]) -> None:
-    sk, name = flow.sk, flow.spec["name"]
+    sk, name = flow.sk, flow.spec.name
     own = sk.kernel_data.implementation
     # An implementation may give the socket another table of its own file, as DCTCP without ECN.
     if sk.ca_ops is not own.ops and any(sk.ca_ops is ca.ops for ca in holders):

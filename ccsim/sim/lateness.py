@@ -8,14 +8,12 @@ decides. So no number depends on how many are looked at in one go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.sim.stalls import HostStalls, draws_of, uniform
 from ccsim.sim.streams import stream_seed
+from ccsim.sim.workloads import Connection
 from ccsim.spec import Hosts, Lateness
 
 __all__ = ["DRAWS", "Handover", "LateHost", "LateHosts"]
@@ -92,11 +90,11 @@ class LateHosts:
         self._delays: dict[Lateness, Column] = {}
         self._made: dict[tuple[str, Lateness], LateHost] = {}
 
-    def of(self, spec: Mapping[str, Any], index: int) -> tuple[LateHost | None, LateHost | None]:
+    def of(self, flow: Connection, index: int) -> tuple[LateHost | None, LateHost | None]:
         """Return the sending and the receiving host of a flow: those it names, else two that the
         connections of its workload share, or that it has to itself."""
-        own = spec.get("workload") or f"flow {index}"
-        names = spec.get("hosts") or (f"sender of {own}", f"receiver of {own}")
+        own = flow.workload or f"flow {index}"
+        names = flow.spec.hosts or (f"sender of {own}", f"receiver of {own}")
         return self._host(names[0], self._spec.sender), self._host(names[1], self._spec.receiver)
 
     def handover(self, host: LateHost | None, component: str, index: int) -> Handover | None:

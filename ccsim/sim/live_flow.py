@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import simpy
@@ -18,6 +18,8 @@ from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.foresight import Foreseen
 from ccsim.sim.reception import begin_ecn
+from ccsim.sim.workloads import Connection
+from ccsim.spec import Flow as FlowSpec
 from ccsim.tcp.ecn import TCP_ECN_OK, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.packets import PacketColumns
@@ -49,7 +51,7 @@ class LiveFlow(FollowedFlow):
     """A flow in a world: its process, its place in the kernel, its events."""
 
     world: World
-    spec: Mapping[str, Any]
+    connection: Connection
 
     congestion: str = ""  # the name it began with, as getsockopt says it
     begun: bool = False
@@ -73,14 +75,19 @@ class LiveFlow(FollowedFlow):
     def _began(self, *, missing: bool = False) -> None:
         """Note what the socket begins with; ``missing``: not with what it asked for (ENOENT)."""
         kernel = self.world.registry.kernel
-        wanted, got = self.spec["congestion"], kernel.getsockopt(self.sk, TCP_CONGESTION)
-        chosen = labelled(wanted, self.spec["congestion_params"])
+        wanted, got = self.spec.congestion, kernel.getsockopt(self.sk, TCP_CONGESTION)
+        chosen = labelled(wanted, self.spec.congestion_params)
         registry = self.world.registry
         self.congestion = chosen if wanted and not missing else registry.shown(got)
         self.recorder.implementation_changed()
         if missing:
             detail = {"wanted": wanted, "got": got, "errno": ENOENT}
             self.world.log("fallback", self, self.sk.tcp_clock_cache, detail)
+
+    @property
+    def spec(self) -> FlowSpec:
+        """What the connection is by the scenario."""
+        return self.connection.spec
 
     @property
     def running(self) -> bool:
@@ -113,8 +120,8 @@ class LiveFlow(FollowedFlow):
         that it has now needs it (``tcp_ecn_send_syn``); one that is chosen later begins at once."""
         world = self.world
         ops = self.first_ops = world.registry.first_ops(self.sk, self.spec)
-        by_default = world.scenario["tcp"]["ecn"] or bool(ops.flags & TCP_CONG_NEEDS_ECN)
-        if by_default if self.spec["ecn"] is None else self.spec["ecn"]:
+        by_default = world.scenario.tcp.ecn or bool(ops.flags & TCP_CONG_NEEDS_ECN)
+        if by_default if self.spec.ecn is None else self.spec.ecn:
             self.sk.ecn_flags = TCP_ECN_OK
         if not self.passive:
             world.registry.kernel.syn_sent(self.sk)
@@ -138,9 +145,9 @@ class LiveFlow(FollowedFlow):
     def settle(self) -> None:
         """Let a flow that was never accepted bear what its listener would have given it."""
         if self.passive and not self.recorder.implementations:
-            registry, chosen = self.world.registry, self.spec["congestion"]
+            registry, chosen = self.world.registry, self.spec.congestion
             self.congestion = (
-                labelled(chosen, self.spec["congestion_params"])
+                labelled(chosen, self.spec.congestion_params)
                 if chosen
                 else registry.shown(registry.inherited(self.spec).name)
             )
@@ -200,12 +207,12 @@ class LiveFlow(FollowedFlow):
         if self.begun:
             return
         self.begun = True
-        start = self.spec["start_ns"]
+        start = self.spec.start_ns
         self.sk.packets = PacketColumns()
         self.sk.set_clock(start)
         self.recorder.start(start)
         if self.passive:
-            start_event = {"listener": self.spec["listener"]}
+            start_event = {"listener": self.spec.listener}
             self.syn_timer_ns = start + self.path.back_ns
         else:
             self.open()

@@ -7,14 +7,14 @@ mark and nothing to merge still do.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.link import SYN_SEQ, Batch
+from ccsim.spec import Receiver as ReceiverSpec
 from ccsim.tcp.ecn import TCP_ECN_SEEN, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER
@@ -261,12 +261,12 @@ def _special_ack(receiver: Receiver, t: int, acks: list[AckRow], packets: int) -
     receiver.special_ack(t, packets, acks)
 
 
-def make_reception(flow: Flow, spec: Mapping[str, Any]) -> Reception | None:
+def make_reception(flow: Flow, host: ReceiverSpec) -> Reception | None:
     """Return what a flow's receiving host is before ECN is negotiated; None if it merges
     nothing."""
-    if spec["gro_packets"] == 1:
+    if host.gro_packets == 1:
         return None
-    return Reception(flow, spec["gro_packets"], spec["gro_ns"])
+    return Reception(flow, host.gro_packets, host.gro_ns)
 
 
 def begin_ecn(flow: Flow, echo: EcnEcho | HookEcho) -> None:

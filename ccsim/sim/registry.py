@@ -31,13 +31,15 @@ from ccsim.kernel.objects import TcpOwner
 from ccsim.kernel.policy import StatePolicy
 from ccsim.kernel.tcp_cong import missing_operations
 from ccsim.sim.swap.policies import POLICIES
+from ccsim.spec import Flow, Listener, Namespace, Scenario, Swap, Sysctl
+from ccsim.spec.limits import Parameter
 
 if TYPE_CHECKING:
     from ccsim.bpf.live import LiveObject
 
 __all__ = ["Registry", "Target"]
 
-Params = Mapping[str, Any]
+Params = Mapping[str, Parameter]
 Target = tuple[str, Params]
 """A map and the parameters that it is opened with; empty: its table's own."""
 
@@ -57,29 +59,29 @@ class Registry:
 
     def __init__(
         self,
-        scenario: Mapping[str, Any],
+        scenario: Scenario,
         guard: Callable[[TcpCongestionOps], TcpCongestionOps] | None = None,
     ) -> None:
         self.files: set[str] = set()
         self._tables: dict[str, dict[str, TcpCongestionOps]] = {}
         self._policies: dict[str, type[StatePolicy]] = dict(POLICIES)
-        self._user_files = [Path(path) for path in scenario["objects"]]
-        self._sha256 = dict(zip(self._user_files, scenario["objects_sha256"], strict=False))
-        spec = scenario["kernel"]
+        self._user_files = [Path(path) for path in scenario.objects]
+        self._sha256 = dict(zip(self._user_files, scenario.objects_sha256, strict=False))
+        spec = scenario.kernel
         self.objects: dict[str, LiveObject] = {}
         self._incomplete: set[str] = set()  # maps of theirs that Linux would not register
         self._compiled = {path for path in self._user_files if is_object(path)}
-        self._settings = scenario.get("objects_set", {})
-        self._target = (spec["profile"], spec.get("hz", 250))
+        self._settings = scenario.objects_set
+        self._target = (spec.profile, spec.hz)
         reno = self._request_module("reno")
         self.kernel = Kernel(
-            profile=spec["profile"],
+            profile=spec.profile,
             builtins=() if reno is None else (reno,),
             default="reno",
             request_module=self._request_module,
             guard=guard,
         )
-        self._profile = spec["profile"]
+        self._profile = spec.profile
         self._peers: Kernel | None = None  # of all receiving hosts
         self.links: dict[str, Link] = {}
         self.maps: dict[str, Map] = {}
@@ -89,18 +91,19 @@ class Registry:
         self._behind: dict[str, Target] = {}
         self.listeners: dict[str, Sock] = {}
         self._attach(scenario)
-        self.kernel.set_default(spec["default"])
-        for netns in scenario["namespaces"]:
+        self.kernel.set_default(spec.default)
+        for netns in scenario.namespaces:
             self._add_namespace(netns)
-        for socket in (*scenario["listeners"], *scenario["flows"], *_of_workloads(scenario)):
-            self._add_variant(socket["congestion"], socket["congestion_params"])
-        for swap in (*scenario["swaps"], *scenario["sysctls"]):
-            if not swap.get("link"):
-                self._add_variant(swap["to"], swap["to_params"])
-        self._write_sysctls(scenario["sysctls"])
+        for socket in _sockets(scenario):
+            self._add_variant(socket.congestion, socket.congestion_params)
+        asked = [swap for swap in scenario.swaps if not swap.link]
+        changes: tuple[Swap | Sysctl, ...] = (*asked, *scenario.sysctls)
+        for change in changes:
+            self._add_variant(change.to, change.to_params)
+        self._write_sysctls(scenario.sysctls)
         self._check_names(scenario)
-        for listener in scenario["listeners"]:
-            sk = self.listeners[listener["name"]] = Sock()
+        for listener in scenario.listeners:
+            sk = self.listeners[listener.name] = Sock()
             self.open_socket(sk, listener)
             self.kernel.listen(sk)
 
@@ -159,13 +162,12 @@ class Registry:
             return path
         return algorithm_files().get(name)
 
-    def _check_names(self, scenario: Mapping[str, Any]) -> None:
+    def _check_names(self, scenario: Scenario) -> None:
         """Check that there is what sockets are to choose; only where object files make names that
         nobody could know before they ran. AlgorithmError: a flow would run the default instead."""
         if not self._user_files:
             return
-        sockets = (*scenario["flows"], *scenario["listeners"], *_of_workloads(scenario))
-        wanted = [one["congestion"] for one in sockets if one["congestion"]]
+        wanted = [one.congestion for one in _sockets(scenario) if one.congestion]
         known = self.kernel.tcp_cong.names()
         for name in dict.fromkeys(wanted):
             if name not in known and self._module_file(name) is None:
@@ -186,13 +188,13 @@ class Registry:
 
     # --- maps and links ---
 
-    def _attach(self, scenario: Mapping[str, Any]) -> None:
+    def _attach(self, scenario: Scenario) -> None:
         """Create the scenario's links, and attach the other maps of its objects by themselves."""
-        names = {link["name"] for link in scenario["links"]}
-        linked = {link["map"] for link in scenario["links"]}
-        linked |= {swap["to"] for swap in scenario["swaps"] if swap["link"]}
-        for link in scenario["links"]:
-            self.register(link["name"], (link["map"], link["params"]))
+        names = {link.name for link in scenario.links}
+        linked = {link.map for link in scenario.links}
+        linked |= {swap.to for swap in scenario.swaps if swap.link}
+        for link in scenario.links:
+            self.register(link.name, (link.map, link.params))
         for name, ops in self._user_tables():
             taken = any(ops.name == map.ops.name for map in self.maps.values())
             if (taken and self._compiled) or (name in self._incomplete and name not in linked):
@@ -254,49 +256,49 @@ class Registry:
 
     # --- namespaces and sockets ---
 
-    def _add_namespace(self, spec: Mapping[str, Any]) -> None:
+    def _add_namespace(self, spec: Namespace) -> None:
         """Add a network namespace and write its default."""
-        netns = self.kernel.netns_add(spec["name"])
+        netns = self.kernel.netns_add(spec.name)
         try:
-            self.kernel.set_default(spec["default"], netns)
+            self.kernel.set_default(spec.default, netns)
         except KernelError as error:
-            place = f"namespaces: {spec['name']}"
+            place = f"namespaces: {spec.name}"
             raise KernelError(error.number, f"{place}: {error.message}") from error
 
-    def _write_sysctls(self, sysctls: Sequence[Mapping[str, Any]]) -> None:
+    def _write_sysctls(self, sysctls: Sequence[Sysctl]) -> None:
         """Write defaults of namespaces; the kernel may refuse, as it may in a swap."""
         for sysctl in sysctls:
             with suppress(KernelError):
-                name = self.registered(sysctl["to"], sysctl["to_params"])
-                self.kernel.set_default(name, self.netns(sysctl["netns"]))
+                name = self.registered(sysctl.to, sysctl.to_params)
+                self.kernel.set_default(name, self.netns(sysctl.netns))
 
     def netns(self, name: str) -> NetNamespace:
         """Return a network namespace of the scenario."""
         return self.kernel.namespaces[name]
 
-    def open_socket(self, sk: Sock, spec: Mapping[str, Any]) -> None:
+    def open_socket(self, sk: Sock, spec: Flow | Listener) -> None:
         """Open the socket of a flow or listener in its namespace; let it choose what ``spec`` says
         it chooses."""
-        self.kernel.socket(sk, self.netns(spec["netns"]))
+        self.kernel.socket(sk, self.netns(spec.netns))
         self._choose(sk, spec)
 
-    def accept(self, sk: Sock, spec: Mapping[str, Any]) -> None:
+    def accept(self, sk: Sock, spec: Flow) -> None:
         """Let the listener of a flow accept it: it inherits, and its ``init`` runs.
 
         What twin B runs from the start instead is chosen before that.
         """
-        if spec["congestion"]:
+        if spec.congestion:
             self.open_socket(sk, spec)
             self.kernel.came_in(sk, tell_before_accept)
         else:
-            self.kernel.accept(self.listeners[spec["listener"]], sk, tell_before_accept)
+            self.kernel.accept(self.listeners[spec.listener], sk, tell_before_accept)
 
-    def first_ops(self, sk: Sock, spec: Mapping[str, Any]) -> TcpCongestionOps:
+    def first_ops(self, sk: Sock, spec: Flow) -> TcpCongestionOps:
         """Return the table of operations with which a flow begins, before its ``init``."""
         if sk.kernel_data is not None:
             return sk.ca_ops
-        if spec["congestion"]:
-            return self._find_registered(spec["congestion"])[1]
+        if spec.congestion:
+            return self._find_registered(spec.congestion)[1]
         return self.inherited(spec).ops
 
     def open_peer(self, sk: Sock, ops: TcpCongestionOps) -> None:
@@ -318,12 +320,12 @@ class Registry:
         if self._peers is not None:
             self._peers.close(sk)
 
-    def inherited(self, spec: Mapping[str, Any]) -> Implementation:
+    def inherited(self, spec: Flow) -> Implementation:
         """Return what the listener of a flow would give it now."""
-        return self.kernel.would_accept(self.listeners[spec["listener"]])
+        return self.kernel.would_accept(self.listeners[spec.listener])
 
-    def _choose(self, sk: Sock, spec: Mapping[str, Any]) -> None:
-        name = self.registered(spec["congestion"], spec["congestion_params"])
+    def _choose(self, sk: Sock, spec: Flow | Listener) -> None:
+        name = self.registered(spec.congestion, spec.congestion_params)
         if name:
             self.kernel.setsockopt(sk, TCP_CONGESTION, name)
 
@@ -385,6 +387,9 @@ class Registry:
         return name, self._request_module(name) or self._find_table(name)
 
 
-def _of_workloads(scenario: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield what each workload's connections are."""
-    yield from (load["flow"] for load in scenario["workloads"])
+def _sockets(scenario: Scenario) -> Iterator[Flow | Listener]:
+    """Yield what chooses a congestion control: listeners, flows, and what each workload's
+    connections are."""
+    yield from scenario.listeners
+    yield from scenario.flows
+    yield from (load.flow for load in scenario.workloads)

@@ -7,12 +7,10 @@ the engine's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.spec import Flow
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.rate import check_app_limited
 from ccsim.tcp.sender import Sender
@@ -236,12 +234,13 @@ class PeriodicSource(Source):
         self.put(t_ns, size)
 
 
-def make_source(sk: Sender, spec: Mapping[str, Any]) -> Source | None:
-    """Return the source that a resolved flow has; None where all is written from the start."""
-    source, size_bytes = spec["source"], spec["size_bytes"]
+def make_source(sk: Sender, spec: Flow) -> Source | None:
+    """Return the source that a flow has; None where all is written from the start."""
+    source, size_bytes = spec.source, spec.size_bytes
     if source is None:
-        return None if spec["sndbuf_bytes"] is None else BulkSource(sk, size_bytes)
-    write_bytes = source["write_bytes"]
-    if source["rate_bps"] is not None:
-        return PeriodicSource.at_rate(sk, source["rate_bps"], write_bytes, size_bytes)
-    return PeriodicSource(sk, write_bytes, (source["every_ns"], 1), size_bytes)
+        return None if spec.sndbuf_bytes is None else BulkSource(sk, size_bytes)
+    write_bytes = source.write_bytes
+    if source.rate_bps is not None:
+        return PeriodicSource.at_rate(sk, source.rate_bps, write_bytes, size_bytes)
+    assert source.every_ns is not None
+    return PeriodicSource(sk, write_bytes, (source.every_ns, 1), size_bytes)

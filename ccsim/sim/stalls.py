@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ccsim.sim.distributions import draw
 from ccsim.spec import Distribution, Stalls
-from ccsim.spec.plain import to_plain
 
 __all__ = ["LONGEST_NS", "HostStalls", "draws_of", "lengths_ns", "mean_gap_ns", "uniform"]
 
@@ -107,8 +106,7 @@ class HostStalls:
 
 def draws_of(distribution: Distribution, shares: Shares) -> list[int]:
     """Return the numbers below which such shares of all draws lie."""
-    plain = to_plain(distribution)
-    return [draw(plain, float(u)) for u in shares]
+    return [draw(distribution, float(u)) for u in shares]
 
 
 def uniform(bits: np.random.PCG64, n: int) -> Shares:

@@ -4,10 +4,12 @@ alone."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import fields
 
 import numpy as np
+
+from ccsim.spec import Distribution, Scenario, Workload
 
 __all__ = ["FlowRandom", "random_parts", "stream_seed"]
 
@@ -46,28 +48,24 @@ class FlowRandom:
         return int(self._generator.integers(256))
 
 
-def random_parts(scenario: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a resolved scenario draws from its seed whatever its algorithms do: losses, a
-    qdisc that may draw, and the workloads of which a number is no fixed one."""
-    path = scenario["path"]
-    found = ["loss"] if path["loss_probability"] else []
-    found += ["loss of ACKs"] if path["ack_loss_probability"] else []
-    found += ["lateness of hosts"] if scenario.get("hosts") else []
-    kind = _kind_of(path)
+def random_parts(scenario: Scenario) -> tuple[str, ...]:
+    """Return what a scenario draws from its seed whatever its algorithms do: losses, a qdisc that
+    may draw, and the workloads of which a number is no fixed one."""
+    path = scenario.path
+    found = ["loss"] if path.loss_probability else []
+    found += ["loss of ACKs"] if path.ack_loss_probability else []
+    found += ["lateness of hosts"] if scenario.hosts else []
+    kind = path.qdisc if isinstance(path.qdisc, str) else path.qdisc.kind
     found += [f"qdisc {kind}"] if kind in _DRAWING else []
-    workloads = scenario.get("workloads", ())
-    return (*found, *(f"workload {one['name']}" for one in workloads if any(_drawn(one))))
+    drawn = (load for load in scenario.workloads if any(kind in _DRAWN for kind in _kinds(load)))
+    return (*found, *(f"workload {load.name}" for load in drawn))
 
 
-def _kind_of(path: Mapping[str, Any]) -> str:
-    qdisc = path.get("qdisc", "fifo")
-    return str(qdisc if isinstance(qdisc, str) else qdisc["kind"])
-
-
-def _drawn(value: Any) -> Iterator[bool]:
-    """Yield for each distribution in a workload's description whether it is none of one number."""
-    if isinstance(value, Mapping):
-        if "kind" in value:
-            yield value["kind"] in _DRAWN
-        for item in value.values():
-            yield from _drawn(item)
+def _kinds(load: Workload) -> Iterator[str]:
+    """Yield of which kinds a workload's arrivals and distributions are."""
+    yield load.arrivals.kind
+    talk = load.on_off or load.requests
+    parts = () if talk is None else (getattr(talk, part.name) for part in fields(talk))
+    for value in (load.size_bytes, load.life_ns, *parts):
+        if isinstance(value, Distribution):
+            yield value.kind

@@ -42,8 +42,8 @@ from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swap.mechanisms import start_swaps
 from ccsim.sim.swap.triggers import Reactions
 from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
-from ccsim.sim.workloads import connections
-from ccsim.spec import Hosts, Scenario
+from ccsim.sim.workloads import Connection, connections
+from ccsim.spec import Flow, Hosts, Scenario
 from ccsim.spill import Spill, release
 from ccsim.tcp.checked import CheckedSender
 from ccsim.tcp.delack import Exchange
@@ -59,7 +59,7 @@ Columns = dict[str, Column]
 
 
 class World:
-    """Everything that a run consists of, built from a resolved scenario (plain JSON values).
+    """Everything that a run consists of, built from a scenario.
 
     ``paranoid`` has invariants checked throughout; ``always_paranoid`` has it for every world.
     ``spill`` keeps the traces. ``flow_class`` is what its flows are.
@@ -70,7 +70,7 @@ class World:
 
     def __init__(
         self,
-        scenario: Scenario | Mapping[str, Any],
+        scenario: Scenario,
         *,
         lookahead_ns: int | None = None,
         vector: bool = True,
@@ -78,11 +78,10 @@ class World:
         paranoid: bool = False,
         spill: Spill | None = None,
     ) -> None:
-        self.spec = scenario if isinstance(scenario, Scenario) else Scenario.from_resolved(scenario)
-        self.scenario = scenario = self.spec.resolved()
+        self.scenario = scenario
         self.spill = spill or Spill()
         self.vector = vector
-        self.end_ns = int(scenario["duration_ns"])
+        self.end_ns = scenario.duration_ns
         self.events = EventLog()
         self.swaps: list[SwapRecord] = []
         self.reactions = Reactions(self)
@@ -94,25 +93,25 @@ class World:
         self.hops: Hops | None = None
         check = partial(check_world, self) if paranoid else None
         self.engine = self._make_engine(lookahead_ns=lookahead_ns, progress=progress, check=check)
-        self.host = host_of(self.spec)
-        self.late = LateHosts(self.spec.hosts or Hosts(), self.spec.seed)
-        record = scenario["record"]
-        self.grouped = bool(scenario["workloads"]) or record["flows"] != "all"
+        self.host = host_of(scenario)
+        self.late = LateHosts(scenario.hosts or Hosts(), scenario.seed)
+        record = scenario.record
+        self.grouped = bool(scenario.workloads) or record.flows != "all"
         self.groups = (
-            Groups(record["interval_ns"], self.end_ns)
-            if self.grouped and record["flows"] != "none"
+            Groups(record.interval_ns, self.end_ns)
+            if self.grouped and record.flows != "none"
             else None
         )
         self.randoms: list[FlowRandom] = []
-        specs = [*scenario["flows"], *connections(scenario)]
-        self.flows = [self._make_flow(k, spec) for k, spec in enumerate(specs)]
-        self._by_name = {flow.spec["name"]: flow for flow in self.flows}
+        made = connections(scenario)
+        self.flows = [self._make_flow(k, connection) for k, connection in enumerate(made)]
+        self._by_name = {flow.spec.name: flow for flow in self.flows}
 
     def _make_engine(self, **options: Any) -> Engine:
         """Return the engine over the link, or over hops if the path is more than that."""
         if needs_hops(self.scenario):
             self.hops = make_hops(self.scenario, self.spill)
-            full_bytes = self.scenario["tcp"]["mss_bytes"] + HEADER_BYTES
+            full_bytes = self.scenario.tcp.mss_bytes + HEADER_BYTES
             network = self.hops.network
             return HopEngine(self.env, network, self.end_ns, full_bytes, **options)
         self.link = self._make_link()
@@ -131,14 +130,14 @@ class World:
         return self.link.drops_since(t_ns)
 
     def _make_link(self) -> Link:
-        path, interval_ns = self.spec.path, self.spec.record.interval_ns
+        path, interval_ns = self.scenario.path, self.scenario.record.interval_ns
         loss = None
         if path.loss_probability > 0:
-            loss = BernoulliLoss(path.loss_probability, stream_seed(self.spec.seed, "loss"))
+            loss = BernoulliLoss(path.loss_probability, stream_seed(self.scenario.seed, "loss"))
         fifo = Fifo(path.rate_bps, path.buffer_packets, loss)
         return Link(
             fifo,
-            self.spec.tcp.mss_bytes,
+            self.scenario.tcp.mss_bytes,
             interval_ns,
             vector=self.vector,
             marker=make_marker(path),
@@ -146,26 +145,27 @@ class World:
             spill=self.spill,
         )
 
-    def _make_flow(self, index: int, spec: Mapping[str, Any]) -> LiveFlow:
-        tcp = self.scenario["tcp"]
+    def _make_flow(self, index: int, connection: Connection) -> LiveFlow:
+        tcp, spec = self.scenario.tcp, connection.spec
         checked = self.registry.has_python_objects
-        sender, receiving = self.late.of(spec, index)
+        sender, receiving = self.late.of(connection, index)
         sk = (CheckedSender if checked else Sender)(sending_host(self.host, spec, sender))
         sk.random = self.random("flow", index)
-        set_pacing(sk, spec, self.spec)
+        set_pacing(sk, spec, self.scenario)
         path = self._path_of(spec)
         sk.back_ns = path.back_ns
-        host = late_host(self.host, receiving)
-        receiver = Receiver(host, tcp["quickack_packets"], delayed=tcp["delayed_ack"])
-        source = self._source_of(spec, sk, receiver)
-        recorder = self._recorder_of(spec, sk, source, lambda: self.implementation(flow))
-        if spec["receiver"]["rwnd_bytes"] is not None:
-            sk.rwnd = spec["receiver"]["rwnd_bytes"] // tcp["mss_bytes"]
-        odd_last: dict[int, int] = {} if source else self._write_limit(sk, spec["size_bytes"])
+        receiver = Receiver(
+            late_host(self.host, receiving), tcp.quickack_packets, delayed=tcp.delayed_ack
+        )
+        source = self._source_of(connection, sk, receiver)
+        recorder = self._recorder_of(connection, sk, source, lambda: self.implementation(flow))
+        if spec.receiver.rwnd_bytes is not None:
+            sk.rwnd = spec.receiver.rwnd_bytes // tcp.mss_bytes
+        odd_last: dict[int, int] = {} if source else self._write_limit(sk, spec.size_bytes)
         if source is not None:
             source.pushed = receiver.pushed
         sk.runts = source.short if source else odd_last
-        if spec.get("workload") and not source:
+        if connection.workload and not source:
             receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
         flow = self.flow_class(
             index,
@@ -176,65 +176,66 @@ class World:
             vector=self.vector,
             odd_last=odd_last,
             end_ns=self.end_ns,
-            passive=bool(spec["listener"]),
+            passive=bool(spec.listener),
         )
-        flow.world, flow.spec, flow.source = self, spec, source
-        flow.reception = make_reception(flow, spec["receiver"])
-        flow.ack_path = make_ack_path(self.spec.path, self.spec.seed, index)
+        flow.world, flow.connection, flow.source = self, connection, source
+        flow.reception = make_reception(flow, spec.receiver)
+        flow.ack_path = make_ack_path(self.scenario.path, self.scenario.seed, index)
         flow.receives = self.late.handover(receiving, "packets", index)
         flow.hears = self.late.handover(sender, "acks", index)
         sk.packets = NO_PACKETS
         sk.on_event = self._listener(flow)
-        self.engine.add(flow, spec["start_ns"])
+        self.engine.add(flow, spec.start_ns)
         if isinstance(self.engine, HopEngine) and self.hops is not None:
             flow.hosts = hosts_of(spec, index)
             self.engine.connect(flow, self.hops.route(spec))
         return flow
 
-    def _path_of(self, spec: Mapping[str, Any]) -> FlowPath:
+    def _path_of(self, spec: Flow) -> FlowPath:
         if self.hops is not None:
             return self.hops.path(spec)
-        access, rtt = spec["access_delay_ns"], spec["rtt_ns"]
+        access, rtt = spec.access_delay_ns, spec.rtt_ns
         out = max(rtt // 2 - access, 0)
         return FlowPath(access, out, rtt - access - out)
 
     def random(self, component: str, index: int) -> FlowRandom:
         """Return the random numbers of one socket's hooks."""
-        made = FlowRandom(stream_seed(self.scenario["seed"], component, index))
+        made = FlowRandom(stream_seed(self.scenario.seed, component, index))
         self.randoms.append(made)
         return made
 
-    def _source_of(self, spec: Mapping[str, Any], sk: Sender, receiver: Receiver) -> Source | None:
+    def _source_of(self, connection: Connection, sk: Sender, receiver: Receiver) -> Source | None:
         """Return who writes to a flow: its application, if it has one."""
-        if spec.get("talk") is None:
+        spec, workload = connection.spec, connection.workload
+        if connection.talk is None:
             return make_source(sk, spec)
-        seed = stream_seed(self.scenario["seed"], f"workload/{spec['workload']}", spec["number"])
+        seed = stream_seed(self.scenario.seed, f"workload/{workload}", connection.number)
         receiver.exchange = exchange = Exchange()
-        back_ns, asks = sk.back_ns, bool(spec["listener"])
-        peer = Peer(spec["rtt_ns"], back_ns, asks, exchange)
-        return make_talk(sk, spec["talk"], seed, spec["life_ns"], peer)
+        back_ns, asks = sk.back_ns, bool(spec.listener)
+        peer = Peer(spec.rtt_ns, back_ns, asks, exchange)
+        return make_talk(sk, connection.talk, seed, connection.life_ns, peer)
 
     def _recorder_of(
         self,
-        spec: Mapping[str, Any],
+        connection: Connection,
         sk: Sender,
         source: Source | None,
         implementation: Callable[[], str],
     ) -> FlowRecorder:
         """Return a recorder that keeps of a flow what the scenario asks for."""
-        wanted = self.scenario["record"]["flows"]
+        spec, wanted = connection.spec, self.scenario.record.flows
         named = not isinstance(wanted, str)
         return FlowRecorder(
-            self.scenario["record"]["interval_ns"],
+            self.scenario.record.interval_ns,
             implementation,
             lambda: sk.tcp_clock_cache,
             source=source,
             sampled=wanted != "none",
             kept=wanted == "all"
-            or (named and (spec["name"] in wanted or spec.get("workload") in wanted)),
+            or (named and (connection.spec.name in wanted or connection.workload in wanted)),
             groups=self.groups,
-            workload=spec.get("workload", ""),
-            size_bytes=spec["size_bytes"],
+            workload=connection.workload,
+            size_bytes=spec.size_bytes,
             spill=self.spill,
         )
 
@@ -274,8 +275,8 @@ class World:
             if name in self._by_name:
                 found.append(name)
             else:
-                own = (flow for flow in self.flows if flow.spec.get("workload") == name)
-                found += [flow.spec["name"] for flow in own if flow.running]
+                own = (flow for flow in self.flows if flow.connection.workload == name)
+                found += [flow.spec.name for flow in own if flow.running]
         return found
 
     def tick(self) -> None:
@@ -307,7 +308,7 @@ class World:
     def log(self, kind: str, flow: LiveFlow | None, t_ns: int, detail: dict[str, Any]) -> None:
         """Write an event down."""
         index = -1 if flow is None else flow.index
-        name = "" if flow is None else flow.spec["name"]
+        name = "" if flow is None else flow.spec.name
         self.events.add(t_ns, index, Event(t_ns, kind, name, detail))
 
     def raise_blamed(self, error: BaseException) -> NoReturn:
@@ -322,10 +323,10 @@ class World:
         """Start all processes and let the world run to its end."""
         start_swaps(self)
         for flow in self.flows:
-            if flow.spec["start_ns"] == 0:  # before a swap of that instant; later ones: after it
+            if flow.spec.start_ns == 0:  # before a swap of that instant; later ones: after it
                 flow._guarded(flow.begin)
-            if flow.spec["stop_ns"] is not None and flow.spec["stop_ns"] < self.end_ns:
-                self.env.process(flow.stop_at(flow.spec["stop_ns"]))
+            if flow.spec.stop_ns is not None and flow.spec.stop_ns < self.end_ns:
+                self.env.process(flow.stop_at(flow.spec.stop_ns))
         self.engine.start()
         self.env.run(until=self.end_ns + 1)
 
@@ -363,7 +364,7 @@ class World:
             groups=self.groups.traces(end) if self.groups else (),
             rtts=self.groups.rtts(end) if self.groups else (),
             crowds=self.groups.crowds(end) if self.groups else (),
-            completions=completions(self, end) if self.scenario["workloads"] else None,
+            completions=completions(self, end) if self.scenario.workloads else None,
             drew=self._drew(),
         )
 
@@ -426,12 +427,12 @@ class World:
             columns,
             metered,
             marked_ns,
-            name=flow.spec["name"],
+            name=flow.spec.name,
             congestion=flow.congestion,
-            start_ns=flow.spec["start_ns"],
+            start_ns=flow.spec.start_ns,
             end_ns=flow.completed_ns,
             counters=counters,
-            workload=flow.spec.get("workload", ""),
+            workload=flow.connection.workload,
             established_ns=flow.established_ns,
         )
 

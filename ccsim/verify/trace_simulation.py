@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ccsim.net.loss import BernoulliLoss
-from ccsim.scenario import WOKEN, parse_scenario
+from ccsim.scenario import WOKEN, Scenario, parse_scenario
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.tcp.writer import BulkWriter
@@ -34,8 +35,8 @@ def scenario_of(
     instants: Sequence[int] | None = None,
     *,
     late: bool | None = None,
-) -> dict[str, Any]:
-    """Return the resolved scenario of a recording; ``instants`` are when its swaps happen [ns], if
+) -> Scenario:
+    """Return the scenario of a recording; ``instants`` are when its swaps happen [ns], if
     not when they were recorded; ``late`` as for `simulate_trace`."""
     meta = trace.meta
     late = is_random(trace) if late is None else late
@@ -61,7 +62,7 @@ def scenario_of(
     swaps = _swap_lines(trace, instants)
     if swaps:
         lines += ["swaps:", *swaps]
-    return dict(parse_scenario("\n".join(lines) + "\n", f"{trace.name}.yaml").resolved())
+    return parse_scenario("\n".join(lines) + "\n", f"{trace.name}.yaml")
 
 
 def simulate_trace(trace: Trace, seed: int = 1, *, late: bool | None = None) -> SimResult:
@@ -75,7 +76,7 @@ def simulate_trace(trace: Trace, seed: int = 1, *, late: bool | None = None) -> 
     return _run(trace, scenario)
 
 
-def _run(trace: Trace, scenario: dict[str, Any]) -> SimResult:
+def _run(trace: Trace, scenario: Scenario) -> SimResult:
     world = World(scenario)
     meta = trace.meta
     if meta["loss_prob"] > 0:
@@ -100,8 +101,11 @@ def _instants(trace: Trace, seed: int, late: bool) -> list[int]:
     instants: list[int] = []
     for swap in trace.swaps:
         scenario = scenario_of(trace, seed, instants, late=late)
-        scenario["record"] = {**scenario["record"], "interval_ns": FINE_NS}
-        scenario["duration_ns"] = min(scenario["duration_ns"], swap.t_ns + AFTER_NS)
+        scenario = replace(
+            scenario,
+            record=replace(scenario.record, interval_ns=FINE_NS),
+            duration_ns=min(scenario.duration_ns, swap.t_ns + AFTER_NS),
+        )
         flow = _run(trace, scenario).flows[swap.flow]
         rates = flow.throughput_bps.astype(np.float64)
         delivered = np.cumsum(rates) * (FINE_NS / NS_PER_S / 8 / flow.mss_bytes)

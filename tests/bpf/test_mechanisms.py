@@ -23,7 +23,7 @@ links: {aimd: aimd_one}
 
 def run(text: str, head: str = HEAD) -> SimResult:
     scenario = parse_scenario(head + text, "t.yaml", DATA / "objects")
-    return simulate(scenario.resolved())
+    return simulate(scenario)
 
 
 def counted(result: SimResult) -> dict[str, Any]:

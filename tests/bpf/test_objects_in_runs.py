@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ccsim.kernel.objects import TcpOwner
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import FlowTrace, SimResult
+from ccsim.spec import Scenario
 from tests.bpf.bpf_rig import DATA
 from tests.bpf.edge_rig import archive, edge_files
 
@@ -35,8 +37,8 @@ swaps:
 """
 
 
-def resolved(text: str) -> dict[str, Any]:
-    return parse_scenario(HEAD + text, "t.yaml", DATA / "objects").resolved()
+def resolved(text: str) -> Scenario:
+    return parse_scenario(HEAD + text, "t.yaml", DATA / "objects")
 
 
 def run(text: str) -> SimResult:
@@ -76,10 +78,10 @@ def test_variables_are_set_before_loading_and_change_what_the_object_does() -> N
 def test_the_hooks_of_the_handshake_run_before_init() -> None:
     """The SYN-ACK's RTT sample is 40 ms and its ACK counts; the window is as ever at init."""
     cut = simulate(
-        {
-            **resolved("objects: [aimd.bpf.o]\nflows: [{name: bulk, congestion: aimd}]\n"),
-            "duration_ns": 60_000_000,
-        }
+        replace(
+            resolved("objects: [aimd.bpf.o]\nflows: [{name: bulk, congestion: aimd}]\n"),
+            duration_ns=60_000_000,
+        )
     )
     early = held(cut)["aimd"]["bss"]["one"]
     assert (early["pkts_acked"], early["in_ack_event"], early["cong_avoid"]) == (1, 1, 0)
@@ -143,7 +145,7 @@ def test_running_connections_swap_to_and_from_an_object(via: str, first: str, th
 def test_ecn_marks_reach_an_object_at_both_ends() -> None:
     text = HEAD.replace("rtt: 40 ms}", "rtt: 40 ms, ecn: {mark_above: 10 packets}}")
     text += "objects: [marks.bpf.o]\nflows: [{name: bulk, congestion: marks}]\n"
-    result = simulate(parse_scenario(text, "t.yaml", DATA / "objects").resolved())
+    result = simulate(parse_scenario(text, "t.yaml", DATA / "objects"))
     assert held(result)["marks"]["bss"]["reductions"] > 3
     assert result.flows[0].counters["packets_marked"] > 10
 
@@ -201,7 +203,7 @@ def test_a_table_that_linux_would_not_register_matters_to_those_who_ask_for_it(
     (tmp_path / "half.bpf.o").write_bytes(edge_files()[f"{table}.bpf.o"])
     text = HEAD + "objects: [half.bpf.o]\nflows: [{name: bulk, congestion: NAME}]\n"
     plain = parse_scenario(text.replace("NAME", "reno"), "t.yaml", tmp_path)
-    assert simulate(plain.resolved()).flows[0].delivered_bytes[-1] > 1_000_000
+    assert simulate(plain).flows[0].delivered_bytes[-1] > 1_000_000
     with pytest.raises(ScenarioError, match="EINVAL: bad: required operation missing"):
         parse_scenario(text.replace("NAME", "bad"), "t.yaml", tmp_path)
 
@@ -211,7 +213,7 @@ def test_an_object_that_returns_no_window_ends_the_run_by_name(tmp_path: Path) -
     (tmp_path / "x.bpf.o").write_bytes(archive("kinds")["retptr.v3.bpf.o"])
     text = HEAD.replace("rtt: 40 ms}", "rtt: 40 ms, loss: 1 %}")
     text += "objects: [x.bpf.o]\nflows: [{name: bulk, congestion: x}]\n"
-    result = simulate(parse_scenario(text, "t.yaml", tmp_path).resolved())
+    result = simulate(parse_scenario(text, "t.yaml", tmp_path))
     assert re.search(r"program x_ssthresh: ssthresh: expected a number from 1 to", result.failed)
 
 

@@ -12,6 +12,7 @@ from ccsim.catalog import scenario_files
 from ccsim.scenario import load_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import FlowTrace, SimResult
+from ccsim.spec import Scenario
 from tests.bpf.bpf_rig import DATA
 
 SINGLE = (
@@ -27,7 +28,7 @@ def ran(name: str, congestion: str, objects: list[str]) -> SimResult:
     plain = load_scenario(scenario_files()[name], ["duration=6 s", "swaps=[]"]).resolved()
     plain["flows"][0]["congestion"] = congestion
     plain["objects"] = objects
-    return simulate(plain)
+    return simulate(Scenario.from_resolved(plain))
 
 
 def assert_equal(one: FlowTrace, other: FlowTrace) -> None:

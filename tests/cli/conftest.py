@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import ccsim
 import ccsim.sim
 from ccsim.sim.traces import SimResult
+from ccsim.spec import Scenario
 from tests.experiment.conftest import TEXT, answer
 
 
@@ -26,8 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fake(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulator that answers at once, and says something on stdout as an algorithm might."""
 
-    def simulate(resolved: Mapping[str, Any], **_: Any) -> SimResult:
+    def simulate(scenario: Scenario, **_: Any) -> SimResult:
         print("an algorithm prints")
-        return answer(resolved)
+        return answer(scenario)
 
     monkeypatch.setattr(ccsim.sim, "simulate", simulate, raising=False)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import ccsim.sim
 from ccsim.cli import main
 from ccsim.compiled import form
 from ccsim.sim.traces import SimResult
+from ccsim.spec import Scenario
 from tests.cli.cli_rig import ROOT, Output, command, run
 from tests.experiment.conftest import TEXT, answer
 
@@ -71,8 +71,8 @@ def test_out_no_twins_and_no_plot(capsys: Output, folder: Path) -> None:
 def test_a_run_whose_algorithm_raised_ends_with_1_and_says_where(
     capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(resolved: Mapping[str, Any], **_: Any) -> SimResult:
-        return answer(resolved, failed="my_cc.py:7: cong_avoid: ZeroDivisionError")
+    def broken(scenario: Scenario, **_: Any) -> SimResult:
+        return answer(scenario, failed="my_cc.py:7: cong_avoid: ZeroDivisionError")
 
     monkeypatch.setattr(ccsim.sim, "simulate", broken)
     assert run("--json", "--no-plot") == 1

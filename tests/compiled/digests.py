@@ -9,16 +9,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ccsim.spec import Scenario
 from tests.digests.digests import ALGORITHM, digest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def simulated(resolved: Any) -> str:
+def simulated(scenario: Scenario) -> str:
     """Return the digest of everything that a simulation leaves."""
     from ccsim.sim import simulate
 
-    return digest(simulate(resolved))
+    return digest(simulate(scenario))
 
 
 def failure() -> str:
@@ -30,7 +31,7 @@ def failure() -> str:
 
     flow = "  - {name: a, congestion: cubic}"
     text = ALGORITHM.format(name="cubic").partition("  - ")[0] + flow
-    world = World(parse_scenario(text, "fails").resolved())
+    world = World(parse_scenario(text, "fails"))
     live = world.flows[0]
     params = world.registry.first_ops(live.sk, live.spec).params
     before = params.beta  # a compiled module, and so its parameters, is there once for all runs
@@ -79,7 +80,7 @@ def main(seeds: int) -> None:
     found["failure"], found["checked"] = failure(), checked()
     for path in sorted((ROOT / "algorithms").glob("*.py")):
         text = ALGORITHM.format(name=path.stem)
-        found[path.stem] = simulated(parse_scenario(text, path.stem).resolved())
+        found[path.stem] = simulated(parse_scenario(text, path.stem))
     template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
     for seed in range(seeds):
         scenario = complete(make_example(RandomDraw(seed)).scenario, template)

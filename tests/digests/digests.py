@@ -80,51 +80,49 @@ def cases() -> dict[str, Case]:
     return {name: case for kind in made for name, case in kind()}
 
 
-def _simulated(make: Callable[[], Any]) -> Any:
-    from ccsim.sim import simulate
-
-    return simulate(make())
-
-
 def _shipped() -> Iterator[tuple[str, Case]]:
     from ccsim.scenario import load_scenario
+    from ccsim.sim import simulate
 
     for path in sorted((ROOT / "scenarios").glob("*.yaml")):
         scenario = load_scenario(path, SHORTER.get(path.stem, ()))
-        yield f"scenario/{path.stem}", partial(_simulated, scenario.resolved)
+        yield f"scenario/{path.stem}", partial(simulate, scenario)
 
 
 def _study_points() -> Iterator[tuple[str, Case]]:
     from ccsim.experiment.study.design import crossed
     from ccsim.experiment.study.plan import scenario_of
     from ccsim.experiment.study.read import read_study
+    from ccsim.sim import simulate
 
     study = read_study(ROOT / "scenarios" / "studies" / "swap_matrix.yaml")
     points = list(crossed(study.factors))
     for point in POINTS:
         scenario = scenario_of(study, points[point], seed=1 + point)
-        yield f"study/swap_matrix/{point}", partial(_simulated, scenario.resolved)
+        yield f"study/swap_matrix/{point}", partial(simulate, scenario)
 
 
 def _algorithms() -> Iterator[tuple[str, Case]]:
     from ccsim.scenario import parse_scenario
+    from ccsim.sim import simulate
 
     for path in sorted((ROOT / "algorithms").glob("*.py")):
         scenario = parse_scenario(ALGORITHM.format(name=path.stem), f"{path.stem}.yaml")
-        yield f"algorithm/{path.stem}", partial(_simulated, scenario.resolved)
+        yield f"algorithm/{path.stem}", partial(simulate, scenario)
 
 
 def _random() -> Iterator[tuple[str, Case]]:
     from ccsim.scenario import parse_scenario
+    from ccsim.sim import simulate
     from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example
 
     template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
 
-    def scenario(seed: int) -> Any:
-        return complete(make_example(RandomDraw(seed)).scenario, template)
+    def simulated(seed: int) -> Any:
+        return simulate(complete(make_example(RandomDraw(seed)).scenario, template))
 
     for seed in SEEDS:
-        yield f"random/{seed}", partial(_simulated, partial(scenario, seed))
+        yield f"random/{seed}", partial(simulated, seed)
 
 
 def _traces() -> Iterator[tuple[str, Case]]:

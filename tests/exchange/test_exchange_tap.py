@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -28,9 +27,7 @@ def row_of(sight: Sight) -> Row:
     return (sight.t_ns, sight.at_sender, sight.ce, *fields, *rest)
 
 
-def tapped(
-    scenario: Scenario | Mapping[str, Any], **options: Any
-) -> tuple[list[Sight], list[Row], SimResult]:
+def tapped(scenario: Scenario, **options: Any) -> tuple[list[Sight], list[Row], SimResult]:
     """Simulate with the tap; segments are read as they were when they were told."""
     sights: list[Sight] = []
     rows: list[Row] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +38,25 @@ def control() -> Scenario:
 
 
 @pytest.fixture
-def simulated(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
+def simulated(monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
     """Replace the simulator; return the list of what it was asked to simulate."""
-    asked: list[Mapping[str, Any]] = []
+    asked: list[Scenario] = []
 
-    def simulate(resolved: Mapping[str, Any], progress: Any = None, **_: Any) -> SimResult:
-        asked.append(resolved)
+    def simulate(scenario: Scenario, progress: Any = None, **_: Any) -> SimResult:
+        asked.append(scenario)
         if progress:
             progress(15_000_000_000)
-        return answer(resolved)
+        return answer(scenario)
 
     monkeypatch.setattr(ccsim.sim, "simulate", simulate, raising=False)
     return asked
 
 
-def answer(resolved: Mapping[str, Any], failed: str = "") -> SimResult:
+def answer(scenario: Scenario, failed: str = "") -> SimResult:
     """Return a dip of a second for a scenario that swaps, a steady flow for one that does not."""
-    swaps = bool(resolved["swaps"])
+    swaps = bool(scenario.swaps)
     mbit = ((20.0, 100.0), (21.0, 50.0), (30.0, 100.0)) if swaps else ((30.0, 100.0),)
-    names = ("cubic", "bbr") if swaps else (resolved["flows"][0]["congestion"],)
+    names = ("cubic", "bbr") if swaps else (scenario.flows[0].congestion,)
     served = flow(
         mbit=mbit,
         duration_s=30,

@@ -25,7 +25,7 @@ record: {{interval: {interval}, flows: {flows}}}
 
 def run(interval: str = "7 ms", flows: str = "all") -> SimResult:
     text = TEXT.format(interval=interval, flows=flows)
-    return simulate(parse_scenario(text, "t.yaml").resolved())
+    return simulate(parse_scenario(text, "t.yaml"))
 
 
 @pytest.mark.parametrize("flows", ["all", "aggregate", "none", "[a]"])

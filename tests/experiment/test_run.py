@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from ccsim.sim.traces import SimResult
 from tests.experiment.conftest import answer
 from tests.experiment.synthetic import equal
 
-Asked = list[Mapping[str, Any]]
+Asked = list[Scenario]
 
 
 def files(folder: Path) -> list[str]:
@@ -52,9 +51,9 @@ def test_the_twins_are_the_scenario_without_swaps_and_with_the_new_one_from_the_
     scenario: Scenario, simulated: Asked, tmp_path: Path
 ) -> None:
     run_scenario(scenario, out=tmp_path, jobs=1)
-    assert [len(one["swaps"]) for one in simulated] == [1, 0, 0]
-    assert [one["flows"][0]["congestion"] for one in simulated] == ["cubic", "bbr", "cubic"]
-    assert len({one["seed"] for one in simulated}) == 1
+    assert [len(one.swaps) for one in simulated] == [1, 0, 0]
+    assert [one.flows[0].congestion for one in simulated] == ["cubic", "bbr", "cubic"]
+    assert len({one.seed for one in simulated}) == 1
 
 
 def test_no_twins_without_swaps_or_when_they_are_not_wanted(
@@ -95,8 +94,8 @@ def test_a_stored_run_is_read_back_as_it_was(
 def test_a_run_whose_algorithm_raised_is_kept_as_failed_without_twins(
     scenario: Scenario, simulated: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(resolved: Mapping[str, Any], **_: Any) -> SimResult:
-        return answer(resolved, failed="my_cc.py:7: cong_avoid: ZeroDivisionError")
+    def broken(scenario: Scenario, **_: Any) -> SimResult:
+        return answer(scenario, failed="my_cc.py:7: cong_avoid: ZeroDivisionError")
 
     good = run_scenario(scenario, out=tmp_path, jobs=1)
     monkeypatch.setattr(ccsim.sim, "simulate", broken)
@@ -113,9 +112,9 @@ def test_a_run_whose_algorithm_raised_is_kept_as_failed_without_twins(
 def test_a_failed_twin_fails_the_run_and_says_which(
     scenario: Scenario, simulated: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(resolved: Mapping[str, Any], **_: Any) -> SimResult:
-        bbr = resolved["flows"][0]["congestion"] == "bbr"
-        return answer(resolved, failed="bbr.py:1: boom" if bbr else "")
+    def broken(scenario: Scenario, **_: Any) -> SimResult:
+        bbr = scenario.flows[0].congestion == "bbr"
+        return answer(scenario, failed="bbr.py:1: boom" if bbr else "")
 
     monkeypatch.setattr(ccsim.sim, "simulate", broken)
     run = run_scenario(scenario, out=tmp_path, jobs=1)
@@ -136,7 +135,7 @@ def test_a_run_that_works_again_replaces_the_failed_one(
 def test_an_interrupted_run_leaves_nothing(
     scenario: Scenario, simulated: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(resolved: Mapping[str, Any], **_: Any) -> SimResult:
+    def interrupted(scenario: Scenario, **_: Any) -> SimResult:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ccsim.sim, "simulate", interrupted)

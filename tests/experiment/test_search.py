@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,17 +216,17 @@ class Counting:
         self.batches: list[list[int]] = []
         self.fail = fail
 
-    def __call__(self, batch: Sequence[Mapping[str, Any]]) -> list[SimResult | None]:
-        self.batches.append([len(one["swaps"]) for one in batch])
+    def __call__(self, batch: Sequence[Scenario]) -> list[SimResult | None]:
+        self.batches.append([len(one.swaps) for one in batch])
         results: list[SimResult | None] = [self.simulate(one) for one in batch]
         if results[0] and results[0].failed:
             return [results[0], *[None] * (len(batch) - 1)]
         return results
 
-    def simulate(self, resolved: Mapping[str, Any]) -> SimResult:
-        if not resolved["swaps"]:
+    def simulate(self, scenario: Scenario) -> SimResult:
+        if not scenario.swaps:
             return synthetic.result(synthetic.flow(mbit=[(60, 10)]))
-        at_s = resolved["swaps"][0]["at_ns"] / 1e9
+        at_s = scenario.swaps[0].at_ns / 1e9
         if self.fail and at_s == 7.0:
             return synthetic.result(synthetic.flow(), failed=self.fail)
         flow = synthetic.flow(mbit=[(at_s, 10), (at_s + 1, 0), (60, 10)])
@@ -278,7 +278,7 @@ def test_a_candidate_whose_algorithm_raises_has_no_metric_and_spares_the_others(
 
 def test_a_twin_that_fails_ends_the_search(file: Path) -> None:
     class Broken(Counting):
-        def simulate(self, resolved: Mapping[str, Any]) -> SimResult:
+        def simulate(self, scenario: Scenario) -> SimResult:
             return synthetic.result(synthetic.flow(), failed="boom")
 
     with pytest.raises(SearchError, match="a twin failed: boom"):

@@ -76,9 +76,8 @@ def lossy(tmp_path: Path) -> Scenario:
 def test_a_result_is_the_same_however_much_of_it_goes_to_a_file(
     lossy: Scenario, tmp_path: Path, bound: int
 ) -> None:
-    resolved = lossy.resolved()
     spill = Spill(tmp_path, bound)
-    assert equal(simulate(resolved, spill=spill), simulate(resolved))
+    assert equal(simulate(lossy, spill=spill), simulate(lossy))
     assert spill.spilled
 
 
@@ -86,18 +85,17 @@ def test_a_result_is_the_same_however_much_of_it_goes_to_a_file(
 def test_windows_may_be_cut_while_samples_go_to_a_file(
     lossy: Scenario, tmp_path: Path, vector: bool
 ) -> None:
-    resolved = lossy.resolved()
-    cut = simulate(resolved, lookahead_ns=3_000_000, vector=vector, spill=Spill(tmp_path, 20_000))
-    assert equal(cut, simulate(resolved))
+    cut = simulate(lossy, lookahead_ns=3_000_000, vector=vector, spill=Spill(tmp_path, 20_000))
+    assert equal(cut, simulate(lossy))
 
 
 def test_a_failed_run_ends_at_the_same_sample_when_it_had_been_spilled(tmp_path: Path) -> None:
     (tmp_path / "fails.py").write_text(FAILING)
     text = TEXT.split("swaps:", maxsplit=1)[0].replace("cubic", "fails") + "objects: [fails.py]\n"
-    resolved = parse_scenario(text + "record: {interval: 1 ms}\n", "f.yaml", tmp_path).resolved()
-    plain = simulate(resolved)
+    scenario = parse_scenario(text + "record: {interval: 1 ms}\n", "f.yaml", tmp_path)
+    plain = simulate(scenario)
     assert "a loss was too much" in plain.failed
-    assert equal(simulate(resolved, spill=Spill(tmp_path, 0)), plain)
+    assert equal(simulate(scenario, spill=Spill(tmp_path, 0)), plain)
 
 
 def test_a_guard_sees_samples_and_drops_that_went_to_the_file(tmp_path: Path) -> None:
@@ -112,10 +110,10 @@ swaps:
   - {at: 3 s, via: staged, link: fleet, to: bbr, steps: ['25 %', '50 %', '100 %'], pause: 2 s,
      guard: {metric: drops, threshold: '50 %', window: 1 s}}
 """
-    resolved = parse_scenario(text, "guarded.yaml").resolved()
-    plain = simulate(resolved)
+    scenario = parse_scenario(text, "guarded.yaml")
+    plain = simulate(scenario)
     assert plain.swaps[0].outcome
-    assert equal(simulate(resolved, spill=Spill(tmp_path, 0)), plain)
+    assert equal(simulate(scenario, spill=Spill(tmp_path, 0)), plain)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -171,7 +169,7 @@ def test_a_run_in_a_folder_that_cannot_be_written_is_read_into_memory(
 
 
 def test_columns_of_one_table_are_handed_on_without_a_copy(lossy: Scenario) -> None:
-    result = simulate(lossy.resolved())
+    result = simulate(lossy)
     stacked = columns_of(result)["flows"]["snd_cwnd"]
     assert np.shares_memory(stacked, result.flows[0].snd_cwnd)
     assert np.shares_memory(stacked, result.flows[1].snd_cwnd)
@@ -180,7 +178,7 @@ def test_columns_of_one_table_are_handed_on_without_a_copy(lossy: Scenario) -> N
 
 def test_columns_that_do_not_follow_one_another_are_copied_in_order(lossy: Scenario) -> None:
     """The same arrays in another order, or with a gap, must not pass for a table."""
-    result = simulate(lossy.resolved())
+    result = simulate(lossy)
     bulk, rival = result.flows
     turned = columns_of(replace(result, flows=Flows((rival, bulk))))["flows"]["t_ns"]
     assert turned.tolist() == [*rival.t_ns.tolist(), *bulk.t_ns.tolist()]
@@ -193,7 +191,7 @@ def test_columns_that_do_not_follow_one_another_are_copied_in_order(lossy: Scena
 
 
 def test_indices_count_the_flows_and_links(lossy: Scenario) -> None:
-    result = simulate(lossy.resolved())
+    result = simulate(lossy)
     lengths = [len(flow.t_ns) for flow in result.flows]
     assert to_tables(result)["flows"]["flow"].tolist() == [0] * lengths[0] + [1] * lengths[1]
 
@@ -204,7 +202,7 @@ def test_indices_count_the_flows_and_links(lossy: Scenario) -> None:
 def test_a_long_result_travels_in_a_file_that_is_gone_once_it_is_read(
     lossy: Scenario, tmp_path: Path
 ) -> None:
-    result = simulate(lossy.resolved())
+    result = simulate(lossy)
     data = hand_over(result, Spill(tmp_path, 10_000))
     assert len(list(tmp_path.glob("result-*"))) == 1
     assert equal(take_over(data), result)
@@ -212,7 +210,7 @@ def test_a_long_result_travels_in_a_file_that_is_gone_once_it_is_read(
 
 
 def test_a_short_result_travels_through_the_pipe(lossy: Scenario, tmp_path: Path) -> None:
-    result = simulate(lossy.resolved())
+    result = simulate(lossy)
     for spill in (Spill(tmp_path), Spill(None, 0)):
         assert equal(take_over(hand_over(result, spill)), result)
     assert not list(tmp_path.glob("result-*"))
@@ -221,7 +219,7 @@ def test_a_short_result_travels_through_the_pipe(lossy: Scenario, tmp_path: Path
 def test_a_result_whose_file_is_gone_is_an_error_that_names_it(
     lossy: Scenario, tmp_path: Path
 ) -> None:
-    data = hand_over(simulate(lossy.resolved()), Spill(tmp_path, 0))
+    data = hand_over(simulate(lossy), Spill(tmp_path, 0))
     (path,) = tmp_path.glob("result-*")
     path.unlink()
     with pytest.raises(ResultsError, match=f"{path.name}: cannot read a worker's result"):
@@ -229,7 +227,7 @@ def test_a_result_whose_file_is_gone_is_an_error_that_names_it(
 
 
 def test_a_file_that_is_too_short_is_no_result(lossy: Scenario, tmp_path: Path) -> None:
-    data = hand_over(simulate(lossy.resolved()), Spill(tmp_path, 0))
+    data = hand_over(simulate(lossy), Spill(tmp_path, 0))
     (path,) = tmp_path.glob("result-*")
     os.truncate(path, 800)
     with pytest.raises(ValueError, match="expected"):
@@ -239,7 +237,7 @@ def test_a_file_that_is_too_short_is_no_result(lossy: Scenario, tmp_path: Path) 
 def test_a_disk_that_fills_while_a_result_is_handed_over_leaves_no_file(
     lossy: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = simulate(lossy.resolved())
+    result = simulate(lossy)
 
     def full(*arrays: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

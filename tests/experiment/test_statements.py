@@ -30,13 +30,13 @@ END_S = 0.050075  # to the microsecond
 
 
 def run(text: str) -> SimResult:
-    return simulate(parse_scenario(text, "t.yaml").resolved())
+    return simulate(parse_scenario(text, "t.yaml"))
 
 
 def document(text: str) -> dict[str, Any]:
     """Return the metrics of a run against its A-twin."""
     scenario = parse_scenario(text, "t.yaml")
-    return measure(simulate(scenario.resolved()), simulate(scenario.without_swaps().resolved()))
+    return measure(simulate(scenario), simulate(scenario.without_swaps()))
 
 
 def swap(at: str, to: str = "reno", more: str = "") -> str:

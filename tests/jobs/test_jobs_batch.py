@@ -7,19 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ccsim.errors import ScenarioError
 from ccsim.experiment.run import run_scenario
 from ccsim.jobs import batch
 from ccsim.jobs.batch import default_jobs, simulate_all
 from ccsim.jobs.simulation import serve_simulations, simulate_in
 from ccsim.jobs.worker import Worker, WorkerDied
+from ccsim.kernel import KernelError
 from ccsim.scenario import Scenario, load_scenario
 from tests.experiment.synthetic import equal
 from tests.experiment.test_run import contents
@@ -119,7 +120,7 @@ def test_what_is_soon_done_is_done_without_workers(
     monkeypatch.setattr(batch, "time", SimpleNamespace(process_time=lambda: next(clock)))
     monkeypatch.setattr(batch, "WORTH_S", 2.1)
     monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
-    results = simulate_all([quick.without_swaps().resolved()] * 3, jobs=3)
+    results = simulate_all([quick.without_swaps()] * 3, jobs=3)
     assert started == []
     assert all(equal(result, results[0]) for result in results)
 
@@ -131,7 +132,7 @@ def test_workers_are_started_when_what_is_left_takes_longer_than_they_do_to_star
     monkeypatch.setattr(batch, "time", SimpleNamespace(process_time=lambda: next(clock)))
     monkeypatch.setattr(batch, "WORTH_S", 1.9)
     monkeypatch.setattr("ccsim.sim.engine.PROGRESS_WINDOWS", 1 << 40)
-    results = simulate_all([quick.without_swaps().resolved()] * 3, jobs=3)
+    results = simulate_all([quick.without_swaps()] * 3, jobs=3)
     assert len(started) == 2
     assert all(equal(result, results[0]) for result in results)
 
@@ -145,7 +146,7 @@ def test_no_worker_is_started_for_the_others_of_a_run_that_failed(
     text = QUICK.replace("congestion: cubic", "congestion: talk").replace("to: bbr", "to: reno")
     (tmp_path / "talk.yaml").write_text(text + "objects: [talk.py]\n")
     scenario = load_scenario(tmp_path / "talk.yaml")
-    first, second = simulate_all([scenario.resolved()] * 2, jobs=2)
+    first, second = simulate_all([scenario] * 2, jobs=2)
     assert first is not None
     assert "division by zero" in first.failed
     assert (second, started) == (None, [])
@@ -153,8 +154,8 @@ def test_no_worker_is_started_for_the_others_of_a_run_that_failed(
 
 def test_a_worker_simulates_one_scenario_after_the_other(quick: Scenario, worker: Worker) -> None:
     seen: list[int] = []
-    swapped = simulate_in(worker, quick.resolved(), seen.append)
-    steady = simulate_in(worker, quick.without_swaps().resolved(), seen.append)
+    swapped = simulate_in(worker, quick, seen.append)
+    steady = simulate_in(worker, quick.without_swaps(), seen.append)
     assert len(swapped.swaps) == 1
     assert steady.swaps == ()
     assert all(0 <= t_ns <= 2_000_000_000 for t_ns in seen)
@@ -163,7 +164,7 @@ def test_a_worker_simulates_one_scenario_after_the_other(quick: Scenario, worker
 def test_a_worker_that_is_killed_is_noticed(quick: Scenario, worker: Worker) -> None:
     worker.kill()
     with pytest.raises(WorkerDied):
-        simulate_in(worker, quick.resolved(), ignore)
+        simulate_in(worker, quick, ignore)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -174,7 +175,7 @@ def test_what_a_killed_worker_did_not_finish_is_simulated_here(
         raise WorkerDied("killed")
 
     monkeypatch.setattr(batch, "simulate_in", killed)
-    resolved = [quick.resolved(), quick.without_swaps().resolved(), quick.with_b_twin().resolved()]
+    resolved = [quick, quick.without_swaps(), quick.with_b_twin()]
     assert all(map(equal, simulate_all(resolved, jobs=3), simulate_all(resolved, jobs=1)))
 
 
@@ -186,15 +187,15 @@ def test_without_processes_everything_is_simulated_here(
         raise OSError("no more processes")
 
     monkeypatch.setattr(subprocess, "Popen", refused)
-    results = simulate_all([quick.resolved(), quick.without_swaps().resolved()], jobs=2)
+    results = simulate_all([quick, quick.without_swaps()], jobs=2)
     assert [len(one.swaps) for one in results if one] == [1, 0]
 
 
 @pytest.mark.usefixtures("at_once")
 def test_a_scenario_that_a_worker_refuses_raises_here_what_it_raised(quick: Scenario) -> None:
-    broken: Mapping[str, Any] = {"duration_ns": 1}
-    with pytest.raises(ScenarioError, match="expected a key 'name'"):
-        simulate_all([quick.resolved(), broken], jobs=2)
+    broken = replace(quick, kernel=replace(quick.kernel, default="nobody"))
+    with pytest.raises(KernelError, match="nobody"):
+        simulate_all([quick, broken], jobs=2)
 
 
 def test_what_an_algorithm_prints_does_not_disturb_the_answers(
@@ -204,7 +205,7 @@ def test_what_an_algorithm_prints_does_not_disturb_the_answers(
     text = QUICK.replace("congestion: cubic", "congestion: talk").replace("to: bbr", "to: reno")
     (tmp_path / "talk.yaml").write_text(text + "objects: [talk.py]\n")
     scenario = load_scenario(tmp_path / "talk.yaml")
-    assert simulate_in(worker, scenario.resolved(), ignore).failed == ""
+    assert simulate_in(worker, scenario, ignore).failed == ""
 
 
 def test_there_is_at_least_one_core() -> None:

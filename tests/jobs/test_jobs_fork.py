@@ -212,7 +212,7 @@ class Noted(batch.Worker):
         workers.append(self._process)
 batch.Worker = Noted
 scenario = parse_scenario(sys.argv[1], "drawn.yaml")
-scenarios = [one.resolved() for one in (scenario, scenario.with_b_twin(), scenario.without_swaps())]
+scenarios = [scenario, scenario.with_b_twin(), scenario.without_swaps()]
 alone = [pack(result) for result in batch.simulate_all(scenarios, 1, fork=True)]
 print(len(workers))
 print(alone == [pack(result) for result in batch.simulate_all(scenarios, 3, fork=True)])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -94,57 +94,57 @@ def test_a_hook_that_never_comes_back_to_python_fails_the_run_at_its_line(
 def test_the_line_is_the_one_that_hangs_and_the_hook_the_one_that_was_called(
     tmp_path: Path,
 ) -> None:
-    (result,) = simulate_all([scenario(tmp_path, "endless()", LOOP).resolved()], hook_timeout_s=0.5)
+    (result,) = simulate_all([scenario(tmp_path, "endless()", LOOP)], hook_timeout_s=0.5)
     assert result is not None
     assert result.failed == f"{tmp_path / 'my_cc.py'}:{LOOP_LINE}: {TOLD}"
 
 
 def test_a_file_whose_name_is_no_ascii_is_named(tmp_path: Path) -> None:
-    resolved = scenario(tmp_path, LOOP, name="mein_größtes_😀.py").resolved()
-    (result,) = simulate_all([resolved], hook_timeout_s=0.5)
+    given = scenario(tmp_path, LOOP, name="mein_größtes_😀.py")
+    (result,) = simulate_all([given], hook_timeout_s=0.5)
     assert result is not None
     assert result.failed == f"{tmp_path / 'mein_größtes_😀.py'}:{BUG_LINE}: {TOLD}"
 
 
 def test_a_twin_that_hangs_is_named_while_the_run_itself_goes_on(tmp_path: Path) -> None:
     """Three runs, of which the second hangs, in two processes."""
-    fine = scenario(tmp_path, "pass").resolved()
+    fine = scenario(tmp_path, "pass")
     (tmp_path / "other").mkdir()
-    bad = scenario(tmp_path / "other", LOOP).resolved()
+    bad = scenario(tmp_path / "other", LOOP)
     results = simulate_all([fine, bad, fine], jobs=2, hook_timeout_s=0.5)
     assert [result and bool(result.failed) for result in results] == [False, True, False]
     assert equal(results[0], results[2])
 
 
 def test_a_process_apart_gives_what_this_one_gives(tmp_path: Path) -> None:
-    resolved = scenario(tmp_path, "pass").resolved()
-    (apart,), (here,) = (simulate_all([resolved], hook_timeout_s=s) for s in (10.0, None))
+    given = scenario(tmp_path, "pass")
+    (apart,), (here,) = (simulate_all([given], hook_timeout_s=s) for s in (10.0, None))
     assert apart is not None
     assert equal(apart, here)
 
 
 def test_after_a_hook_that_hung_the_next_run_gets_a_process_of_its_own(tmp_path: Path) -> None:
     apart = Apart()
-    bad = scenario(tmp_path, LOOP).resolved()
+    bad = scenario(tmp_path, LOOP)
     assert apart.simulate(bad, hook_timeout_s=0.5).failed.endswith(TOLD)
-    fine = scenario(tmp_path, "pass").resolved()
+    fine = scenario(tmp_path, "pass")
     assert apart.simulate(fine, hook_timeout_s=0.5).failed == ""
     apart.close()
     apart.close()
 
 
 def test_what_the_other_process_raises_is_raised_here(tmp_path: Path) -> None:
-    resolved = scenario(tmp_path, "pass").resolved()
+    given = scenario(tmp_path, "pass")
     (tmp_path / "my_cc.py").write_text("changed", encoding="utf-8")
     with pytest.raises(ValueError, match="it changed since the scenario was loaded"):
-        simulate_all([resolved])
+        simulate_all([given])
 
 
 def test_a_hook_that_comes_back_to_python_is_ended_there_with_what_was_recorded(
     tmp_path: Path,
 ) -> None:
-    resolved = scenario(tmp_path, "\n    while sk.snd_cwnd > 20: pass").resolved()
-    (result,) = simulate_all([resolved], hook_timeout_s=0.5)
+    given = scenario(tmp_path, "\n    while sk.snd_cwnd > 20: pass")
+    (result,) = simulate_all([given], hook_timeout_s=0.5)
     assert result is not None
     assert result.failed.endswith(TOLD)
     assert 0 < result.duration_ns < 1_500_000_000
@@ -153,9 +153,9 @@ def test_a_hook_that_comes_back_to_python_is_ended_there_with_what_was_recorded(
 
 def test_waiting_costs_nothing(tmp_path: Path) -> None:
     """Every call that raises the window to 20 packets waits longer than a hook may compute."""
-    resolved = scenario(tmp_path, "time.sleep(0.4 if sk.snd_cwnd == 20 else 0)").resolved()
+    given = scenario(tmp_path, "time.sleep(0.4 if sk.snd_cwnd == 20 else 0)")
     begun = time.monotonic()
-    (result,) = simulate_all([resolved], hook_timeout_s=0.3)
+    (result,) = simulate_all([given], hook_timeout_s=0.3)
     assert result is not None
     assert result.failed == ""
     assert time.monotonic() - begun > 0.4
@@ -163,8 +163,8 @@ def test_waiting_costs_nothing(tmp_path: Path) -> None:
 
 def test_many_calls_of_c_that_take_long_together_are_no_hook_that_hangs(tmp_path: Path) -> None:
     """Some 1,000 calls of a millisecond and more take twice what one may take."""
-    resolved = scenario(tmp_path, "sum(itertools.repeat(0, 60_000))").resolved()
-    (result,) = simulate_all([resolved], hook_timeout_s=0.3)
+    given = scenario(tmp_path, "sum(itertools.repeat(0, 60_000))")
+    (result,) = simulate_all([given], hook_timeout_s=0.3)
     assert result is not None
     assert result.failed == ""
 
@@ -232,11 +232,11 @@ def test_the_command_ends_with_1_and_names_the_hook(tmp_path: Path) -> None:
 
 
 def test_only_algorithm_files_are_watched(tmp_path: Path) -> None:
-    resolved: Mapping[str, Any] = scenario(tmp_path, "pass").resolved()
-    assert needs_watch(resolved, 10.0)
-    assert not needs_watch(resolved, None)
-    assert not needs_watch({**resolved, "objects": []}, 10.0)
-    assert not needs_watch({**resolved, "objects": ["/x/my_cc.bpf.o"]}, 10.0)
+    given = scenario(tmp_path, "pass")
+    assert needs_watch(given, 10.0)
+    assert not needs_watch(given, None)
+    assert not needs_watch(replace(given, objects=()), 10.0)
+    assert not needs_watch(replace(given, objects=("/x/my_cc.bpf.o",)), 10.0)
 
 
 # --- the watch alone ---

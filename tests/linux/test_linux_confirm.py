@@ -14,6 +14,7 @@ from ccsim.experiment.estimates import Estimate
 from ccsim.linux.host import missing_for
 from ccsim.linux.recording import why_no_recording
 from ccsim.scenario import parse_scenario
+from ccsim.spec import Scenario
 from ccsim.verify.trace import load_trace
 
 MISSING = missing_for(["reno", "cubic"])
@@ -21,8 +22,8 @@ needs_kernel = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 PATH = "path: {rate: 10 Mbit/s, rtt: 20 ms, buffer: 1 BDP}\nkernel: {default: reno}\n"
 
 
-def resolved(text: str) -> dict[str, Any]:
-    return parse_scenario(f"name: live\nduration: 3 s\n{PATH}{text}", "live.yaml").resolved()
+def resolved(text: str) -> Scenario:
+    return parse_scenario(f"name: live\nduration: 3 s\n{PATH}{text}", "live.yaml")
 
 
 def row(kernel: Estimate, simulated: Estimate, metric: str = "extra_drops") -> Row:

@@ -16,6 +16,7 @@ from ccsim.net.qdisc.base import Packet
 from ccsim.scenario import parse_scenario
 from ccsim.sim.hop_packets import hosts_of, make_segment
 from ccsim.sim.hops import make_hops
+from ccsim.spec import Scenario
 from ccsim.spill import Spill
 
 MS = 1_000_000
@@ -24,8 +25,8 @@ FLOWS = "flows: [{name: a, congestion: reno}, {name: b, congestion: reno}]\n"
 CODEL = "path: {rate: 12 Mbit/s, rtt: 30 ms, buffer: 20 packets, qdisc: codel}\n"
 
 
-def scenario(path: str, duration: str = "2 s") -> dict[str, Any]:
-    return parse_scenario(f"name: t\nduration: {duration}\n{path}{FLOWS}", "t.yaml").resolved()
+def scenario(path: str, duration: str = "2 s") -> Scenario:
+    return parse_scenario(f"name: t\nduration: {duration}\n{path}{FLOWS}", "t.yaml")
 
 
 def packet(size: int = 1500, ecn: int = 0, mark: int = 0) -> bytes:
@@ -204,15 +205,15 @@ def number(data: bytes) -> int:
 
 
 def in_one_go(
-    resolved: dict[str, Any], sent: list[tuple[int, int, bytes]]
+    scenario: Scenario, sent: list[tuple[int, int, bytes]]
 ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
     """Return what leaves the simulator's hops, run to the end at once: (time, flow, number), and
     the drops (time, flow)."""
-    (one,) = make_hops(resolved, Spill()).described
+    (one,) = make_hops(scenario, Spill()).described
     rows: list[tuple[int, Packet]] = []
     leg = Leg(0, 0, (0,), 0, 0, lambda *_: None)  # which counts copies
     for k, (t, flow, data) in enumerate(sent, 1):
-        segment = make_segment(k, len(data), flow, 0, hosts_of({}, flow))
+        segment = make_segment(k, len(data), flow, 0, hosts_of(scenario.flows[flow], flow))
         segment.row, segment.leg, segment.at = number(data), leg, 0
         rows.append((t, segment))
     rows.sort(key=lambda row: (row[0], row[1].flow))  # what arrives together comes by flow

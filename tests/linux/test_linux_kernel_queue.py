@@ -17,6 +17,7 @@ from ccsim.linux.plan import make_plan, why_not_on_linux
 from ccsim.linux.run import LinuxError, run_on_linux
 from ccsim.linux.traffic_control import Traffic, bucket_options, options_of
 from ccsim.scenario import parse_scenario
+from ccsim.spec import Scenario
 
 MS = 1_000_000
 MISSING = missing_for(["reno"])
@@ -33,9 +34,9 @@ PATH: dict[str, Any] = {
 }
 
 
-def resolved(path: str, more: str = "") -> dict[str, Any]:
+def resolved(path: str, more: str = "") -> Scenario:
     text = f"name: t\nduration: 1500 ms\nkernel: {{default: reno}}\npath: {path}\n{FLOWS}\n{more}"
-    return parse_scenario(text, "t.yaml").resolved()
+    return parse_scenario(text, "t.yaml")
 
 
 def packet(number: int, ecn: int = 0) -> bytes:
@@ -181,7 +182,7 @@ def test_whose_queue_it_is_does_not_matter_to_a_simulation() -> None:
     path = "{rate: 10 Mbit/s, rtt: 20 ms, qdisc_of: kernel}"
     assert make_plan(resolved(path))["kernel_queue"]
     assert not make_plan(resolved("{rate: 10 Mbit/s, rtt: 20 ms, qdisc_of: ccsim}"))["kernel_queue"]
-    assert "qdisc_of" not in resolved("{rate: 10 Mbit/s, rtt: 20 ms}")["path"]
+    assert "qdisc_of" not in resolved("{rate: 10 Mbit/s, rtt: 20 ms}").resolved()["path"]
 
 
 # --- on a kernel ---

@@ -32,12 +32,13 @@ STARTER = """
 import json, os, signal, sys
 from ccsim.linux import child
 from ccsim.linux.run import run_on_linux
+from ccsim.spec import Scenario
 for line in sys.stdin:
     if not (pid := os.fork()):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setpgid(0, 0)
         try:
-            run_on_linux(json.loads(line))
+            run_on_linux(Scenario.from_resolved(json.loads(line)))
         finally:
             os._exit(1)
     print(pid, flush=True)

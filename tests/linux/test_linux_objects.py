@@ -15,6 +15,7 @@ from ccsim.linux.registered import Registered
 from ccsim.linux.run import run_on_linux
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
+from ccsim.spec import Scenario
 from tests.bpf.edge_rig import archive, cases
 
 DATA = Path(__file__).parent / "data"
@@ -35,8 +36,8 @@ swaps: [{{at: 1 s, via: link_update, link: fleet, to: aimd_two}}]
 """
 
 
-def resolved(text: str) -> dict[str, Any]:
-    return parse_scenario(text, "live.yaml").resolved()
+def resolved(text: str) -> Scenario:
+    return parse_scenario(text, "live.yaml")
 
 
 @needs_bpf

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ccsim.linux.plan import make_plan, used_algorithms, why_not_on_linux
 from ccsim.scenario import parse_scenario
+from ccsim.spec import Scenario
 
 MS = 1_000_000
 S = 1_000_000_000
 PATH = "path: {rate: 20 Mbit/s, rtt: 40 ms, buffer: 1 BDP}\n"
 
 
-def resolved(text: str) -> dict[str, Any]:
-    return parse_scenario(f"name: test\nduration: 10 s\n{PATH}{text}", "test.yaml").resolved()
+def resolved(text: str) -> Scenario:
+    return parse_scenario(f"name: test\nduration: 10 s\n{PATH}{text}", "test.yaml")
 
 
 def test_a_flows_delays_are_those_of_the_simulated_one() -> None:
@@ -181,9 +181,8 @@ def test_an_ordinary_scenario_has_nothing_against_it() -> None:
 def test_a_path_of_more_than_a_constant_line_is_planned_as_hops(text: str) -> None:
     flows = "flows: [{name: a, congestion: cubic}]"
     scenario = parse_scenario(f"name: test\nduration: 3 s\n{text}\n{flows}\n", "test.yaml")
-    resolved = scenario.resolved()
-    assert why_not_on_linux(resolved) == []
-    assert make_plan(resolved)["hops"] == resolved
+    assert why_not_on_linux(scenario) == []
+    assert make_plan(scenario)["hops"] == scenario.resolved()
 
 
 def test_a_fifo_behind_a_constant_line_needs_no_hops() -> None:

@@ -14,6 +14,7 @@ from ccsim.linux import run as linux_run
 from ccsim.linux.host import missing_for
 from ccsim.linux.run import LinuxError, run_on_linux
 from ccsim.scenario import parse_scenario
+from ccsim.spec import Scenario
 
 S = 1_000_000_000
 MISSING = missing_for(["reno", "cubic"])
@@ -21,9 +22,9 @@ needs_kernel = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 PATH = "path: {rate: 10 Mbit/s, rtt: 20 ms, buffer: 1 BDP}\nkernel: {default: reno}\n"
 
 
-def resolved(text: str, duration: str = "1500 ms") -> dict[str, Any]:
+def resolved(text: str, duration: str = "1500 ms") -> Scenario:
     text = f"name: live\nduration: {duration}\n{PATH}{text}"
-    return parse_scenario(text, "live.yaml").resolved()
+    return parse_scenario(text, "live.yaml")
 
 
 @needs_kernel

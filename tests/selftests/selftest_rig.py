@@ -43,7 +43,7 @@ twins: false
 def world(more: str, base: str = BASE) -> World:
     """Return the world of a scenario whose object files are those of these tests."""
     scenario = parse_scenario(base + more, "selftest.yaml", OBJECTS)
-    return World(scenario.resolved(), paranoid=True)
+    return World(scenario, paranoid=True)
 
 
 def act_at(world: World, t_s: float, act: Callable[[], object]) -> None:

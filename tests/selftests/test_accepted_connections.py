@@ -148,7 +148,7 @@ def equal(ours: Any, theirs: Any) -> bool:
 @pytest.mark.parametrize("profile", ["linux", "v2"])
 def test_accepted_connections_do_not_depend_on_how_the_run_is_cut(profile: str) -> None:
     text = f"{MIXED}kernel: {{profile: {profile}}}\n"
-    scenario = parse_scenario(text, "mixed.yaml").resolved()
+    scenario = parse_scenario(text, "mixed.yaml")
     whole = simulate(scenario, paranoid=True)
     dropped = sum(flow.counters["packets_dropped"] for flow in whole.flows)
     assert dropped > 20
@@ -189,7 +189,7 @@ def test_a_link_update_alone_changes_nothing_for_a_listener_that_chose(profile: 
 
 
 def test_the_shipped_scenario_shows_what_its_comment_says() -> None:
-    result = simulate(load_scenario("listener").resolved())
+    result = simulate(load_scenario("listener"))
     assert served(result) == {"before": ("cubic",), "updated": ("cubic",), "asked": ("bbr",)}
     before, updated, asked = result.flows
     at_40 = [int(flow.delivered_bytes[flow.t_ns == 40_000 * MS][0]) for flow in result.flows]
@@ -285,7 +285,7 @@ def test_a_setsockopt_may_reach_flows_and_listeners_at_once() -> None:
 def twins(text: str) -> tuple[SimResult, SimResult]:
     scenario: Scenario = parse_scenario(PATH + text, "twins.yaml")
     a, b = scenario.without_swaps(), scenario.with_b_twin()
-    return simulate(a.resolved(), paranoid=True), simulate(b.resolved(), paranoid=True)
+    return simulate(a, paranoid=True), simulate(b, paranoid=True)
 
 
 def test_the_twins_of_a_listeners_swap_have_the_old_and_the_new_throughout() -> None:
@@ -345,7 +345,7 @@ def test_twins_of_an_update_between_two_maps_of_one_name_attach_each_map_at_most
         (scenario.without_swaps(), "T1"),
         (scenario.with_b_twin(), "T2"),
     ):
-        assert served(simulate(each.resolved())) == {"a": (map_name,)}
+        assert served(simulate(each)) == {"a": (map_name,)}
 
 
 # --- grace periods ---
@@ -379,7 +379,7 @@ def test_a_restricted_default_of_a_namespace_is_refused_before_the_first_event(
 ) -> None:
     scenario = made_by_running(tmp_path, "namespaces: {edge: made}\nflows: [{start: 5 s}]\n")
     with pytest.raises(KernelError, match="namespaces: edge: made is restricted") as caught:
-        simulate(scenario.resolved())
+        simulate(scenario)
     assert caught.value.number == EPERM
 
 
@@ -392,6 +392,6 @@ def test_a_listener_that_asks_for_a_name_that_is_not_there_stays_with_what_it_ha
         "flows: [{name: a, listener: web, start: 2 s, size: 100 KB}]\n"
         "swaps: [{at: 1 s, via: setsockopt, listeners: [web], to: mead}]\n",
     )
-    result = simulate(scenario.resolved())
+    result = simulate(scenario)
     assert [(swap.errno, swap.old, swap.new) for swap in result.swaps] == [(ENOENT, "made", "mead")]
     assert served(result) == {"a": ("made",)}

@@ -97,13 +97,13 @@ def test_parameters_that_only_running_shows_wrong_are_refused_before_the_first_e
     text = f"{PATH}objects: [mine.py]\nflows: [{{congestion: {congestion}, start: 2 s}}]\n"
     scenario = parse_scenario(text, "mine.yaml", tmp_path)
     with pytest.raises(AlgorithmError, match=message):
-        simulate(scenario.resolved())
+        simulate(scenario)
 
 
 def test_a_users_own_algorithm_takes_its_parameters(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     text = f"{PATH}objects: [mine.py]\nflows: [{{congestion: {{name: my_cc, gain: 5}}}}]\n"
-    run = World(parse_scenario(text, "mine.yaml", tmp_path).resolved())
+    run = World(parse_scenario(text, "mine.yaml", tmp_path))
     run.run()
     assert run.flows[0].sk.ca_ops.params.gain == 5
     assert served(run.result()) == {"flow-1": ("my_map(gain=5)",)}

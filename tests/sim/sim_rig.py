@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ccsim.scenario import parse_scenario
+from ccsim.scenario import Scenario, parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import FlowTrace, SimResult
 from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML
@@ -26,15 +26,20 @@ def template() -> dict[str, Any]:
 
 
 def resolved(text: str) -> dict[str, Any]:
-    """Return a scenario's text resolved; its name may be left out."""
+    """Return a scenario's text as plain values."""
+    return scenario_of(text).resolved()
+
+
+def scenario_of(text: str) -> Scenario:
+    """Return a scenario's text read; its name may be left out."""
     if not text.lstrip().startswith("name:"):
         text = "name: test\n" + text
-    return parse_scenario(text, "test.yaml").resolved()
+    return parse_scenario(text, "test.yaml")
 
 
 def run(text: str, **options: Any) -> SimResult:
     """Simulate a scenario given as text."""
-    return simulate(resolved(text), **options)
+    return simulate(scenario_of(text), **options)
 
 
 def flow_of(result: SimResult, name: str) -> FlowTrace:

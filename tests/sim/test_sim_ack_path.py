@@ -15,7 +15,7 @@ from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.sock import TcpSock
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, plant, resolved, run
+from tests.sim.sim_rig import MS, plant, resolved, run, scenario_of
 
 # --- loss and slots ---
 
@@ -66,7 +66,7 @@ def test_so_many_acks_are_lost_and_nothing_is_sent_again_for_it() -> None:
 
 def test_a_run_and_its_twins_lose_the_same_acks_and_each_flow_has_its_own_stream() -> None:
     def lost(text: str) -> list[list[int]]:
-        world = World(resolved(text))
+        world = World(scenario_of(text))
         world.run()
         return [flow.ack_path.lost_ns[:20] for flow in world.flows if flow.ack_path]
 
@@ -109,7 +109,7 @@ def test_a_slot_adds_half_of_itself_to_the_mean_rtt() -> None:
 
 def merging(count: int, time_ms: int) -> Flow:
     text = one(f"congestion: reno, receiver: {{gro: {count}, gro_time: {time_ms} ms}}", "loss: 0 %")
-    return World(resolved(text + "tcp: {quickacks: 0}\n")).flows[0]
+    return World(scenario_of(text + "tcp: {quickacks: 0}\n")).flows[0]
 
 
 def arrive(flow: Flow, *packets: tuple[int, int]) -> list[tuple[int, int]]:
@@ -161,7 +161,7 @@ def test_merging_makes_fewer_acks_in_a_run() -> None:
     def acks(gro: int) -> float:
         flow = f"congestion: cubic, receiver: {{gro: {gro}, gro_time: 20 ms}}"
         text = one(flow, "ack_loss: 0.001 %", more="tcp: {quickacks: 0}\n")
-        world = World(resolved(text.replace("120 packets", "4000 packets")))
+        world = World(scenario_of(text.replace("120 packets", "4000 packets")))
         world.run()
         assert world.flows[0].ack_path is not None
         loss = world.flows[0].ack_path.loss
@@ -177,7 +177,7 @@ def draws(state: int, world: World) -> int:
     from ccsim.net.loss import GOLDEN, MASK
     from ccsim.sim.streams import stream_seed
 
-    first = stream_seed(world.scenario["seed"], "ack-loss", 0)
+    first = stream_seed(world.scenario.seed, "ack-loss", 0)
     return (state - first) * pow(GOLDEN, -1, MASK + 1) & MASK
 
 

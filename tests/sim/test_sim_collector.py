@@ -17,7 +17,7 @@ def test_while_it_runs_the_collector_looks_seldom_and_afterwards_as_before() -> 
     seen = []
     flows = "flows:\n  - {name: f, congestion: reno}\n"
     simulate(
-        parse_scenario(TEXT + flows, "g").resolved(),
+        parse_scenario(TEXT + flows, "g"),
         lookahead_ns=1_000_000,  # so many windows that progress is told
         progress=lambda t_ns: seen.append(gc.get_threshold()[0]),
     )
@@ -34,15 +34,13 @@ def test_after_a_run_that_raises_it_is_as_before_too() -> None:
 
     flows = "flows:\n  - {name: f, congestion: reno}\n"
     with pytest.raises(KeyboardInterrupt):
-        simulate(
-            parse_scenario(TEXT + flows, "g").resolved(), lookahead_ns=1_000_000, progress=stop
-        )
+        simulate(parse_scenario(TEXT + flows, "g"), lookahead_ns=1_000_000, progress=stop)
     assert gc.get_threshold() == before
 
 
 def test_a_run_leaves_no_cycles_but_the_world_itself() -> None:
     text = TEXT.replace("1 s", "12 s").replace("10 Mbit/s, rtt: 10 ms", "100 Mbit/s, rtt: 40 ms")
-    scenario = parse_scenario(text + "flows:\n  - {name: f, congestion: bbr}\n", "g").resolved()
+    scenario = parse_scenario(text + "flows:\n  - {name: f, congestion: bbr}\n", "g")
     gc.collect()
     gc.disable()
     try:

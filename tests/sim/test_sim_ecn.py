@@ -19,7 +19,7 @@ from ccsim.sim.world import World
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, plant, resolved, run
+from tests.sim.sim_rig import MS, plant, resolved, run, scenario_of
 
 DELAYED = "tcp: {quickacks: 0}\n"
 
@@ -33,7 +33,7 @@ def receiving(congestion: str) -> Flow:
     """Return an established flow of which no packet has been sent yet; 10 ms each way."""
     flows = f"flows: [{{congestion: {congestion}, ecn: true}}]\n"
     world = World(
-        resolved(f"duration: 1 s\n{path('12 Mbit/s', '20 ms', '5 packets')}{flows}{DELAYED}")
+        scenario_of(f"duration: 1 s\n{path('12 Mbit/s', '20 ms', '5 packets')}{flows}{DELAYED}")
     )
     flow = world.flows[0]
     flow.open()
@@ -225,7 +225,7 @@ def test_a_mark_reduces_the_window_as_a_loss_does_and_once_a_round_trip(
 
 
 def test_a_dctcp_receiver_stays_when_its_sender_is_swapped() -> None:
-    result = simulate(load_scenario("dctcp", ["duration=8 s"]).resolved())
+    result = simulate(load_scenario("dctcp", ["duration=8 s"]))
     queue, link = result.links[0].queue_packets, result.links[0]
     assert 30 <= int(queue[100:500].min()) <= int(queue[100:500].max()) <= 43
     assert int(link.drops[-1]) == 0

@@ -27,7 +27,7 @@ from ccsim.verify.fuzz import equality as fuzz
 from ccsim.verify.fuzz.equality import check, difference, shrink
 from ccsim.verify.fuzz.scenarios import Example, RandomDraw, complete, make_example, to_yaml
 from tests.sim.directed import DIRECTED
-from tests.sim.sim_rig import MS, S, plant, resolved, run, template
+from tests.sim.sim_rig import MS, S, plant, resolved, run, scenario_of, template
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ def ack_times(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
 
     with monkeypatch.context() as patched:
         patched.setattr(rows, "on_ack", on_ack)
-        simulate(resolved(text), vector=False)
+        simulate(scenario_of(text), vector=False)
     return sorted(times)
 
 
@@ -288,7 +288,7 @@ def test_the_same_seed_makes_the_same_scenario_and_another_another() -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_a_scenario_as_yaml_resolves_to_what_the_fuzz_ran(seed: int) -> None:
     scenario = make_example(RandomDraw(seed)).scenario
-    read = parse_scenario(to_yaml(scenario), "fuzz.yaml").resolved()
+    read = parse_scenario(to_yaml(scenario), "fuzz.yaml")
     assert read == complete(scenario, template())
 
 

@@ -11,6 +11,7 @@ import pytest
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import KernelError
 from ccsim.sim import simulate
+from ccsim.spec import Scenario
 from tests.sim.sim_rig import MS, S, at, flow_of, resolved, run
 
 PATH = "path: {rate: 10 Mbit/s, rtt: 40 ms, buffer: 33 packets}\n"
@@ -38,7 +39,7 @@ mine = TcpCongestionOps(
 
 
 def with_objects(file: Path, source: str, text: str) -> dict[str, Any]:
-    """Return a scenario that loads ``source`` from a file, resolved; nothing checks the file."""
+    """Return a scenario that loads ``source`` from a file, as plain values; nothing checks it."""
     file.write_text(source)
     return {**resolved(text), "objects": [str(file)]}
 
@@ -47,10 +48,10 @@ def my_flow(congestion: str = "reno") -> str:
     return f"duration: 4 s\n{PATH}flows:\n  - {{name: f, congestion: {congestion}}}\n"
 
 
-def mine(file: Path, source: str) -> dict[str, Any]:
+def mine(file: Path, source: str) -> Scenario:
     scenario = with_objects(file, source, my_flow())
     scenario["flows"][0]["congestion"] = "mine"
-    return scenario
+    return Scenario.from_resolved(scenario)
 
 
 def test_a_users_own_algorithm_runs(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_an_init_that_raises_in_a_swap_fails_the_run(tmp_path: Path) -> None:
     swap = "swaps:\n  - {at: 1 s, via: setsockopt, flows: [f], to: reno}\n"
     scenario = with_objects(tmp_path / "mine.py", source, my_flow("cubic") + swap)
     scenario["swaps"][0]["to"] = "mine"
-    result = simulate(scenario)
+    result = simulate(Scenario.from_resolved(scenario))
     assert "pop from empty list" in result.failed
     assert result.duration_ns == 1 * S
 
@@ -192,7 +193,7 @@ def test_a_sweep_passes_over_a_flow_that_has_ended() -> None:
 def test_a_swap_to_a_name_that_is_registered_nowhere_is_enoent_and_changes_nothing() -> None:
     scenario = resolved(ENDED.replace("[short]", "[long]"))
     scenario["swaps"][0]["to"] = "nowhere"
-    result = simulate(scenario)
+    result = simulate(Scenario.from_resolved(scenario))
     assert result.failed == ""
     assert result.swaps[0].errno == errno.ENOENT
     assert result.swaps[0].flows == ()

@@ -14,7 +14,7 @@ from ccsim.kernel import TcpCongestionOps
 from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET
 from ccsim.kernel.verifier import MEMBERS
 from ccsim.sim.world import World
-from tests.sim.sim_rig import resolved
+from tests.sim.sim_rig import scenario_of
 
 SCENARIOS = {
     "losses": "path: {rate: 20 Mbit/s, rtt: 40 ms, buffer: 30 packets, loss: 0.01}\n",
@@ -86,7 +86,7 @@ def seen() -> tuple[dict[str, set[int]], set[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(World, "always_paranoid", False)  # whose tables these would not be
         for path in SCENARIOS.values():
-            world = World(resolved("duration: 5 s\n" + path + flows))
+            world = World(scenario_of("duration: 5 s\n" + path + flows))
             kernel = world.registry.kernel.tcp_cong
             kernel._guard = guard
             for found in kernel.implementations():

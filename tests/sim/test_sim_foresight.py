@@ -20,7 +20,7 @@ from ccsim.sim.world import World
 from ccsim.tcp import long_train, receiver
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
-from tests.sim.sim_rig import MS, plant, resolved
+from tests.sim.sim_rig import MS, plant, scenario_of
 from tests.sim.test_sim_equality import check_text
 
 ALONE = """
@@ -75,7 +75,7 @@ tcp: {quickacks: 16}
 
 def leaps(text: str, **options: Any) -> tuple[int, int]:
     """Return how many windows a scenario's run has, and how many ACKs were taken early."""
-    world = World(resolved(text), **options)
+    world = World(scenario_of(text), **options)
     rows = 0
     confirm = foresight.confirm
 

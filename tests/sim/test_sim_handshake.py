@@ -13,7 +13,7 @@ from ccsim.kernel.sock import TCP_ESTABLISHED, TCP_SYN_SENT
 from ccsim.scenario import parse_scenario
 from ccsim.sim.world import World
 from ccsim.tcp.ecn_hooks import HookEcho
-from tests.sim.sim_rig import MS, resolved
+from tests.sim.sim_rig import MS, scenario_of
 
 PATH = "path: {rate: 10 Mbit/s, rtt: 400 ms, buffer: 400 packets, ecn: {mark_above: 20 packets}}\n"
 
@@ -22,7 +22,7 @@ def swapped(first: str, then: str, extra: str = "") -> World:
     """Let a flow begin with one algorithm, and choose another 100 ms after its SYN has left."""
     swap = f"swaps: [{{at: 100 ms, via: setsockopt, flows: [a], to: {then}}}]\n"
     flows = f"flows: [{{name: a, congestion: {first}{extra}}}]\n"
-    world = World(resolved("duration: 3 s\n" + PATH + flows + swap))
+    world = World(scenario_of("duration: 3 s\n" + PATH + flows + swap))
     world.run()
     return world
 
@@ -52,7 +52,7 @@ def test_cubic_chosen_after_a_syn_that_asked_for_ecn_has_it() -> None:
 def test_what_is_chosen_in_the_handshake_begins_then_and_not_again() -> None:
     began: list[tuple[int, int]] = []
     world = World(
-        resolved(
+        scenario_of(
             "duration: 1 s\n"
             + PATH
             + "flows: [{name: a, congestion: cubic}]\n"
@@ -74,7 +74,9 @@ def test_what_is_chosen_in_the_handshake_begins_then_and_not_again() -> None:
 
 def test_the_window_at_establishment_is_the_initial_one_whatever_was_set_before() -> None:
     # tcp_init_transfer sets tcp_init_cwnd after the handshake.
-    world = World(resolved("duration: 500 ms\n" + PATH + "flows: [{name: a, congestion: reno}]\n"))
+    world = World(
+        scenario_of("duration: 500 ms\n" + PATH + "flows: [{name: a, congestion: reno}]\n")
+    )
     flow = world.flows[0]
     flow.open()
     flow.on_syn(0)
@@ -87,7 +89,7 @@ def test_a_syn_that_is_sent_again_asks_for_no_ecn() -> None:
     # At 20.5 ms flow a sends ten packets into a queue of four, behind its ACK: the next SYN finds
     # no room. tcp_ecn_clear_syn takes ECE and CWR off the second, which is the one answered.
     world = World(
-        resolved(
+        scenario_of(
             "duration: 4 s\n"
             "path: {rate: 1 Mbit/s, rtt: 20 ms, buffer: 4 packets, ecn: {mark_above: 2 packets}}\n"
             "flows: [{name: a, size: 20 KB}, {name: b, congestion: dctcp, start: 20600 us}]\n"
@@ -141,7 +143,7 @@ def world(tmp_path: Path) -> World:
     path = "path: {rate: 10 Mbit/s, rtt: 20 ms, buffer: 400 packets, ecn: {mark_above: 20 packets}}"
     flows = "flows: [{name: a, congestion: mine, size: 300 KB}, {name: b, congestion: mine}]"
     text = f"name: t\nduration: 1 s\nobjects: [mine.py]\n{path}\n{flows}\n"
-    return World(dict(parse_scenario(text, "t.yaml", tmp_path).resolved()))
+    return World(parse_scenario(text, "t.yaml", tmp_path))
 
 
 def test_the_receiving_end_is_a_socket_of_its_host(world: World) -> None:
@@ -172,7 +174,7 @@ def test_bbr_on_an_rtt_beyond_its_numbers_is_not_paced_and_nothing_is_violated()
         "flows: [{name: a, congestion: cubic}]\n"
         "swaps: [{at: 300 s, via: setsockopt, flows: [a], to: bbr}]\n"
     )
-    world = World(dict(parse_scenario(text, "t.yaml").resolved()), paranoid=True)
+    world = World(parse_scenario(text, "t.yaml"), paranoid=True)
     world.run()
     swap = next(e for e in world.events.sorted_events(world.end_ns) if e.kind == "swap")
     assert swap.detail["after"]["pacing_rate"] == 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from ccsim.net.network import Network
 from ccsim.scenario import parse_scenario
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
+from ccsim.spec import Scenario
+from ccsim.spec.path import Qdisc
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import TEMPLATE_YAML, RandomDraw, complete, make_example, to_yaml
 
@@ -30,7 +32,7 @@ def run(text: str, **options: Any) -> SimResult:
     return world.result()
 
 
-def random_scenario(seed: int) -> dict[str, Any]:
+def random_scenario(seed: int) -> Scenario:
     return complete(make_example(RandomDraw(seed)).scenario, TEMPLATE)
 
 
@@ -50,8 +52,7 @@ def without_marks(result: SimResult) -> Iterator[Any]:
 @pytest.mark.parametrize("seed", [2, 5, 9, 14, 23])
 def test_a_fifo_as_a_hop_does_what_the_link_does(seed: int) -> None:
     scenario = random_scenario(seed)
-    as_hop = copy.deepcopy(scenario)
-    as_hop["path"]["qdisc"] = {"kind": "fifo", "values": {}}
+    as_hop = replace(scenario, path=replace(scenario.path, qdisc=Qdisc(kind="fifo")))
     results = []
     for one in (scenario, as_hop):
         world = World(one)
@@ -68,7 +69,7 @@ def test_neither_cuts_nor_vector_paths_show_with_hops(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_random_scenario_with_hops_reads_back(seed: int) -> None:
     example = make_example(RandomDraw(seed), hops=True)
-    drawn = complete(example.scenario, TEMPLATE)
+    drawn = complete(example.scenario, TEMPLATE).resolved()
     read = parse_scenario(to_yaml(example.scenario), "fuzz").resolved()
     for part in ("routes", "changes"):
         assert len(read.get(part, ())) == len(drawn.get(part, ()))
@@ -241,7 +242,7 @@ def test_a_trace_drives_a_line(tmp_path: Any) -> None:
     (tmp_path / "steady").write_text("2\n")
     text = "duration: 3 s\npath: {trace: steady, rtt: 20 ms, buffer: 40 packets}\n" + BULK
     world = World(parse_scenario(text, "s.yaml", tmp_path), paranoid=True)
-    assert world.spec.path.rate_bps == 6_016_000
+    assert world.scenario.path.rate_bps == 6_016_000
     world.run()
     assert rate_between(world.result(), S, 3 * S) == pytest.approx(6.016, rel=0.003)
 

@@ -12,8 +12,9 @@ from ccsim.kernel.tcp_cong import TcpCong
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.world import World
+from ccsim.spec import Scenario
 from ccsim.tcp.cwnd import cwnd_reduction
-from tests.sim.sim_rig import plant, resolved, run
+from tests.sim.sim_rig import plant, run, scenario_of
 
 SWAP = """\
 duration: 1 s
@@ -119,10 +120,10 @@ mine = TcpCongestionOps(
 """
 
 
-def of_mine(folder: Path, bug: str) -> dict[str, Any]:
+def of_mine(folder: Path, bug: str) -> Scenario:
     (folder / "mine.py").write_text(ALGORITHM.replace("BUG", bug), encoding="utf-8")
     text = "name: t\nobjects: [mine.py]\n" + SWAP.replace("to: vegas", "to: mine")
-    return parse_scenario(text, "s.yaml", folder).resolved()
+    return parse_scenario(text, "s.yaml", folder)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +141,10 @@ def test_a_users_algorithm_is_named_at_its_hook(tmp_path: Path, bug: str, messag
 def test_checks_change_no_byte_and_are_off_unless_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    checked = World(resolved(SWAP))
+    checked = World(scenario_of(SWAP))
     checked.run()
     monkeypatch.setattr(World, "always_paranoid", False)
-    plain = World(resolved(SWAP))
+    plain = World(scenario_of(SWAP))
     plain.run()
     assert hasattr(checked.flow("a").sk.ca_ops.cong_control, "__wrapped__")
     assert not hasattr(plain.flow("a").sk.ca_ops.cong_control, "__wrapped__")

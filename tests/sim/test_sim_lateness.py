@@ -14,8 +14,9 @@ from ccsim.scenario import parse_scenario
 from ccsim.sim.lateness import DRAWS, Handover, LateHost, LateHosts
 from ccsim.sim.stalls import HostStalls, lengths_ns, mean_gap_ns
 from ccsim.sim.traces import SimResult
+from ccsim.sim.workloads import Connection
 from ccsim.sim.world import World
-from ccsim.spec import Distribution, Hosts, Lateness, Scenario, Stalls
+from ccsim.spec import Distribution, Flow, Hosts, Lateness, Stalls
 from ccsim.tcp.delack import DelayedAck
 from ccsim.tcp.host import Host
 from ccsim.tcp.pacing import pacing_due
@@ -129,7 +130,7 @@ def test_nothing_overtakes_what_came_before_it() -> None:
 
 def test_how_many_are_handed_over_in_one_go_does_not_matter() -> None:
     hosts = LateHosts(Hosts(sender=Lateness(delay_ns=EXPONENTIAL, stalls=QUANTILES)), 4)
-    late, _ = hosts.of({}, 0)
+    late, _ = hosts.of(connection(), 0)
     assert late is not None
     times = list(range(0, 3 * SECOND, 500 * US))
     one = Handover(late, 4000)
@@ -144,19 +145,23 @@ EXPONENTIAL = Distribution(kind="exponential", value=40 * US)
 
 
 def test_delays_have_the_mean_that_is_given() -> None:
-    late, none = LateHosts(Hosts(sender=Lateness(delay_ns=EXPONENTIAL)), 1).of({}, 0)
+    late, none = LateHosts(Hosts(sender=Lateness(delay_ns=EXPONENTIAL)), 1).of(connection(), 0)
     assert none is None
     assert late is not None
     assert np.mean(late.drawn) == pytest.approx(40 * US, rel=0.05)
 
 
+def connection(*hosts: str, workload: str = "") -> Connection:
+    return Connection(Flow(name="a", rtt_ns=0, hosts=hosts), workload)
+
+
 def test_flows_of_one_host_stall_together_and_those_of_others_do_not() -> None:
     lateness = Lateness(stalls=QUANTILES)
     hosts = LateHosts(Hosts(sender=lateness, receiver=lateness), 1)
-    assert hosts.of({"hosts": ["x", "y"]}, 0)[0] is hosts.of({"hosts": ["x", "z"]}, 1)[0]
-    assert hosts.of({"hosts": ["x", "y"]}, 0)[1] is hosts.of({"hosts": ["y", "x"]}, 1)[0]
-    assert hosts.of({}, 0)[0] is not hosts.of({}, 1)[0]
-    assert hosts.of({"workload": "web"}, 5)[0] is hosts.of({"workload": "web"}, 6)[0]
+    assert hosts.of(connection("x", "y"), 0)[0] is hosts.of(connection("x", "z"), 1)[0]
+    assert hosts.of(connection("x", "y"), 0)[1] is hosts.of(connection("y", "x"), 1)[0]
+    assert hosts.of(connection(), 0)[0] is not hosts.of(connection(), 1)[0]
+    assert hosts.of(connection(workload="web"), 5)[0] is hosts.of(connection(workload="web"), 6)[0]
 
 
 def test_a_pacing_timer_that_falls_due_in_a_stall_runs_at_its_end() -> None:
@@ -268,6 +273,6 @@ def test_neither_cuts_nor_vector_paths_show_with_random_lateness(seed: int) -> N
 def test_a_random_scenario_with_late_hosts_reads_back(seed: int) -> None:
     drawn = make_example(RandomDraw(seed), late=True).scenario
     read = parse_scenario(to_yaml(drawn), "fuzz")
-    whole = Scenario.from_resolved(complete(drawn, TEMPLATE))
+    whole = complete(drawn, TEMPLATE)
     assert read.hosts == whole.hosts
     assert [flow.hosts for flow in read.flows] == [flow.hosts for flow in whole.flows]

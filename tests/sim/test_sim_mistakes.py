@@ -6,8 +6,8 @@ import gc
 import hashlib
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +15,7 @@ from ccsim.errors import AlgorithmError, ScenarioError
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
+from ccsim.spec import Scenario
 
 SCENARIO = """\
 name: mis
@@ -74,9 +75,9 @@ def source(bug: str = "pass", ssthresh: str = "pass", tso: str = "pass") -> str:
     return text.replace("UNDO", "pass").replace("TSO", tso)
 
 
-def scenario(folder: Path, **bugs: str) -> dict[str, Any]:
+def scenario(folder: Path, **bugs: str) -> Scenario:
     (folder / "my_cc.py").write_text(source(**bugs), encoding="utf-8")
-    return parse_scenario(SCENARIO, "mis.yaml", folder).resolved()
+    return parse_scenario(SCENARIO, "mis.yaml", folder)
 
 
 def failure(folder: Path, **bugs: str) -> str:
@@ -158,7 +159,7 @@ def test_what_min_tso_segs_returns_must_be_a_number(tmp_path: Path) -> None:
     (tmp_path / "my_cc.py").write_text(
         source(bug="sk.pacing_status = 1; sk.pacing_rate = 10**7", tso="return 2.0"), "utf-8"
     )
-    failed = simulate(parse_scenario(text, "mis.yaml", tmp_path).resolved()).failed
+    failed = simulate(parse_scenario(text, "mis.yaml", tmp_path)).failed
     assert "min_tso_segs returned 2.0, expected a whole number from 0 to 4294967295" in failed
 
 
@@ -187,7 +188,7 @@ def test_in_a_swap_it_cannot_either(tmp_path: Path) -> None:
     )
     (tmp_path / "my_cc.py").write_text(text, encoding="utf-8")
     swap = SCENARIO.replace("congestion: my_cc", "congestion: cubic")
-    result = simulate(parse_scenario(swap, "mis.yaml", tmp_path).resolved())
+    result = simulate(parse_scenario(swap, "mis.yaml", tmp_path))
     assert "SystemExit: 0" in result.failed
     assert result.duration_ns == 500_000_000
 
@@ -234,15 +235,14 @@ def test_many_calls_that_take_long_together_are_no_hook_that_does_not_return(
 
 def test_a_file_that_is_edited_after_it_was_read_is_not_executed(tmp_path: Path) -> None:
     resolved = scenario(tmp_path)
-    assert resolved["objects_sha256"] == [hashlib.sha256(source().encode()).hexdigest()]
+    assert resolved.objects_sha256 == (hashlib.sha256(source().encode()).hexdigest(),)
     (tmp_path / "my_cc.py").write_text(source() + "raise ValueError\n", encoding="utf-8")
     with pytest.raises(ObjectFileChanged, match=r"my_cc\.py: it changed since the scenario was"):
         simulate(resolved)
 
 
 def test_a_process_that_runs_many_scenarios_keeps_no_module_of_them(tmp_path: Path) -> None:
-    resolved = scenario(tmp_path)
-    resolved["duration_ns"] = 50_000_000
+    resolved = replace(scenario(tmp_path), duration_ns=50_000_000)
     simulate(resolved)
     before = set(sys.modules)
     gc.collect()
@@ -268,10 +268,10 @@ for name in ("one_cc", "two_cc"):
 """
 
 
-def of_source(folder: Path, text: str, flow: str = "one_cc", to: str = "two_cc") -> dict[str, Any]:
+def of_source(folder: Path, text: str, flow: str = "one_cc", to: str = "two_cc") -> Scenario:
     (folder / "my_cc.py").write_text(text, encoding="utf-8")
     changed = SCENARIO.replace("a, congestion: my_cc", f"a, congestion: {flow}")
-    return parse_scenario(changed.replace("to: my_cc", f"to: {to}"), "s", folder).resolved()
+    return parse_scenario(changed.replace("to: my_cc", f"to: {to}"), "s", folder)
 
 
 def test_names_that_only_running_the_file_tells_are_found(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sender import Sender
-from tests.sim.sim_rig import MS, resolved
+from tests.sim.sim_rig import MS, scenario_of
 
 TEXT = """
 duration: 1 s
@@ -48,7 +48,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def tied_flow(log: list[str]) -> Flow:
     """Return a flow for which an ACK, both timers and a sample are due at one instant."""
-    flow = World(resolved(TEXT)).flows[0]
+    flow = World(scenario_of(TEXT)).flows[0]
     flow.connected = True
     flow.recorder.start(T)
     flow.sk.timer_ns = flow.sk.pacing_ns = T

@@ -12,7 +12,7 @@ from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
 from ccsim.tcp.host import Host
 from ccsim.tcp.sender import Sender
-from tests.sim.sim_rig import MS, resolved
+from tests.sim.sim_rig import MS, scenario_of
 
 
 def recorder_of(sk: Sender) -> FlowRecorder:
@@ -157,7 +157,7 @@ flows: [{name: f, congestion: bbr}]
 def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flow = World(resolved(TEXT)).flows[0]
+    flow = World(scenario_of(TEXT)).flows[0]
     flow.open()
     monkeypatch.setattr(flow_module, "may_take_paced_train", lambda sk: True)
     rows = train_of([1, 2])
@@ -171,7 +171,7 @@ def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
 def test_a_train_too_short_to_be_taken_at_once_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flow = World(resolved(TEXT)).flows[0]
+    flow = World(scenario_of(TEXT)).flows[0]
     tried: list[int] = []
 
     def ack_train(*_: object) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ccsim.compiled import in_use
+from tests.sim.sim_rig import scenario_of
 
 if in_use():
     pytest.skip("reaches into functions that are machine code here", allow_module_level=True)
@@ -21,7 +22,7 @@ from ccsim.tcp import input as tcp_input
 from ccsim.tcp import pacer
 from ccsim.tcp import usual_sack as recovery_ack
 from ccsim.verify.fuzz.equality import difference
-from tests.sim.sim_rig import plant, resolved
+from tests.sim.sim_rig import plant
 
 LOSSES = """
 name: losses
@@ -89,7 +90,7 @@ def test_where_the_rto_comes_before_the_loss_probe_neither(monkeypatch: pytest.M
 def without(module: Any, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Require that a scenario's result is the same without a short path; return how often that is
     taken with it, so that its absence is known to test something."""
-    scenario = resolved(text)
+    scenario = scenario_of(text)
     taken: list[bool] = []
     short = getattr(module, name)
 
@@ -109,7 +110,7 @@ def without(module: Any, name: str, text: str, monkeypatch: pytest.MonkeyPatch) 
 def test_a_bug_in_a_short_path_shows_in_a_crowd(
     function: Any, old: str, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenario = resolved(CROWD)
+    scenario = scenario_of(CROWD)
     with monkeypatch.context() as patch:
         for module, name in IN_RECOVERY:
             patch.setattr(module, name, lambda *args: False)

@@ -11,7 +11,7 @@ import pytest
 from ccsim.sim.world import World
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, S, resolved, run
+from tests.sim.sim_rig import MS, S, resolved, run, scenario_of
 
 PATH = "path: {rate: 120 Mbit/s, rtt: 20 ms, buffer: 400 packets}\n"
 AT_ONCE = "tcp: {delayed_ack: false}\n"  # every packet is acknowledged when it arrives
@@ -35,7 +35,7 @@ def test_a_rate_of_a_packet_a_millisecond_is_a_packet_a_millisecond() -> None:
 
 def test_a_rate_that_does_not_divide_is_met_in_the_long_run() -> None:
     # 7 Mbit/s of 1000 B: a write each 1.142857… ms, so 867 writes in the 990 ms from the first on
-    world = World(resolved(one("congestion: reno, source: {rate: 7 Mbit/s, write: 1000 B}")))
+    world = World(scenario_of(one("congestion: reno, source: {rate: 7 Mbit/s, write: 1000 B}")))
     world.run()
     source = world.flows[0].source
     assert source is not None
@@ -62,7 +62,7 @@ def test_writes_that_cannot_leave_fill_one_packet() -> None:
         "congestion: reno, source: {write: 100 B, every: 1 ms}, size: 5000 B",
         more="tcp: {initial_window: 1, delayed_ack: false}\n",
     )
-    world = World(resolved(text))
+    world = World(scenario_of(text))
     world.run()
     source = world.flows[0].source
     assert source is not None
@@ -115,7 +115,7 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
 def test_bbr_does_not_take_the_applications_rate_for_the_paths() -> None:
     # Samples of a flow without data to send do not end Startup; those of a full one do.
     for source, startup in (("source: {rate: 5 Mbit/s}", True), ("sndbuf: 4 MiB", False)):
-        world = World(resolved(one(f"congestion: bbr, {source}", duration="2 s")))
+        world = World(scenario_of(one(f"congestion: bbr, {source}", duration="2 s")))
         world.run()
         assert (world.flows[0].sk.ca.mode == 0) is startup, source
 
@@ -148,11 +148,11 @@ def test_the_send_buffer_bounds_what_is_not_acknowledged() -> None:
 
 def test_a_blocked_writer_goes_on_when_a_third_of_the_buffer_is_free() -> None:
     # 30 packets written at once, 10 of them sent. The ACK of packet 10 finds a third free.
-    world = World(resolved(one("congestion: reno, sndbuf: 43440 B", duration="41 ms")))
+    world = World(scenario_of(one("congestion: reno, sndbuf: 43440 B", duration="41 ms")))
     world.run()
     assert world.flows[0].sk.una == 9  # of the ACKs each 0.1 ms from 40.107 ms on
     assert world.flows[0].sk.write_limit == 30
-    world = World(resolved(one("congestion: reno, sndbuf: 43440 B", duration="41008 us")))
+    world = World(scenario_of(one("congestion: reno, sndbuf: 43440 B", duration="41008 us")))
     world.run()
     assert world.flows[0].sk.una == 10
     assert world.flows[0].sk.write_limit == 40
@@ -165,7 +165,7 @@ duration: 2 s
 path: {rate: 24 Mbit/s, rtt: 20 ms, buffer: 200 packets}
 flows: [{name: a, congestion: cubic, source: {rate: 50 Mbit/s}, sndbuf: 100 KiB}]
 """
-    world = World(resolved(text))
+    world = World(scenario_of(text))
     world.run()
     flow = world.flows[0]
     assert flow.source is not None

@@ -9,7 +9,7 @@ from ccsim.net.link import Batch
 from ccsim.sim.world import World
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, resolved, run
+from tests.sim.sim_rig import MS, resolved, run, scenario_of
 
 TEXT = """
 duration: 4 s
@@ -32,7 +32,7 @@ tcp: {tso: true}
 
 def departures(tso: bool, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return when the packets of the flow leave [ns]."""
-    world = World(resolved(TEXT + f"tcp: {{tso: {str(tso).lower()}}}\n"))
+    world = World(scenario_of(TEXT + f"tcp: {{tso: {str(tso).lower()}}}\n"))
     flow = world.flows[0]
     times: list[int] = []
     collect = flow.collect

@@ -13,6 +13,7 @@ from ccsim.sim import simulate
 from ccsim.sim.recorder import COLUMNS, FlowRecorder
 from ccsim.sim.swap.guard import GUARDS, check_guard
 from ccsim.sim.traces import Event, SimResult
+from ccsim.spec import Guard, Scenario
 from ccsim.tcp.host import Host
 from ccsim.tcp.sender import Sender
 from ccsim.verify.fuzz.equality import check
@@ -84,7 +85,7 @@ def test_a_link_update_in_the_gap_finds_no_link() -> None:
 def test_a_gap_that_outlasts_the_run_leaves_the_name_missing() -> None:
     scenario = resolved(GAP.replace("PROFILE", "linux"))
     scenario["swaps"][0]["gap_ns"] = 5 * S
-    result = simulate(scenario)
+    result = simulate(Scenario.from_resolved(scenario))
     assert flow_of(result, "after").implementations == ("reno",)
     assert [swap.errno for swap in result.swaps] == [0, errno.ENOENT, errno.ENOENT]
 
@@ -225,7 +226,7 @@ def test_a_link_update_that_fails_ends_the_roll_out() -> None:
             "guard": None,
         },
     )
-    result = simulate(scenario)
+    result = simulate(Scenario.from_resolved(scenario))
     assert result.swaps[1].errno == errno.ENOENT
     assert result.swaps[1].flows == ()
 
@@ -273,7 +274,7 @@ def verdict(metric: str, threshold: int, rows: list[tuple[int, ...]] = ROWS) -> 
     flow = SimpleNamespace(recorder=recorder, index=0, sk=SimpleNamespace(mss_cache=1000))
     log = [(5 * MS, 0, 0), (50 * MS, 0, 0), (60 * MS, 1, 0), (80 * MS, 0, 0)]
     world: Any = SimpleNamespace(drops_since=lambda t_ns: log)
-    guard = {"metric": metric, "threshold": threshold, "window_ns": 40 * MS}
+    guard = Guard(metric=metric, threshold=threshold, window_ns=40 * MS)
     flows: Any = [flow]
     return check_guard(world, guard, flows, 40 * MS, 80 * MS)
 

@@ -135,7 +135,7 @@ def test_a_workloads_connections_have_the_parameters_that_it_says() -> None:
 
 
 def plain(scenario: Any) -> list[tuple[Any, ...]]:
-    result = simulate(scenario.resolved())
+    result = simulate(scenario)
     return [(f.name, f.congestion, f.implementations, windows(f)) for f in result.flows]
 
 

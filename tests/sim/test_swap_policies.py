@@ -24,11 +24,12 @@ from ccsim.sim import simulate
 from ccsim.sim.swap.policies import POLICIES
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
+from ccsim.spec import Scenario
 from ccsim.tcp.host import Host
 from ccsim.tcp.sock import TcpSock
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, S, flow_of, resolved, run
+from tests.sim.sim_rig import MS, S, flow_of, resolved, run, scenario_of
 
 ONE = """\
 duration: 3 s
@@ -97,7 +98,7 @@ def test_a_swap_that_fails_or_changes_nothing_leaves_everything_as_it_was(policy
     for to in ("cubic", "nowhere"):
         scenario = resolved(one("cubic", "cubic", policy))
         scenario["swaps"][0]["to"] = to
-        result = simulate(scenario)
+        result = simulate(Scenario.from_resolved(scenario))
         assert result.swaps[0].flows == ()
         assert not told(result)
         ours, theirs = flow_of(result, "a"), flow_of(plain, "a")
@@ -195,7 +196,7 @@ def test_another_swap_cuts_a_phase_short_and_the_window_is_free() -> None:
         one("cubic", "reno", "safe_retreat").replace("POLICY}]", "}]")[:-2]
         + ", {at: 2010 ms, via: setsockopt, flows: [a], to: vegas}]\n"
     )
-    world = World(resolved(text))
+    world = World(scenario_of(text))
     world.run()
     assert "validated" not in told(world.result())
     sk = world.flow("a").sk
@@ -223,7 +224,7 @@ def test_pacing_ramp_grows_from_the_measured_rate_to_the_new_ones_own_in_four_rt
 
 
 def test_what_is_not_paced_is_paced_for_the_ramp_alone() -> None:
-    world = World(resolved(one("cubic", "reno", "pacing_ramp")))
+    world = World(scenario_of(one("cubic", "reno", "pacing_ramp")))
     seen: list[int] = []
     sk = world.flow("a").sk
     world.env.timeout(2_050 * MS).callbacks.append(lambda _: seen.append(sk.pacing_status))
@@ -272,10 +273,10 @@ class Third(StatePolicy):
 '''
 
 
-def mine(folder: Path, source: str = MINE, state: str = "third") -> dict[str, Any]:
+def mine(folder: Path, source: str = MINE, state: str = "third") -> Scenario:
     (folder / "mine.py").write_text(source, encoding="utf-8")
     text = "name: t\nobjects: [mine.py]\n" + one("cubic", "reno", state)
-    return parse_scenario(text, "s.yaml", folder).resolved()
+    return parse_scenario(text, "s.yaml", folder)
 
 
 def test_a_file_beside_the_scenario_may_hold_a_policy(tmp_path: Path) -> None:
@@ -285,7 +286,8 @@ def test_a_file_beside_the_scenario_may_hold_a_policy(tmp_path: Path) -> None:
     before = event.detail["before"]["snd_cwnd"]
     assert event.detail["after"]["snd_cwnd"] == before // 3
     assert [*told(result)] == ["done"]
-    assert not check(Example(scenario, (7 * MS,)), scenario)
+    plain = scenario.resolved()
+    assert not check(Example(plain, (7 * MS,)), plain)
 
 
 def test_a_policy_that_is_in_no_file_is_refused_before_the_run(tmp_path: Path) -> None:

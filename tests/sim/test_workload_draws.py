@@ -12,13 +12,12 @@ import pytest
 from ccsim.sim.distributions import Uniform, draw, mean
 from ccsim.sim.flow_sizes import TABLES
 from ccsim.sim.workloads import arrivals_ns, connections
-from tests.sim.sim_rig import MS, S, resolved
+from ccsim.spec import Distribution, Scenario
+from tests.sim.sim_rig import MS, S, scenario_of
 
-PLAIN: dict[str, Any] = {"kind": "fixed", "value": 0, "shape": 0.0, "top": 0, "points": ()}
 
-
-def of(kind: str, **fields: Any) -> dict[str, Any]:
-    return {**PLAIN, "kind": kind, **fields}
+def of(kind: Any, **fields: Any) -> Distribution:
+    return Distribution(kind=kind, **fields)
 
 
 WEB = of("table", points=TABLES["web_search"])
@@ -83,7 +82,7 @@ def test_a_pareto_draw_lies_between_its_bounds_and_halves_where_it_should() -> N
 def test_the_mean_of_a_bounded_pareto_is_the_integral_by_hand() -> None:
     # shape 1 on [1, e]: density 1/x² over 1 - 1/e; mean ln(e) / (1 - 1/e)
     top = 1_000 * math.e
-    one = {**of("pareto", value=1_000, shape=1.0), "top": top}
+    one = of("pareto", value=1_000, shape=1.0, top=top)
     assert mean(one) == pytest.approx(1_000 / (1 - 1 / math.e))
     # shape 2 on [1, 2]: density 2/x³ over 3/4; mean 2 (1 - 1/2) / (3/4) = 4/3
     assert mean(of("pareto", value=3_000, shape=2.0, top=6_000)) == pytest.approx(4_000)
@@ -104,12 +103,12 @@ def test_uniform_numbers_are_even_and_repeat_with_their_seed() -> None:
 BASE = "duration: 100 s\npath: {rate: 12 Mbit/s, rtt: 20 ms, buffer: 10 packets}\n"
 
 
-def load(text: str, *, seed: int = 1) -> dict[str, Any]:
-    return resolved(f"{BASE}seed: {seed}\nworkloads:\n{text}")
+def load(text: str, *, seed: int = 1) -> Scenario:
+    return scenario_of(f"{BASE}seed: {seed}\nworkloads:\n{text}")
 
 
-def starts(scenario: dict[str, Any], k: int = 0) -> list[int]:
-    return list(arrivals_ns(scenario["workloads"][k], scenario["seed"]))
+def starts(scenario: Scenario, k: int = 0) -> list[int]:
+    return list(arrivals_ns(scenario.workloads[k], scenario.seed))
 
 
 def test_poisson_gaps_are_exponential_with_the_mean_that_was_asked_for() -> None:
@@ -141,7 +140,7 @@ def test_arrivals_one_after_another_and_at_once_are_where_they_must_be() -> None
 def test_a_load_is_the_share_of_the_rate_that_the_sizes_ask_for() -> None:
     scenario = load("  - {name: w, arrivals: {load: 60 %}, sizes: 90 kB}\n")
     # 0.6 * 12 Mbit/s / (8 * 90 kB) = 10 a second
-    assert scenario["workloads"][0]["arrivals"]["gap_ns"] == 100 * MS
+    assert scenario.workloads[0].arrivals.gap_ns == 100 * MS
 
 
 TWO = (
@@ -151,11 +150,11 @@ TWO = (
 )
 
 
-def known(scenario: dict[str, Any], workload: str) -> list[tuple[Any, ...]]:
+def known(scenario: Scenario, workload: str) -> list[tuple[Any, ...]]:
     return [
-        (one["name"], one["start_ns"], one["size_bytes"], one["life_ns"])
+        (one.spec.name, one.spec.start_ns, one.spec.size_bytes, one.life_ns)
         for one in connections(scenario)
-        if one["workload"] == workload
+        if one.workload == workload
     ]
 
 

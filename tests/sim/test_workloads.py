@@ -21,7 +21,7 @@ from ccsim.sim.workloads import connections
 from ccsim.sim.world import World
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, S, resolved, run
+from tests.sim.sim_rig import MS, S, resolved, run, scenario_of
 
 US = 1_000
 PATH = "duration: 1 s\npath: {rate: 100 Mbit/s, rtt: 10 ms, buffer: 100 packets}\n"
@@ -192,7 +192,7 @@ def test_twins_meet_the_same_connections() -> None:
     text = ROLL.replace("every: 1 s", "poisson: 5 /s").replace("max: 5", "max: 50")
     scenario = parse_scenario(f"name: t\n{text}", "t.yaml")
     met = [
-        [(one["name"], one["start_ns"], one["life_ns"]) for one in connections(twin.resolved())]
+        [(c.spec.name, c.spec.start_ns, c.life_ns) for c in connections(twin)]
         for twin in (scenario, scenario.without_swaps(), scenario.with_b_twin())
     ]
     assert met[0] == met[1] == met[2]
@@ -204,7 +204,7 @@ def test_the_b_twin_of_a_sweep_starts_its_workload_on_the_new() -> None:
         "link_update", "sweep"
     )
     twin = parse_scenario(f"name: t\n{text}", "t.yaml").with_b_twin()
-    assert {flow.implementations for flow in simulate(twin.resolved()).flows} == {("bbr",)}
+    assert {flow.implementations for flow in simulate(twin).flows} == {("bbr",)}
 
 
 # --- what is kept, and what it costs ---
@@ -297,7 +297,7 @@ record: {{interval: 6 ms, flows: aggregate}}
 
 
 def test_flows_leave_the_windows_when_they_close_and_keep_no_packets() -> None:
-    world = World(resolved(ROLL), paranoid=True)
+    world = World(scenario_of(ROLL), paranoid=True)
     assert world.engine.live == []
     assert all(flow.sk.packets is NO_PACKETS for flow in world.flows)
     most = 0
@@ -321,7 +321,9 @@ def test_a_start_cuts_no_window() -> None:
     """A hundred flows of one packet on an idle path: windows are about a round long, not a start
     apart."""
     text = "duration: 10 s\npath: {rate: 1 Gbit/s, rtt: 100 ms, buffer: 100 packets}\n"
-    plain = resolved(f"{text}workloads: [{{name: w, arrivals: {{every: 10 ms}}, sizes: 1 kB}}]\n")
+    plain = scenario_of(
+        f"{text}workloads: [{{name: w, arrivals: {{every: 10 ms}}, sizes: 1 kB}}]\n"
+    )
     world = World(plain)
     world.run()
     assert len(world.flows) == 1_000
@@ -331,7 +333,7 @@ def test_a_start_cuts_no_window() -> None:
 def test_a_run_that_fails_keeps_what_had_completed(tmp_path: Any) -> None:
     (tmp_path / "bad.py").write_text(BAD)
     text = f"name: t\n{ROLL}objects: [bad.py]\n".replace("to: bbr", "to: bad")
-    result = simulate(parse_scenario(text, "t.yaml", tmp_path).resolved())
+    result = simulate(parse_scenario(text, "t.yaml", tmp_path))
     assert "planted" in result.failed
     found = done(result)
     assert (found.end_ns >= 0).any()

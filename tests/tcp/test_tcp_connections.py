@@ -11,7 +11,7 @@ import pytest
 
 from ccsim.net.fifo import DROPPED
 from ccsim.sim.world import World
-from tests.sim.sim_rig import MS, S, at, flow_of, resolved, run
+from tests.sim.sim_rig import MS, S, at, flow_of, run, scenario_of
 
 PATH = "path: {rate: 12 Mbit/s, rtt: 20 ms, buffer: 50 packets}\n"
 
@@ -103,7 +103,7 @@ def test_a_finite_flow_that_is_stopped_ends_before_all_is_written() -> None:
 def test_a_fin_that_is_lost_is_sent_again_until_it_is_acknowledged() -> None:
     text = f"duration: 4 s\n{PATH.replace('packets', 'packets, loss: 0 %')}"
     flows = "flows:\n  - {name: f, congestion: reno, stop: 300 ms}\n"
-    world = World(resolved(text + flows))
+    world = World(scenario_of(text + flows))
     assert world.link is not None
     fifo = world.link.fifo
     serve = fifo.serve

@@ -39,7 +39,7 @@ flows:
 swaps:
   - {{at: {at_ms} ms, via: setsockopt, flows: [f], to: {new}}}
 """
-    return simulate(parse_scenario(text, "swap.yaml").resolved())
+    return simulate(parse_scenario(text, "swap.yaml"))
 
 
 def swap_of(result: SimResult) -> dict[str, Any]:

@@ -42,7 +42,7 @@ METRICS = {
 _KEPT = 8
 """Twins kept for later candidates."""
 
-Simulate = Callable[[Sequence[Mapping[str, Any]]], Sequence[SimResult | None]]
+Simulate = Callable[[Sequence[Scenario]], Sequence[SimResult | None]]
 
 
 def metric_of(swap: Mapping[str, Any], metric: str) -> float | None:
@@ -79,7 +79,7 @@ class Objective:
         twins = [self._twins_of(scenario) for scenario in scenarios]
         missing = {_key(t): t for pair in twins for t in pair if _key(t) not in self._twins}
         batch = [*missing.values(), *scenarios]
-        results = self._all([scenario.resolved() for scenario in batch])
+        results = self._all(batch)
         for key, result in zip(missing, results, strict=False):
             if result.failed:
                 raise SearchError(f"search: a twin failed: {result.failed}")
@@ -96,7 +96,7 @@ class Objective:
         wanted = [scenario.without_swaps()]
         return [*wanted, scenario.with_b_twin()] if self.metric == "time_to_b_twin_s" else wanted
 
-    def _all(self, batch: list[dict[str, Any]]) -> list[SimResult]:
+    def _all(self, batch: list[Scenario]) -> list[SimResult]:
         """Simulate all; when the first of a batch fails, the others are given back: try them."""
         done: list[SimResult] = []
         while len(done) < len(batch):

@@ -225,7 +225,7 @@ def _planned(
         *twins,
         scenario=_without_seed(identity),
         # a kernel never does the same twice
-        random=study.backend != BACKENDS[0] or bool(random_parts(identity)),
+        random=study.backend != BACKENDS[0] or bool(random_parts(scenario)),
     )
 
 

@@ -20,6 +20,7 @@ from ccsim.jobs.handover import pack, unpack
 from ccsim.jobs.simulation import Apart, unrecorded
 from ccsim.kernel.loader import ObjectFileChanged
 from ccsim.sim.traces import SimResult
+from ccsim.spec import Scenario
 
 __all__ = ["answer", "durably", "keep_traces", "measured", "run", "twin"]
 
@@ -78,7 +79,8 @@ def _on_linux(
     """Answer a request by a run on this machine's kernel."""
     from ccsim.experiment.on_linux import quietest
 
-    once = quietest(request["resolved"], request["retry"], progress or (lambda t_ns: None))
+    scenario = Scenario.from_resolved(request["resolved"])
+    once = quietest(scenario, request["retry"], progress or (lambda t_ns: None))
     if "save" in request:
         durably(Path(request["save"]), pack(once.result))
         return {"seconds": time.perf_counter() - clock}
@@ -113,11 +115,12 @@ def _simulated(resolved: Mapping[str, Any], **options: Any) -> SimResult:
     """Simulate; what raises by a fault of ccsim itself is a failed run, so that the study goes
     on."""
     try:
-        result = _apart().simulate(resolved, **options)
+        result = _apart().simulate(Scenario.from_resolved(resolved), **options)
     except (OSError, MemoryError, ObjectFileChanged):  # of this machine, not of the run
         raise
     except Exception as error:
-        return unrecorded(resolved, f"ccsim failed: {type(error).__name__}: {error}")
+        reason = f"ccsim failed: {type(error).__name__}: {error}"
+        return unrecorded(int(resolved["duration_ns"]), reason)
     return result
 
 

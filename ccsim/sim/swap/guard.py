@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccsim.sim.recorder import METERED
 from ccsim.sim.sampler import METER_NS
+from ccsim.spec import Guard
 
 if TYPE_CHECKING:
     from ccsim.sim.live_flow import LiveFlow
@@ -138,11 +139,11 @@ million, the rates at ``threshold`` more of them, a stall at ``threshold`` ns mo
 
 
 def check_guard(
-    world: World, guard: Mapping[str, Any], flows: Sequence[LiveFlow], t0_ns: int, t_ns: int
+    world: World, guard: Guard, flows: Sequence[LiveFlow], t0_ns: int, t_ns: int
 ) -> Verdict | None:
     """Hold the window up to ``t_ns`` against that before ``t0_ns``; None if no flow lives through
     both."""
-    window_ns = guard["window_ns"]
+    window_ns = guard.window_ns
     lost_before = _drops(world, t0_ns - window_ns, t0_ns)
     lost_now = _drops(world, t_ns - window_ns, t_ns)
     pairs = [
@@ -153,10 +154,10 @@ def check_guard(
     ]
     if not pairs:
         return None
-    metric = GUARDS[guard["metric"]]
+    metric = GUARDS[guard.metric]
     before = metric.measure([pair[0] for pair in pairs])
     now = metric.measure([pair[1] for pair in pairs])
-    return Verdict(guard["metric"], before, now, metric.trips(before, now, guard["threshold"]))
+    return Verdict(guard.metric, before, now, metric.trips(before, now, guard.threshold))
 
 
 def _drops(world: World, t0_ns: int, t1_ns: int) -> Counter[int]:

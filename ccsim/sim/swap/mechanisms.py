@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from ccsim.kernel import KernelError
 from ccsim.sim.swap.set_congestion import Change, change_flow, change_listener
 from ccsim.sim.swap.triggers import arm, trigger_text
 from ccsim.sim.traces import SwapRecord
+from ccsim.spec import Swap
 
 if TYPE_CHECKING:
     from ccsim.sim.registry import Target
@@ -21,25 +22,24 @@ if TYPE_CHECKING:
 __all__ = ["Carried", "Process", "carry_out", "start_swaps", "sweep_steps"]
 
 Process = Generator[simpy.Event, Any, None]
-Swap = Mapping[str, Any]
 
 
 def start_swaps(world: World) -> None:
     """Start a process for each swap of the scenario that falls into the run."""
-    for index, swap in enumerate(world.scenario["swaps"]):
-        if swap["at_ns"] < world.end_ns:
+    for index, swap in enumerate(world.scenario.swaps):
+        if swap.at_ns < world.end_ns:
             world.env.process(_wait(world, index, swap))
 
 
 def _wait(world: World, index: int, swap: Swap) -> Process:
     """Wait for the swap's time; from then on a trigger is looked for, if it has one."""
-    yield world.engine.instant(swap["at_ns"])
-    if swap["trigger"] is not None:
-        arm(world, index, swap, carry_out)
+    yield world.engine.instant(swap.at_ns)
+    if swap.trigger is not None:
+        arm(world, index, swap, swap.trigger, carry_out)
         return
     world.tick()
-    world.border(swap["at_ns"])
-    steps = carry_out(world, index, swap, swap["at_ns"])
+    world.border(swap.at_ns)
+    steps = carry_out(world, index, swap, swap.at_ns)
     if steps is not None:
         yield from steps
 
@@ -57,8 +57,8 @@ def carry_out(world: World, index: int, swap: Swap, t_ns: int) -> Process | None
         "reregister": reregister,
         "staged": staged,
     }
-    swap = {**swap, "flows": world.reached(swap["flows"])}
-    return mechanisms[swap["via"]](Carried(world, index, swap, t_ns))
+    swap = replace(swap, flows=tuple(world.reached(swap.flows)))
+    return mechanisms[swap.via](Carried(world, index, swap, t_ns))
 
 
 class Carried:
@@ -73,18 +73,18 @@ class Carried:
         self.index = index
         self.swap = swap
         self.t_ns = t_ns
-        self.trigger = trigger_text(swap["trigger"])
+        self.trigger = trigger_text(swap.trigger)
         self._changes: list[Change] = []
         self._slot = len(world.swaps)
-        self.to = labelled(swap["to"], swap["to_params"])
-        record = SwapRecord(index, t_ns, swap["via"], "", "none", self.to, (), 0, swap["state"])
+        self.to = labelled(swap.to, swap.to_params)
+        record = SwapRecord(index, t_ns, swap.via, "", "none", self.to, (), 0, swap.state)
         world.swaps.append(replace(record, trigger=self.trigger))
         self.describe("none", self.to)
 
     @property
     def target(self) -> Target:
         """The map that a link gets, and the parameters that it is opened with."""
-        return self.swap["to"], self.swap["to_params"]
+        return self.swap.to, self.swap.to_params
 
     @property
     def registered(self) -> str:
@@ -102,8 +102,8 @@ class Carried:
 
     def describe(self, old: str, new: str, errno: int = 0) -> None:
         """Say what the swap replaced by what; mechanism and policy go into the label."""
-        parts = [f"{old} → {new}", self.swap["via"]]
-        parts += [self.swap["state"]] * (self.swap["state"] != "linux")
+        parts = [f"{old} → {new}", self.swap.via]
+        parts += [self.swap.state] * (self.swap.state != "linux")
         parts += [self.trigger] * bool(self.trigger)
         self.update(old=old, new=new, errno=errno, label=", ".join(parts))
 
@@ -127,13 +127,13 @@ class Carried:
 
     def log(self, kind: str, t_ns: int, **detail: Any) -> None:
         """Put an event of no single flow into the run's list."""
-        self.world.log(kind, None, t_ns, {"via": self.swap["via"], **detail, "swap": self.index})
+        self.world.log(kind, None, t_ns, {"via": self.swap.via, **detail, "swap": self.index})
 
 
 def _link_update(carried: Carried) -> None:
     """``BPF_LINK_UPDATE``: the name means another implementation, for connections that choose it
     from now on."""
-    link, registry = carried.swap["link"], carried.world.registry
+    link, registry = carried.swap.link, carried.world.registry
     old = labelled(*registry.behind(link))
     errno = 0
     try:
@@ -147,7 +147,7 @@ def _link_update(carried: Carried) -> None:
 def _sysctl(carried: Carried) -> None:
     """``net.ipv4.tcp_congestion_control``: what new sockets of a namespace start with."""
     swap, registry = carried.swap, carried.world.registry
-    netns = registry.netns(swap["netns"])
+    netns = registry.netns(swap.netns)
     old = registry.label(netns.tcp_congestion_control)
     errno = 0
     try:
@@ -156,18 +156,18 @@ def _sysctl(carried: Carried) -> None:
         errno = error.errno or 0
     new = carried.to if errno else registry.label(netns.tcp_congestion_control)
     carried.describe(old, new, errno)
-    about = {"netns": swap["netns"], "from": old, "to": new}
+    about = {"netns": swap.netns, "from": old, "to": new}
     carried.log("swap", carried.t_ns, **about, errno=errno)
 
 
 def _setsockopt(carried: Carried) -> None:
     """``TCP_CONGESTION`` on each of the named flows, then listeners."""
     world, swap = carried.world, carried.swap
-    for name in swap["flows"]:
-        if swap["trigger"] is None or len(swap["flows"]) == 1 or world.flow(name).running:
+    for name in swap.flows:
+        if swap.trigger is None or len(swap.flows) == 1 or world.flow(name).running:
             carried.change(name, carried.t_ns)
-    for name in swap["listeners"]:
-        at = (world, name, carried.registered, swap["via"], carried.t_ns)
+    for name in swap.listeners:
+        at = (world, name, carried.registered, swap.via, carried.t_ns)
         carried.gather([change_listener(*at, swap=carried.index)], flows=False)
 
 
@@ -186,12 +186,12 @@ def _sweep(carried: Carried) -> Process:
                 carried.change(name, t)
 
 
-def sweep_steps(swap: Swap) -> list[tuple[int, list[str]]]:
+def sweep_steps(swap: Swap) -> list[tuple[int, Sequence[str]]]:
     """Return when a sweep comes to whom [ns after its start]: evenly over ``over_ns``, or
     ``cohort`` flows at a time, ``pause_ns`` apart."""
-    flows, size = swap["flows"], swap["cohort"]
+    flows, size = swap.flows, swap.cohort
     if size:
         cohorts = range(0, len(flows), size)
-        return [(swap["pause_ns"] * k, flows[i : i + size]) for k, i in enumerate(cohorts)]
+        return [(swap.pause_ns * k, flows[i : i + size]) for k, i in enumerate(cohorts)]
     last = max(len(flows) - 1, 1)
-    return [(swap["over_ns"] * k // last, [name]) for k, name in enumerate(flows)]
+    return [(swap.over_ns * k // last, [name]) for k, name in enumerate(flows)]

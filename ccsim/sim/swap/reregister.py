@@ -20,12 +20,12 @@ __all__ = ["reregister"]
 def reregister(carried: Carried) -> Process:
     """Let the link's name go, and come back for another map ``gap_ns`` later."""
     world, swap = carried.world, carried.swap
-    registry, link = world.registry, swap["link"]
+    registry, link = world.registry, swap.link
     old = labelled(*registry.behind(link))
     carried.describe(old, carried.to)
     registry.unregister(link)
     carried.log("unregister", carried.t_ns, link=link, **{"from": old})
-    t = carried.t_ns + swap["gap_ns"]
+    t = carried.t_ns + swap.gap_ns
     if t >= world.end_ns:
         return
     if t > world.env.now:

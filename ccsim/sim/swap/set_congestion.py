@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import EBADF
 from ccsim.kernel.policy import StatePolicy
 from ccsim.sim.blame import BLAMABLE
+from ccsim.spec import Swap
 from ccsim.tcp.path_sample import path_sample
 from ccsim.tcp.sock import TcpSock
 
@@ -57,13 +57,13 @@ class PolicyPhase:
 
 
 def change_flow(
-    world: World, name: str, about_swap: Mapping[str, Any], t_ns: int, to: str = "", **more: Any
+    world: World, name: str, about_swap: Swap, t_ns: int, to: str = "", **more: Any
 ) -> Change:
     """Set the option on one flow to the name ``to``, else to what the swap says; ``more`` goes
     into the event's detail."""
     flow, registry = world.flow(name), world.registry
-    to = to or registry.registered(about_swap["to"], about_swap["to_params"])
-    about = {"via": about_swap["via"], "state": about_swap["state"], **more}
+    to = to or registry.registered(about_swap.to, about_swap.to_params)
+    about = {"via": about_swap.via, "state": about_swap.state, **more}
     if not flow.running:
         shown = registry.shown(to)
         world.log("swap", flow, t_ns, {**about, "to": shown, "errno": EBADF})
@@ -74,7 +74,7 @@ def change_flow(
     flow.sk.set_clock(t_ns)
     errno = 0
     try:
-        _set(world, flow, to, registry.new_policy(about_swap["state"]))
+        _set(world, flow, to, registry.new_policy(about_swap.state))
     except KernelError as error:
         errno = error.errno or 0
     except BLAMABLE as error:

@@ -26,7 +26,7 @@ PPM = 1_000_000
 
 def staged(carried: Carried) -> Process | None:
     """Update the link, and let the running flows follow; roll all of it back if the guard trips."""
-    old = carried.world.registry.behind(carried.swap["link"])
+    old = carried.world.registry.behind(carried.swap.link)
     errno = _update(carried, carried.target, carried.t_ns)
     carried.describe(labelled(*old), carried.to, errno)
     return None if errno else _Rollout(carried, old).steps()
@@ -34,7 +34,7 @@ def staged(carried: Carried) -> Process | None:
 
 def _update(carried: Carried, to: Target, t_ns: int) -> int:
     """Put a map behind the link; return the errno."""
-    registry, link = carried.world.registry, carried.swap["link"]
+    registry, link = carried.world.registry, carried.swap.link
     old, errno = labelled(*registry.behind(link)), 0
     try:
         registry.update_link(link, to)
@@ -52,7 +52,7 @@ class _Rollout:
         self.carried = carried
         self.old = old
         world = carried.world
-        self.flows = [name for name in carried.swap["flows"] if world.flow(name).running]
+        self.flows = [name for name in carried.swap.flows if world.flow(name).running]
         self.reached = 0
         self.moved: dict[str, str] = {}
 
@@ -76,11 +76,11 @@ class _Rollout:
     def _schedule(self) -> Iterator[tuple[int, int]]:
         """Yield instants [ns] with the share to reach there [ppm], or 0 for a check."""
         swap, t0 = self.carried.swap, self.carried.t_ns
-        pause, guard = swap["pause_ns"], swap["guard"]
-        shares = swap["steps_ppm"]
+        pause, guard = swap.pause_ns, swap.guard
+        shares = swap.steps_ppm
         steps = {t0 + k * pause: share for k, share in enumerate(shares)}
         end = t0 + len(shares) * pause
-        window = guard["window_ns"] if guard else end - t0
+        window = guard.window_ns if guard else end - t0
         checks = set(range(t0 + window, end + 1, window)) | {end}
         for t in sorted({*steps, *checks}):
             if t in checks:
@@ -96,7 +96,7 @@ class _Rollout:
             flow = carried.world.flow(name)
             if flow.running:
                 before = flow.sk.ca_ops.name
-                done = carried.change(name, t_ns, to=carried.swap["link"], step_ppm=share_ppm)
+                done = carried.change(name, t_ns, to=carried.swap.link, step_ppm=share_ppm)
                 if done.is_done:
                     self.moved[name] = before
         self.reached = max(self.reached, count)
@@ -104,7 +104,7 @@ class _Rollout:
 
     def _check(self, t_ns: int) -> Verdict | None:
         """Return the guard's verdict if it trips."""
-        carried, guard = self.carried, self.carried.swap["guard"]
+        carried, guard = self.carried, self.carried.swap.guard
         if guard is None:
             return None
         flows = [carried.world.flow(name) for name in self.moved]

@@ -10,10 +10,11 @@ in a later window, however windows are cut.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from ccsim.sim.traces import CA_STATE_NAMES
+from ccsim.spec import Swap, Trigger
 from ccsim.tcp.sock import TcpSock
 
 if TYPE_CHECKING:
@@ -21,21 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Reactions", "arm", "is_in_state", "trigger_text"]
 
-Trigger = Mapping[str, Any]
-Act = Callable[["World", int, Mapping[str, Any], int], Generator[Any, Any, None] | None]
+Act = Callable[["World", int, Swap, int], Generator[Any, Any, None] | None]
 
 
 def trigger_text(trigger: Trigger | None) -> str:
     """Return a few words that say what a trigger waits for; empty for none."""
     if trigger is None:
         return ""
-    if trigger["state"]:
-        return f"in {trigger['state']}"
-    if trigger["loss"]:
-        return f"at loss {trigger['loss']}"
-    if trigger["acked_bytes"]:
-        return f"after {trigger['acked_bytes'] / 1e6:g} MB"
-    return f"cwnd > {trigger['cwnd_above']}"
+    if trigger.state:
+        return f"in {trigger.state}"
+    if trigger.loss:
+        return f"at loss {trigger.loss}"
+    if trigger.acked_bytes:
+        return f"after {trigger.acked_bytes / 1e6:g} MB"
+    return f"cwnd > {trigger.cwnd_above}"
 
 
 def is_in_state(sk: TcpSock, state: str) -> bool:
@@ -60,16 +60,16 @@ def _losses(sk: TcpSock) -> int:
 class _Watch:
     """One trigger that waits, following its flow."""
 
-    def __init__(self, world: World, index: int, swap: Mapping[str, Any], act: Act) -> None:
+    def __init__(self, world: World, index: int, swap: Swap, trigger: Trigger, act: Act) -> None:
         self.world = world
         self.index = index
         self.swap = swap
         self.act = act
-        self.trigger: Trigger = swap["trigger"]
-        self.flow = world.flow(self.trigger["flow"])
+        self.trigger = trigger
+        self.flow = world.flow(self.trigger.flow)
         self.losses = _losses(self.flow.sk)
-        own = list(swap["flows"]) == [self.trigger["flow"]] and not swap["listeners"]
-        self.is_local = swap["via"] == "setsockopt" and own
+        own = list(swap.flows) == [self.trigger.flow] and not swap.listeners
+        self.is_local = swap.via == "setsockopt" and own
 
     def after_event(self, t_ns: int) -> bool:
         """Fire if the condition holds now."""
@@ -87,18 +87,18 @@ class _Watch:
         flow, sk, trigger = self.flow, self.flow.sk, self.trigger
         if not flow.connected or not flow.running:
             return False
-        if trigger["state"]:
-            return is_in_state(sk, trigger["state"])
-        if trigger["loss"]:
-            return _losses(sk) - self.losses >= trigger["loss"]
-        if trigger["acked_bytes"]:
-            return sk.una * sk.mss_cache >= trigger["acked_bytes"]
-        return bool(sk.snd_cwnd > trigger["cwnd_above"])
+        if trigger.state:
+            return is_in_state(sk, trigger.state)
+        if trigger.loss:
+            return _losses(sk) - self.losses >= trigger.loss
+        if trigger.acked_bytes:
+            return sk.una * sk.mss_cache >= trigger.acked_bytes
+        return bool(sk.snd_cwnd > trigger.cwnd_above)
 
     def _fire(self, t_ns: int) -> None:
         world, index = self.world, self.index
         world.reactions.disarm(index)
-        acts_ns = t_ns if self.is_local else t_ns + self.trigger["delay_ns"]
+        acts_ns = t_ns if self.is_local else t_ns + self.trigger.delay_ns
         detail = {"swap": index, "when": trigger_text(self.trigger), "acts_ns": acts_ns}
         world.log("trigger", self.flow, t_ns, detail)
         if self.is_local:
@@ -107,10 +107,11 @@ class _Watch:
             world.reactions.at(acts_ns, index, self.swap, self.act)
 
 
-def arm(world: World, index: int, swap: Mapping[str, Any], act: Act) -> None:
-    """Let a trigger wait from now on; it fires at once if what it waits for is so already."""
-    watch = _Watch(world, index, swap, act)
-    world.reactions.arm(index, 0 if watch.is_local else watch.trigger["delay_ns"])
+def arm(world: World, index: int, swap: Swap, trigger: Trigger, act: Act) -> None:
+    """Let a swap's trigger wait from now on; it fires at once if what it waits for is so
+    already."""
+    watch = _Watch(world, index, swap, trigger, act)
+    world.reactions.arm(index, 0 if watch.is_local else watch.trigger.delay_ns)
     if watch.after_event(int(world.env.now)):
         watch.flow.followers.append(watch)
 
@@ -121,7 +122,7 @@ class Reactions:
     def __init__(self, world: World) -> None:
         self.world = world
         self.waiting: set[int] = set()
-        self._due: list[tuple[int, int, Mapping[str, Any], Act]] = []
+        self._due: list[tuple[int, int, Swap, Act]] = []
 
     def arm(self, index: int, delay_ns: int) -> None:
         """Note that a trigger waits, and that windows may not be longer than its delay."""
@@ -134,7 +135,7 @@ class Reactions:
         self.waiting.discard(index)
         self.world.engine.reactions_ns.pop(index, None)
 
-    def at(self, t_ns: int, index: int, swap: Mapping[str, Any], act: Act) -> None:
+    def at(self, t_ns: int, index: int, swap: Swap, act: Act) -> None:
         """Let a swap act at ``t_ns``, which no window reaches yet."""
         heapq.heappush(self._due, (t_ns, index, swap, act))
         event = self.world.engine.instant(t_ns)
@@ -149,9 +150,7 @@ class Reactions:
             world.env.process(_start(world, index, swap, t_ns, act))
 
 
-def _start(
-    world: World, index: int, swap: Mapping[str, Any], t_ns: int, act: Act
-) -> Generator[Any, Any, None]:
+def _start(world: World, index: int, swap: Swap, t_ns: int, act: Act) -> Generator[Any, Any, None]:
     world.tick()
     world.border(t_ns)
     steps = act(world, index, swap, t_ns)

@@ -16,12 +16,13 @@ import numpy as np
 
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
+from ccsim.spec import Scenario
 from ccsim.tcp.sock import TcpSock
 from ccsim.verify.fuzz.scenarios import (
     PACKET_BITS,
     Example,
+    Plain,
     RandomDraw,
-    Scenario,
     complete,
     make_example,
 )
@@ -235,12 +236,12 @@ REACHES = ("setsockopt", "sweep", "staged")  # mechanisms that set TCP_CONGESTIO
 PLAIN_SWAP = {"state": "linux", "trigger": None, "guard": None}
 
 
-def _copy(scenario: Scenario) -> Scenario:
-    copied: Scenario = json.loads(json.dumps(scenario))
+def _copy(scenario: Plain) -> Plain:
+    copied: Plain = json.loads(json.dumps(scenario))
     return copied
 
 
-def _without(scenario: Scenario, kind: str, k: int) -> Scenario:
+def _without(scenario: Plain, kind: str, k: int) -> Plain:
     """Leave one flow or swap out, and with a flow the swaps that named it alone or wait for it."""
     smaller = _copy(scenario)
     gone = smaller[kind].pop(k)
@@ -251,7 +252,7 @@ def _without(scenario: Scenario, kind: str, k: int) -> Scenario:
     return smaller
 
 
-def _has_sense(swap: Scenario, gone: str) -> bool:
+def _has_sense(swap: Plain, gone: str) -> bool:
     """Tell whether a swap still reaches something, and does not wait for the flow that is gone."""
     if (swap.get("trigger") or {}).get("flow") == gone:
         return False

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 __all__ = ["add_features", "flow_text", "path_text"]
 
 T = TypeVar("T")
-Scenario = dict[str, Any]
+Plain = dict[str, Any]
 MSS_BYTES = 1448
 NS_PER_S = 1_000_000_000
 
@@ -27,7 +27,7 @@ class Draw(Protocol):
         """Return one of the options."""
 
 
-def add_features(draw: Draw, scenario: Scenario, time: Callable[[int, int], int]) -> None:
+def add_features(draw: Draw, scenario: Plain, time: Callable[[int, int], int]) -> None:
     """Add features to some scenarios; ``time`` draws a time within bounds [ns]."""
     if draw.pick((True, False, True)):
         return
@@ -43,7 +43,7 @@ def add_features(draw: Draw, scenario: Scenario, time: Callable[[int, int], int]
             swap["to"] = "dctcp"
 
 
-def _mark(draw: Draw, path: Scenario, time: Callable[[int, int], int]) -> None:
+def _mark(draw: Draw, path: Plain, time: Callable[[int, int], int]) -> None:
     kind = draw.pick(("", "packets", "time"))
     if kind == "packets":
         path["ecn_mark_packets"] = draw.between(0, path["buffer_packets"] - 1)
@@ -51,7 +51,7 @@ def _mark(draw: Draw, path: Scenario, time: Callable[[int, int], int]) -> None:
         path["ecn_mark_ns"] = draw.pick((0, time(0, max(path["rtt_ns"], 1))))
 
 
-def _hosts(draw: Draw, flow: Scenario, scenario: Scenario, time: Callable[[int, int], int]) -> None:
+def _hosts(draw: Draw, flow: Plain, scenario: Plain, time: Callable[[int, int], int]) -> None:
     """Give one flow an application, buffers and ECN."""
     rtt_ns = max(flow["rtt_ns"], 2)
     flow["ecn"] = draw.pick((None, True, True, False))
@@ -65,9 +65,7 @@ def _hosts(draw: Draw, flow: Scenario, scenario: Scenario, time: Callable[[int, 
     flow["source"] = draw.pick((None, None, _source(draw, scenario, rtt_ns, time)))
 
 
-def _source(
-    draw: Draw, scenario: Scenario, rtt_ns: int, time: Callable[[int, int], int]
-) -> Scenario:
+def _source(draw: Draw, scenario: Plain, rtt_ns: int, time: Callable[[int, int], int]) -> Plain:
     """Draw an application that writes below or above what the link carries, some hundred times."""
     duration_ns = scenario["duration_ns"]
     write = draw.pick((MSS_BYTES, draw.between(1, 3 * MSS_BYTES), draw.between(1, 64 * MSS_BYTES)))

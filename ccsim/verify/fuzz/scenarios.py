@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from ccsim.spec import Scenario
 from ccsim.verify.fuzz.features import add_features, flow_text, path_text
 from ccsim.verify.fuzz.hops import add_hops, buffer_text, hops_text, queue_text, resolved_hops
 from ccsim.verify.fuzz.lateness import add_lateness, lateness_text
@@ -25,15 +26,15 @@ __all__ = [
     "TEMPLATE_YAML",
     "Draw",
     "Example",
+    "Plain",
     "RandomDraw",
-    "Scenario",
     "complete",
     "make_example",
     "to_yaml",
 ]
 
 T = TypeVar("T")
-Scenario = dict[str, Any]
+Plain = dict[str, Any]
 
 MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -77,7 +78,7 @@ class Example:
     rest, and `to_yaml` writes it down.
     """
 
-    scenario: Scenario
+    scenario: Plain
     cuts: tuple[int, ...]
 
 
@@ -183,7 +184,7 @@ class _Maker:
     def algorithm(self) -> str:
         return self.draw.pick((*self.kind.algorithms, LINK))
 
-    def scenario(self) -> Scenario:
+    def scenario(self) -> Plain:
         draw, rtt_ns = self.draw, self.rtt()
         bdp = rtt_ns // self.service_ns
         path = {
@@ -215,7 +216,7 @@ class _Maker:
             "tcp": self.tcp(),
         }
 
-    def workloads(self, rtt_ns: int) -> list[Scenario]:
+    def workloads(self, rtt_ns: int) -> list[Plain]:
         if self.kind in SETTLED:
             return []
         return draw_workloads(self.draw, self.duration_ns, rtt_ns, self.algorithm)
@@ -267,7 +268,7 @@ class _Maker:
             return swap | {"flows": running, "over_ns": min(over, self.duration_ns - 1 - at)}
         return swap | {"flows": [draw.pick(running)]}
 
-    def reaching(self, swap: dict[str, Any], workloads: Sequence[Scenario]) -> dict[str, Any]:
+    def reaching(self, swap: dict[str, Any], workloads: Sequence[Plain]) -> dict[str, Any]:
         """Let a swap of flows reach the connections of a workload too, now and then."""
         begun = [one for one in workloads if one["flow"]["start_ns"] < swap["at_ns"]]
         if not swap["flows"] or not begun or not self.draw.pick((True, False)):
@@ -275,7 +276,7 @@ class _Maker:
         return swap | {"flows": [*swap["flows"], self.draw.pick(begun)["name"]]}
 
 
-def _templates(workloads: Sequence[Scenario]) -> list[Scenario]:
+def _templates(workloads: Sequence[Plain]) -> list[Plain]:
     return [workload["flow"] for workload in workloads]
 
 
@@ -311,9 +312,9 @@ swaps:
 
 
 def complete(scenario: Mapping[str, Any], template: Mapping[str, Any]) -> Scenario:
-    """Return a resolved scenario; what is not drawn is as in ``template``, resolved."""
+    """Return a scenario; what is not drawn is as in ``template``, resolved."""
     scenario = {**scenario, **resolved_hops(scenario)}
-    whole: Scenario = {**template, **scenario}
+    whole: Plain = {**template, **scenario}
     for part in ("path", "tcp", "kernel", "record"):
         whole[part] = {**template[part], **scenario[part]}
     for kind in ("flows", "links", "swaps"):
@@ -322,7 +323,7 @@ def complete(scenario: Mapping[str, Any], template: Mapping[str, Any]) -> Scenar
         {**one, "flow": {**template["flows"][0], **one["flow"]}}
         for one in scenario.get("workloads", ())
     ]
-    return whole
+    return Scenario.from_resolved(whole)
 
 
 def to_yaml(scenario: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Scenario = dict[str, Any]
+Plain = dict[str, Any]
 MSS_BYTES = 1448
 PPM = 1_000_000
 LINK = "fleet"
@@ -59,7 +59,7 @@ class Draw(Protocol):
 Time = Callable[[int, int], int]
 
 
-def add_swaps(draw: Draw, scenario: Scenario, time: Time) -> None:
+def add_swaps(draw: Draw, scenario: Plain, time: Time) -> None:
     """Let half of all scenarios swap anything by any means; ``time`` draws a time within bounds
     [ns]."""
     if draw.pick((True, False)):
@@ -76,7 +76,7 @@ def add_swaps(draw: Draw, scenario: Scenario, time: Time) -> None:
 class _Maker:
     """The replacements of one scenario in the making."""
 
-    def __init__(self, draw: Draw, scenario: Scenario, time: Time) -> None:
+    def __init__(self, draw: Draw, scenario: Plain, time: Time) -> None:
         self.draw = draw
         self.scenario = scenario
         self.time = time
@@ -86,7 +86,7 @@ class _Maker:
         """Draw an implementation, or if ``linked`` perhaps the link's name."""
         return self.draw.pick((*ALGORITHMS, *(LINK, LINK) * linked))
 
-    def target(self, *, linked: bool = True) -> Scenario:
+    def target(self, *, linked: bool = True) -> Plain:
         """Draw what a swap ends in, of CUBIC perhaps another table entry."""
         to = self.algorithm(linked=linked)
         own = self.draw.pick(({}, {"hystart": 0}, {"beta": 819})) if to == "cubic" else {}
@@ -130,11 +130,11 @@ class _Maker:
 
     # --- what is replaced ---
 
-    def swap(self) -> Scenario:
+    def swap(self) -> Plain:
         """Draw a swap by any mechanism, at a time or when something happens."""
         draw = self.draw
         at_ns = self.within(1, self.end_ns - 1)
-        swap: Scenario = {"at_ns": at_ns, **self.target()}
+        swap: Plain = {"at_ns": at_ns, **self.target()}
         swap |= {"via": draw.pick(MECHANISMS), "flows": [], "link": "", "over_ns": 0}
         reachable = self.reachable(at_ns)
         if swap["via"] in ("sweep", "staged") and not reachable:
@@ -154,7 +154,7 @@ class _Maker:
             swap["trigger"] = self.trigger()
         return swap
 
-    def setsockopt(self, at_ns: int, reachable: list[str]) -> Scenario:
+    def setsockopt(self, at_ns: int, reachable: list[str]) -> Plain:
         """Draw one socket, of a flow or a listener, or all there are."""
         one = [self.draw.pick(reachable)] if reachable else []
         listeners = [listener["name"] for listener in self.scenario["listeners"]]
@@ -164,7 +164,7 @@ class _Maker:
             return {"via": "sysctl", **self.sysctl(at_ns, reachable)}
         return {"flows": self.draw.pick((one, one, reachable))}
 
-    def sweep(self, at_ns: int, reachable: list[str]) -> Scenario:
+    def sweep(self, at_ns: int, reachable: list[str]) -> Plain:
         """Draw how a sweep goes: at once, over a time, or by cohorts."""
         rest_ns = self.end_ns - 1 - at_ns
         pause_ns = rest_ns // len(reachable)
@@ -173,20 +173,20 @@ class _Maker:
             return {"flows": reachable, "cohort": self.draw.pick((1, 2)), "pause_ns": pause_ns}
         return {"flows": reachable, "over_ns": self.draw.pick((0, self.within(0, rest_ns)))}
 
-    def sysctl(self, at_ns: int, reachable: list[str]) -> Scenario:
+    def sysctl(self, at_ns: int, reachable: list[str]) -> Plain:
         """Draw the namespace whose default changes."""
         return {"netns": self.draw.pick(self.namespaces())}
 
-    def link_update(self, at_ns: int, reachable: list[str]) -> Scenario:
+    def link_update(self, at_ns: int, reachable: list[str]) -> Plain:
         """Draw the map that the link's name means."""
         return {"link": LINK, **self.target(linked=False)}
 
-    def reregister(self, at_ns: int, reachable: list[str]) -> Scenario:
+    def reregister(self, at_ns: int, reachable: list[str]) -> Plain:
         """Draw how long the name is missing."""
         gap_ns = self.within(0, (self.end_ns - 1 - at_ns) // 2)
         return {**self.link_update(at_ns, reachable), "gap_ns": gap_ns}
 
-    def staged(self, at_ns: int, reachable: list[str]) -> Scenario:
+    def staged(self, at_ns: int, reachable: list[str]) -> Plain:
         """Draw the steps of a roll-out, and what guards it."""
         steps = self.draw.pick(STEPS_PPM)
         rest_ns = self.end_ns - 1 - at_ns
@@ -200,7 +200,7 @@ class _Maker:
             "guard": self.guard(at_ns),
         }
 
-    def guard(self, at_ns: int) -> Scenario | None:
+    def guard(self, at_ns: int) -> Plain | None:
         """Draw a guard where the time before the roll-out is long enough for one."""
         record = self.scenario["record"]
         least_ns = 20_000_000  # two samples of a guard
@@ -212,11 +212,11 @@ class _Maker:
         window_ns = self.within(least_ns, min(at_ns, 4 * least_ns))
         return {"metric": metric, "threshold": threshold, "window_ns": window_ns}
 
-    def trigger(self) -> Scenario:
+    def trigger(self) -> Plain:
         """Draw a state of a flow, and how much later what reaches beyond it acts."""
         draw, path = self.draw, self.scenario["path"]
         carried = path["rate_bps"] * self.end_ns // (8 * 1_000_000_000)
-        condition: Scenario = draw.pick(
+        condition: Plain = draw.pick(
             (
                 {"state": draw.pick(STATES)},
                 {"state": draw.pick(STATES)},
