@@ -1,4 +1,4 @@
-"""The verb ``new``: a starting file for an algorithm, in Python or in C for BPF."""
+"""The verb ``new``: a starting file for an algorithm, in Python or in C for BPF, or a scenario."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ def add_parser(verbs: Any) -> None:
     """Add ``new`` to the command line's verbs."""
     new = verbs.add_parser(
         "new",
-        help="write a starting file for an algorithm, in Python or in C for BPF",
+        help="write a starting file for an algorithm, or a scenario from a capture",
         description="algorithm: write NAME.py, a commented congestion control to start from, and "
         "test_NAME.py, its test. object: write NAME.bpf.c, one in C to be compiled into a BPF "
-        "object, with a header and a Makefile. All work as they are; nothing is overwritten.",
-        epilog="example: ccsim new algorithm my_cc; ccsim new object my_cc",
+        "object, with a header and a Makefile. scenario: write NAME.yaml, a path and flows as a "
+        "capture suggests them, with comments that say why. All work as they are; nothing is "
+        "overwritten.",
+        epilog="example: ccsim new algorithm my_cc; ccsim new scenario --from capture.pcapng",
     )
-    new.add_argument("what", choices=["algorithm", "object"])
-    new.add_argument("name", metavar="NAME", help="what sockets will choose, such as my_cc")
+    new.add_argument("what", choices=["algorithm", "object", "scenario"])
+    new.add_argument(
+        "name", metavar="NAME", nargs="?", help="such as my_cc; of a scenario: else the capture's"
+    )
+    new.add_argument("--from", dest="capture", metavar="FILE", help="scenario: pcapng or pcap")
     new.add_argument("--dir", default=".", metavar="DIR", help="where to write; default: here")
     new.set_defaults(func=new_verb)
 
@@ -28,6 +33,12 @@ def add_parser(verbs: Any) -> None:
 def new_verb(args: argparse.Namespace) -> int:
     """Write the files and say what to do with them."""
     folder = Path(args.dir)
+    if args.what == "scenario":
+        return _new_scenario(args, folder)
+    if args.capture is not None:
+        args.parser.error(f"--from: expected with scenario, got it with {args.what}")
+    if args.name is None:
+        args.parser.error("missing NAME (what sockets will choose, such as my_cc)")
     if args.what == "object":
         from ccsim.cli.template_object import write_object
 
@@ -41,4 +52,17 @@ def new_verb(args: argparse.Namespace) -> int:
     print(f"wrote {algorithm} and {test}; try:")
     print(f"  ccsim check {algorithm}")
     print(f"  pytest {test}")
+    return 0
+
+
+def _new_scenario(args: argparse.Namespace, folder: Path) -> int:
+    """Write a scenario that a capture suggests."""
+    if args.capture is None:
+        args.parser.error("missing --from FILE (the capture that suggests the scenario)")
+    from ccsim.exchange.estimated_scenario import write_scenario
+
+    target = write_scenario(Path(args.capture), folder, args.name)
+    print(f"wrote {target}; try:")
+    print(f"  ccsim run {target}")
+    print(f"  ccsim compare {target.stem} {args.capture}")
     return 0

@@ -24,6 +24,7 @@ VERBS = (
     "plot",
     "compare",
     "export",
+    "import",
     "verify",
     "kernel",
     "fuzz",
@@ -43,6 +44,8 @@ VERBS = (
     "completion",
 )
 """In the order of the help."""
+MODULES = {"import": "import_"}
+"""Of verbs that no module can be called."""
 _CHOICE = re.compile(r"argument (.+?): invalid choice: '?(.*?)'? \(choose from (.*)\)\Z", re.DOTALL)
 
 
@@ -105,5 +108,5 @@ def build_parser(verb: str = "") -> Parser:
     parser.add_argument("--version", action="version", version=f"ccsim {__version__} ({form()})")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name in (verb,) if verb in VERBS else VERBS:
-        import_module(f"ccsim.cli.{name}").add_parser(verbs)
+        import_module(f"ccsim.cli.{MODULES.get(name, name)}").add_parser(verbs)
     return parser
