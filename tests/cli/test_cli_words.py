@@ -37,7 +37,8 @@ def refused(capsys: Output, *arguments: str) -> str:
          "ccsim run: unrecognized arguments: --no-plto; did you mean '--no-plot'?"),
         ("show x --metrc=y",
          "ccsim show: unrecognized arguments: --metrc=y; did you mean '--metric'?"),
-        ("new foo x", "ccsim new: what: no choice 'foo'; expected 'algorithm', 'object' or 'scenario'"),
+        ("new foo x",
+         "ccsim new: what: no choice 'foo'; expected 'algorithm', 'object' or 'scenario'"),
         (
             "run",
             "ccsim run: missing SCENARIO (a YAML file or a shipped one's name)\n"
