@@ -60,7 +60,11 @@ MODULES = (
     *("ccsim.tcp.recovery_state", "ccsim.tcp.rtt", "ccsim.tcp.rtt_train", "ccsim.tcp.sack"),
     *("ccsim.tcp.sock", "ccsim.tcp.train", "ccsim.tcp.train_loops", "ccsim.tcp.usual_sack"),
     *("ccsim.tcp.xmit_timer",),
-    *("ccsim.net.fifo", "ccsim.net.link", "ccsim.net.loss"),
+    *("ccsim.net.delay_process", "ccsim.net.fifo", "ccsim.net.hop", "ccsim.net.hop_log"),
+    *("ccsim.net.line_fifo", "ccsim.net.link", "ccsim.net.loss", "ccsim.net.rate_process"),
+    *("ccsim.net.segments", "ccsim.net.train_hop"),
+    *("ccsim.net.qdisc.base", "ccsim.net.qdisc.codel", "ccsim.net.qdisc.draws"),
+    *("ccsim.net.qdisc.fifo", "ccsim.net.qdisc.fq_codel", "ccsim.net.qdisc.pie"),
     *("ccsim.sim.acks", "ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine"),
     *("ccsim.sim.sampler", "ccsim.sim.sender_events", "ccsim.sim.writing"),
 )

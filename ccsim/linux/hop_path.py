@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, with_ce
-from ccsim.net.network import Leg, Segment
 from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER
-from ccsim.sim.hop_packets import hosts_of, make_segment
+from ccsim.net.segments import ECN, NUMBER, REACH, Leg, Rows
+from ccsim.sim.hop_packets import hash_of, hosts_of
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import make_hops
 from ccsim.sim.workloads import connections
@@ -31,20 +31,21 @@ __all__ = ["HopPath"]
 class HopPath:
     """Packets on their way over a scenario's hops; it is used as `ccsim.linux.bottleneck`'s.
 
-    A packet keeps its bytes in ``row`` and its flow's number in ``flow``. ``marks`` are (time,
-    flow) of data that arrives with a mark it has got on the way.
+    The bytes of packets are kept here while they are on their way. ``marks`` are (time, flow) of
+    data that arrives with a mark it has got on the way.
     """
 
     def __init__(self, scenario: Scenario, ways: Sequence[Way]) -> None:
         self.end_ns = scenario.duration_ns
         self._spill = Spill()
-        self._hops = make_hops(scenario, self._spill)
+        self._hops = make_hops(scenario, self._spill, vector=False)  # they come one by one
         self._network = self._hops.network
         self._ways = ways
         self.marks: list[tuple[int, int]] = []
         self._heap: list[tuple[int, int, int, int, bytes]] = []
         self._order = 0
         self._sent = 0
+        self._data: dict[int, bytes] = {}  # of packets under way, by number
         self._busy: set[Leg] = set()  # those with packets on their way
         specs = [one.spec for one in connections(scenario)]
         self._hosts = [hosts_of(spec, flow) for flow, spec in enumerate(specs)]
@@ -60,18 +61,20 @@ class HopPath:
         forth, back = self._hops.route(spec)
         rank = 2 * flow
         out = Leg(flow, rank, forth, path.access_ns, path.out_ns, self._arrived)
+        out.hash, out.hosts = hash_of(flow, 0), self._hosts[flow]
         self._forth.append(out)
         self._network.route(out, None, 0)
         if not back:
             self._back.append(path.back_ns)
             return
         leg = Leg(flow, rank + 1, back, 0, path.back_ns, self._returned)
+        leg.hash, leg.hosts = hash_of(flow, 1), self._hosts[flow][::-1]
         self._back.append(leg)
         self._network.route(leg, None, 0)
 
     def forward(self, t_ns: int, flow: int, packet: bytes) -> None:
         """Take a packet of a sender."""
-        self._send(self._forth[flow], t_ns, packet, 0)
+        self._send(self._forth[flow], t_ns, packet)
 
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
         """Take a packet of a receiver; see `Bottleneck`."""
@@ -80,7 +83,7 @@ class HopPath:
             return
         way = self._back[flow]
         if isinstance(way, Leg):
-            self._send(way, leaves, packet, 1)
+            self._send(way, leaves, packet)
         else:
             self._push(leaves + way, TO_SENDER, flow, packet)
 
@@ -113,40 +116,44 @@ class HopPath:
         traces = [hop_trace(one, self.end_ns, self._spill) for one in self._hops.described]
         return {"links": [_plain(trace) for trace in traces], "marks": self.marks}
 
-    def _send(self, leg: Leg, t_ns: int, data: bytes, way: int) -> None:
+    def _send(self, leg: Leg, t_ns: int, data: bytes) -> None:
         self._sent += 1
-        packet = make_segment(self._sent, len(data), leg.flow, way, self._hosts[leg.flow])
-        packet.ecn = data[1] & 3
-        packet.sent_ns, packet.row = t_ns, data
+        self._data[self._sent] = data
         if leg not in self._busy:
             self._busy.add(leg)
             self._network.open(leg)
-        self._network.send(leg, [(t_ns, packet)])
+        row = (t_ns, leg.number, len(data), data[1] & 3, 0, t_ns, self._sent)
+        self._network.send(leg, np.array([row], dtype=np.int64))
 
-    def _arrived(self, leg: Leg, rows: list[tuple[int, Segment]], known_ns: int) -> None:
+    def _arrived(self, leg: Leg, rows: Rows, known_ns: int) -> None:
         """Keep what arrives at a receiver until its time."""
-        leg.lost.clear()
-        for t, packet in rows:
-            data = _as_it_is(packet)
-            if data is not packet.row:
+        for t, data, marked in self._taken(leg, rows):
+            if marked:
                 self.marks.append((t, leg.flow))
             self._push(t, TO_RECEIVER, leg.flow, data)
 
-    def _returned(self, leg: Leg, rows: list[tuple[int, Segment]], known_ns: int) -> None:
+    def _returned(self, leg: Leg, rows: Rows, known_ns: int) -> None:
         """Keep what arrives at a sender until its time."""
+        for t, data, _ in self._taken(leg, rows):
+            self._push(t, TO_SENDER, leg.flow, data)
+
+    def _taken(self, leg: Leg, rows: Rows) -> list[tuple[int, bytes, bool]]:
+        """Return when packets arrive, their bytes, and whether they have got a mark on the way;
+        unless there are copies of some, nothing is kept of them."""
+        taken = []
+        for t, ecn, number in rows[:, (REACH, ECN, NUMBER)].tolist():
+            data = self._data[number]
+            marked = ecn == CE and data[1] & 3 != CE
+            taken.append((t, with_ce(data) if marked else data, marked))
+        if not leg.copies:
+            for number in (*rows[:, NUMBER].tolist(), *(one.row_number for one in leg.lost)):
+                del self._data[number]
         leg.lost.clear()
-        for t, packet in rows:
-            self._push(t, TO_SENDER, leg.flow, _as_it_is(packet))
+        return taken
 
     def _push(self, t_ns: int, to: int, flow: int, packet: bytes) -> None:
         self._order += 1
         heapq.heappush(self._heap, (t_ns, self._order, to, flow, packet))
-
-
-def _as_it_is(packet: Segment) -> bytes:
-    """Return a packet's bytes, with the mark that it has got on the way."""
-    data: bytes = packet.row
-    return with_ce(data) if packet.ecn == CE and data[1] & 3 != CE else data
 
 
 def _plain(value: Any) -> Any:

@@ -22,15 +22,19 @@ from ccsim.net.hop_log import HopLog
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.qdisc.base import AQM, BOOT_NS, FILTERED, LOST, NEVER, OVERFLOW, Packet, Qdisc
 from ccsim.net.rate_process import FOREVER, RateProcess
+from ccsim.net.segments import Leg, Rows, rows_of, segments
 
 __all__ = ["Change", "Departure", "Hop", "NoLine"]
 
 Departure = tuple[int, int, Packet]  # when it has left the line, when it arrives, the packet
 Change = tuple[int, Mapping[str, Any]]  # when [ns], the qdisc's parameters that change
+_AQM, _FILTERED, _LOST = AQM, FILTERED, LOST
+_BOOT_NS, _FOREVER, _NEVER = BOOT_NS, FOREVER, NEVER
+_DATA_BYTES_MIN = DATA_BYTES_MIN
 LEAST_BITS = 8 * 40  # no packet is shorter than the headers of IPv4 and TCP
 
 
-class NoLine:
+class NoLine(RateProcess):
     """A line that takes no time: for a qdisc in front of another hop, such as netem."""
 
     __slots__ = ()
@@ -59,7 +63,7 @@ class Hop:
 
     __slots__ = (
         *("arrivals", "busy_ns", "bytes_dropped", "bytes_in", "bytes_out", "changes", "delay"),
-        *("drops", "filtered", "known_ns", "least_bits", "line", "log", "loss", "order"),
+        *("drops", "filtered", "known_ns", "least_bits", "legs", "line", "log", "loss", "order"),
         *("packets_dropped", "packets_in", "packets_out", "qdisc", "serving", "serving_bytes"),
         "wake_ns",
     )
@@ -82,12 +86,13 @@ class Hop:
         self.loss = loss
         self.changes = list(changes)
         self.log = log
+        self.legs: list[Leg] = []  # of the network, whose rows it takes
         self.filtered = 0  # so many ACKs has the qdisc filtered out
         self.known_ns = 0
         self.serving = False
         self.serving_bytes = 0  # of the packet on the line
         self.busy_ns = 0  # when the transmission in progress ends, or the last one has ended
-        self.wake_ns = FOREVER
+        self.wake_ns = _FOREVER
         self.arrivals: list[tuple[int, int, int, Packet]] = []  # time, source, order
         self.order = 0
         self.drops: list[tuple[int, Packet]] = []
@@ -104,38 +109,47 @@ class Hop:
             self.order += 1
             self.arrivals.append((t, source, self.order, packet))
 
+    def take_rows(self, rows: Rows, source: int) -> None:
+        """Take what a source sends, as rows."""
+        self.take([(packet.arrived, packet) for packet in segments(rows, self.legs)], source)
+
+    def run_rows(self, until_ns: int) -> Rows:
+        """Do as `run`; return what has left, or is on the line, as rows."""
+        return rows_of([(reach, packet) for _, reach, packet in self.run(until_ns)])
+
     def run(self, until_ns: int) -> list[Departure]:
         """Run up to an instant before which all arrivals are known; return what has left, or is on
         the line, in order."""
         if until_ns <= self.known_ns:
             return []
-        self.arrivals.sort()  # never by packets: the order of sending is unique
+        qdisc, log, arrivals = self.qdisc, self.log, self.arrivals
+        arrivals.sort()  # never by packets: the order of sending is unique
         out: list[Departure] = []
-        taken = 0
+        taken, n = 0, len(arrivals)
         while True:
-            arrival = self.arrivals[taken][0] if taken < len(self.arrivals) else FOREVER
-            tick = self.qdisc.tick_ns - BOOT_NS if self.qdisc.tick_ns != NEVER else FOREVER
-            change = self.changes[0][0] if self.changes else FOREVER
+            arrival = arrivals[taken][0] if taken < n else _FOREVER
+            tick = qdisc.tick_ns - _BOOT_NS if qdisc.tick_ns != _NEVER else _FOREVER
+            change = self.changes[0][0] if self.changes else _FOREVER
             due = self._due_ns()
             now = min(change, tick, due, arrival)
             if now >= until_ns:
                 break
-            if self.log is not None and self.log.next_ns < now:
-                self.log.sample(self, now)
+            if log is not None and log.next_ns < now:
+                log.sample(self, now)
             if now == change:
                 self._change(now)
             elif now == tick:
-                self.qdisc.tick(now + BOOT_NS)
-                self._collect(now, AQM)
+                qdisc.tick(now + _BOOT_NS)
+                self._collect(now, _AQM)
             elif now == due:
                 self._act(now, out)
             else:
-                self._arrive(now, self.arrivals[taken][3], out)
+                self._arrive(now, arrivals[taken][3], out)
                 taken += 1
-        del self.arrivals[:taken]
+        del arrivals[:taken]
         self.known_ns = until_ns
-        if self.log is not None and self.log.next_ns < until_ns:
-            self.log.sample(self, until_ns)
+        if log is not None and log.next_ns < until_ns:
+            log.sample(self, until_ns)
         return out
 
     def next_ns(self) -> int:
@@ -152,19 +166,19 @@ class Hop:
         if self.serving and now == self.busy_ns:
             self._serve(now, out)
             return
-        self.wake_ns = FOREVER
+        self.wake_ns = _FOREVER
         if not self.serving:
             self._serve(now, out)
 
     def bound_ns(self) -> int:
         """Return an instant before which nothing leaves the line that `run` has not returned."""
         free = max(self.known_ns, self.busy_ns) if self.serving else self.known_ns
-        return self.line.earliest(free, self.least_bits) if free < FOREVER else FOREVER
+        return self.line.earliest(free, self.least_bits) if free < _FOREVER else _FOREVER
 
     def reach_ns(self) -> int:
         """Return an instant before which nothing else arrives at the other end."""
         bound = self.bound_ns()
-        return self.delay.earliest(bound) if bound < FOREVER else FOREVER
+        return self.delay.earliest(bound) if bound < _FOREVER else _FOREVER
 
     def on_line(self) -> int:
         """Return the length of the packet on the line [bytes]; 0 if there is none."""
@@ -189,20 +203,20 @@ class Hop:
 
     def _change(self, now: int) -> None:
         """Set parameters of the qdisc, which may drop what no longer fits."""
-        self.qdisc.change(self.changes.pop(0)[1], now + BOOT_NS)
+        self.qdisc.change(self.changes.pop(0)[1], now + _BOOT_NS)
         self._collect(now, OVERFLOW)
 
     def _arrive(self, now: int, packet: Packet, out: list[Departure]) -> None:
         self.packets_in += 1
         self.bytes_in += packet.len
         packet.arrived = now
-        if self.loss is not None and packet.len > DATA_BYTES_MIN and self.loss.draw():
-            self._dropped(now, packet, LOST)
+        if self.loss is not None and packet.len > _DATA_BYTES_MIN and self.loss.draw():
+            self._dropped(now, packet, _LOST)
             return
         qdisc = self.qdisc
-        qdisc.wake_ns = NEVER
-        verdict = qdisc.enqueue(packet, now + BOOT_NS)
-        if qdisc.dropped or qdisc.wake_ns != NEVER:
+        qdisc.wake_ns = _NEVER
+        verdict = qdisc.enqueue(packet, now + _BOOT_NS)
+        if qdisc.dropped or qdisc.wake_ns != _NEVER:
             self._collect(now, qdisc.reason(verdict))
         if not self.serving:
             self._serve(now, out)
@@ -210,10 +224,10 @@ class Hop:
     def _serve(self, now: int, out: list[Departure]) -> None:
         """Ask for the next packet and send it."""
         qdisc = self.qdisc
-        qdisc.wake_ns = NEVER
-        packet = qdisc.dequeue(now + BOOT_NS)
-        if qdisc.dropped or qdisc.wake_ns != NEVER:
-            self._collect(now, AQM)
+        qdisc.wake_ns = _NEVER
+        packet = qdisc.dequeue(now + _BOOT_NS)
+        if qdisc.dropped or qdisc.wake_ns != _NEVER:
+            self._collect(now, _AQM)
         self.serving = packet is not None
         if packet is None:
             return
@@ -223,7 +237,7 @@ class Hop:
         self.serving_bytes = packet.len
         if self.log is not None:
             self._note(now, packet)
-        if end < FOREVER:
+        if end < _FOREVER:
             out.append((end, self.delay.reach(end), packet))
 
     def _note(self, now: int, packet: Packet) -> None:
@@ -237,15 +251,15 @@ class Hop:
     def _collect(self, now: int, reason: int) -> None:
         """Note what a call dropped, and when it asked to be woken."""
         qdisc = self.qdisc
-        if qdisc.wake_ns != NEVER:
-            self.wake_ns = qdisc.wake_ns - BOOT_NS
+        if qdisc.wake_ns != _NEVER:
+            self.wake_ns = qdisc.wake_ns - _BOOT_NS
         if not qdisc.dropped:
             return
         filtered: int = getattr(qdisc, "ack_drops", 0)
         for packet in qdisc.dropped:
             if self.filtered < filtered:
                 self.filtered += 1
-                self._dropped(now, packet, FILTERED)
+                self._dropped(now, packet, _FILTERED)
             else:
                 self._dropped(now, packet, reason)
         qdisc.dropped.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ccsim.net.qdisc.base import LOST, Packet
+from ccsim.net.qdisc.base import LOST, Packet, Qdisc
 from ccsim.spill import Spill
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class HopLog:
         """Sample at every instant before ``before_ns``: nothing else happens before it."""
         qdisc, t = hop.qdisc, self.next_ns
         serving = hop.on_line()
-        state = tuple(int(getattr(qdisc, name)) for name in self.states)
+        state = self._state(qdisc) if self.states else ()
         row = (
             qdisc.qlen + (serving > 0),
             qdisc.backlog + serving,
@@ -84,6 +84,9 @@ class HopLog:
         self.next_ns = t
         if max(len(self.new_samples), len(self.new_drops), len(self.new_marks)) >= PACK_ROWS:
             self.pack()
+
+    def _state(self, qdisc: Qdisc) -> tuple[int, ...]:
+        return tuple([int(getattr(qdisc, name)) for name in self.states])
 
     def _after(self, t: int) -> int:
         recorded = t - t % self.interval_ns + self.interval_ns

@@ -44,8 +44,21 @@ class LineFifo(Pfifo):
             set_ce(packet)
         return self._append(packet)
 
+    def takes(self, length: int, now: int) -> bool:
+        inside = self.qlen + self.hop.serving
+        if inside >= self.limit or (self.mark_packets is not None and inside > self.mark_packets):
+            return False
+        self.qlen += 1
+        self.backlog += length
+        return True
+
+    def gives(self, length: int, arrived: int, now: int) -> bool:
+        if self.mark_ns is not None and now - arrived > self.mark_ns:
+            return False
+        return Pfifo.gives(self, length, arrived, now)
+
     def dequeue(self, now: int) -> Packet | None:
-        packet = super().dequeue(now)
+        packet = Pfifo.dequeue(self, now)
         waited = packet is not None and now - BOOT_NS - packet.arrived
         if packet is not None and self.mark_ns is not None and waited > self.mark_ns:
             set_ce(packet)

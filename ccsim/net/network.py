@@ -10,76 +10,18 @@ a clock grows, and never up to a clock whose arrivals have not been handed over 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from ccsim.net.hop import Hop
-from ccsim.net.qdisc.base import Packet
 from ccsim.net.rate_process import FOREVER
+from ccsim.net.segments import LEG, NO_ROWS, REACH, Leg, Rows, Segment, in_order, split
 
-__all__ = ["Leg", "Network", "Segment"]
+__all__ = ["Network"]
 
-Reach = tuple[int, int, "Segment"]  # when it arrives, in which order it was handed over
-Deliver = Callable[["Leg", "list[tuple[int, Segment]]", int], None]
-
-
-class Segment(Packet):
-    """A packet on its way: ``seq`` and ``sent_ns`` are the sender's, ``row`` is what an ACK says;
-    it is on its way to hop number ``at`` of its ``leg``."""
-
-    __slots__ = ("at", "leg", "row", "sent_ns", "seq")
-
-    leg: Leg
-    at: int
-    seq: int
-    sent_ns: int
-    row: Any
-
-    def copy(self, number: int) -> Segment:
-        """Return a duplicate."""
-        twin = super().copy(number)
-        assert isinstance(twin, Segment)
-        twin.leg, twin.at, twin.seq = self.leg, self.at, self.seq
-        twin.sent_ns, twin.row = self.sent_ns, self.row
-        self.leg.inside += 1
-        self.leg.copies += 1
-        return twin
-
-
-class Leg:
-    """One direction of a flow: ``before_ns``, hops, ``after_ns``.
-
-    ``rank`` is its place among what arrives at a hop at one instant. ``inside`` packets are on
-    their way, ``copies`` of all have been added by hops; ``lost`` are those dropped since the owner
-    looked last. ``deliver`` is told of what arrives at the far end, and up to when all of it is
-    known.
-    """
-
-    __slots__ = (
-        *("after_ns", "before_ns", "copies", "deliver", "flow", "hops", "inside", "known_ns"),
-        *("lost", "rank", "waiting"),
-    )
-
-    def __init__(
-        self,
-        flow: int,
-        rank: int,
-        hops: tuple[int, ...],
-        before_ns: int,
-        after_ns: int,
-        deliver: Deliver,
-    ) -> None:
-        self.flow = flow
-        self.rank = rank
-        self.hops = hops
-        self.before_ns = before_ns
-        self.after_ns = after_ns
-        self.deliver = deliver
-        self.inside = 0
-        self.copies = 0
-        self.lost: list[Segment] = []
-        self.waiting: list[Reach] = []
-        self.known_ns = 0
+FAR_END = -1
 
 
 class Network:
@@ -94,17 +36,20 @@ class Network:
         self._edges: dict[tuple[int, int], int] = {}  # from hop to hop: shortest delay between
         self._exits: dict[int, int] = {}  # hop: shortest delay from it to a sender
         self._ending: list[dict[int, Leg]] = [{} for _ in self.hops]  # legs by rank
-        self._order = 0
+        self._legs: list[Leg] = []
+        self._next: list[list[int]] = [[] for _ in self.hops]  # hop or far end, by leg
         self._into: list[list[tuple[int, int]]] = [[] for _ in self.hops]
 
     def route(self, out: Leg, back: Leg | None, back_ns: int) -> None:
         """Let the clocks know of a flow's ways; without hops back it takes ACKs ``back_ns``."""
+        self._number(out)
         self._enter(out.hops[0], out.before_ns)
         self._follow(out)
         last = out.hops[-1]
         if back is None:
             self._exit(last, out.after_ns + back_ns)
             return
+        self._number(back)
         self._edge(last, back.hops[0], out.after_ns + back.before_ns)
         self._follow(back)
         self._exit(back.hops[-1], back.after_ns)
@@ -117,14 +62,12 @@ class Network:
         """Take a leg on which nothing is left out of the rounds."""
         del self._ending[leg.hops[-1]][leg.rank]
 
-    def send(self, leg: Leg, rows: list[tuple[int, Segment]]) -> None:
-        """Take packets that a leg's near end sends: (time, packet), in order."""
-        before = leg.before_ns
+    def send(self, leg: Leg, rows: Rows) -> None:
+        """Take packets that a leg's near end sends, in order, with when they leave it."""
         leg.inside += len(rows)
-        hop = self.hops[leg.hops[0]]
-        for _, packet in rows:
-            packet.leg, packet.at = leg, 0
-        hop.take(((t + before, packet) for t, packet in rows), len(self.hops) + leg.rank)
+        rows[:, LEG] = leg.number
+        rows[:, REACH] += leg.before_ns
+        self.hops[leg.hops[0]].take_rows(rows, len(self.hops) + leg.rank)
 
     def advance(self, senders_ns: int) -> None:
         """Run all hops as far as can be, now that all that is sent before a time is known."""
@@ -146,6 +89,15 @@ class Network:
         """Raise InvariantError unless every packet and byte is accounted for on every hop."""
         for hop in self.hops:
             hop.check()
+
+    def _number(self, leg: Leg) -> None:
+        """Give a leg its number, and let hops know where its packets go from them."""
+        leg.number = len(self._legs)
+        self._legs.append(leg)
+        ways = dict(zip(leg.hops, (*leg.hops[1:], FAR_END), strict=True))
+        for number, hop in enumerate(self.hops):
+            self._next[number].append(ways.get(number, FAR_END))
+            hop.legs = self._legs
 
     def _enter(self, hop: int, delay: int) -> None:
         self._last_ns = max(self._last_ns, self._end_ns + delay)
@@ -178,15 +130,9 @@ class Network:
 
     def _run(self, number: int, hop: Hop, known_ns: int) -> None:
         """Run a hop, hand over what leaves it, and let far ends know how far they are known."""
-        for _, reach, packet in hop.run(known_ns):
-            assert isinstance(packet, Segment)
-            leg = packet.leg
-            packet.at += 1
-            if packet.at < len(leg.hops):
-                self.hops[leg.hops[packet.at]].take(((reach, packet),), number)
-            else:
-                self._order += 1
-                leg.waiting.append((reach, self._order, packet))
+        rows = hop.run_rows(known_ns)
+        if len(rows):
+            self._hand_over(number, rows)
         for _, packet in hop.drops:
             assert isinstance(packet, Segment)
             packet.leg.inside -= 1
@@ -195,22 +141,43 @@ class Network:
         for leg in list(self._ending[number].values()):
             self._release(leg, number)
 
+    def _hand_over(self, number: int, rows: Rows) -> None:
+        """Let what leaves a hop be on its way to what comes next."""
+        numbers = rows[:, LEG]
+        first = int(numbers[0])
+        if len(self._legs) == 1 or bool((numbers == first).all()):
+            target = self._next[number][first]
+            if target == FAR_END:
+                self._legs[first].waiting.append(rows)
+            else:
+                self.hops[target].take_rows(rows, number)
+            return
+        targets = np.array(self._next[number])[numbers]
+        for target in np.unique(targets).tolist():
+            part = rows[targets == target]
+            if target == FAR_END:
+                self._arrive(part)
+            else:
+                self.hops[target].take_rows(part, number)
+
+    def _arrive(self, rows: Rows) -> None:
+        """Let rows of several legs be on their way to the legs' far ends."""
+        rows = rows[rows[:, LEG].argsort(kind="stable")]
+        numbers = rows[:, LEG]
+        borders = (np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()
+        for start, stop in pairwise((0, *borders, len(rows))):
+            self._legs[int(numbers[start])].waiting.append(rows[start:stop])
+
     def _release(self, leg: Leg, number: int) -> None:
         """Deliver what arrives at a leg's far end before its clock."""
         known = self._after(number, leg.after_ns)
         if known <= leg.known_ns:
             return
         leg.known_ns = known
-        rows: list[tuple[int, Segment]] = []
+        rows = NO_ROWS
         if leg.waiting:
-            leg.waiting.sort()
-            after, late = leg.after_ns, known - leg.after_ns
-            taken = 0
-            for reach, _, packet in leg.waiting:
-                if reach >= late:
-                    break
-                rows.append((reach + after, packet))
-                taken += 1
-            del leg.waiting[:taken]
-            leg.inside -= taken
+            rows, later = split(in_order(leg.waiting), known - leg.after_ns)
+            leg.waiting = [later] if len(later) else []
+            leg.inside -= len(rows)
+            rows[:, REACH] += leg.after_ns
         leg.deliver(leg, rows, known)

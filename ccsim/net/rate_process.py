@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Protocol
 
 from ccsim.errors import CcsimError
 from ccsim.net.qdisc.draws import Draws
@@ -29,6 +28,7 @@ __all__ = [
     "with_outage",
 ]
 
+_NS = NS_PER_S
 FOREVER = (1 << 63) - 1  # later than anything that is simulated
 Piece = tuple[int, int]  # from when [ns], how much from then on
 
@@ -37,22 +37,27 @@ class ProcessError(CcsimError, ValueError):
     """Pieces of a rate or delay that are none: what was expected, what came."""
 
 
-class RateProcess(Protocol):
+class RateProcess:
     """What serves a line."""
+
+    __slots__ = ()
 
     def finish(self, start: int, bits: int) -> int:
         """Transmit; return when that ends [ns]. Starts never go back, nor before the last end."""
+        raise NotImplementedError
 
     def earliest(self, start: int, bits: int) -> int:
         """Return an instant before which no transmission that begins at ``start`` or later
         ends."""
+        raise NotImplementedError
 
     def changes(self, t: int) -> int:
         """Return the next instant after ``t`` at which the rate changes; FOREVER if there is
         none."""
+        raise NotImplementedError
 
 
-class ConstantRate:
+class ConstantRate(RateProcess):
     """One rate [bit/s], with the arithmetic of `ccsim.net.fifo.Fifo`: the remainder of the division
     is carried from one packet to the next, also over idle time."""
 
@@ -66,21 +71,21 @@ class ConstantRate:
 
     def finish(self, start: int, bits: int) -> int:
         """Transmit; return when that ends."""
-        self.remainder += bits * NS_PER_S
+        self.remainder += bits * _NS
         service = self.remainder // self.rate_bps
         self.remainder -= service * self.rate_bps
         return start + service
 
     def earliest(self, start: int, bits: int) -> int:
         """Return the earliest end of what begins at ``start`` or later."""
-        return start + bits * NS_PER_S // self.rate_bps
+        return start + bits * _NS // self.rate_bps
 
     def changes(self, t: int) -> int:
         """Return FOREVER."""
         return FOREVER
 
 
-class PiecewiseRate:
+class PiecewiseRate(RateProcess):
     """Rates that are known beforehand, from instants on; 0 is an outage."""
 
     __slots__ = ("capacities", "rates", "served", "starts")

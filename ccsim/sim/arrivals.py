@@ -64,10 +64,9 @@ def _receive_plain(flow: Delivering, times: Column, sent_ns: Column) -> None:
     at, numbers, echoes = flow.receiver.receive_train(times, sent_ns)
     if flow.ack_path is not None:
         at, numbers, echoes = flow.ack_path.train(at, numbers, echoes)
-    if flow.returns is not None:
-        rows = zip(at.tolist(), numbers.tolist(), echoes.tolist(), strict=True)
+    if flow.returns_train is not None:
         if len(at):
-            flow.returns([(*row, None) for row in rows])
+            flow.returns_train(at, numbers, echoes)
         return
     if len(at) and flow.closed_ns is None:
         flow.hear_train(AckTrainRows(at + flow.path.back_ns, numbers, echoes))

@@ -64,6 +64,7 @@ class Delivering(Writing):
         self.receives: Handover | None = None  # what a late receiving host makes of packets,
         self.hears: Handover | None = None  # and a late sending host of ACKs
         self.returns: Callable[[list[AckRow]], None] | None = None  # takes them where hops lie back
+        self.returns_train: Callable[[Column, Column, Column], None] | None = None
         self.acks: deque[TrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []
         self.waiting = ([], [])

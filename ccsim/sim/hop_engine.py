@@ -4,26 +4,42 @@ what that delivers becomes batches for its receiver, or ACKs for its sender.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from ccsim.net.fifo import DROPPED
-from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ, Batch
-from ccsim.net.network import Leg, Network, Segment
+from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ, Batch, as_column
+from ccsim.net.network import Network
 from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER
-from ccsim.sim.acks import AckRows
+from ccsim.net.segments import (
+    ECN,
+    LENGTH,
+    NO_ROWS,
+    NUMBER,
+    REACH,
+    SENT,
+    SEQ,
+    WIDTH,
+    Leg,
+    Rows,
+    Segment,
+    rows_of,
+)
+from ccsim.sim.acks import AckRows, AckTrainRows
+from ccsim.sim.arrivals import TRAIN_ROWS
 from ccsim.sim.engine import Engine
-from ccsim.sim.hop_packets import make_segment
+from ccsim.sim.hop_packets import hash_of
 from ccsim.sim.live_flow import LiveFlow
-from ccsim.sim.writing import as_list
 from ccsim.tcp.receiver import AckRow
 
 __all__ = ["HopEngine", "Route"]
 
+Column = NDArray[np.int64]
 Route = tuple[tuple[int, ...], tuple[int, ...]]  # the numbers of the hops forth, and back
 SACK_BYTES, BLOCK_BYTES = 4, 8  # the option with its padding, and each block of it (RFC 2018)
 
@@ -95,10 +111,17 @@ class _Ends:
         rank = 2 * flow.index
         after_ns = path.out_ns
         self.out = Leg(flow.index, rank, forth, path.access_ns, after_ns, self._deliver)
+        self.out.hash = hash_of(flow.index, 0)
+        self.out.hosts = flow.hosts
         self.back: Leg | None = None
+        self._heard = 0  # packets acknowledged by what has come back
         if back:
             self.back = Leg(flow.index, rank + 1, back, 0, path.back_ns, self._return)
+            self.back.hash = hash_of(flow.index, 1)
+            self.back.hosts = flow.hosts[::-1]
+            self.back.acks = {}
             flow.returns = self._send_acks
+            flow.returns_train = self._send_ack_train
         flow.network = self
 
     def inside(self) -> int:
@@ -132,48 +155,56 @@ class _Ends:
 
     def send(self, batch: Batch) -> None:
         """Put what the sender has sent on its way."""
-        flow, access = self.flow, self.flow.path.access_ns
-        odd, full, reception = batch.odd, self.full_bytes, flow.reception
-        ecn = reception is not None and reception.ecn
-        rows: list[tuple[int, Segment]] = []
-        for at, seq in zip(as_list(batch.arrivals), as_list(batch.seqs), strict=True):
-            sent_ns = at - access
-            packet = self._packet(odd.get(seq, full), 0)
-            if ecn and reception is not None:
-                packet.ecn = reception.codepoint(sent_ns, seq)
-            packet.seq, packet.sent_ns = seq, sent_ns
-            rows.append((sent_ns, packet))
+        flow = self.flow
+        seqs = as_column(batch.seqs)
+        rows = self._rows(as_column(batch.arrivals) - flow.path.access_ns, seqs)
+        rows[:, SENT] = rows[:, REACH]
+        rows[:, LENGTH] = self.full_bytes
+        for seq, length in batch.odd.items():
+            rows[seqs == seq, LENGTH] = length
+        rows[:, ECN] = 0
+        reception = flow.reception
+        if reception is not None and reception.ecn:
+            sent_ns = rows[:, SENT].tolist()
+            pairs = zip(sent_ns, seqs.tolist(), strict=True)
+            rows[:, ECN] = [reception.codepoint(*pair) for pair in pairs]
         self.network.send(self.out, rows)
 
-    def _packet(self, size: int, way: int) -> Segment:
-        self.sent += 1
-        return make_segment(self.sent, size, self.flow.index, way, self.flow.hosts)
+    def _rows(self, times: Column, numbers: Column) -> Rows:
+        """Return rows for what sets out then, with their places among all packets of the flow."""
+        n = len(times)
+        rows = np.empty((n, WIDTH), dtype=np.int64)
+        rows[:, REACH] = times
+        rows[:, SEQ] = numbers
+        rows[:, NUMBER] = np.arange(self.sent + 1, self.sent + n + 1)
+        self.sent += n
+        return rows
 
-    def _deliver(self, leg: Leg, rows: list[tuple[int, Segment]], known_ns: int) -> None:
+    def _deliver(self, leg: Leg, rows: Rows, known_ns: int) -> None:
         """Give the receiver what has arrived, and let it send what it owes by then."""
         lost, leg.lost = leg.lost, []
-        if rows or lost:
+        if len(rows) or lost:
             self.flow.deliver(self._batch(rows, lost))
         if self.back is not None:
             self.flow.flush_before(known_ns)
 
     def settle(self) -> None:
         """Let the flow know what has been dropped since its far end was told last."""
-        self._deliver(self.out, [], 0)
+        self._deliver(self.out, NO_ROWS, 0)
 
-    def _batch(self, rows: list[tuple[int, Segment]], lost: Sequence[Segment]) -> Batch:
+    def _batch(self, rows: Rows, lost: Sequence[Segment]) -> Batch:
         """Return packets as `Link` returns them: dropped ones first."""
         flow = self.flow
-        access, out = flow.path.access_ns, flow.path.out_ns
-        packets = [*lost, *(packet for _, packet in rows)]
-        departures = [DROPPED] * len(lost) + [t - out for t, _ in rows]
-        seqs = [packet.seq for packet in packets]
-        handshake = any(seq < 0 for seq in seqs)
-        odd = {SYN_SEQ: SYN_BYTES} if handshake else {}
-        arrivals = [packet.sent_ns + access for packet in packets]
-        batch = Batch(flow.index, arrivals, seqs, odd, departures)
+        departures = rows[:, REACH] - flow.path.out_ns
+        if lost:
+            dropped = rows_of([(DROPPED, packet) for packet in lost])
+            rows = np.concatenate([dropped, rows])
+            departures = np.concatenate([dropped[:, REACH], departures])
+        seqs = rows[:, SEQ]
+        odd = {SYN_SEQ: SYN_BYTES} if int(seqs.min()) < 0 else {}
+        batch = Batch(flow.index, rows[:, SENT] + flow.path.access_ns, seqs, odd, departures)
         if flow.reception is not None:
-            batch.marks = np.array([packet.ecn == CE for packet in packets], dtype=bool)
+            batch.marks = rows[:, ECN] == CE
         return batch
 
     # --- back ---
@@ -181,20 +212,67 @@ class _Ends:
     def _send_acks(self, acks: list[AckRow]) -> None:
         """Put ACKs on their way."""
         assert self.back is not None
-        rows: list[tuple[int, Segment]] = []
-        for row in acks:
-            packet = self._packet(_ack_bytes(row), 1)
-            packet.row = row
-            rows.append((row[0], packet))
+        assert self.back.acks is not None
+        times, numbers, echoes, _ = zip(*acks, strict=True)
+        rows = self._rows(np.array(times, dtype=np.int64), np.array(numbers, dtype=np.int64))
+        rows[:, SENT] = echoes
+        rows[:, LENGTH] = [_ack_bytes(row) for row in acks]
+        first = int(rows[0, NUMBER])
+        kept = {first + k: row for k, row in enumerate(acks) if _says_more(row)}
+        self.back.acks.update(kept)
+        self._set_out(rows)
+
+    def _send_ack_train(self, times: Column, numbers: Column, echoes: Column) -> None:
+        """Put plain ACKs on their way."""
+        rows = self._rows(times, numbers)
+        rows[:, SENT] = echoes
+        rows[:, LENGTH] = ACK_BYTES
+        self._set_out(rows)
+
+    def _set_out(self, rows: Rows) -> None:
+        assert self.back is not None
+        rows[:, ECN] = 0
         self.network.send(self.back, rows)
 
-    def _return(self, leg: Leg, rows: list[tuple[int, Segment]], known_ns: int) -> None:
+    def _return(self, leg: Leg, rows: Rows, known_ns: int) -> None:
         """Give the sender the ACKs that have arrived."""
         self.acks_dropped += len(leg.lost)
+        flow, acks = self.flow, leg.acks
+        assert acks is not None
+        if len(rows) and flow.closed_ns is None:
+            self._hear(rows, acks)
+        if not leg.inside:
+            acks.clear()
+        elif acks and not leg.copies:
+            for number in (*rows[:, NUMBER].tolist(), *(ack.row_number for ack in leg.lost)):
+                acks.pop(number, None)
         leg.lost.clear()
-        if rows and self.flow.closed_ns is None:
-            acks = [(t, *packet.row[1:]) for t, packet in rows]
-            self.flow.hear(AckRows(acks))
+
+    def _hear(self, rows: Rows, acks: Mapping[int, AckRow]) -> None:
+        """Let ACKs reach the sender, as columns where that may be."""
+        flow = self.flow
+        numbers = rows[:, SEQ]
+        plain = not acks and len(rows) >= TRAIN_ROWS and flow.vector
+        if plain and numbers[0] > self._heard and bool((numbers[1:] > numbers[:-1]).all()):
+            columns = (rows[:, REACH], numbers, rows[:, SENT])
+            flow.hear_train(AckTrainRows(*map(np.ascontiguousarray, columns)))
+        else:
+            flow.hear(AckRows(_acks(rows, acks)))
+        self._heard = max(self._heard, int(numbers.max()))
+
+
+def _says_more(row: AckRow) -> bool:
+    """Tell whether an ACK is more than the numbers of a row: with blocks, or what a tap notes."""
+    return row[3] is not None or type(row[1]) is not int
+
+
+def _acks(rows: Rows, sent: Mapping[int, AckRow]) -> list[AckRow]:
+    """Return ACKs one by one; of those that say no more nothing is kept."""
+    columns = (rows[:, column].tolist() for column in (REACH, SEQ, SENT, NUMBER))
+    return [
+        (t, *sent.get(number, (0, una, echo_us, None))[1:])
+        for t, una, echo_us, number in zip(*columns, strict=True)
+    ]
 
 
 def _ack_bytes(row: AckRow) -> int:

@@ -1,17 +1,15 @@
-"""Packets of flows as hops see them: the flow's hash, its hosts, what a buffer of theirs takes."""
+"""Flows as hops tell them apart: their hashes, and those of their hosts."""
 
 from __future__ import annotations
 
 from zlib import crc32
 
-from ccsim.net.network import Segment
 from ccsim.spec import Flow
 
-__all__ = ["Hosts", "hosts_of", "make_segment"]
+__all__ = ["Hosts", "hash_of", "hosts_of"]
 
 Hosts = tuple[int, int]
 """Hashes of the sending and the receiving host."""
-MEMORY_BYTES = 804  # that a socket buffer takes beside a full packet: 2304 for 1500 (truesize)
 U32 = 0xFFFF_FFFF
 SPREAD = 0x9E37_79B9  # of consecutive numbers over 32 bits (Fibonacci hashing)
 
@@ -22,11 +20,6 @@ def hosts_of(spec: Flow, index: int) -> Hosts:
     return crc32(names[0].encode()), crc32(names[1].encode())
 
 
-def make_segment(number: int, size: int, index: int, way: int, hosts: Hosts) -> Segment:
-    """Return packet ``number`` of flow ``index``, of ``size`` bytes, on its way forth (0) or back
-    (1)."""
-    packet = Segment(number, size, flow=index, truesize=size + MEMORY_BYTES)
-    packet.hash = (2 * index + way + 1) * SPREAD & U32
-    packet.srchost, packet.dsthost = hosts[::-1] if way else hosts
-    packet.seq, packet.sent_ns, packet.row = 0, 0, None
-    return packet
+def hash_of(index: int, way: int) -> int:
+    """Return the hash by which qdiscs know flow ``index`` on its way forth (0) or back (1)."""
+    return (2 * index + way + 1) * SPREAD & U32

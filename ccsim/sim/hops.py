@@ -18,6 +18,7 @@ from ccsim.net.qdisc.base import BOOT_NS, Qdisc
 from ccsim.net.qdisc.draws import Draws
 from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.trace_hop import TraceHop
+from ccsim.net.train_hop import TrainHop
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.hop_changes import as_tuples, delay_pieces, make_line, qdisc_changes
 from ccsim.sim.hop_engine import Route
@@ -111,19 +112,19 @@ def needs_hops(scenario: Scenario) -> bool:
     return bool(more or scenario.hops or scenario.changes)
 
 
-def make_hops(scenario: Scenario, spill: Spill) -> Hops:
-    """Return the hops of a scenario."""
+def make_hops(scenario: Scenario, spill: Spill, *, vector: bool = True) -> Hops:
+    """Return the hops of a scenario; ``vector`` lets packets pass as rows where they can."""
     specs: Mapping[str, HopSpec | PathSpec] = scenario.hops or {BOTTLENECK: scenario.path}
-    described = [_describe(name, spec, scenario, spill) for name, spec in specs.items()]
+    described = [_describe(name, spec, scenario, spill, vector) for name, spec in specs.items()]
     routes = scenario.routes or {"": RouteSpec(out=(BOTTLENECK,))}
     routes = {"": next(iter(routes.values())), **routes}
     return Hops(described, routes, scenario.duration_ns, mirrored=bool(scenario.hops))
 
 
 def _describe(
-    name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Spill
+    name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Spill, vector: bool
 ) -> DescribedHop:
-    hop, stage = _make_hop(name, spec, scenario, spill), None
+    hop, stage = _make_hop(name, spec, scenario, spill, vector), None
     if spec.netem:
         qdisc = _create(f"{name}/impairments", "netem", spec.netem, scenario)
         none = DelayProcess([(0, 0)])
@@ -131,7 +132,9 @@ def _describe(
     return DescribedHop(name, spec, hop, stage)
 
 
-def _make_hop(name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Spill) -> Hop:
+def _make_hop(
+    name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Spill, vector: bool
+) -> Hop:
     qdisc = _make_qdisc(name, spec, scenario)
     loss = None
     if spec.loss_probability:
@@ -148,6 +151,8 @@ def _make_hop(name: str, spec: HopSpec | PathSpec, scenario: Scenario, spill: Sp
     hop: Hop
     if spec.trace is not None:
         hop = TraceHop(qdisc, _trace(spec.trace), delay, **options)
+    elif vector and qdisc.TRAINS:
+        hop = TrainHop(qdisc, make_line(name, spec, scenario), delay, **options)
     else:
         hop = Hop(qdisc, make_line(name, spec, scenario), delay, **options)
     if isinstance(qdisc, LineFifo):

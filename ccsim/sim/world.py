@@ -110,7 +110,7 @@ class World:
     def _make_engine(self, **options: Any) -> Engine:
         """Return the engine over the link, or over hops if the path is more than that."""
         if needs_hops(self.scenario):
-            self.hops = make_hops(self.scenario, self.spill)
+            self.hops = make_hops(self.scenario, self.spill, vector=self.vector)
             full_bytes = self.scenario.tcp.mss_bytes + HEADER_BYTES
             network = self.hops.network
             return HopEngine(self.env, network, self.end_ns, full_bytes, **options)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccsim.linux.hop_path import HopPath
 from ccsim.linux.packets import FIRST_PORT, Way, flow_of
-from ccsim.net.network import Leg, Segment
-from ccsim.net.qdisc.base import Packet
+from ccsim.net.segments import Leg, in_order
 from ccsim.scenario import parse_scenario
-from ccsim.sim.hop_packets import hosts_of, make_segment
+from ccsim.sim.hop_packets import hash_of, hosts_of
 from ccsim.sim.hops import make_hops
 from ccsim.spec import Scenario
 from ccsim.spill import Spill
@@ -210,19 +210,27 @@ def in_one_go(
     """Return what leaves the simulator's hops, run to the end at once: (time, flow, number), and
     the drops (time, flow)."""
     (one,) = make_hops(scenario, Spill()).described
-    rows: list[tuple[int, Packet]] = []
-    leg = Leg(0, 0, (0,), 0, 0, lambda *_: None)  # which counts copies
-    for k, (t, flow, data) in enumerate(sent, 1):
-        segment = make_segment(k, len(data), flow, 0, hosts_of(scenario.flows[flow], flow))
-        segment.row, segment.leg, segment.at = number(data), leg, 0
-        rows.append((t, segment))
-    rows.sort(key=lambda row: (row[0], row[1].flow))  # what arrives together comes by flow
+    legs = []
+    for flow in range(1 + max(flow for _, flow, _ in sent)):
+        leg = Leg(flow, 2 * flow, (0,), 0, 0, lambda *_: None)
+        leg.number, leg.hash, leg.hosts = (
+            flow,
+            hash_of(flow, 0),
+            hosts_of(scenario.flows[flow], flow),
+        )
+        legs.append(leg)
+    table = [
+        (t, flow, len(data), data[1] & 3, number(data), t, k)
+        for k, (t, flow, data) in enumerate(sent, 1)
+    ]
+    table.sort(key=lambda row: row[:2])  # what arrives together comes by flow
+    rows = np.array(table, dtype=np.int64)
     dropped = []
     for hop in [one.stage, one.hop]:
         if hop is None:
             continue
-        hop.take(rows)
-        left = [(reach, p) for _, reach, p in hop.run(2 * S)]
-        rows = sorted(left, key=lambda row: row[0])
+        hop.legs = legs
+        hop.take_rows(rows, 0)
+        rows = in_order([hop.run_rows(2 * S)])
         dropped += [(t, p.flow) for t, p in hop.drops]
-    return [(t, p.flow, p.row) for t, p in rows if isinstance(p, Segment)], dropped
+    return [(row[0], row[1], row[4]) for row in rows.tolist()], dropped

@@ -24,7 +24,7 @@ MUTANTS = [  # module, what stands there, what a mistake would make of it
     ("fifo", "self.backlog + packet.len <= self.limit", "self.backlog <= self.limit"),
     ("fifo", "return CONGESTION", "return QUEUED"),
     ("codel", "self.backlog <= self.mtu", "self.backlog <= self.maxpacket"),
-    ("codel", "0 < (now - flow.first_above_time & U32) < S32_SIGN", "now > flow.first_above_time"),  # the wrap
+    ("codel", "0 < (now - flow.first_above_time & _U32) < _SIGN", "now > flow.first_above_time"),  # the wrap
     ("codel", "flow.newton()\n            if packet", "flow.rec_inv_sqrt = int(65536 / flow.count**0.5) & 65535\n            if packet"),
     ("codel", "flow.count = delta\n", "flow.count = flow.count\n"),
     ("codel", "16 * self.interval", "self.interval // 16"),
@@ -36,7 +36,7 @@ MUTANTS = [  # module, what stands there, what a mistake would make of it
     ("pie", "self.hz // 2", "self.tupdate"),
     ("pie", "            delta = MAX_PROB // 100 * 2", "            delta = MAX_PROB // 100 * 3"),
     ("pie", "        if delta > 0:\n            if prob < was:", "        if delta > 0:\n            if prob > MAX_PROB:"),
-    ("pie", "if self.accu_prob >= MAX_PROB // 2 * 17:", "if self.accu_prob >= MAX_PROB * 100:"),
+    ("pie", "if self.accu_prob >= _MOST_SUM:", "if self.accu_prob >= 100 * _MOST_SUM:"),
     ("pie", "jiffies_of_us(values", "(lambda us, hz: us * hz // 1_000_000)(values"),
     ("red", "if self.qidlestart == 0:\n                self.qidlestart = now", "self.qidlestart = now"),
     ("red", "hard and self.flags & HARDDROP", "self.flags & HARDDROP"),

@@ -50,6 +50,7 @@ REASONS = ("overflow", "random loss", "AQM", "ACK filter")
 """Why a packet is dropped: the queue is full, it is lost at random, queue management would have it
 (so would a policer), a newer ACK says all that it said."""
 
+_U32 = U32
 CE = 3  # ECN codepoints: 0 Not-ECT, 1 ECT(1), 2 ECT(0)
 U64 = 0xFFFF_FFFF_FFFF_FFFF
 S32_SIGN = 0x8000_0000
@@ -81,7 +82,6 @@ class Packet:
         number: int,
         length: int,
         ecn: int = 0,
-        *,
         flow: int = 0,
         hash: int = 0,
         truesize: int = 0,
@@ -131,7 +131,7 @@ def set_ce(packet: Packet) -> bool:
 
 def scale(value: int, end: int) -> int:
     """Map 32 bits onto 0 … end - 1 (``reciprocal_scale``)."""
-    return ((value & U32) * end) >> 32
+    return ((value & _U32) * end) >> 32
 
 
 def jiffies(now: int, hz: int) -> int:
@@ -168,6 +168,8 @@ class Qdisc:
     summary: ClassVar[str] = ""
     keeps: ClassVar[Literal["order", "flow order", "none"]] = "order"
     decides: ClassVar[Literal["arrival", "service"]] = "arrival"
+    TRAINS: ClassVar[bool] = False
+    """Whether it is one queue in order, of which `takes` and `gives` know the plain cases."""
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = ()
     OBSERVED: ClassVar[tuple[str, ...]] = ("qlen", "backlog")
     """Attributes that recordings show under the same names."""
@@ -200,6 +202,24 @@ class Qdisc:
     def dequeue(self, now: int) -> Packet | None:
         """Hand out the next packet; None if there is none, or none may go yet."""
         raise NotImplementedError
+
+    def takes(self, length: int, now: int) -> bool:
+        """Do as `enqueue` for a packet of so many bytes that is to be appended and nothing else,
+        but for appending it; False, with nothing done, if `enqueue` has to decide."""
+        return False
+
+    def gives(self, length: int, arrived: int, now: int) -> bool:
+        """Do as `dequeue` if the packet at the head, which arrived then, is to leave and nothing
+        else, but for taking it off; False, with nothing done, if `dequeue` has to decide."""
+        return False
+
+    def hold(self, queue: Any) -> None:
+        """Keep packets in this queue, empty yet, where `takes` and `gives` are asked (`TRAINS`)."""
+        raise NotImplementedError
+
+    def stamp_of(self, arrived: int) -> int:
+        """Return the stamp of a packet that was appended at an instant."""
+        return 0
 
     def tick(self, now: int) -> None:
         """Do what the qdisc's own timer does at ``tick_ns``."""

@@ -28,6 +28,8 @@ from ccsim.net.qdisc.parameters import Parameter
 __all__ = ["CODEL_PARAMETERS", "Codel", "CodelFlow", "CodelQdisc"]
 
 CE_OFF = 0x7FFF_FFFF
+_U32 = U32
+_SIGN = S32_SIGN
 MAX_US = CE_OFF  # times that 32 bits of 1024 ns can compare
 CODEL_PARAMETERS = (
     Parameter("target", "us", 5000, "the wait that is fine", maximum=MAX_US),
@@ -89,7 +91,7 @@ class CodelQdisc(Qdisc):
             self.ecn = values["ecn"] != 0
 
     def _take(self, flow: CodelFlow) -> Packet:
-        packet = flow.queue.popleft()
+        packet: Packet = flow.queue.popleft()
         self.qlen -= 1
         self.backlog -= packet.len
         return packet
@@ -103,20 +105,20 @@ class CodelQdisc(Qdisc):
         if packet is None:
             flow.first_above_time = 0
             return False
-        flow.ldelay = delay = now - packet.stamp & U32
+        flow.ldelay = delay = now - packet.stamp & _U32
         if packet.len > self.maxpacket:
             self.maxpacket = packet.len
-        if delay - self.target & S32_SIGN or self.backlog <= self.mtu:
+        if delay - self.target & _SIGN or self.backlog <= self.mtu:
             flow.first_above_time = 0
             return False
         if flow.first_above_time == 0:
-            flow.first_above_time = now + self.interval & U32
+            flow.first_above_time = now + self.interval & _U32
             return False
-        return 0 < (now - flow.first_above_time & U32) < S32_SIGN
+        return 0 < (now - flow.first_above_time & _U32) < _SIGN
 
     def _law(self, flow: CodelFlow, t: int) -> None:
         """Set the next drop after ``t`` (``codel_control_law``)."""
-        flow.drop_next = t + (self.interval * (flow.rec_inv_sqrt << 16) >> 32) & U32
+        flow.drop_next = t + (self.interval * (flow.rec_inv_sqrt << 16) >> 32) & _U32
 
     def _codel_dequeue(self, flow: CodelFlow, now_ns: int) -> Packet | None:
         """Hand out a flow's next packet, after those that CoDel drops (``codel_dequeue``)."""
@@ -124,7 +126,7 @@ class CodelQdisc(Qdisc):
             flow.first_above_time = 0
             flow.dropping = False
             return None
-        now = now_ns >> 10 & U32
+        now = now_ns >> 10 & _U32
         packet: Packet | None = self._take(flow)
         assert packet is not None
         drop = self._should_drop(flow, packet, now)
@@ -135,14 +137,14 @@ class CodelQdisc(Qdisc):
                 packet = self._go_on_dropping(flow, packet, now)
         elif drop:
             packet = self._begin_dropping(flow, packet, now)
-        if packet is not None and 0 < (flow.ldelay - self.ce_threshold & U32) < S32_SIGN:
+        if packet is not None and 0 < (flow.ldelay - self.ce_threshold & _U32) < _SIGN:
             self._mark_by_threshold(packet)
         return packet
 
     def _go_on_dropping(self, flow: CodelFlow, packet: Packet | None, now: int) -> Packet | None:
         """Drop once for each time that has come; a mark ends it, since the packet leaves."""
-        while flow.dropping and not (now - flow.drop_next & S32_SIGN):
-            flow.count = flow.count + 1 & U32
+        while flow.dropping and not (now - flow.drop_next & _SIGN):
+            flow.count = flow.count + 1 & _U32
             flow.newton()
             if packet is not None:
                 if self.ecn and set_ce(packet):
@@ -167,8 +169,8 @@ class CodelQdisc(Qdisc):
             left = self._take(flow) if flow.queue else None
             self._should_drop(flow, left, now)  # for what it notes; the verdict does not matter
         flow.dropping = True
-        delta = flow.count - flow.lastcount & U32
-        if delta > 1 and (now - flow.drop_next - 16 * self.interval) & S32_SIGN:
+        delta = flow.count - flow.lastcount & _U32
+        if delta > 1 and (now - flow.drop_next - 16 * self.interval) & _SIGN:
             flow.count = delta
             flow.newton()
         else:
@@ -191,6 +193,7 @@ class Codel(CodelQdisc):
     __slots__ = ("drop_overlimit", "flow", "limit")
 
     kind: ClassVar = "codel"
+    TRAINS: ClassVar = True
     summary: ClassVar = "CoDel: drops at the head when packets have waited too long"
     OBSERVED: ClassVar = (
         *("qlen", "backlog", "limit", "target", "interval", "ce_threshold", "ecn", "mtu"),
@@ -217,7 +220,7 @@ class Codel(CodelQdisc):
             self.drop_overlimit += 1
             self._drop(packet)
             return DROPPED
-        packet.stamp = now >> 10 & U32
+        packet.stamp = now >> 10 & _U32
         self.flow.queue.append(packet)
         self.qlen += 1
         self.backlog += packet.len
@@ -225,6 +228,43 @@ class Codel(CodelQdisc):
 
     def dequeue(self, now: int) -> Packet | None:
         return self._codel_dequeue(self.flow, now)
+
+    def hold(self, queue: Any) -> None:
+        self.flow.queue = queue
+
+    def stamp_of(self, arrived: int) -> int:
+        return arrived >> 10 & _U32
+
+    def takes(self, length: int, now: int) -> bool:
+        if self.qlen >= self.limit:
+            return False
+        self.qlen += 1
+        self.backlog += length
+        return True
+
+    def gives(self, length: int, arrived: int, now_ns: int) -> bool:
+        flow = self.flow
+        now = now_ns >> 10 & _U32
+        delay = now - (arrived >> 10 & _U32) & _U32
+        left = self.backlog - length
+        if 0 < (delay - self.ce_threshold & _U32) < _SIGN:
+            return False
+        if delay - self.target & _SIGN or left <= self.mtu:
+            flow.first_above_time = 0
+            flow.dropping = False
+        elif flow.first_above_time == 0:
+            flow.first_above_time = now + self.interval & _U32
+            flow.dropping = False
+        elif not 0 < (now - flow.first_above_time & _U32) < _SIGN:
+            flow.dropping = False
+        elif not (flow.dropping and now - flow.drop_next & _SIGN):
+            return False
+        flow.ldelay = delay
+        if length > self.maxpacket:
+            self.maxpacket = length
+        self.qlen -= 1
+        self.backlog = left
+        return True
 
     def _configure(self, values: Mapping[str, Any], now: int) -> None:
         super()._configure(values, now)

@@ -12,7 +12,10 @@ import hashlib
 __all__ = ["Draws"]
 
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
+_U32 = 0xFFFF_FFFF
 _GOLDEN = 0x9E37_79B9_7F4A_7C15
+_FIRST = 0xBF58_476D_1CE4_E5B9
+_SECOND = 0x94D0_49BB_1331_11EB
 
 
 class Draws:
@@ -31,9 +34,9 @@ class Draws:
 
     def u64(self) -> int:
         """Return 64 random bits."""
-        self.state = z = (self.state + _GOLDEN) & _U64
-        z = ((z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9) & _U64
-        z = ((z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB) & _U64
+        self.state = z = _sum(self.state, _GOLDEN)
+        z = _product(z ^ (z >> 30), _FIRST)
+        z = _product(z ^ (z >> 27), _SECOND)
         return z ^ (z >> 31)
 
     def u32(self) -> int:
@@ -43,3 +46,18 @@ class Draws:
     def u16(self) -> int:
         """Return 16 random bits."""
         return self.u64() >> 48
+
+
+def _sum(a: int, b: int) -> int:
+    """Add modulo 2^64, in 64 bits."""
+    room = _U64 - b
+    return a - room - 1 if a > room else a + b
+
+
+def _product(a: int, b: int) -> int:
+    """Multiply modulo 2^64, in 64 bits: by halves of 32."""
+    a_high, a_low = a >> 32, a & _U32
+    b_high, b_low = b >> 32, b & _U32
+    low = a_low * b_low
+    high = (a_high * b_low & _U32) + (a_low * b_high & _U32) + (low >> 32) & _U32
+    return high << 32 | low & _U32

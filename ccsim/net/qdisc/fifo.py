@@ -26,6 +26,7 @@ class _Fifo(Qdisc):
 
     __slots__ = ("drops", "limit", "queue")
 
+    TRAINS: ClassVar = True
     OBSERVED: ClassVar = ("qlen", "backlog", "limit", "drops")
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -36,6 +37,14 @@ class _Fifo(Qdisc):
     def _configure(self, values: Mapping[str, Any], now: int) -> None:
         if "limit" in values:
             self.limit: int = values["limit"]
+
+    def hold(self, queue: Any) -> None:
+        self.queue = queue
+
+    def gives(self, length: int, arrived: int, now: int) -> bool:
+        self.qlen -= 1
+        self.backlog -= length
+        return True
 
     def dequeue(self, now: int) -> Packet | None:
         if not self.queue:
@@ -72,6 +81,13 @@ class Pfifo(_Fifo):
     def enqueue(self, packet: Packet, now: int) -> int:
         return self._append(packet) if self.qlen < self.limit else self._refuse(packet)
 
+    def takes(self, length: int, now: int) -> bool:
+        if self.qlen >= self.limit:
+            return False
+        self.qlen += 1
+        self.backlog += length
+        return True
+
 
 class Bfifo(_Fifo):
     """A FIFO of so many bytes."""
@@ -85,6 +101,13 @@ class Bfifo(_Fifo):
     def enqueue(self, packet: Packet, now: int) -> int:
         fits = self.backlog + packet.len <= self.limit
         return self._append(packet) if fits else self._refuse(packet)
+
+    def takes(self, length: int, now: int) -> bool:
+        if self.backlog + length > self.limit:
+            return False
+        self.qlen += 1
+        self.backlog += length
+        return True
 
 
 class PfifoHeadDrop(Pfifo):

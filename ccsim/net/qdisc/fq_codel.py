@@ -34,7 +34,8 @@ from ccsim.net.qdisc.parameters import Parameter
 __all__ = ["FqCodel"]
 
 LEAST_QUANTUM = 256
-NO_LIST, NEW, OLD = 0, 1, 2
+_U32 = U32
+_NO_LIST, _NEW, _OLD = range(3)
 
 
 class FqCodelFlow(CodelFlow):
@@ -45,7 +46,7 @@ class FqCodelFlow(CodelFlow):
     def __init__(self, index: int) -> None:
         super().__init__()
         self.index = index
-        self.list = NO_LIST
+        self.list = _NO_LIST
         self.deficit = 0
         self.backlog = 0
 
@@ -123,13 +124,13 @@ class FqCodel(CodelQdisc):
         flow = self.flows.get(index)
         if flow is None:
             flow = self.flows[index] = FqCodelFlow(index)
-        packet.stamp = now >> 10 & U32
+        packet.stamp = now >> 10 & _U32
         flow.queue.append(packet)
         flow.backlog += packet.len
         self.backlog += packet.len
         if not flow.list:
             self.new_flows.append(flow)
-            flow.list = NEW
+            flow.list = _NEW
             flow.deficit = self.quantum
             self.new_flow_count += 1
         self.memory_usage += packet.truesize
@@ -159,10 +160,11 @@ class FqCodel(CodelQdisc):
 
     def _take(self, flow: CodelFlow) -> Packet:
         assert isinstance(flow, FqCodelFlow)
-        packet = flow.queue.popleft()
+        own: FqCodelFlow = flow
+        packet: Packet = own.queue.popleft()
         self.qlen -= 1
         self.backlog -= packet.len
-        flow.backlog -= packet.len
+        own.backlog -= packet.len
         self.memory_usage -= packet.truesize
         return packet
 
@@ -183,12 +185,12 @@ class FqCodel(CodelQdisc):
                 self._to_old(head)
             else:
                 head.popleft()
-                flow.list = NO_LIST
+                flow.list = _NO_LIST
         return None
 
     def _to_old(self, head: deque[FqCodelFlow]) -> None:
         flow = head.popleft()
-        flow.list = OLD
+        flow.list = _OLD
         self.old_flows.append(flow)
 
     def packets(self) -> Iterator[Packet]:

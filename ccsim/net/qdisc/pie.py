@@ -48,7 +48,11 @@ MAX_PROB = (1 << 56) - 1  # probability 1
 TICKS_PER_S = 1_000_000_000 >> 6  # psched time: 64 ns
 BURST_TICKS = 150_000_000 >> 6
 HIGH_DELAY_TICKS = 250_000_000 >> 6
-NO_COUNT = U64
+_U32, _U64 = U32, U64
+_NO_COUNT = U64
+_FIFTH = MAX_PROB // 5
+_LEAST_SUM = MAX_PROB // 100 * 85  # of probabilities, below which nothing is dropped
+_MOST_SUM = MAX_PROB // 2 * 17
 DQ_THRESHOLD = 16_384  # bytes that a measurement of the rate takes
 RATE_SCALE = 8
 S64_SIGN = 1 << 63
@@ -71,6 +75,7 @@ class Pie(Qdisc):
     dq_rate_estimator: int
 
     kind: ClassVar = "pie"
+    TRAINS: ClassVar = True
     summary: ClassVar = "PIE: drops on arrival, at a probability that a controller sets"
     OBSERVED: ClassVar = (
         *("qlen", "backlog", "limit", "target", "tupdate", "alpha", "beta", "ecn", "bytemode"),
@@ -100,7 +105,7 @@ class Pie(Qdisc):
     def _reset(self) -> None:
         """Begin anew after the queue has been short and the probability 0 (``pie_vars_init``)."""
         self.burst_time = BURST_TICKS
-        self.dq_tstamp = self.dq_count = NO_COUNT
+        self.dq_tstamp = self.dq_count = _NO_COUNT
         self.accu_prob = 0
         self.avg_dq_rate = 0
 
@@ -133,29 +138,38 @@ class Pie(Qdisc):
 
     def _accept(self, packet: Packet, now: int) -> int:
         packet.stamp = now >> 6
+        self.queue.append(packet)
+        self._count_in(packet.len)
+        return QUEUED
+
+    def _count_in(self, length: int) -> None:
         self.packets_in += 1
         if self.qlen > self.maxq:
             self.maxq = self.qlen
-        self.queue.append(packet)
         self.qlen += 1
-        self.backlog += packet.len
-        return QUEUED
+        self.backlog += length
 
     def _early(self, length: int) -> bool:
         """Tell whether a packet is to be dropped or marked on arrival (``pie_drop_early``)."""
         prob = self.prob
         if self.burst_time > 0:
             return False
-        if self.qdelay < self.target >> 1 and prob < MAX_PROB // 5:
+        if self.qdelay < self.target >> 1 and prob < _FIFTH:
             return False
         if self.backlog < 2 * self.mtu:
             return False
         if self.bytemode and length <= self.mtu:
-            prob = length * (prob // self.mtu) & U64
-        self.accu_prob = self.accu_prob + prob & U64 if prob else 0
-        if self.accu_prob < MAX_PROB // 100 * 85:
+            prob = length * (prob // self.mtu)
+        room = _U64 - prob
+        if prob == 0:
+            self.accu_prob = 0
+        elif self.accu_prob > room:  # 64 bits overflow
+            self.accu_prob -= room + 1
+        else:
+            self.accu_prob += prob
+        if self.accu_prob < _LEAST_SUM:
             return False
-        if self.accu_prob >= MAX_PROB // 2 * 17:
+        if self.accu_prob >= _MOST_SUM:
             return True
         if self.draws.u64() >> 8 < prob:
             self.accu_prob = 0
@@ -172,24 +186,49 @@ class Pie(Qdisc):
         if not self.queue:
             return None
         packet = self._take()
-        ticks = now >> 6
+        self._note_left(packet.len, packet.stamp, now >> 6)
+        return packet
+
+    def _note_left(self, length: int, stamp: int, ticks: int) -> None:
+        """Measure the delay or the rate by a packet that has left (``pie_process_dequeue``)."""
         if self.dq_rate_estimator:
-            passed = self._measure(packet.len, ticks)
+            passed = self._measure(length, ticks)
         else:
-            self.qdelay = ticks - packet.stamp if self.backlog else 0
+            self.qdelay = ticks - stamp if self.backlog else 0
             since = self.dq_tstamp
-            passed = (ticks - since & U32) if since != NO_COUNT else 0
+            passed = (ticks - since & _U32) if since != _NO_COUNT else 0
             self.dq_tstamp = ticks
         if passed:
             self.burst_time = self.burst_time - passed if self.burst_time > passed else 0
-        return packet
+
+    def hold(self, queue: Any) -> None:
+        self.queue = queue
+
+    def stamp_of(self, arrived: int) -> int:
+        return arrived >> 6
+
+    def takes(self, length: int, now: int) -> bool:
+        if self.qlen >= self.limit:
+            return False
+        accu_prob, draws = self.accu_prob, self.draws.state
+        if self._early(length):
+            self.accu_prob, self.draws.state = accu_prob, draws
+            return False
+        self._count_in(length)
+        return True
+
+    def gives(self, length: int, arrived: int, now: int) -> bool:
+        self.qlen -= 1
+        self.backlog -= length
+        self._note_left(length, arrived >> 6, now >> 6)
+        return True
 
     def _measure(self, length: int, ticks: int) -> int:
         """Count what leaves; return how long a measurement that this completes took, or 0."""
-        if self.backlog >= DQ_THRESHOLD and self.dq_count == NO_COUNT:
+        if self.backlog >= DQ_THRESHOLD and self.dq_count == _NO_COUNT:
             self.dq_tstamp = ticks
             self.dq_count = 0
-        if self.dq_count == NO_COUNT:
+        if self.dq_count == _NO_COUNT:
             return 0
         self.dq_count += length
         if self.dq_count < DQ_THRESHOLD:
@@ -201,7 +240,7 @@ class Pie(Qdisc):
         old = self.avg_dq_rate
         self.avg_dq_rate = rate if old == 0 else old - (old >> 3) + (rate >> 3)
         if self.backlog < DQ_THRESHOLD:
-            self.dq_count = NO_COUNT
+            self.dq_count = _NO_COUNT
         else:
             self.dq_count = 0
             self.dq_tstamp = ticks

@@ -40,6 +40,7 @@ class Tbf(Qdisc):
     )
 
     kind: ClassVar = "tbf"
+    TRAINS: ClassVar = True
     summary: ClassVar = "TBF: a token bucket that delays"
     OBSERVED: ClassVar = (
         *("qlen", "backlog", "limit", "max_size", "buffer", "mtu_ns", "tokens", "ptokens", "t_c"),
@@ -108,6 +109,27 @@ class Tbf(Qdisc):
         self.qlen -= 1
         self.backlog -= length
         return self.queue.popleft()
+
+    def hold(self, queue: Any) -> None:
+        self.queue = queue
+
+    def takes(self, length: int, now: int) -> bool:
+        if length > self.max_size or self.backlog + length > self.limit:
+            return False
+        self.qlen += 1
+        self.backlog += length
+        return True
+
+    def gives(self, length: int, arrived: int, now: int) -> bool:
+        tokens = min(min(now - self.t_c, self.buffer) + self.tokens, self.buffer)
+        tokens -= self.rate.time(length)
+        if tokens < 0 or self.peak.rate:
+            return False
+        self.t_c = now
+        self.tokens = tokens
+        self.qlen -= 1
+        self.backlog -= length
+        return True
 
     def packets(self) -> Iterator[Packet]:
         return iter(self.queue)
