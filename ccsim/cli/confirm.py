@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "confirmation_text"]
 
-OVERLAID = 5  # kernel runs in the picture, beside the simulated one
-
 
 def add_parser(verbs: Any) -> None:
     """Add ``confirm`` to the command line's verbs."""
@@ -44,6 +42,7 @@ def confirm_verb(args: argparse.Namespace) -> int:
     """Compare; 1 if a metric parts."""
     from ccsim.experiment.confirm import confirm
     from ccsim.experiment.store import explained
+    from ccsim.experiment.stored_confirmation import overlaid, store_confirmation
     from ccsim.plot import draw_comparison
     from ccsim.scenario import load_scenario
 
@@ -57,46 +56,17 @@ def confirm_verb(args: argparse.Namespace) -> int:
             progress=bar.update,
             argv=args.argv,
         )
+    with explained(Path(args.out)):
+        folder = store_confirmation(found.plain(), Path(args.out))
     if args.json:
-        print_json(confirmation_rows(found))
+        print_json(found.plain())
     else:
         print(confirmation_text(found))
-        out = Path(args.out) / "confirmations" / found.simulated.path.name
-        runs = [*found.repetitions[:OVERLAID], found.simulated]
-        labels = [f"kernel {k + 1}" for k in range(len(runs) - 1)] + ["simulated"]
-        with explained(out):
-            print_paths(draw_comparison(runs, labels, out, args.format))
+        runs, labels = overlaid(found.repetitions, found.simulated)
+        with explained(folder):
+            print_paths(draw_comparison(runs, labels, folder, args.format))
+        print(f"ccsim report {folder}")
     return int(any(row.apart for row in found.rows))
-
-
-def confirmation_rows(found: Confirmation) -> dict[str, Any]:
-    """Return all of a confirmation as JSON values."""
-    return {
-        "repetitions": len(found.repetitions),
-        "disturbed": found.disturbed,
-        "host_lateness_simulated": found.late,
-        "cwnd_distances": list(found.distances),
-        "rows": [
-            {
-                "swap": row.swap,
-                "metric": row.metric,
-                "kernel": _plain(row.kernel),
-                "simulated": _plain(row.simulated),
-                "apart": row.apart,
-            }
-            for row in found.rows
-        ],
-        "sentence": found.sentence,
-    }
-
-
-def _plain(estimate: Estimate) -> dict[str, float | int | None]:
-    return {
-        "mean": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "n": estimate.n,
-    }
 
 
 def confirmation_text(found: Confirmation) -> str:
@@ -105,13 +75,15 @@ def confirmation_text(found: Confirmation) -> str:
     for row in found.rows:
         if row.swap != swap:
             swap = row.swap
-            lines += ["", swap, f"{'metric':<23}{'kernel':<27}{'simulated':<27}".rstrip()]
+            lines += ["", swap, f"{'metric':<23}{'kernel':<34}{'simulated':<34}".rstrip()]
         name = ("! " if row.apart else "") + row.metric
-        line = f"{name:<23}{_text(row.kernel):<27}{_text(row.simulated):<27}"
+        line = f"{name:<23}{_text(row.kernel):<34}{_text(row.simulated):<34}"
         lines.append(line.rstrip())
     if found.distances:
         shares = ", ".join(f"{100 * distance:.1f} %" for distance in found.distances)
         lines += ["", f"cwnd apart on average, by repetition: {shares}"]
+        if found.own is not None:
+            lines.append(f"cwnd of one repetition apart from another's: {100 * found.own:.1f} %")
     how = "with hosts as late as measured" if found.late else "without host lateness"
     lines += ["", f"simulated {how}; mean [95 % interval]; !: apart", found.sentence]
     return "\n".join(lines).lstrip("\n")

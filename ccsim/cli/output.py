@@ -13,7 +13,7 @@ from ccsim.cli.screen import PLAIN, Screen
 from ccsim.cli.swaps import swap_text
 from ccsim.cli.workloads import COMPLETIONS_DROP, comparison_table, workload_tables
 
-__all__ = ["comparison_text", "print_json", "print_paths", "run_text"]
+__all__ = ["comparison_text", "how_done", "print_json", "print_paths", "run_text"]
 
 ROWS = 40
 """So many rows of flows are printed."""
@@ -38,10 +38,11 @@ def print_paths(paths: Iterable[Path]) -> None:
         print(path)
 
 
-def run_text(name: str, metrics: Row, screen: Screen = PLAIN) -> str:
-    """Return the tables of a run: flows and links by phase, then what each swap cost."""
+def run_text(name: str, metrics: Row, screen: Screen = PLAIN, *, done: str = "simulated") -> str:
+    """Return the tables of a run: flows and links by phase, then what each swap cost; ``done`` says
+    how it was carried out."""
     parts = [
-        screen.styled(f"{name}: {metrics['duration_s']:g} s simulated", "bold"),
+        screen.styled(f"{name}: {metrics['duration_s']:g} s {done}", "bold"),
         _flows(metrics, screen) if metrics["flows"] else "",
         _links(metrics, screen),
         *(_cut(*one, screen, COMPLETIONS_DROP) for one in workload_tables(metrics, _number)),
@@ -49,6 +50,13 @@ def run_text(name: str, metrics: Row, screen: Screen = PLAIN) -> str:
         *(f"swap {index}: its trigger did not fire" for index in metrics.get("untriggered", ())),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def how_done(manifest: Row) -> str:
+    """Return how a run was carried out, as its heading says: it was simulated, or a kernel's."""
+    if manifest.get("backend") != "linux":
+        return "simulated"
+    return f"on Linux {manifest['host']['kernel']}"
 
 
 def comparison_text(labels: Sequence[str], metrics: Sequence[Row], screen: Screen = PLAIN) -> str:

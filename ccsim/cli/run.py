@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import add_hook_timeout, add_verb, natural, positive
-from ccsim.cli.output import print_json, run_text
+from ccsim.cli.output import how_done, print_json, run_text
 from ccsim.cli.progress import ProgressBar
 from ccsim.cli.screen import add_wide, screen_of
 from ccsim.errors import CcsimError
@@ -91,7 +91,7 @@ def _run_once(args: argparse.Namespace, backend: OnLinux | None) -> int:
     if args.json:
         print_json(run.metrics)
     else:
-        print(run_text(run.name, run.metrics, screen_of(args)))
+        print(run_text(run.name, run.metrics, screen_of(args), done=how_done(run.manifest)))
         if backend is not None:
             print(lateness_text(run.manifest))
         print(f"run folder  {run.path}")

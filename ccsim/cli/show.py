@@ -8,7 +8,7 @@ from typing import Any
 
 from ccsim.cli.arguments import add_verb
 from ccsim.cli.layout import table
-from ccsim.cli.output import print_json, run_text
+from ccsim.cli.output import how_done, print_json, run_text
 from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_run, add_verify, load
 from ccsim.errors import CcsimError
@@ -45,7 +45,7 @@ def show_verb(args: argparse.Namespace) -> int:
     if args.json:
         print_json(run.metrics)
     else:
-        print(run_text(run.name, run.metrics, screen_of(args)))
+        print(run_text(run.name, run.metrics, screen_of(args), done=how_done(run.manifest)))
         print(f"run folder  {run.path}")
     return 0
 

@@ -84,7 +84,7 @@ def _sweep(args: argparse.Namespace) -> int:
             retry=args.retry,
             argv=args.argv,
         )
-    _print_outcome(study.name, outcome, args.json)
+    _print_outcome(study.name, outcome, args.json, study.backend)
     if args.report:
         from ccsim.report import write_report
 
@@ -114,7 +114,7 @@ def _pool_of(args: argparse.Namespace) -> Any:
     return cluster_pool(args.cluster) if args.cluster else slurm_pool(Path(args.slurm))
 
 
-def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
+def _print_outcome(name: str, outcome: Outcome, as_json: bool, backend: str) -> None:
     if as_json:
         plain = {
             "study": name,
@@ -123,7 +123,7 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
             "repeats": outcome.repeats,
             "new": outcome.new,
             "failed": outcome.failed,
-            "simulated": outcome.simulated,
+            ("on_kernel" if backend == "linux" else "simulated"): outcome.simulated,
             "deaths": outcome.deaths,
             "damaged": outcome.damaged,
             "wall_s": round(outcome.wall_s, 3),
@@ -132,8 +132,9 @@ def _print_outcome(name: str, outcome: Outcome, as_json: bool) -> None:
         return
     old = max(outcome.runs - outcome.new, 0)  # new ones may have come out alike
     runs = "1 run" if outcome.runs == 1 else f"{outcome.runs} runs"
+    what = "runs on this kernel" if backend == "linux" else "simulations"
     print(
-        f"{name}: {runs}, of which {old} were there; {outcome.simulated} simulations,"
+        f"{name}: {runs}, of which {old} were there; {outcome.simulated} {what},"
         f" twins included, in {duration_text(outcome.wall_s)}"
     )
     if outcome.repeats:

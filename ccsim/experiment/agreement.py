@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ccsim.experiment.estimates import Estimate, mean_estimate
 from ccsim.experiment.statistics import FEW
 
-__all__ = ["RESOLUTION", "estimate_of", "figure", "part", "rank_correlation"]
+__all__ = ["RESOLUTION", "estimate_of", "figure", "overlap", "part", "rank_correlation"]
 
 RESOLUTION: Mapping[str, float] = {
     "deficit_s": 0.02,
@@ -60,8 +60,15 @@ def part(kernel: Estimate, simulated: Estimate, resolution: float, few: int = FE
         return (kernel.value is None) != (simulated.value is None)
     if abs(kernel.value - simulated.value) <= resolution:
         return False
-    (low, high), (from_, to) = _ends(kernel), _ends(simulated)
-    return high < from_ or to < low
+    return not overlap(kernel, simulated)
+
+
+def overlap(one: Estimate, other: Estimate) -> bool:
+    """Return whether two intervals overlap; a value without one is held against the other's."""
+    if one.value is None or other.value is None:
+        return (one.value is None) == (other.value is None)
+    (low, high), (from_, to) = _ends(one), _ends(other)
+    return low <= to and from_ <= high
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ccsim.experiment.agreement import RESOLUTION, estimate_of, figure, part
+from ccsim.experiment.agreement import RESOLUTION, estimate_of, figure, overlap, part
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.measure import measure
 from ccsim.experiment.on_linux import OnLinux
@@ -42,6 +43,11 @@ class Row:
     simulated: Estimate
 
     @property
+    def overlap(self) -> bool:
+        """Whether the intervals do."""
+        return overlap(self.kernel, self.simulated)
+
+    @property
     def apart(self) -> bool:
         """Whether the intervals do not overlap, and the means differ by more than can be told; not
         where too few repetitions make them too narrow."""
@@ -51,13 +57,39 @@ class Row:
 @dataclass(frozen=True, eq=False)
 class Confirmation:
     """All rows, the stored runs (the simulated one, then the kernel's), and for each repetition
-    how far the simulated cwnd was from the recorded one; ``disturbed`` repetitions are counted."""
+    how far the simulated cwnd was from the recorded one; ``own`` is how far cwnd was from one
+    repetition to another, on average over pairs (None: not told)."""
 
     rows: tuple[Row, ...]
     simulated: StoredRun
     repetitions: tuple[StoredRun, ...]
     distances: tuple[float, ...]
+    own: float | None
     late: bool
+
+    def plain(self) -> dict[str, Any]:
+        """Return all of it as JSON values; runs by the folders below that of the results."""
+        return {
+            "simulated": _folder_of(self.simulated),
+            "kernel": [_folder_of(run) for run in self.repetitions],
+            "repetitions": len(self.repetitions),
+            "disturbed": self.disturbed,
+            "host_lateness_simulated": self.late,
+            "cwnd_distances": list(self.distances),
+            "cwnd_distance_of_repetitions": self.own,
+            "rows": [
+                {
+                    "swap": row.swap,
+                    "metric": row.metric,
+                    "kernel": _plain(row.kernel),
+                    "simulated": _plain(row.simulated),
+                    "overlap": row.overlap,
+                    "apart": row.apart,
+                }
+                for row in self.rows
+            ],
+            "sentence": self.sentence,
+        }
 
     @property
     def disturbed(self) -> int:
@@ -108,23 +140,36 @@ def confirm(
     runs = [repetition(k) for k in range(repeat)]
     kernel = [run.metrics for run in runs]
     late = not why_no_recording(scenario)
-    ours, distances = [simulated.metrics], tuple[float, ...]()
+    ours, distances, own = [simulated.metrics], tuple[float, ...](), None
     if late:
-        ours, distances = _simulated_late(scenario, backends)
-    return Confirmation(_rows(kernel, ours), simulated, tuple(runs), distances, late)
+        ours, distances, own = _simulated_late(scenario, backends)
+    return Confirmation(_rows(kernel, ours), simulated, tuple(runs), distances, own, late)
+
+
+def _folder_of(run: StoredRun) -> str:
+    return f"{run.path.parent.name}/{run.path.name}"
+
+
+def _plain(estimate: Estimate) -> dict[str, float | int | None]:
+    return {
+        "mean": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+    }
 
 
 def _simulated_late(
     scenario: Scenario, backends: Sequence[OnLinux]
-) -> tuple[list[dict[str, Any]], tuple[float, ...]]:
-    """Return the metrics of each repetition simulated with its own lateness, and the distances of
-    cwnd."""
+) -> tuple[list[dict[str, Any]], tuple[float, ...], float | None]:
+    """Return the metrics of each repetition simulated with its own lateness, the distances of
+    cwnd, and how far repetitions are from one another."""
     from ccsim.verify.trace import load_trace
-    from ccsim.verify.trace_comparison import compare_trace
+    from ccsim.verify.trace_comparison import compare_trace, cwnd_distance
     from ccsim.verify.trace_simulation import simulate_trace
 
     variants = [scenario, scenario.with_b_twin(), scenario.without_swaps()]
-    metrics, distances = [], []
+    metrics, distances, recorded = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number, backend in enumerate(backends, start=1):
             traces = []
@@ -134,7 +179,9 @@ def _simulated_late(
             results = [simulate_trace(trace, number) for trace in traces]
             metrics.append(_metrics(results))
             distances.append(max(flow.aligned for flow in compare_trace(traces[0], 1).flows))
-    return metrics, tuple(distances)
+            recorded.append(traces[0])
+    pairs = [cwnd_distance(one, other) for one, other in combinations(recorded, 2)]
+    return metrics, tuple(distances), sum(pairs) / len(pairs) if pairs else None
 
 
 def _metrics(results: Sequence[SimResult]) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class OnLinux:
             "backend": "linux",
             "repetition": self.repetition,
             "host": self.measured[0].host,
+            "offloads": "TSO and GSO" if self.measured[0].plan["tso"] else "none",
+            "real_time_priority": bool(self.measured[0].reports["path"]["prompt"]),
             "lateness_us": [one.lateness for one in self.measured],
             "disturbed": any(one.lateness["disturbed"] for one in self.measured),
         }

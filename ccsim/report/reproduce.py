@@ -57,10 +57,16 @@ def reproduce_run(run: StoredRun, given: str) -> Markup:
     """Return the two commands that give the same bytes again, and how to see that they do."""
     name = f"{run.name}.yaml" if given else ""
     hashed = sorted({"metrics.json", "resolved.json"} & set(run.manifest.get("sha256") or {}))
+    on_kernel = run.manifest.get("backend") == "linux"
     told = [
-        "Same scenario, seed and code give the same bytes. The run is stored as ",
+        "A kernel never does the same twice: another run has other figures. "
+        if on_kernel
+        else "Same scenario, seed and code give the same bytes. ",
+        "The run is stored as ",
         tag("code", f"{run.name}/{run.run_id}"),
-        ", a name that is a hash of all three; ",
+        ", a name that begins with a hash of scenario, seed and code; "
+        if on_kernel
+        else ", a name that is a hash of all three; ",
         f"{' and '.join(hashed) or 'its files'} have the SHA-256 in the manifest below.",
     ]
     objects = [PurePath(str(file)).name for file in run.scenario.get("objects") or ()]
@@ -91,11 +97,13 @@ def _first(manifest: Mapping[str, Any], saved: Markup | None, objects: Sequence[
 def _said(manifest: Mapping[str, Any]) -> list[str]:
     """Return what the command line said of the scenario: overrides and seed."""
     argv = [str(part) for part in manifest.get("argv") or ()]
+    on = ["--on", "linux"] if manifest.get("backend") == "linux" else []
     if argv[1:2] != ["run"]:
-        return ["--seed", str(manifest["seed"])]
+        return [*on, "--seed", str(manifest["seed"])]
     said = [part for part in argv[2:] if "=" in part and not part.startswith("-")]
     said = [part for part in said if not part.endswith((".yaml", ".yml"))]
     seeded = any(part.split("=")[0] == "--seed" for part in argv)
+    said += on
     return [*said, "--seed", str(manifest["seed"])] if seeded else said
 
 

@@ -54,7 +54,9 @@ def _drawable(run: StoredRun) -> bool:
 def _header(run: StoredRun) -> Markup:
     names = ("summary", "traces", "tables", "scenario", "reproduce", "manifest")
     started = str(run.manifest.get("started") or "").replace("T", " ").replace("+00:00", " UTC")
-    told = [f"run {run.run_id}", f"seed {run.manifest['seed']}", started]
+    host = run.manifest.get("host") or {}
+    kernel = f"on Linux {host['kernel']}" if run.manifest.get("backend") == "linux" else ""
+    told = [f"run {run.run_id}", f"seed {run.manifest['seed']}", kernel, started]
     return tag(
         "header",
         tag("h1", run.name),

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.stored import load_run
+from ccsim.experiment.stored_confirmation import CONFIRMATION
 from ccsim.experiment.study.listing import find_study_folder
 from ccsim.files import write_whole
+from ccsim.report.confirmation_html import confirmation_page
 from ccsim.report.run_html import run_page
 from ccsim.report.study_html import study_page
 
@@ -19,15 +21,20 @@ NAME = "report.html"
 def write_report(
     folder: str | Path, out: str | Path | None = None, *, verify: bool = False
 ) -> Path:
-    """Write the report of a stored run or study and return its path.
+    """Write the report of a stored run, study or confirmation and return its path.
 
     ``out`` is the file (default: ``report.html`` in the folder). ResultsError if the folder cannot
     be read or the file not be written.
     """
     place = Path(folder)
+    return write_page(_page_of(place, verify=verify), Path(out) if out else place / NAME)
+
+
+def _page_of(place: Path, *, verify: bool) -> str:
+    if (place / CONFIRMATION).is_file():
+        return confirmation_page(place, verify=verify)
     study = find_study_folder(str(place), place) is not None
-    page = study_page if study else _page_of_run
-    return write_page(page(place, verify=verify), Path(out) if out else place / NAME)
+    return (study_page if study else _page_of_run)(place, verify=verify)
 
 
 def _page_of_run(folder: Path, *, verify: bool) -> str:

@@ -20,7 +20,7 @@ from ccsim.verify.trace_requirements import (
 )
 from ccsim.verify.trace_simulation import simulate_trace
 
-__all__ = ["FlowDistance", "SwapMeasure", "TraceMetrics", "compare_trace"]
+__all__ = ["FlowDistance", "SwapMeasure", "TraceMetrics", "compare_trace", "cwnd_distance"]
 
 FROM_NS = 500_000_000  # what comes before is the start, where a window doubles between two samples
 NS_PER_S = 1_000_000_000
@@ -213,6 +213,18 @@ def _distance(recorded: RecordedFlow, simulated: FlowTrace) -> FlowDistance:
         distribution=float(np.abs(np.sort(there) - np.sort(here)).mean()) / mean,
         srtt=float(simulated.srtt_us[rows].mean()) / srtt - 1,
     )
+
+
+def cwnd_distance(one: Trace, other: Trace) -> float:
+    """Return how far cwnd is from one recording to another of the same scenario: as `aligned`, of
+    the flow that is furthest."""
+    found = []
+    for a, b in zip(one.flows, other.flows, strict=True):
+        since = a.t_ns >= a.start_ns + FROM_NS
+        rows = np.clip(np.searchsorted(b.t_ns, a.t_ns[since], side="right") - 1, 0, None)
+        there, here = a.snd_cwnd[since], b.snd_cwnd[rows]
+        found.append(float(np.abs(there - here).mean()) / float(there.mean()))
+    return max(found)
 
 
 def _swap(trace: Trace, results: list[SimResult], k: int) -> SwapMeasure:
