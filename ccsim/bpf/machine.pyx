@@ -450,7 +450,7 @@ cdef class Machine:
         arguments = [call.context[i] for i in range(1, call.words)]
         if <object>call.sample is not None:
             arguments[len(arguments) - 1] = <object>call.sample
-        made = self.runtime.invocation(<object>call.sk, self.member, tuple(arguments))
+        made = self.runtime.invocation(<object>call.sk, self.member, tuple(arguments), self.code)
         for i in range(call.depth):
             made.regions[R_FRAMES + i] = _Buffer(bytearray(call.frames[i][:STACK]))
         return made
@@ -896,6 +896,10 @@ cdef class Outside:
     @property
     def runtime(self):
         return self.machine.runtime
+
+    @property
+    def code(self):
+        return self.machine.code
 
     @property
     def sk(self):

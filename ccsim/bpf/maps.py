@@ -28,6 +28,7 @@ NO_PREALLOC = 1  # BPF_F_NO_PREALLOC
 RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG
 (HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY, LRU_HASH, LRU_PERCPU_HASH) = (1, 2, 5, 6, 9, 10)
 (QUEUE, STACK, SK_STORAGE, RINGBUF) = (22, 23, 24, 27)
+TIMER_BYTES = 16  # struct bpf_timer
 RING_SLOTS = 64  # reservations that a program may hold at once, and records kept for the reader
 
 
@@ -41,6 +42,10 @@ class MapError(CcsimError, ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+
+def _nothing(address: int) -> None:
+    """There is no timer to be let go."""
 
 
 class _Map:
@@ -58,6 +63,8 @@ class _Map:
                 ENOMEM,
                 f"map {spec.name}: expected at most {MAX_MAP_BYTES >> 20} MiB, got {size} bytes",
             )
+        self.timer_at = -1  # where a timer lies in values, once there is one
+        self.timer_freed: Callable[[int], None] = _nothing
         self.memory = Buffer(
             bytearray(size), writable=not (spec.frozen or spec.flags & RDONLY_PROG)
         )
@@ -83,8 +90,17 @@ class _Map:
         return bytes(self.memory.data[start : start + self.value_size])
 
     def _write(self, slot: int, value: bytes) -> None:
+        """Write a value; a timer in the one before goes, and none begins in the new one."""
         start = slot * self.stride
+        self._let_go(slot)
         self.memory.data[start : start + self.value_size] = value
+        if self.timer_at >= 0:
+            at = start + self.timer_at
+            self.memory.data[at : at + TIMER_BYTES] = bytes(TIMER_BYTES)
+
+    def _let_go(self, slot: int) -> None:
+        if self.timer_at >= 0:
+            self.timer_freed(self.address + slot * self.stride + self.timer_at)
 
 
 class ArrayMap(_Map):
@@ -179,6 +195,7 @@ class HashMap(_Map):
         slot = self.slots.pop(key, None)
         if slot is None:
             return -ENOENT
+        self._let_go(slot)
         self.free.append(slot)
         return 0
 

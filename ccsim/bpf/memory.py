@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ccsim.errors import CcsimError
 
 if TYPE_CHECKING:
-    from ccsim.bpf.runtime import Runtime
+    from ccsim.bpf.runtime import Code, Runtime
 
 __all__ = [
     "ACK_SAMPLE",
@@ -174,19 +174,28 @@ class PrivateArea(Buffer):
 
 
 class Invocation:
-    """One call of a program on a socket: its arguments (``words``), frames and what it may reach.
+    """One call of a program (``code``) on a socket: its arguments (``words``), frames and what it
+    may reach.
 
     ``call`` runs a function of the program, given its first slot and arguments, in the form in
     which the program itself is run; ``depth`` is the number of frames in use; ``may_goto`` says how
     often a frame may still go round by that instruction, once it has.
     """
 
-    __slots__ = ("back_jumps", "call", "depth", "may_goto", "regions", "runtime", "sk", "words")
+    __slots__ = (
+        *("back_jumps", "call", "code", "depth", "may_goto", "regions", "runtime", "sk", "words"),
+    )
 
     def __init__(
-        self, runtime: Runtime, sk: Any, words: list[int], regions: dict[int, Memory]
+        self,
+        runtime: Runtime,
+        code: Code | None,
+        sk: Any,
+        words: list[int],
+        regions: dict[int, Memory],
     ) -> None:
         self.runtime = runtime
+        self.code = code
         self.sk = sk
         self.words = words
         self.regions = regions

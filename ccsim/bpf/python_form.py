@@ -103,7 +103,7 @@ class PythonForm:
         host = runtime.host
         names: dict[str, Any] = {
             "__builtins__": {"bytearray": bytearray},
-            "begin": lambda s, *arguments: runtime.invocation(s, member, arguments),
+            "begin": lambda s, *given: runtime.invocation(s, member, given, translation.code),
             "get": get,
             "put": put,
             "sdiv": divided,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.area import area_class
 from ccsim.bpf.bindings import SampleRegion, SockRegion
-from ccsim.bpf.helpers import HELPERS, Host, helper
+from ccsim.bpf.helpers import HELPERS, TIMER_START, Host, helper
 from ccsim.bpf.interpreter import interpreted
 from ccsim.bpf.kernel_functions import kernel_function
 from ccsim.bpf.maps import RingBuffer, create_map
@@ -30,6 +30,7 @@ from ccsim.bpf.memory import (
 )
 from ccsim.bpf.printing import formatted
 from ccsim.bpf.python_form import PythonForm
+from ccsim.bpf.timers import Timers
 from ccsim.compiled import in_use
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ def _unreachable(call: Invocation, *registers: int) -> int:
     raise BpfFault("an instruction that was not to be reached")
 
 
+def _starts_timer(code: Code) -> bool:
+    return any(
+        it.opcode == isa.CALL_OPCODE and it.src == isa.CALL_HELPER and it.imm == TIMER_START
+        for it in code.instructions
+    )
+
+
 def code_of(program: Program) -> Code:
     """Return a loaded program's code."""
     lines = {slot: f"{line.file}:{line.line}" for slot, line in program.lines.items()}
@@ -117,6 +125,7 @@ class Runtime:
         self.base: dict[int, Memory] = {
             (MAP_VALUES >> 32) + index: map.memory for index, map in enumerate(self.maps)
         }
+        self.timers = Timers(self) if any(map(_starts_timer, self.codes.values())) else None
         self.trace: list[str] = []
         self._functions: dict[tuple[str, str], Callable[..., int]] = {}
 
@@ -126,8 +135,26 @@ class Runtime:
         key = (program, member)
         if key not in self._functions:
             make = {"python": self.translated, "machine": self.in_machine_code}
-            self._functions[key] = make.get(self.form, self.interpreted)(program, member)
+            function = make.get(self.form, self.interpreted)(program, member)
+            self._functions[key] = self._after_timers(function) if self.timers else function
         return self._functions[key]
+
+    def _after_timers(self, function: Callable[..., int]) -> Callable[..., int]:
+        """Return a program that runs after the timers that are due by then."""
+        timers = self.timers
+        assert timers is not None
+
+        def hook(sk: Any, *arguments: Any) -> int:
+            if timers.next_ns <= sk.tcp_clock_cache:
+                timers.come_to(sk.tcp_clock_cache)
+            return function(sk, *arguments)
+
+        return hook
+
+    def come_to(self, t_ns: int) -> None:
+        """Let timers fire that are due by a time."""
+        if self.timers is not None:
+            self.timers.come_to(t_ns)
 
     @property
     def area(self) -> type[PrivateArea]:
@@ -157,7 +184,9 @@ class Runtime:
 
         return Machine(self, self.codes[program], member).hook()
 
-    def invocation(self, sk: Any, member: str, arguments: tuple[Any, ...]) -> Invocation:
+    def invocation(
+        self, sk: Any, member: str, arguments: tuple[Any, ...], code: Code | None = None
+    ) -> Invocation:
         """Return the invocation of a program as a member, with what it may reach."""
         words = [SOCK, *arguments]
         regions = {**self.base, _SOCK: SockRegion(sk), _CTX: Arguments(words)}
@@ -168,7 +197,7 @@ class Runtime:
         if member in _MASKS:
             for number, mask in enumerate(_MASKS[member], 1):
                 words[number] &= mask
-        return Invocation(self, sk, words, regions)
+        return Invocation(self, code, sk, words, regions)
 
     def map_named(self, name: str) -> Any:
         """Return a map; KeyError without one of that name."""
@@ -199,7 +228,7 @@ class Runtime:
         calls = any(it.src in (isa.CALL_LOCAL, isa.PSEUDO_FUNC) for it in code.instructions)
 
         def hook(sk: Any, *arguments: Any) -> int:
-            invocation = self.invocation(sk, member, arguments)
+            invocation = self.invocation(sk, member, arguments, code)
             if calls:
                 invocation.call = partial(run, invocation)
             return run(invocation, 0, CTX)

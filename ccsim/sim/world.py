@@ -18,7 +18,7 @@ from ccsim.net.marking import make_marker
 from ccsim.net.network import Network
 from ccsim.sim.ack_path import make_ack_path
 from ccsim.sim.applications import Peer, make_talk
-from ccsim.sim.blame import blame
+from ccsim.sim.blame import BLAMABLE, blame
 from ccsim.sim.completions import completions
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
@@ -329,6 +329,11 @@ class World:
                 self.env.process(flow.stop_at(flow.spec.stop_ns))
         self.engine.start()
         self.env.run(until=self.end_ns + 1)
+        try:
+            for live in self.registry.objects.values():
+                live.runtime.come_to(self.end_ns - 1)
+        except BLAMABLE as error:
+            self.raise_blamed(error)
 
     def result(self, failed: str = "") -> SimResult:
         """Return what was recorded, up to the end or to where the run failed."""

@@ -170,10 +170,7 @@ def _within(
 
     low = check(smin + off)
     if low:
-        end = (
-            "" if bounds.const else f"\nR{number} min value is outside of the allowed memory range"
-        )
-        raise Refusal(EACCES, low + end)
+        raise Refusal(EACCES, f"{low}\nR{number} min value is outside of the allowed memory range")
     if bounds.umax >= BPF_MAX_VAR_OFF:
         raise Refusal(
             EACCES,

@@ -11,7 +11,7 @@ from ccsim.bpf.kernel_btf import kernel_btf
 from ccsim.bpf.mapspec import HASHES, RINGBUF, SK_STORAGE
 from ccsim.bpf.verifier import values as v
 from ccsim.bpf.verifier.access import check_memory
-from ccsim.bpf.verifier.bounds import UNKNOWN, signed_of, sync, unsigned_below
+from ccsim.bpf.verifier.bounds import UNKNOWN, s64, signed_of, sync, unsigned_below
 from ccsim.bpf.verifier.helper_names import HELPER_NAMES, helper_name
 from ccsim.bpf.verifier.helpers import (
     FOR_EACH,
@@ -20,6 +20,8 @@ from ccsim.bpf.verifier.helpers import (
     LOOP,
     NOT_IN_RELEASE,
     SK_STORAGE_GET,
+    TIMER_INIT,
+    TIMER_SET_CALLBACK,
     Helper,
 )
 from ccsim.bpf.verifier.refusal import Refusal
@@ -128,6 +130,11 @@ class _Arguments:
 
     def _map(self, index: int, reg: Reg) -> None:
         self._expect(index, reg, v.MAP, "map_ptr")
+        if self.number == TIMER_INIT and self.map != int(reg.where):
+            raise Refusal(
+                EINVAL,
+                "timer pointer in R1 map_uid=0 doesn't match map pointer in R2 map_uid=0",
+            )
         self.map = int(reg.where)
         spec = self.env.maps[self.map]
         if spec.type not in _COMPATIBLE.get(self.number, (spec.type,)):
@@ -221,6 +228,25 @@ class _Arguments:
         else:
             self.state.lock = 0
 
+    def _timer(self, index: int, reg: Reg) -> None:
+        """A timer is where its map's values have it (``process_timer_func``)."""
+        self._expect(index, reg, v.MAP_VALUE, "map_value")
+        if not reg.bounds.const:
+            raise Refusal(
+                EINVAL,
+                f"R{index} doesn't have constant offset. "
+                "bpf_timer has to be at the constant offset",
+            )
+        self.map = int(reg.where)
+        places = [at for name, at, _ in self.env.special(self.map) if name == "bpf_timer"]
+        if not places:
+            raise Refusal(EINVAL, f"map '{self.env.maps[self.map].name}' has no valid bpf_timer")
+        at = reg.off + s64(reg.bounds.value)
+        if at != places[0]:
+            raise Refusal(
+                EINVAL, f"off {at} doesn't point to 'struct bpf_timer' that is at {places[0]}"
+            )
+
     def _ring(self, index: int, reg: Reg) -> None:
         self._expect(index, reg, v.MEM, "ringbuf_mem")
         if not reg.ref or reg.off:
@@ -268,6 +294,8 @@ def _result(env: Checker, helper: Helper, number: int, found: _Arguments) -> Reg
         return Reg(v.MEM, where=found.bytes, id=ref, maybe_null=True, ref=ref)
     if number in (LOOP, FOR_EACH):
         env.loop(found.state, number, found.callback or 0, found.loops, found.context, found.map)
+    if number == TIMER_SET_CALLBACK:
+        env.later(found.callback or 0, found.map)
     return scalar(_NUMBERS.get(number, UNKNOWN))
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ccsim.bpf import btf as kinds
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.btf import Btf
 from ccsim.bpf.instructions import Instruction
-from ccsim.bpf.kernel_btf import kernel_btf
 from ccsim.bpf.mapspec import MapSpec
 from ccsim.bpf.verifier import steps
 from ccsim.bpf.verifier import values as v
 from ccsim.bpf.verifier.access import Access
 from ccsim.bpf.verifier.bounds import Bounds
 from ccsim.bpf.verifier.flow import Flow
-from ccsim.bpf.verifier.helpers import FOR_EACH, LOOP
+from ccsim.bpf.verifier.helpers import FOR_EACH, LOOP, TIMER_SET_CALLBACK
+from ccsim.bpf.verifier.prototypes import prototype_of, special_members
 from ccsim.bpf.verifier.refusal import Refusal
 from ccsim.bpf.verifier.state import EXACT, LOOSE, RANGES, Frame, Node, State, covers, widen
 from ccsim.bpf.verifier.values import ANYTHING, NOTHING, Reg, Slot
@@ -80,7 +79,7 @@ class Checker:
         self.kfuncs = kfuncs
         self.poison = poison or {}
         self.limit = limit
-        self.arguments, self.returns = _prototype(member, arguments)
+        self.arguments, self.returns = prototype_of(member, arguments)
         self.flow = Flow(program)
         self.slot = 0
         self.processed = 0
@@ -94,6 +93,7 @@ class Checker:
         self.pending: list[tuple[int, State, Node | None]] = []
         self.node: Node | None = None
         self.kept: dict[int, list[Node]] = {}
+        self.timers: set[tuple[int, int]] = set()  # callbacks that are followed, by map
         self._ids = 0
         self._depths: dict[int, int] = {}
         self._special: dict[int, list[tuple[str, int, int]]] = {}
@@ -201,7 +201,7 @@ class Checker:
     def special(self, number: int) -> list[tuple[str, int, int]]:
         """Return the locks and timers in a map's value: (name, start, end)."""
         if number not in self._special:
-            self._special[number] = _special_members(self.btf, self.maps[number].value_type)
+            self._special[number] = special_members(self.btf, self.maps[number].value_type)
         return self._special[number]
 
     # --- calls ---
@@ -242,6 +242,35 @@ class Checker:
         frame.rounds = 0
         self.push(start, inner)
 
+    def later(self, start: int, map: int) -> None:
+        """Follow a timer's callback on a path of its own, which begins where nothing else is
+        (``push_async_cb``)."""
+        if (start, map) in self.timers:
+            return
+        self.timers.add((start, map))
+        frame = Frame(start, -1, TIMER_SET_CALLBACK)
+        frame.regs[1] = Reg(v.MAP, where=map)
+        frame.regs[2] = Reg(v.MAP_KEY, where=map)
+        frame.regs[3] = Reg(v.MAP_VALUE, where=map)
+        frame.regs[10] = Reg(v.STACK, where=0)
+        self.push(start, State([frame]))
+
+    def check_timer_end(self, result: Reg) -> None:
+        """Refuse a timer's callback that does not return 0 (``check_return_code``)."""
+        self._check_result("At async callback return", result, 0)
+
+    def _check_result(self, when: str, result: Reg, most: int) -> None:
+        if result.kind == v.UNSET:
+            raise Refusal(EACCES, "R0 !read_ok")
+        if result.kind != v.SCALAR:
+            raise Refusal(EACCES, "R0 not a scalar value")
+        self.matters(0)
+        if result.bounds.umax > most:
+            has = v.describe_range(result.bounds)
+            raise Refusal(
+                EINVAL, f"{when} the register R0 has {has} should have been in [0, {most}]"
+            )
+
     def _remember_arguments(self, caller: Frame, state: State) -> None:
         """Keep the call's arguments in the caller's frame: the call is made again after a round."""
         caller.regs[:6] = self.call_arguments
@@ -251,19 +280,7 @@ class Checker:
     def back(self, state: State) -> int:
         """Return from a callback to the call that made it, which may call again."""
         frame = state.frames[-1]
-        result = frame.regs[0]
-        if result.kind == v.UNSET:
-            raise Refusal(EACCES, "R0 !read_ok")
-        if result.kind != v.SCALAR:
-            raise Refusal(EACCES, "R0 not a scalar value")
-        self.matters(0)
-        bounds = result.bounds
-        if bounds.umax > 1:
-            raise Refusal(
-                EINVAL,
-                f"At callback return the register R0 has {v.describe_value(result)} should have "
-                "been in [0, 1]",
-            )
+        self._check_result("At callback return", frame.regs[0], 1)
         state.frames.pop()
         state.frame.rounds += 1
         self.widen(state, frame.callsite)
@@ -400,13 +417,14 @@ class Checker:
     def _check_depth(self) -> None:
         """Refuse stacks that are too deep together (``check_max_stack_depth``)."""
         calls: dict[int, set[int]] = {}
+        alone = {start for start, _ in self.timers}
         for target, sites in self.flow.calls.items():
             for site in sites:
                 calls.setdefault(self.flow.function[site], set()).add(target)
         for slot, it in enumerate(self.program):
-            if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_FUNC:
+            if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_FUNC and it.imm not in alone:
                 calls.setdefault(self.flow.function[slot], set()).add(it.imm)
-        work = [(0, self._rounded(0), 1)]
+        work = [(start, self._rounded(start), 1) for start in (0, *alone)]
         while work:
             start, depth, frames = work.pop()
             if depth > STACK_LIMIT:
@@ -423,32 +441,3 @@ class Checker:
 
 
 _ITERATOR = bytes([v.ITER] * 8)
-
-
-def _prototype(member: str, count: int) -> tuple[list[str], bool]:
-    """Return an operation's arguments (the struct each points to, or nothing), and whether it
-    returns a value.
-    """
-    btf = kernel_btf(count)
-    ops = btf[btf.find("tcp_congestion_ops", kinds.STRUCT)]
-    pointer = next(m.type for m in ops.members if m.name == member)
-    prototype = btf[btf[pointer].type]
-    arguments = []
-    for _, type in prototype.params:
-        it = btf.plain(type)
-        struct = btf.plain(it.type).name if it.kind == kinds.PTR else ""
-        arguments.append("tcp_sock" if struct == "sock" else struct)
-    return arguments, bool(prototype.type)
-
-
-def _special_members(btf: Btf, type: int) -> list[tuple[str, int, int]]:
-    it = btf.plain(type)
-    if it.kind != kinds.STRUCT:
-        return []
-    found = []
-    for member in it.members:
-        inner = btf.plain(member.type)
-        if inner.kind == kinds.STRUCT and inner.name in ("bpf_spin_lock", "bpf_timer"):
-            start = member.bit_offset // 8
-            found.append((inner.name, start, start + inner.size))
-    return found

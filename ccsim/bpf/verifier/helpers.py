@@ -58,6 +58,10 @@ HELPERS: dict[int, Helper] = {
         134: "number map any",
         160: "number",
         164: "number map func stack any",
+        169: "number timer map any",
+        170: "number timer func",
+        171: "number timer any any",
+        172: "number timer",
         165: "number out? size0 str mem? size0",
         177: "number mem size mem? size0",
         181: "number any func stack any",
@@ -72,11 +76,11 @@ NOT_IN_RELEASE = frozenset({49, 57})
 """Socket options: what is going away must not allocate anew."""
 
 LINUX_ONLY = frozenset(
-    {12, 87, 88, 89, 112, 114, 149, 153, 154, 158, 169, 170, 171, 172, 175, 35, 194}
+    {12, 35, 87, 88, 89, 112, 114, 149, 153, 154, 158, 175, 194}
     | {197, 198, 199, 200, 201, 202, 203, 209}
 )
 """What Linux lets a congestion control call and ccsim does not have."""
 
-LOOP, FOR_EACH = 181, 164
+LOOP, FOR_EACH, TIMER_INIT, TIMER_SET_CALLBACK = 181, 164, 169, 170
 SK_STORAGE_GET, SK_STORAGE_DELETE = 107, 108
 """Helpers that the checks of calls know by number."""

@@ -365,7 +365,9 @@ def _exit(env: Checker, state: State) -> int:
         ref, slot = leaked[0]
         env.note(f"Unreleased reference id={ref} alloc_insn={slot}")
         raise Refusal(EINVAL, "BPF_EXIT instruction in main prog would lead to reference leak")
-    if env.returns:
+    if state.frame.callback:
+        env.check_timer_end(state.frame.regs[0])
+    elif env.returns:
         _read(state, 0)
     return -1
 

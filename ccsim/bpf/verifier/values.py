@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 
 from ccsim.bpf.verifier.bounds import UNKNOWN, Bounds, describe, known
 
-__all__ = ["NOTHING", "Reg", "Slot", "constant", "describe_reg", "scalar"]
+__all__ = [
+    "NOTHING",
+    "Reg",
+    "Slot",
+    "constant",
+    "describe_range",
+    "describe_reg",
+    "scalar",
+]
 
 (
     UNSET,
@@ -80,6 +88,14 @@ def describe_reg(reg: Reg) -> str:
     if reg.kind == STRUCT:
         name = f"trusted_ptr_{reg.where}"
     return name + ("_or_null" if reg.maybe_null else "")
+
+
+def describe_range(bounds: Bounds) -> str:
+    """Return the range of a number as the log has it of a value that may not be
+    (``verbose_invalid_scalar``)."""
+    low = f"smin={bounds.smin}" if bounds.smin > -(1 << 63) else ""
+    high = f"smax={bounds.smax}" if bounds.smax < (1 << 63) - 1 else ""
+    return " ".join(filter(None, (low, high))) or "unknown scalar value"
 
 
 def describe_value(reg: Reg) -> str:
