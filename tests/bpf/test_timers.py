@@ -38,7 +38,7 @@ COUNTING = [
 
 
 def held(text: str, **options: Any) -> dict[str, Any]:
-    result = simulate(parse_scenario(HEAD + text, "t.yaml", DATA / "objects").resolved(), **options)
+    result = simulate(parse_scenario(HEAD + text, "t.yaml", DATA / "objects"), **options)
     assert result.failed == ""
     return next(event.detail for event in result.events if event.kind == "objects")["tick"]
 
@@ -175,7 +175,7 @@ def test_a_callback_cannot_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_timer_that_leaves_no_time_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "MOST_CALLS", 100)
     text = ONE.replace("tick.bpf.o", "{file: tick.bpf.o, set: {period_ns: 0, most_ticks: 1000000}}")
-    scenario = parse_scenario(HEAD + text, "t.yaml", DATA / "objects").resolved()
+    scenario = parse_scenario(HEAD + text, "t.yaml", DATA / "objects")
     failed = simulate(scenario).failed
     assert "tick_init" in failed
     assert "its timer ran 100 times in a row" in failed
