@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ccsim.linux.loop import Loop
-from ccsim.spec import OnOff, Requests
-from ccsim.spec.plain import from_plain
 
 __all__ = ["Client", "Writer", "make_writer"]
 
@@ -140,6 +138,8 @@ class _OnOff(Writer):
 
     def __init__(self, flow: Mapping[str, Any], *about: Any) -> None:
         from ccsim.sim.distributions import Uniform
+        from ccsim.spec import OnOff
+        from ccsim.spec.plain import from_plain
 
         super().__init__(*about)
         self.spec, self.mss = from_plain(OnOff, flow["talk"]), flow["mss_bytes"]
@@ -173,6 +173,8 @@ class _OnOff(Writer):
 def _exchanges(flow: Mapping[str, Any]) -> Exchanges:
     """Yield what a client and its server exchange; both ends draw the same numbers."""
     from ccsim.sim.distributions import Uniform, draw
+    from ccsim.spec import Requests
+    from ccsim.spec.plain import from_plain
 
     spec, uniform = from_plain(Requests, flow["talk"]), Uniform(flow["talk_seed"])
     count = 0

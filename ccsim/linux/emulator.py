@@ -7,13 +7,15 @@ import gc
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ccsim.linux.bottleneck import Bottleneck
-from ccsim.linux.kernel_queue import KernelQueue, make_router
 from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, flow_of
 from ccsim.linux.waiting import Waiter
 from ccsim.net.loss import BernoulliLoss
+
+if TYPE_CHECKING:
+    from ccsim.linux.kernel_queue import KernelQueue
 
 __all__ = ["Emulator", "be_prompt"]
 
@@ -38,10 +40,9 @@ class Emulator:
     ) -> None:
         self.senders, self.receiver = senders, receiver
         self.prompt = prompt
-        self.path = _make_path(plan)
-        self.queue: Sequence[int] = ()  # into the kernel's own queue, and out of it
-        if isinstance(self.path, KernelQueue):
-            self.queue = self.path.devices
+        self.kernels = _make_kernel_queue(plan)
+        self.path: Path = self.kernels or _make_path(plan)
+        self.queue: Sequence[int] = self.kernels.devices if self.kernels else ()
         self.namespace = [flow["namespace"] for flow in plan["flows"]]
         self.lateness = array.array("q")  # of each delivery [ns]
         self.stalls: list[tuple[int, int]] = []  # when, how late [ns]
@@ -107,8 +108,8 @@ class Emulator:
                 self.foreign += 1
             elif fd == self.receiver:
                 self.path.back(now, found[0], packet, spared=found[1])
-            elif fd in self.queue and isinstance(self.path, KernelQueue):
-                self.path.passed(now, found[0], packet)
+            elif self.kernels is not None and fd in self.queue:
+                self.kernels.passed(now, found[0], packet)
             else:
                 self.path.forward(now, found[0], packet)
 
@@ -146,16 +147,27 @@ class Path(Protocol):
 
 def _make_path(plan: Mapping[str, Any]) -> Path:
     """Return the path of a plan: its hops, or a FIFO behind a constant line."""
-    ways = [_way(plan["path"], flow) for flow in plan["flows"]]
-    if plan["kernel_queue"]:
-        traffic, devices = make_router(plan["path"], plan["mtu"])
-        return KernelQueue(plan["path"], ways, plan["interval_ns"], traffic, devices)
+    ways = _ways(plan)
     if plan["hops"] is None:
         return Bottleneck(plan["path"], ways, plan["interval_ns"])
     from ccsim.linux.hop_path import HopPath
     from ccsim.spec import Scenario
 
     return HopPath(Scenario.from_resolved(plan["hops"]), ways)
+
+
+def _make_kernel_queue(plan: Mapping[str, Any]) -> KernelQueue | None:
+    """Return the path whose queue is the kernel's own, if the plan asks for it."""
+    if not plan["kernel_queue"]:
+        return None
+    from ccsim.linux.kernel_queue import KernelQueue, make_router
+
+    traffic, devices = make_router(plan["path"], plan["mtu"])
+    return KernelQueue(plan["path"], _ways(plan), plan["interval_ns"], traffic, devices)
+
+
+def _ways(plan: Mapping[str, Any]) -> list[Way]:
+    return [_way(plan["path"], flow) for flow in plan["flows"]]
 
 
 def _way(path: Mapping[str, Any], flow: Mapping[str, Any]) -> Way:

@@ -27,6 +27,7 @@ TEXT = (
 )
 KILLS = 20
 LONGEST_S = 0.8  # before a kill: through start-up and into the run
+SURELY_BEGUN = 4  # so many are left alone until they are under way, however busy the machine is
 SECONDS_TO_GO = 20
 STARTER = """
 import json, os, signal, sys
@@ -100,6 +101,12 @@ def held_namespaces(pids: list[int]) -> set[str]:
     return found
 
 
+def wait_until_begun(pid: int, ours: str) -> None:
+    deadline = time.monotonic() + SECONDS_TO_GO
+    while not held_namespaces(processes_of({pid})) - {ours} and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def wait_until_gone(pids: set[int]) -> list[int]:
     deadline = time.monotonic() + SECONDS_TO_GO
     while (left := processes_of(pids)) and time.monotonic() < deadline:
@@ -113,6 +120,7 @@ def test_nothing_stays_of_twenty_runs_that_are_killed_at_any_instant() -> None:
     ended: set[int] = set()
     seen: set[str] = set()
     resolved = scenario()
+    ours = os.readlink("/proc/self/ns/net")
     with starter() as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -121,12 +129,13 @@ def test_nothing_stays_of_twenty_runs_that_are_killed_at_any_instant() -> None:
             process.stdin.flush()
             pid = int(process.stdout.readline())
             time.sleep(draw.uniform(0, LONGEST_S))
+            if number < SURELY_BEGUN:
+                wait_until_begun(pid, ours)
             seen |= held_namespaces(processes_of({pid}))
             os.kill(pid, (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[number % 3])
             assert process.stdout.readline() == "gone\n"
             ended.add(pid)
         assert wait_until_gone(ended) == []
-    ours = os.readlink("/proc/self/ns/net")
     assert seen - {ours}, "all of them were killed before they had begun"
     everybody = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
     assert held_namespaces(everybody) & seen <= {ours}
