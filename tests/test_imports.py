@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     "cli",
+    "explore",
     "report",
     "exchange",
     "experiment",
@@ -123,6 +124,7 @@ def test_nothing_in_the_package_imports_an_algorithm(module: str) -> None:
         ("optuna", "experiment"),
         ("ruamel", "scenario"),
         ("simpy", "sim"),
+        ("starlette", "explore"),
     ],
 )
 def test_heavy_packages_have_one_home(heavy: str, home: str) -> None:

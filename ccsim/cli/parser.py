@@ -38,6 +38,7 @@ VERBS = (
     "report",
     "search",
     "gallery",
+    "explore",
     "confirm",
     "record",
     "doctor",

@@ -17,7 +17,7 @@ from typing import Any
 from ccsim.plot.style import COLOURS, GREY, TWIN_A
 from ccsim.report.markup import Markup, script_json, tag
 
-__all__ = ["page", "section"]
+__all__ = ["asset_text", "colours", "page", "section"]
 
 STYLES = ("page.css", "charts.css", "matrix.css")
 SCRIPTS = ("scale.js", "charts.js", "tools.js", "gestures.js", "tables.js", "main.js")
@@ -27,7 +27,7 @@ DARK = ("#56A8E0", "#F0904A", "#2FC99A", "#E39AC6", "#F2BC45", "#9AD3F5", "#E8E8
 
 def page(title: str, sections: Sequence[Markup], data: Any = None) -> str:
     """Return a whole HTML document; ``data`` is what its scripts draw, as JSON values."""
-    style, script = _colours() + _assets(*STYLES), _assets(*SCRIPTS)
+    style, script = colours() + asset_text(*STYLES), asset_text(*SCRIPTS)
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"script-src {_hash(script)}; style-src {_hash(style)}"
@@ -57,7 +57,7 @@ def section(name: str, title: str, *children: Any) -> Markup:
 
 
 @cache
-def _assets(*names: str) -> str:
+def asset_text(*names: str) -> str:
     folder = files("ccsim.report") / "assets"
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
@@ -67,7 +67,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _colours() -> str:
+def colours() -> str:
     """Return the palette of the pictures as CSS variables; print uses paper's."""
 
     def rule(palette: Sequence[str], twin_a: str, twin_b: str, grey: str) -> str:

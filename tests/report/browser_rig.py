@@ -26,7 +26,7 @@ FLAGS = (
     *("--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu"),
     *("--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars", "--mute-audio"),
     # anything a page asks of the network fails, and is seen to
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 LAUNCH = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
@@ -110,8 +110,9 @@ class Browser:
                     return
                 self.buffer += data
 
-    def open(self, file: Path, width: int = 1100, height: int = 900, **media: str) -> Page:
-        """Open a file from disk; ``media`` are features such as ``prefers_color_scheme``."""
+    def open(self, file: Path | str, width: int = 1100, height: int = 900, **media: str) -> Page:
+        """Open a file from disk, or an address; ``media`` are features such as
+        ``prefers_color_scheme``."""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
@@ -121,7 +122,7 @@ class Browser:
         page.send("Emulation.setDeviceMetricsOverride", **size)
         features = [{"name": k.replace("_", "-"), "value": v} for k, v in media.items()]
         page.send("Emulation.setEmulatedMedia", features=features)
-        page.send("Page.navigate", url=file.resolve().as_uri())
+        page.send("Page.navigate", url=file if isinstance(file, str) else file.resolve().as_uri())
         page.settle()
         return page
 
@@ -162,9 +163,9 @@ class Page:
         """Wait for two frames: what was asked for before them has been drawn."""
         self.run("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
-    def trouble(self) -> list[str]:
+    def trouble(self, own: str = "file:") -> list[str]:
         """Return what the console complained about, thrown errors, and every request for more than
-        files of this disk and data within the page."""
+        files of this disk (or of its ``own`` server) and data within the page."""
         self.drawn()
         found = []
         for event in self.browser.events:
@@ -179,7 +180,7 @@ class Page:
                 found.append(params["entry"]["text"])
             if method == "Network.requestWillBeSent":
                 url = params["request"]["url"]
-                if not url.startswith(("file:", "data:")):
+                if not url.startswith((own, "data:", "blob:")):
                     found.append(f"request: {url}")
         return found
 
