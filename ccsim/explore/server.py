@@ -44,7 +44,7 @@ def application(session: Session, token: str, hosts: frozenset[str]) -> Starlett
     async def guard(request: Request, call_next: Next) -> Response:
         refused = _refusal(request, token, hosts)
         response = PlainTextResponse(refused, 403) if refused else await call_next(request)
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cache-Control"] = "no-store"
@@ -54,6 +54,7 @@ def application(session: Session, token: str, hosts: frozenset[str]) -> Starlett
         Route("/", _page),
         Route("/explore.js", _script),
         Route("/explore.css", _style),
+        Route("/study", _study(session)),
         *(
             Route(f"/{name}", _answer(act), methods=["POST"])
             for name, act in _actions(session).items()
@@ -90,6 +91,20 @@ def _actions(session: Session) -> dict[str, Callable[[dict[str, Any]], Any]]:
         "open": lambda body: session.open(str(body.get("name"))),
         "figure": lambda body: _figure(session, body),
     }
+
+
+def _study(session: Session) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a study's report, which brings a policy of its own."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            text = await run_in_threadpool(session.study, request.query_params.get("name", ""))
+        except CcsimError as error:
+            return PlainTextResponse(str(error), 404)
+        own = {"Content-Security-Policy": "frame-ancestors 'none'"}
+        return Response(text, media_type="text/html", headers=own)
+
+    return endpoint
 
 
 def _figure(session: Session, body: dict[str, Any]) -> Response:

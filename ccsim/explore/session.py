@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ccsim.errors import ResultsError, ScenarioError
+from ccsim.errors import ResultsError
 from ccsim.experiment.measure import measure
 from ccsim.experiment.run import run_scenario
-from ccsim.experiment.stored import StoredRun, load_run, stored_names
+from ccsim.experiment.stored import StoredRun, load_run
 from ccsim.explore.knobs import knobs_of
 from ccsim.explore.state import State, read_state
 from ccsim.jobs.batch import simulate_all
 from ccsim.report.prose import run_sentences
+from ccsim.report.study_html import study_page
 from ccsim.report.swap_table import swap_tables
 from ccsim.report.traces import traces_of
 from ccsim.scenario.document import parse_document
@@ -74,30 +75,31 @@ class Session:
         return str(run.path)
 
     def stored(self) -> list[dict[str, str]]:
-        """Return the stored runs, each with the name by which `open` finds it."""
-        return [
-            {
-                "name": f"{path.parent.name}/{path.name}",
-                "label": f"{path.parent.name} {path.name[:8]}",
-            }
-            for path in self._folders()
-        ]
+        """Return the stored runs and studies, each with the name by which it is opened."""
+        return [{"name": name, "kind": kind} for name, (kind, _) in self._folders().items()]
 
     def open(self, name: str) -> dict[str, Any]:
         """Return what the page shows of a stored run; ResultsError if none has that name."""
-        for path in self._folders():
-            if f"{path.parent.name}/{path.name}" == name:
-                return self._told(load_run(path))
-        raise ResultsError(name, f"expected a stored run, such as {self._some_name()}")
+        return self._told(load_run(self._folder(name, "run")))
 
-    def _folders(self) -> list[Path]:
-        names = stored_names(self.out) if self.out.is_dir() else []
-        runs = [path for name in names for path in sorted((self.out / name).iterdir())]
-        return [path for path in runs if (path / "manifest.json").is_file()]
+    def study(self, name: str) -> str:
+        """Return the report of a stored study as HTML; ResultsError if none has that name."""
+        return study_page(self._folder(name, "study"))
 
-    def _some_name(self) -> str:
-        stored = self.stored()
-        return stored[0]["name"] if stored else "one that 'keep' makes"
+    def _folder(self, name: str, kind: str) -> Path:
+        """Return a stored folder by its name, which is looked up and never made a path."""
+        found = self._folders()
+        if found.get(name, ("",))[0] != kind:
+            raise ResultsError(name, f"expected a stored {kind}: {', '.join(found) or 'none yet'}")
+        return found[name][1]
+
+    def _folders(self) -> dict[str, tuple[str, Path]]:
+        """Return what is stored by its name: its kind and its folder."""
+        runs = [("run", path.parent) for path in sorted(self.out.glob("*/[!.]*/manifest.json"))]
+        studies = [("study", path.parent) for path in sorted(self.out.glob("[!.]*/manifest.json"))]
+        return {
+            path.relative_to(self.out).as_posix(): (kind, path) for kind, path in runs + studies
+        }
 
     def _run(self, scenario: Scenario) -> StoredRun:
         """Simulate a scenario and its twins, but for what is known already."""
@@ -115,7 +117,7 @@ class Session:
     def _result(self, scenario: Scenario) -> SimResult:
         key = repr(scenario.resolved())
         if key not in self.known:
-            (result,) = simulate_all([scenario.resolved()], 1)
+            (result,) = simulate_all([scenario], 1)
             assert result is not None  # the first is always simulated
             self.known[key] = result
         self.known.move_to_end(key)
@@ -137,8 +139,3 @@ class Session:
 def _sentences(run: StoredRun) -> Sequence[object]:
     connections: Mapping[str, int] = {}
     return run_sentences(run.scenario, run.metrics, run.failed, connections)
-
-
-def problems_of(error: ScenarioError | ResultsError | ValueError) -> list[str]:
-    """Return the lines that tell what was wrong with a state."""
-    return str(error).splitlines()

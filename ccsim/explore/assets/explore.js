@@ -117,20 +117,20 @@ class Explorer {
     window.traces = this.traces;
   }
 
-  /** The data, and of the run compared with its own lines, grey. */
+  /** The data, and of the run compared with its own lines. */
   beside(data) {
     if (!this.pinned) return data;
     const entry = data.legend.length;
     const legend = [...data.legend,
-      { label: `compared: ${this.pinned.label}`, look: "grey", on: true, dash: "7 2" }];
+      { label: `compared: ${this.pinned.label}`, look: "c4", on: true, dash: "7 2" }];
     const panels = data.panels.map((panel) => {
       const same = this.pinned.data.panels.find((other) => other.title === panel.title);
       if (!same || same.unit !== panel.unit) return panel;
       const twins = this.pinned.twins;
       const own = same.series.filter((one) => !one.needs.some((k) => twins.has(k)));
-      const grey = own.map((one) => ({ ...one, look: "grey", dash: "7 2", needs: [entry],
+      const theirs = own.map((one) => ({ ...one, look: "c4", dash: "7 2", needs: [entry],
         name: `${one.name}, compared` }));
-      return { ...panel, series: [...panel.series, ...grey] };
+      return { ...panel, series: [...panel.series, ...theirs] };
     });
     return { ...data, legend, panels };
   }
@@ -252,11 +252,16 @@ class Explorer {
     });
   }
   list(runs) {
-    $("stored").replaceChildren(new Option("–", ""),
-      ...runs.map((run) => new Option(run.label, run.name)));
+    this.kinds = Object.fromEntries(runs.map((one) => [one.name, one.kind]));
+    $("stored").replaceChildren(new Option("–", ""), ...runs.map((one) =>
+      new Option(one.kind === "study" ? `${one.name} (study)` : one.name, one.name)));
   }
   async open(name) {
     if (!name) { this.refresh(); return; }
+    if (this.kinds[name] === "study") {
+      window.open(`study?${new URLSearchParams({ name, token: this.token })}`, "_blank", "noopener");
+      return;
+    }
     await this.try(async () => {
       this.show(await this.ask("open", { name }));
       this.say("a stored run: turning a knob goes back to the scenario");
