@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-FORMATS = {"csv": "", "pcapng": ".pcapng", "qlog": ".sqlog", "flent": ".flent.gz"}
+FORMATS = {"csv": "", "pcapng": ".pcapng", "qlog": ".sqlog", "flent": ".flent.gz", "ss": ".ss"}
 """What can be written, and how the name of the one file ends that holds it."""
 OPTIONS = {
-    "twin": ("pcapng", "qlog", "flent"),
-    "flows": ("pcapng", "qlog", "flent"),
-    "begin": ("pcapng", "qlog"),
-    "end": ("pcapng", "qlog"),
+    "twin": ("pcapng", "qlog", "flent", "ss"),
+    "flows": ("pcapng", "qlog", "flent", "ss"),
+    "begin": ("pcapng", "qlog", "ss"),
+    "end": ("pcapng", "qlog", "ss"),
     "side": ("pcapng",),
     "snaplen": ("pcapng",),
 }
@@ -127,6 +127,11 @@ def _write(run: StoredRun, target: Path, args: argparse.Namespace) -> None:
             from ccsim.exchange.qlog import write_qlog
 
             write_qlog(run, target, **about)
+            return
+        if args.format == "ss":
+            from ccsim.exchange.ss_out import write_ss
+
+            write_ss(run, target, **about)
             return
         from ccsim.exchange.capture import write_capture
 

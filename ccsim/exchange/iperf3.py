@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def imported_iperf3(path: Path) -> Imported:
     """
     test = _document(path)
     names, mss = _streams(path, test), _mss(test)
-    samples = Samples(path)
+    samples = Samples(path, origin_s=0.0)
     intervals = _list(path, test, "intervals")
     again: dict[str, float] = {}
     for at, interval in enumerate(intervals):
@@ -35,10 +36,9 @@ def imported_iperf3(path: Path) -> Imported:
             _add(samples, path, place, name, stream, mss, again)
     found = samples.measured("intervals with streams")
     congestion = _get(_get(test, "end"), "sender_tcp_congestion")
-    notes = (
-        [] if congestion is None else [f"the sender's congestion control: {str(congestion)[:40]}"]
-    )
-    return Imported(str(path), "iperf3", found, tuple(notes))
+    if isinstance(congestion, str):
+        found = tuple(replace(one, congestion=congestion[:40]) for one in found)
+    return Imported(str(path), "iperf3", found)
 
 
 def _document(path: Path) -> Mapping[str, Any]:

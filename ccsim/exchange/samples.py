@@ -14,7 +14,8 @@ from ccsim.exchange.measured import COLUMNS, Measured
 
 __all__ = ["Samples", "number"]
 
-MOST_SAMPLES = 10_000_000
+MOST_SAMPLES = 2_000_000
+"""Of a file: some 150 MB."""
 MOST_CONNECTIONS = 10_000
 MOST = 1e18
 """No time [ns] or amount of a real file is larger."""
@@ -39,13 +40,16 @@ class _One:
 
 
 class Samples:
-    """Gathers the samples of a file; what is wrong is told with the place that `add` is given."""
+    """Gathers the samples of a file; what is wrong is told with the place that `add` is given.
 
-    def __init__(self, path: Path) -> None:
+    Times count from ``origin_s``, else from the file's first sample.
+    """
+
+    def __init__(self, path: Path, origin_s: float | None = None) -> None:
         self._file = str(path)
         self._found: dict[str, _One] = {}
         self._count = 0
-        self._first_s: float | None = None
+        self._first_s = self._origin_s = origin_s
 
     def add(
         self,
@@ -85,11 +89,15 @@ class Samples:
         if not self._found:
             self._refuse("", f"expected {what}, got none")
         first_s = self._first_s or 0.0
-        made = [_measured(name, one, first_s) for name, one in self._found.items()]
+        known = self._origin_s is not None  # then the first sample is of a time before it
+        made = [
+            _measured(name, one, first_s, 0.0 if known else one.t_s[0] - first_s)
+            for name, one in self._found.items()
+        ]
         return tuple(sorted(made, key=lambda one: one.start_s))
 
 
-def _measured(name: str, one: _One, first_s: float) -> Measured:
+def _measured(name: str, one: _One, first_s: float, start_s: float) -> Measured:
     t = np.array(one.t_s) - first_s
     columns = {key: np.array(values) for key, values in one.columns.items()}
     acked = columns.pop("acked_bytes")
@@ -103,8 +111,8 @@ def _measured(name: str, one: _One, first_s: float) -> Measured:
         columns["throughput_bps"] = np.where(np.isfinite(rates) & (rates >= 0), rates, np.nan)
         delivered = max(int(acked[known][-1] - acked[known][0]), 0)
     else:
-        rates, spans = columns["throughput_bps"], np.diff(t, prepend=t[0])
+        rates, spans = columns["throughput_bps"], np.diff(t, prepend=start_s)
         delivered = int(np.nansum(rates * spans) / 8)
     return Measured(
-        name, one.congestion, float(t[0]), float(t[-1]), one.mss_bytes, delivered, t, columns
+        name, one.congestion, start_s, float(t[-1]), one.mss_bytes, delivered, t, columns
     )

@@ -48,6 +48,8 @@ class Sending:
         self.start_ns = self.last_ns = t_ns
         self.data_ns: int | None = None  # when the first data left
         self.una = self.nxt = 0
+        self.payload_bytes = 0  # sent, again too
+        self.payload_again_bytes = 0
         self.packets = 0
         self.full_bytes = 0  # the largest payload of a segment
         self.retransmissions = 0
@@ -66,7 +68,7 @@ class Sending:
         self._answered = False  # some data has been acknowledged
         self._sacked_bytes = 0
         self._rtt_ns = 0
-        self._srtt_ns = 0.0
+        self.srtt_ns = self.rttvar_ns = 0.0  # RFC 6298 section 2
         self._interval = t_ns // INTERVAL_NS
         self._dirty = False
 
@@ -74,6 +76,11 @@ class Sending:
     def in_flight_bytes(self) -> int:
         """What has left and is neither acknowledged nor SACKed."""
         return self.nxt - self.una - self._sacked_bytes
+
+    @property
+    def sacked_bytes(self) -> int:
+        """What is SACKed and not acknowledged."""
+        return self._sacked_bytes
 
     @property
     def delivered_bytes(self) -> int:
@@ -104,7 +111,7 @@ class Sending:
             self.delivered_bytes,
             self.in_flight_bytes,
             self.retransmissions,
-            round(self._srtt_ns / 1000),
+            round(self.srtt_ns / 1000),
             self._rtt_ns // 1000,
         )
         for column, value in zip(self.columns.values(), values, strict=True):
@@ -119,6 +126,7 @@ class Sending:
         packets = -(-length // self.mss) if length > self.mss > 0 else 1
         if length:
             self.packets += packets
+            self.payload_bytes += length
             self.full_bytes = max(self.full_bytes, min(length, self.mss or length))
             self.data_ns = t_ns if self.data_ns is None else self.data_ns
         if end > self.nxt:
@@ -127,6 +135,7 @@ class Sending:
                 self.first_flight_bytes += length
         elif length:
             self.retransmissions += packets
+            self.payload_again_bytes += length
             if len(self.losses) < MOST_LOSSES:
                 self.losses.append((t_ns, self._rtt_ns))
             for segment in self._covering(start, end):
@@ -227,4 +236,8 @@ class Sending:
         least_ns = self.least_rtt_ns
         self.least_rtt_ns = latest_ns if least_ns < 0 else min(least_ns, latest_ns)
         self.most_rtt_ns = max(self.most_rtt_ns, latest_ns)
-        self._srtt_ns += (longest_ns - self._srtt_ns) / 8 if self._srtt_ns else longest_ns
+        if not self.srtt_ns:
+            self.srtt_ns, self.rttvar_ns = float(longest_ns), longest_ns / 2
+            return
+        self.rttvar_ns += (abs(self.srtt_ns - longest_ns) - self.rttvar_ns) / 4
+        self.srtt_ns += (longest_ns - self.srtt_ns) / 8
