@@ -1,18 +1,28 @@
-"""The verb ``compare``: stored runs in one picture."""
+"""The verb ``compare``: stored runs in one picture, or a run beside what was measured."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import add_formats, add_verb
-from ccsim.cli.output import comparison_text, print_paths
+from ccsim.cli.layout import NONE, table
+from ccsim.cli.output import comparison_text, print_paths, printable
 from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_verify, load
+from ccsim.cli.streams import say
+
+if TYPE_CHECKING:
+    from ccsim.exchange.comparison import Distance, Pair
+    from ccsim.exchange.measured import Imported
+    from ccsim.experiment.stored import StoredRun
 
 __all__ = ["add_parser"]
+
+HASHED = 1 << 20  # of a file's bytes, for the name of a folder
 
 
 def add_parser(verbs: Any) -> None:
@@ -20,12 +30,16 @@ def add_parser(verbs: Any) -> None:
     compare = add_verb(
         verbs,
         "compare",
-        "overlay stored runs in one picture",
+        "overlay stored runs, or a run and a capture, in one picture",
         compare_verb,
         "ccsim compare cubic_to_bbr bbr_to_cubic",
     )
     compare.add_argument(
-        "runs", metavar="RUN", nargs="+", help="folders, run ids, scenarios' names"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="folders, run ids, scenarios' names; beside one run also captures, logs of ss, "
+        "tcp_probe, bpftrace, iperf3",
     )
     add_formats(compare)
     compare.add_argument("--out", metavar="DIR", help="the folder to write into")
@@ -39,6 +53,9 @@ def compare_verb(args: argparse.Namespace) -> int:
     from ccsim.experiment.store import explained
     from ccsim.plot import draw_comparison
 
+    files = [text for text in args.runs if Path(text).is_file()]
+    if files:
+        return _beside_files(args, files)
     runs = [load(text, args) for text in args.runs]
     labels = _labels(runs)
     content = "\n".join(f"{run.name}/{run.path.name}" for run in runs)
@@ -48,6 +65,61 @@ def compare_verb(args: argparse.Namespace) -> int:
     with explained(out):
         print_paths(draw_comparison(runs, labels, out, args.format))
     return 0
+
+
+def _beside_files(args: argparse.Namespace, files: list[str]) -> int:
+    """Overlay a run and what was measured, and print how far apart they are."""
+    from ccsim.exchange.comparison import distances, pairs
+    from ccsim.exchange.reading import imported
+
+    named = [text for text in args.runs if text not in files]
+    if len(named) != 1:
+        args.parser.error(f"expected one run beside files, got {len(named)}")
+    run = load(named[0], args)
+    for file in files:
+        found = imported(Path(file))
+        both = pairs(run, found)
+        rows = [_cells(one) for pair in both for one in distances(pair)]
+        print(f"{run.name} {run.run_id} beside {printable(file)}")
+        print(table(MEASURED, rows, screen_of(args), firm="flow"))
+        for note in found.notes:
+            say(f"note: {printable(note)}")
+        if len(found.connections) != len(run.result.flows):
+            counts = f"{len(run.result.flows)} flows, {len(found.connections)} connections"
+            say(f"note: {counts}: the first of each are compared, in order of their start")
+        print_paths(_draw(run, found, both, args))
+    return 0
+
+
+MEASURED = ["flow", "measure", "simulated", "measured", "apart"]
+
+
+def _cells(one: Distance) -> list[str]:
+    share = NONE if math.isnan(one.share) else f"{one.share:+.1%}"
+    if "curve" in one.measure:
+        return [one.flow, one.measure, "", "", share.lstrip("+")]
+    return [one.flow, one.measure, f"{one.simulated:.3f}", f"{one.measured:.3f}", share]
+
+
+def _draw(
+    run: StoredRun, found: Imported, both: list[Pair], args: argparse.Namespace
+) -> list[Path]:
+    from ccsim.exchange.comparison import panels
+    from ccsim.experiment.store import explained
+    from ccsim.plot.overlay import draw_overlay
+
+    drawn = panels(both)
+    if not drawn:
+        return []
+    content = Path(found.file).read_bytes()[:HASHED]
+    name = hashlib.sha256(f"{run.name}/{run.path.name}".encode() + content).hexdigest()[:12]
+    out = Path(args.out) if args.out else Path(args.results) / "comparisons" / name
+    marks = [(swap.t_ns / 1e9, f"to {swap.new}") for swap in run.swaps]
+    title = f"{run.name} and {Path(found.file).name}"
+    with explained(out):
+        return [
+            draw_overlay(title, drawn, out / f"measured.{ending}", marks) for ending in args.format
+        ]
 
 
 def _labels(runs: list[Any]) -> list[str]:

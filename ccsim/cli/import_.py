@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import add_verb
 from ccsim.cli.layout import NONE, table
-from ccsim.cli.output import print_json, print_paths
+from ccsim.cli.output import print_json, print_paths, printable
 from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.streams import say
 
@@ -45,7 +45,7 @@ def import_verb(args: argparse.Namespace) -> int:
     else:
         print(_text(found, args))
     for note in found.notes:
-        say(f"note: {note}")
+        say(f"note: {printable(note)}")
     if args.out:
         from ccsim.exchange.csv_out import write_csv
 
@@ -101,9 +101,4 @@ def _cell(value: Any) -> str:
         return NONE
     if isinstance(value, float):
         return f"{value:.3f}" if value < 1000 else f"{value:.0f}"
-    return _printable(value) if isinstance(value, str) else str(value)
-
-
-def _printable(text: str) -> str:
-    """Return a name without what a terminal would act on."""
-    return "".join(mark if mark.isprintable() else "?" for mark in text)
+    return printable(value) if isinstance(value, str) else str(value)

@@ -13,7 +13,7 @@ from ccsim.cli.screen import PLAIN, Screen
 from ccsim.cli.swaps import swap_text
 from ccsim.cli.workloads import COMPLETIONS_DROP, comparison_table, workload_tables
 
-__all__ = ["comparison_text", "how_done", "print_json", "print_paths", "run_text"]
+__all__ = ["comparison_text", "how_done", "print_json", "print_paths", "printable", "run_text"]
 
 ROWS = 40
 """So many rows of flows are printed."""
@@ -25,6 +25,11 @@ Format = Callable[[Any], str]
 def writes_unicode() -> bool:
     """Report whether standard output takes any character."""
     return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def printable(text: str) -> str:
+    """Return a text of others without what a terminal would act on."""
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 def print_json(value: Any) -> None:

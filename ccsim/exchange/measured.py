@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["COLUMNS", "Imported", "Measured"]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 COLUMNS = {
     "throughput_bps": "payload delivered since the sample before [bit/s]",
     "rtt_ms": "round-trip time, smoothed where the file has it so [ms]",
