@@ -166,15 +166,15 @@ def panels(both: Sequence[Pair]) -> list[OverlayPanel]:
     for pair in both[:MOST_DRAWN]:
         for name, (ours, theirs) in _columns(pair).items():
             label, scale = _PANELS[name]
-            here, there = pair.flow.t_ns / 1e9, pair.connection.t_s - pair.late_s
-            simulated, recorded = (here, ours * scale), (there, theirs * scale)
-            if name == "throughput_bps":
-                simulated, recorded = (_steps(*curve) for curve in (simulated, recorded))
+            recorded = _curve(pair.connection.t_s - pair.late_s, theirs * scale, name)
+            simulated = _curve(pair.flow.t_ns / 1e9, ours * scale, name)
             drawn.append(OverlayPanel(f"{pair.flow.name}\n{label}", recorded, simulated))
     return drawn
 
 
-def _steps(t_s: Floats, values: Floats) -> tuple[Floats, Floats]:
+def _curve(t_s: Floats, values: Floats, name: str) -> tuple[Floats, Floats]:
+    """Return times and values as they are drawn: throughput in tenths of a second."""
+    if name != "throughput_bps":
+        return t_s, values
     binned = _binned(t_s, values)
-    times: Floats = np.arange(len(binned)) * BIN_S
-    return times, binned
+    return np.arange(len(binned)) * BIN_S, binned
