@@ -107,7 +107,7 @@ def write_sysctl(name: str, value: str) -> None:
     """Write a sysctl of this network namespace; OSError names it."""
     path = "/proc/sys/" + name.replace(".", "/")
     try:
-        with open(path, "w", encoding="ascii") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(value)
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{name} = {value}") from error
@@ -115,7 +115,7 @@ def write_sysctl(name: str, value: str) -> None:
 
 def read_sysctl(name: str) -> str:
     """Return a sysctl of this network namespace."""
-    return Path("/proc/sys/" + name.replace(".", "/")).read_text(encoding="ascii").strip()
+    return Path("/proc/sys/" + name.replace(".", "/")).read_text(encoding="utf-8").strip()
 
 
 def set_link(name: str, *, mtu: int, one_packet: bool) -> None:

@@ -106,6 +106,34 @@ def test_connections_keep_what_they_were_opened_on_here_and_simulated() -> None:
 
 
 @needs_bpf
+def test_an_update_amid_transfers_counts_here_as_it_does_simulated() -> None:
+    """Of three connections opened before the update one ends before it, one after it, one never; of
+    two opened after it one ends. So the old table is initialised thrice and released twice, the new
+    one twice and once, however the transfers go."""
+    text = UPDATE[: UPDATE.index("flows:")] + (
+        "flows:\n"
+        "  - {name: brief, congestion: fleet, size: 100 kB}\n"
+        "  - {name: amid, congestion: fleet, size: 900 kB}\n"
+        "  - {name: old, congestion: fleet}\n"
+        "  - {name: next, congestion: fleet, start: 1200 ms, size: 100 kB}\n"
+        "  - {name: new, congestion: fleet, start: 1500 ms}\n"
+    )
+    text += UPDATE[UPDATE.index("swaps:") :]
+    for result in (run_on_linux(resolved(text)).result, simulate(resolved(text))):
+        flows = {flow.name: flow for flow in result.flows}
+        brief, amid = flows["brief"].end_ns, flows["amid"].end_ns
+        assert brief is not None
+        assert amid is not None
+        assert brief < 1_000_000_000 < amid
+        (objects,) = [event.detail for event in result.events if event.kind == "objects"]
+        bss = objects["aimd"]["bss"]
+        counted = [(bss[key]["init"], bss[key]["release"]) for key in ("one", "two")]
+        assert counted == [(3, 2), (2, 1)]
+        served = [flow.implementations for flow in result.flows]
+        assert served == [("aimd_one",)] * 3 + [("aimd_two",)] * 2
+
+
+@needs_bpf
 def test_a_name_that_is_missing_for_a_time_is_not_found_and_comes_back() -> None:
     text = UPDATE.replace("start: 2 s", "start: 1200 ms").replace(
         "via: link_update, link: fleet", "via: reregister, gap: 500 ms, link: fleet"
