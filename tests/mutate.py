@@ -27,17 +27,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
-    "tcp": ["tcp"],
-    "kernel": ["kernel", "selftests"],
-    "net": ["net", "qdisc"],
-    "sim": ["sim"],
+    "tcp": ["tcp", "digests"],
+    "kernel": ["kernel", "selftests", "digests"],
+    "net": ["net", "qdisc", "digests"],
+    "sim": ["sim", "digests"],
     "experiment": ["experiment", "study"],
     "scenario": ["scenario"],
-    "cc": ["cc", "kernel", "algorithms"],
+    "cc": ["cc", "kernel", "algorithms", "digests"],
     "bpf": ["bpf"],
     "linux": ["linux"],
 }
-"""The folders with the tests of each package."""
+"""The folders with the tests of each package; digests are those of everything simulated."""
+NEAREST = 3
+"""So many test files are asked before the digests."""
 USUAL = ["tcp", "kernel", "net", "sim", "experiment", "scenario"]
 SECONDS = 60.0
 """Processor time that the tests of a change may take; waiting ends after ten times as long."""
@@ -133,7 +135,8 @@ def _mutated(node: ast.expr, source: str) -> Iterator[str]:
 
 
 def tests_of(copy: Path, change: Change, package: str) -> list[str]:
-    """Return the package's test files, those first that name the changed module or function."""
+    """Return the package's test files, those first that name the changed module or function, then
+    the digests."""
     module = change.file.stem
     function = _function_around(change)
 
@@ -143,7 +146,10 @@ def tests_of(copy: Path, change: Change, package: str) -> list[str]:
         return not (function and function in text), not imports, file.stat().st_size
 
     folders = [copy / "tests" / name for name in TESTS[package]]
-    return [str(file) for file in sorted(_all(folders, "test_*.py"), key=rank)]
+    files = sorted(_all(folders, "test_*.py"), key=rank)
+    digests = [file for file in files if file.parent.name == "digests"]
+    others = [file for file in files if file not in digests]
+    return [str(file) for file in (*others[:NEAREST], *digests, *others[NEAREST:])]
 
 
 def _all(folders: list[Path], pattern: str) -> list[Path]:
