@@ -135,15 +135,17 @@ def _mutated(node: ast.expr, source: str) -> Iterator[str]:
 
 
 def tests_of(copy: Path, change: Change, package: str) -> list[str]:
-    """Return the package's test files, those first that name the changed module or function, then
-    the digests."""
+    """Return the package's test files, those first that name the changed function, what the module
+    offers or the module, then the digests."""
     module = change.file.stem
     function = _function_around(change)
+    public = _public(change.file)
 
-    def rank(file: Path) -> tuple[bool, bool, int]:
+    def rank(file: Path) -> tuple[bool, int, bool, int]:
         text = file.read_text(encoding="utf-8")
         imports = re.search(rf"\b{module}\b.*import|import.*\b{module}\b", text)
-        return not (function and function in text), not imports, file.stat().st_size
+        named = sum(bool(re.search(rf"\b{name}\b", text)) for name in public)
+        return not (function and function in text), -named, not imports, file.stat().st_size
 
     folders = [copy / "tests" / name for name in TESTS[package]]
     files = sorted(_all(folders, "test_*.py"), key=rank)
@@ -154,6 +156,14 @@ def tests_of(copy: Path, change: Change, package: str) -> list[str]:
 
 def _all(folders: list[Path], pattern: str) -> list[Path]:
     return sorted(file for folder in folders for file in folder.rglob(pattern))
+
+
+def _public(file: Path) -> list[str]:
+    """Return what a module lists in ``__all__``."""
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return [str(name) for name in ast.literal_eval(node.value)]
+    return []
 
 
 def _function_around(change: Change) -> str:

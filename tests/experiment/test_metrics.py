@@ -111,6 +111,8 @@ def test_counts_are_exact_at_borders_and_by_samples_elsewhere() -> None:
     assert counted(some, 20 * S + 3) == (777, 5)
     assert counted(some, 60 * S) == (900, 8)
     assert counted(some, 10 * S) == (125_000_000, 2)  # 10 s of 12.5 MB/s
+    assert counted(some, 30 * S) == (375_000_000, 2)  # behind a border, too
+    assert delivered_at(some, 60 * S) == 750_000_000  # a sample at the last border counts itself
     assert counted(some, 0) == (0, 0)
 
 

@@ -73,10 +73,18 @@ def test_a_file_that_cannot_be_an_object_is_an_error_with_file_and_line(
     assert {name for name in set(sys.modules) - before if "ccsim" in name} == set()
 
 
-@pytest.mark.parametrize("name", ["absent.py", "."])
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path, name):
-    with pytest.raises(ObjectFileError, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("absent.py", "No such file or directory"),
+        (".", "Is a directory"),
+        ("a\0b", "embedded null byte"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error_and_says_why(tmp_path, name, why):
+    with pytest.raises(ObjectFileError) as caught:
         load_tables(tmp_path / name)
+    assert str(caught.value) == f"{tmp_path / name}: cannot be read: {why}"
 
 
 def test_an_error_raised_elsewhere_shows_the_line_that_called(tmp_path):

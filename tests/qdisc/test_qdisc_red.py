@@ -9,7 +9,7 @@ import pytest
 
 from ccsim.net.qdisc import Draws, QdiscError, create
 from ccsim.net.qdisc.red_tables import idle_table, slope, weight
-from ccsim.net.qdisc.red_verdict import reciprocal
+from ccsim.net.qdisc.red_verdict import RedParms, reciprocal
 from tests.qdisc.qdisc_rig import CE, ECT0, FULL, MS, Given, dropped, make, send, take, take_all
 
 STAB = [0] * 255 + [31]
@@ -115,6 +115,18 @@ def test_adaptive_red_moves_its_probability_by_a_percent_or_a_tenth() -> None:
     red.tick(red.tick_ns)
     assert red.observe()["max_P"] == 9 * one // 10 * 9
     assert red.tick_ns == 1500 * MS
+
+
+def test_the_probability_is_spread_over_the_thresholds_and_rounded_to_the_nearest() -> None:
+    parms = RedParms(2, 12, 1, 10)  # 10 apart; targets 6 and 8
+    for probability, divisor in ((34, 3), (35, 4), (4, 1), (0, 1)):
+        parms.max_P = probability
+        parms.adapt(7 << 1)  # in the middle: the probability stays
+        assert (parms.max_P, parms.divisor) == (probability, divisor)
+
+
+def test_the_targets_lie_two_and_three_fifths_of_the_way_up() -> None:
+    assert (RedParms(2, 12, 1, 10).target_min, RedParms(2, 12, 1, 10).target_max) == (6, 8)
 
 
 def test_a_division_by_multiplication_is_a_division() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccsim.kernel.ops import CaState
-from ccsim.tcp.host import Host
+from ccsim.tcp.host import Host, wheel_jiffies
 from ccsim.tcp.pacer import send_paced
 from ccsim.tcp.rtt import rtt_estimator, set_rto
 from ccsim.tcp.sender import Sender
@@ -71,6 +71,25 @@ def test_the_initial_rto_is_a_second() -> None:
 
 
 # --- ticks and the wheel ---
+
+
+@pytest.mark.parametrize(
+    ("delay", "fires"),
+    [
+        (62, 63),  # the first level holds 63 ticks, each late by one
+        (63, 64),  # from 63 on lines of 8 ticks: 63 + 8, cut to a line
+        (503, 504),
+        (504, 512),  # of 64: 504 + 64 = 568
+        (4_031, 4_032),
+        (4_032, 4_096),  # of 512: 4544
+        (32_255, 32_256),
+        (32_256, 32_768),  # of 4096: 36352
+        (258_047, 258_048),
+        (258_048, 262_144),  # of 32768: 290816
+    ],
+)
+def test_farther_timers_fire_on_coarser_lines(delay: int, fires: int) -> None:
+    assert wheel_jiffies(0, delay) == fires
 
 
 @pytest.mark.parametrize(
