@@ -1,19 +1,30 @@
-"""Writing files that somebody else may have prepared: a link, a device, a name that is taken; and
-JSON text."""
+"""Reading and writing files that somebody else may have prepared: a link, a device, a pipe, a name
+that is taken; and JSON text."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-__all__ = ["open_here", "to_json", "write_whole", "written_whole"]
+__all__ = [
+    "from_json",
+    "open_here",
+    "read_bounded",
+    "text_lines",
+    "to_json",
+    "write_whole",
+    "written_whole",
+]
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+MAX_LINE = 1 << 24
+"""Characters in a line of a recording at most."""
 
 
 def open_here(path: Path, flags: int, mode: int = 0o666) -> int:
@@ -22,6 +33,50 @@ def open_here(path: Path, flags: int, mode: int = 0o666) -> int:
     OSError (ELOOP) for a link: in a folder that others may write to it could name any file.
     """
     return os.open(path, flags | NOFOLLOW, mode)
+
+
+def read_bounded(path: str | Path, most: int) -> bytes:
+    """Return what a file holds, of more than ``most`` bytes one more: a device may have no end.
+
+    A pipe is read to its end; one that nobody writes to is empty, and not waited for. OSError;
+    ValueError for a NUL in the name.
+    """
+    parts, left = [], most + 1
+    with open(path, "rb", opener=_without_waiting) as stream:
+        while left and (part := stream.read(left)):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text in UTF-8, compressed with gzip or xz as its name's ending says.
+
+    OSError, EOFError, `lzma.LZMAError`, `zlib.error` or UnicodeDecodeError where it cannot be read,
+    or has a line of more than `MAX_LINE` characters: a device, or what was compressed, may have
+    lines without an end.
+    """
+    import gzip
+    import lzma
+
+    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+    opener = openers.get(path.suffix, lambda raw, mode, encoding: TextIOWrapper(raw, encoding))
+    with (
+        open(path, "rb", opener=_without_waiting) as raw,
+        opener(raw, "rt", encoding="utf-8") as stream,
+    ):
+        while line := stream.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE:
+                raise OSError(f"expected lines of at most {MAX_LINE >> 20} MiB, got a longer one")
+            yield line
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    if not hasattr(os, "O_NONBLOCK"):
+        return os.open(path, flags)
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -58,6 +113,14 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+def from_json(text: str | bytes) -> Any:
+    """Return what JSON text means; ValueError also for what is nested too deeply for Python."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def to_json(value: Any, **layout: Any) -> str:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from ccsim.errors import ResultsError
 from ccsim.experiment.search.journal import Journal
 from ccsim.experiment.study.folder import StudyFolder, is_held
 from ccsim.experiment.study.tables import quoted
-from ccsim.files import open_here, write_whole, written_whole
+from ccsim.files import open_here, read_bounded, write_whole, written_whole
 from ccsim.report.write import write_page
 
 
@@ -65,6 +67,53 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+# --- reading ---
+
+
+def test_no_more_is_read_than_shows_that_it_is_too_much(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    assert read_bounded(tmp_path / "a", 10) == b"0123456789"
+    assert read_bounded(tmp_path / "a", 3) == b"0123"
+    assert read_bounded("/dev/zero", 5) == bytes(6)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_that_nobody_writes_to_is_empty_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert read_bounded(tmp_path / "pipe", 100) == b""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_read_to_its_end_however_slowly_it_comes(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+
+    def write() -> None:
+        for part in (b"ab", b"cd"):
+            time.sleep(0.1)
+            os.write(theirs, part)
+        os.close(theirs)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert read_bounded(f"/dev/fd/{ours}", 100) == b"abcd"
+    writer.join()
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("absent", FileNotFoundError), (".", IsADirectoryError), ("a\0", ValueError)]
+)
+def test_what_cannot_be_read_is_an_error(tmp_path: Path, name: str, kind: type[Exception]) -> None:
+    descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    with pytest.raises(kind):
+        read_bounded(f"{tmp_path}/{name}", 1)
+    if descriptors:
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+# --- writing ---
+
+
 def test_a_full_device_is_an_error_and_stays_a_device(tmp_path: Path) -> None:
     link = tmp_path / "full"
     link.symlink_to("/dev/full")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ccsim.files import read_bounded
+
 __all__ = ["ELF", "is_object", "object_name"]
 
 ELF = b"\x7fELF"
@@ -12,8 +14,7 @@ ELF = b"\x7fELF"
 def is_object(path: str | Path) -> bool:
     """Tell whether a file is a compiled object: it begins as ELF files do."""
     try:
-        with Path(path).open("rb") as stream:
-            return stream.read(len(ELF)) == ELF
+        return read_bounded(path, len(ELF) - 1) == ELF
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return False
 

@@ -7,8 +7,6 @@ program changed.
 
 from __future__ import annotations
 
-import gzip
-import json
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError
+from ccsim.files import from_json, text_lines
 
 __all__ = ["BpfRecordingError", "Line", "read_recording", "recordings_in"]
 
@@ -57,14 +56,12 @@ def read_recording(path: Path) -> tuple[Line, Iterator[Line]]:
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     number = 0
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
-            for line in file:
-                number += 1
-                yield json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BpfRecordingError(f"{path}:{number}: expected a JSON object: {error}") from error
+        for line in text_lines(path):
+            number += 1
+            yield from_json(line)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise BpfRecordingError(f"{path}: cannot be read after line {number}: {error}") from error
+    except ValueError as error:
+        raise BpfRecordingError(f"{path}:{number}: expected a JSON object: {error}") from error

@@ -72,14 +72,12 @@ def _request_module(name: str) -> Any:
 
 def _text_of(script: str) -> str:
     """Return what a script holds, which may be a device without an end; ShellError."""
-    from pathlib import Path
-
     from ccsim.cli.shell import ShellError
+    from ccsim.files import read_bounded
 
     try:
         if script != "-":
-            with Path(script).open("rb") as stream:
-                content: bytes | str = stream.read(MAX_SCRIPT_BYTES + 1)
+            content: bytes | str = read_bounded(script, MAX_SCRIPT_BYTES)
         else:
             content = getattr(sys.stdin, "buffer", sys.stdin).read(MAX_SCRIPT_BYTES + 1)
         text = content if isinstance(content, str) else content.decode("utf-8")

@@ -25,9 +25,11 @@ from ccsim.experiment.store import (
     write_run,
 )
 from ccsim.experiment.stored import StoredRun
+from ccsim.files import read_bounded
 from ccsim.jobs.batch import default_jobs, simulate_all
 from ccsim.jobs.plot_worker import PlotWorker
 from ccsim.scenario import Scenario
+from ccsim.scenario.document import MAX_DOCUMENT_BYTES
 from ccsim.sim.traces import SimResult
 
 __all__ = ["Backend", "run_scenario"]
@@ -210,6 +212,6 @@ def _known(results: Results) -> dict[str, Any]:
 def _text(scenario: Scenario) -> str:
     """Return the scenario as it was given; empty if it came from no file, or the file has gone."""
     try:
-        return Path(scenario.source).read_text(encoding="utf-8") if scenario.source else ""
+        return read_bounded(scenario.source, MAX_DOCUMENT_BYTES).decode() if scenario.source else ""
     except (OSError, UnicodeDecodeError):
         return ""

@@ -140,9 +140,10 @@ class _Disruption:
         """Return the window just before and after the swap, as its event tells it [packets]."""
         names = ("cwnd_before_packets", "cwnd_after_packets", "cwnd_jump_packets")
         key = (self.flow.name, self.swap_ns, self.swap.index)
-        before, after = self.compared.windows.get(key, (None, None))
-        if before is None or after is None:
+        windows = self.compared.windows.get(key)
+        if windows is None:
             return dict.fromkeys(names)
+        before, after = windows
         return dict(zip(names, (before, after, after - before), strict=True))
 
     def _against_a(self) -> dict[str, Any]:

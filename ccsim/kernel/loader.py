@@ -20,6 +20,7 @@ from ccsim.catalog import algorithms_dir
 from ccsim.compiled import compiled_algorithm
 from ccsim.ending import no_exits
 from ccsim.errors import CcsimError, HookTimeout
+from ccsim.files import read_bounded
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.policy import StatePolicy
 from ccsim.kernel.tcp_cong import TCP_RENO
@@ -184,8 +185,7 @@ def _declares(name: str, value: object) -> bool:
 def _read(path: Path) -> bytes:
     """Return what a file holds, at most `MAX_BYTES`: a device may have no end."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+        content = read_bounded(path, MAX_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in its name
         reason = getattr(error, "strerror", None) or error
         raise ObjectFileError(f"{path}: cannot be read: {reason}") from error

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ccsim.catalog import find_scenario
 from ccsim.errors import Problem, ScenarioError
+from ccsim.files import read_bounded
 from ccsim.scenario.document import MAX_DOCUMENT_BYTES, Document, parse_document
 from ccsim.scenario.objects import incomplete_tables, known_names, read_objects
 from ccsim.scenario.overrides import apply_overrides
@@ -95,8 +96,7 @@ def _problems(file: Path, given: str, overrides: Sequence[str]) -> tuple[Problem
 def read_document(file: Path, given: str) -> Document:
     """Return the document in a file, which errors call as it was ``given``; ScenarioError."""
     try:
-        with file.open("rb") as stream:
-            text = stream.read(MAX_DOCUMENT_BYTES + 1)
+        text = read_bounded(file, MAX_DOCUMENT_BYTES)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise ScenarioError(Problem(given, 0, 0, "", message)) from error

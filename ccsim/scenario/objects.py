@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ccsim import catalog
 from ccsim.errors import Problem
+from ccsim.files import read_bounded
 from ccsim.kernel.errors import KernelError
 from ccsim.kernel.loader import MAX_BYTES
 from ccsim.kernel.tcp_cong import missing_operations
@@ -108,8 +109,7 @@ def _entry(entry: object) -> tuple[str | None, dict[str, object]]:
 def _read_object(
     path: Path, index: int, name: str, settings: dict[str, object], document: Document
 ) -> ObjectFile:
-    with path.open("rb") as stream:
-        content = stream.read(MAX_BPF_OBJECT_BYTES + 1)
+    content = read_bounded(path, MAX_BPF_OBJECT_BYTES)
     limit = MAX_BPF_OBJECT_BYTES if content.startswith(ELF) else MAX_BYTES
     if len(content) > limit:
         raise ValueError(f"expected at most {limit // 1024} KiB, got more")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import Problem
+from ccsim.files import read_bounded
 from ccsim.net.delivery_trace import PRESETS as TRACES
 from ccsim.net.delivery_trace import DeliveryTrace, TraceError, parse_trace, preset
 from ccsim.scenario.document import Document, Location
@@ -71,8 +72,7 @@ def _with_traces(data: Mapping[str, Any]) -> Iterator[tuple[Location, dict[str, 
 def _read(name: str, folder: Path) -> tuple[Trace, DeliveryTrace]:
     if name in TRACES:
         return Trace(preset=name), preset(name)
-    with (folder / name).open("rb") as stream:
-        content = stream.read(MAX_TRACE_BYTES + 1)
+    content = read_bounded(folder / name, MAX_TRACE_BYTES)
     if len(content) > MAX_TRACE_BYTES:
         raise TraceError(f"expected at most {MAX_TRACE_BYTES >> 20} MiB, got more")
     text = content.decode("ascii", errors="replace")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import gzip
-import json
 import lzma
 import zlib
 from collections import deque
@@ -21,6 +19,7 @@ from typing import Any
 
 from ccsim.catalog import algorithm_files
 from ccsim.errors import CcsimError
+from ccsim.files import from_json, text_lines
 from ccsim.kernel.loader import load_tables
 from ccsim.kernel.ops import AckSample, CaEvent, RateSample, TcpCongestionOps
 from ccsim.kernel.sock import Sock
@@ -177,17 +176,15 @@ def _is_vector(path: Path) -> bool:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     number = 0
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
-            for line in file:
-                number += 1
-                yield json.loads(line)
-    except json.JSONDecodeError as error:
-        raise VectorError(f"{path}: line {number}: expected a JSON object: {error}") from error
+        for line in text_lines(path):
+            number += 1
+            yield from_json(line)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise VectorError(f"{path}: cannot be read after line {number}: {error}") from error
+    except ValueError as error:
+        raise VectorError(f"{path}: line {number}: expected a JSON object: {error}") from error
 
 
 def _header(path: Path, lines: Iterator[dict[str, Any]]) -> dict[str, Any]:

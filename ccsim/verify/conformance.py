@@ -5,14 +5,15 @@ compared.
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError
+from ccsim.files import from_json, read_bounded
 from ccsim.verify.conformance_driver import OPERATIONS, RecordingDriver, Step
 
 __all__ = ["RecordingError", "ReplayResult", "replay_file", "replay_paths", "replay_steps"]
@@ -90,25 +91,29 @@ def _differences(expect: Step, got: Step) -> Iterator[tuple[str, Any, Any]]:
 def _read(path: Path) -> Iterator[tuple[str, list[Step]]]:
     """Yield the sequences of a file with their names; RecordingError if there is none."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = read_bounded(path, MAX_BYTES)
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
+                data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise RecordingError(f"{path}: expected at most {MAX_BYTES >> 20} MiB, got more")
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+        text = data.decode()
         if ".jsonl" in path.suffixes:
             lines = [line for line in text.splitlines() if line.strip()]
             if not lines:
                 raise RecordingError(f"{path}: expected lines of name and steps, got none")
             for line in lines:
-                bundled = json.loads(line)
+                bundled = from_json(line)
                 yield bundled["name"], _check(path, bundled["steps"])
         else:
-            yield str(path), _check(path, json.loads(text))
+            yield str(path), _check(path, from_json(text))
+    except RecordingError:
+        raise
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, EOFError, zlib.error) as error:
+    except (ValueError, EOFError, zlib.error) as error:
         raise RecordingError(f"{path}: not a recording in JSON: {error}") from error
-    except (KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise RecordingError(f"{path}: expected lines of name and steps, got {error!r}") from error
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import json
 import lzma
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ccsim.files import from_json, text_lines
 from ccsim.units import show
 from ccsim.verify.episode import RecordingError
 
@@ -89,19 +90,18 @@ def read_recordings(path: Path) -> Iterator[QdiscRecording]:
         raise RecordingError(f"{path}: expected {', '.join(_OPENERS)}, got {show(path.name)}")
     found: QdiscRecording | None = None
     try:
-        with _OPENERS[suffix](path, "rt", encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
-                row = _row(path, number, text)
-                if "format" in row:
-                    if found is not None:
-                        yield found
-                    found = _begin(path, number, row, suffix)
-                elif found is None:
-                    raise RecordingError(f"{path}:{number}: expected a header, got a call")
-                else:
-                    _check(f"{path}:{number}", row, found)
-                    found.calls.append(row)
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        for number, text in enumerate(text_lines(path), 1):
+            row = _row(path, number, text)
+            if "format" in row:
+                if found is not None:
+                    yield found
+                found = _begin(path, number, row, suffix)
+            elif found is None:
+                raise RecordingError(f"{path}:{number}: expected a header, got a call")
+            else:
+                _check(f"{path}:{number}", row, found)
+                found.calls.append(row)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: expected recorded calls of a qdisc, got {error}") from error
     if found is None:
         raise RecordingError(f"{path}: expected a header, got an empty file")
@@ -110,7 +110,7 @@ def read_recordings(path: Path) -> Iterator[QdiscRecording]:
 
 def _row(path: Path, number: int, text: str) -> dict[str, Any]:
     try:
-        row = json.loads(text)
+        row = from_json(text)
     except ValueError as error:
         raise RecordingError(f"{path}:{number}: expected JSON, got {error}") from error
     if not isinstance(row, dict):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from ccsim.cc.bbr3_bounds import InflightModel, Limits, is_too_high
 from ccsim.kernel.ops import CaEvent, CaState
 from tests.algorithms.bbr3_rig import (
     BDP,
@@ -31,6 +32,17 @@ from tests.algorithms.bbr3_rig import (
 UNBOUNDED = 1 << 62  # in flight, while no limit is known
 
 # --- the model ---
+
+
+@pytest.mark.parametrize(
+    ("lost", "of", "too_high"), [(0, 0, False), (2, 100, False), (3, 100, True), (1, 0, True)]
+)
+def test_losses_are_too_high_above_two_percent_of_what_was_in_flight(
+    lost: int, of: int, too_high: bool
+) -> None:
+    """IsInflightTooHigh: lost > tx_in_flight * BBR.LossThresh, which is 2 %."""
+    ca = InflightModel(lost=lost, tx_in_flight=of)
+    assert is_too_high(ca, Limits()) is too_high
 
 
 def test_two_cycles_make_the_greatest_bandwidth_forgotten() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,66 @@ def test_a_file_without_an_end_is_told(
     assert main([*verb, str(link)]) in (1, 2)
     said = capsys.readouterr()
     assert told in said.out + said.err
+
+
+SCENARIO = """\
+name: s
+duration: 1 s
+path: {rate: 5 Mbit/s, rtt: 20 ms}
+flows: [{name: a, congestion: cubic}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "pipe:1:1: expected a mapping"),
+        (SCENARIO + "objects: [pipe]\n", "objects.0: pipe: expected a table of operations"),
+        (SCENARIO.replace("rate: 5 Mbit/s", "trace: pipe"), "path.trace: pipe: expected 1 to"),
+    ],
+)
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
+    tmp_path: Path, text: str, told: str, capsys: Output
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    assert main(["check", str(tmp_path / ("s.yaml" if text else "pipe"))]) == 2
+    assert told in capsys.readouterr().err
+
+
+def bomb() -> bytes:
+    """Return 80 MiB of a line without an end, compressed to 80 KiB."""
+    return gzip.compress(bytes(80 << 20), 6)
+
+
+@pytest.mark.parametrize("subject", [["kernel"], ["qdisc"], ["bpf"], ["algorithm", "cubic"]])
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.jsonl.gz", bomb(), "expected "),
+        ("a.jsonl", b"[" * 100_000, "nested too deeply"),
+        ("a.jsonl", b"9" * 5000, "4300 digits"),
+        ("a.jsonl", b"\xff\xfe", "utf-8"),
+        ("a.jsonl", b"{}\n\0", ""),
+    ],
+    ids=["bomb", "nested", "digits", "no text", "NUL"],
+)
+def test_a_recording_that_would_take_all_memory_or_all_patience_is_told_in_a_line(
+    tmp_path: Path, subject: list[str], name: str, content: bytes, told: str, capsys: Output
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert main(["verify", *subject, str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(str(tmp_path / name))
+    assert told in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("subject", ["qdisc", "bpf"])
+def test_a_line_without_an_end_is_told(tmp_path: Path, subject: str, capsys: Output) -> None:
+    (tmp_path / "zero.jsonl").symlink_to(ZERO)
+    assert main(["verify", subject, str(tmp_path / "zero.jsonl")]) == 2
+    assert "expected lines of at most 16 MiB, got a longer one" in capsys.readouterr().err
 
 
 def script(folder: Path, text: str, capsys: Output) -> tuple[int, str]:

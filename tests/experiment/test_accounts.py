@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ccsim.jobs.handover import pack, unpack
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.account_tables import account_columns, account_lengths, without_accounts
-from ccsim.sim.traces import SimResult
+from ccsim.sim.traces import Flows, SimResult
 from ccsim.verify.fuzz.equality import difference
 
 TEXT = """
@@ -33,6 +35,16 @@ def run(interval: str = "7 ms", flows: str = "all") -> SimResult:
 def test_what_a_worker_hands_over_is_all_of_it(interval: str, flows: str) -> None:
     result = run(interval, flows)
     assert difference(unpack(pack(result)), result) == ""
+
+
+def test_what_one_flow_has_and_another_lacks_stays_with_the_one() -> None:
+    result = run()
+    first, second = result.flows[:2]
+    mixed = replace(result, flows=Flows((replace(first, meter=None, borders=None), second)))
+    back = unpack(pack(mixed))
+    assert back.flows[0].meter is None
+    assert back.flows[0].borders is None
+    assert difference(back, mixed) == ""
 
 
 def test_a_meter_is_kept_only_where_the_record_has_other_instants() -> None:

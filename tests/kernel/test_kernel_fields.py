@@ -76,6 +76,13 @@ def test_a_hook_that_reads_an_absent_field_is_refused_with_its_line():
     assert said.startswith(f"EINVAL: cong_avoid: line {line}: sk.rate_delivered: ccsim does not")
 
 
+def test_a_parameter_may_have_any_name():
+    def cong_avoid(socket: Any, ack: int, acked: int) -> None:
+        socket.snd_cwnd += socket.rate_delivered
+
+    assert "socket.rate_delivered: ccsim does not" in refusal("cong_avoid", cong_avoid)
+
+
 def test_a_function_that_a_hook_calls_is_looked_at_too():
     def grow(sk: Any) -> None:
         sk.snd_cwnd = sk.no_such_field

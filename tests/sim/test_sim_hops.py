@@ -244,7 +244,10 @@ def test_a_trace_drives_a_line(tmp_path: Any) -> None:
     world = World(parse_scenario(text, "s.yaml", tmp_path), paranoid=True)
     assert world.scenario.path.rate_bps == 6_016_000
     world.run()
-    assert rate_between(world.result(), S, 3 * S) == pytest.approx(6.016, rel=0.003)
+    result = world.result()
+    assert rate_between(result, S, 3 * S) == pytest.approx(6.016, rel=0.003)
+    used = result.links[0].utilisation_ppm[100:]  # of 12,032 bits in 2 ms packets fill 12,000
+    assert float(used.mean()) == pytest.approx(1e6 * 1500 / 1504, rel=0.005)
 
 
 # --- impairments ----------------------------------------------------------------------------------

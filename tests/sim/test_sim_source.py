@@ -33,6 +33,12 @@ def test_a_rate_of_a_packet_a_millisecond_is_a_packet_a_millisecond() -> None:
     assert set(flow.in_flight[50:].tolist()) == {20}
 
 
+def test_who_stops_when_all_is_acknowledged_is_done_then() -> None:
+    # the only write, at 20.004 ms, is acknowledged at 40.1 ms; the FIN goes alone at 300 ms
+    flow = run(one("congestion: reno, source: {write: 1448 B, every: 400 ms}, stop: 300 ms"))
+    assert flow.flows[0].end_ns == 300 * MS
+
+
 def test_a_rate_that_does_not_divide_is_met_in_the_long_run() -> None:
     # 7 Mbit/s of 1000 B: a write each 1.142857… ms, so 867 writes in the 990 ms from the first on
     world = World(scenario_of(one("congestion: reno, source: {rate: 7 Mbit/s, write: 1000 B}")))

@@ -81,7 +81,7 @@ class _Rollout:
         steps = {t0 + k * pause: share for k, share in enumerate(shares)}
         end = t0 + len(shares) * pause
         window = guard.window_ns if guard else end - t0
-        checks = set(range(t0 + window, end + 1, window)) | {end}
+        checks = {*range(t0 + window, end, window), end}
         for t in sorted({*steps, *checks}):
             if t in checks:
                 yield t, 0
