@@ -28,10 +28,12 @@ BOUNDS = {
     "writes": 100_000_000,
     "packets": 100_000_000_000,
     "swaps": 100_000,
+    "changes": 1_000_000,
 }
 """``samples`` of one flow, ``recorded`` of all; ``flows`` that entries stand for; packets in an
 initial ``window``, in the ``first flights`` of all flows that start at once; ``writes`` of
-applications; ``packets`` that the bottleneck carries; ``swaps``, repetitions included."""
+applications; ``packets`` that the bottleneck carries; ``swaps``, repetitions included; ``changes``
+of one entry: its repetitions, the steps of its walk."""
 
 Complain = Callable[..., None]
 Beyond = tuple[Location, str, int, str]  # where, which bound, what was asked for, how to mend it
@@ -49,6 +51,7 @@ def check_bounds(
         *_of_run(written, flows, swaps),
         *_of_sources(written, flows),
         *_of_workloads(written, workloads),
+        *_of_changes(written),
     ):
         most = BOUNDS[bound]
         if asked > most:
@@ -78,6 +81,17 @@ def _of_run(
     packets = written.path.rate * written.duration // (NS_PER_S * bits)
     yield ("duration",), "packets", packets, "run shorter, or slower"
     yield ("swaps",), "swaps", len(swaps), "repeat them less often"
+
+
+def _of_changes(written: ScenarioSpec) -> Iterator[Beyond]:
+    """Yield how often the path changes."""
+    for i, change in enumerate(written.changes):
+        left_ns = max(written.duration - change.at, 0)
+        if change.every is not None:
+            yield ("changes", i, "every"), "changes", left_ns // change.every, "let it rest longer"
+        if change.walk is not None:
+            steps = left_ns // change.walk.every
+            yield ("changes", i, "walk", "every"), "changes", steps, "let it step less often"
 
 
 def _together(flows: Sequence[spec.Flow]) -> Iterator[int]:

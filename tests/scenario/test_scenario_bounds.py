@@ -157,6 +157,24 @@ def test_swaps_of_all_entries() -> None:
     )
 
 
+def test_repetitions_of_a_change_of_the_path() -> None:
+    # from 500 ms to the end at 1 s: a million of 500 ns
+    change = "changes: [{at: 500 ms, rate: 4 Mbit/s, lasts: 1 ns, every: %s}]"
+    assert scenario(more=change % "500 ns").changes
+    assert refused(more=change % "499 ns") == (
+        "changes.0.every: expected at most 1000000 changes, got 1002004; let it rest longer"
+    )
+
+
+def test_steps_of_a_walk() -> None:
+    walk = "changes: [{at: 0 s, walk: {step: 1 bit/s, every: %s, min: 1 Mbit/s, max: 9 Mbit/s}}]"
+    assert scenario(more=walk % "1 us").changes
+    assert refused(more=walk % "999 ns") == (
+        "changes.0.walk.every: expected at most 1000000 changes, got 1001001; let it step less "
+        "often"
+    )
+
+
 def test_a_pareto_distribution_of_any_shape_has_a_mean() -> None:
     sizes = "{pareto: {min: 1 GB, shape: 100, max: 2 GB}}"
     load = f"workloads: [{{name: w, arrivals: {{load: 50 %}}, sizes: {sizes}}}]"
