@@ -237,4 +237,5 @@ prague = TcpCongestionOps(
     set_state=set_state,
     cwnd_event=cwnd_event,
     get_info=get_info,
+    ect_1=True,
 )

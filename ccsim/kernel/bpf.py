@@ -224,6 +224,7 @@ def _build_ops(
         export_model=value.export_model,
         import_model=value.import_model,
         phase=value.phase,
+        ect_1=value.ect_1,
         link=map.link,
         **members,
     )

@@ -146,6 +146,7 @@ class Map:
             export_model=ops.export_model,
             import_model=ops.import_model,
             phase=ops.phase,
+            ect_1=ops.ect_1,
         )
 
     def close(self) -> None:

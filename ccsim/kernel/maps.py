@@ -20,8 +20,8 @@ class StructOpsValue:
     """What is written into a struct_ops map: plain members, and programs by descriptor.
 
     ``progs`` maps the operation's name to the descriptor of its program. ``private``, ``params``,
-    ``train``, ``sack_train``, ``rtt_floor``, ``export_model``, ``import_model`` and ``phase`` are
-    the emulator's own members (see `ccsim.kernel.ops.TcpCongestionOps`).
+    ``train``, ``sack_train``, ``rtt_floor``, ``export_model``, ``import_model``, ``phase`` and
+    ``ect_1`` are the emulator's own members (see `ccsim.kernel.ops.TcpCongestionOps`).
     """
 
     name: str
@@ -35,6 +35,7 @@ class StructOpsValue:
     export_model: Callable[..., dict[str, int]] | None = None
     import_model: Callable[..., None] | None = None
     phase: Callable[..., str] | None = None
+    ect_1: bool = False
 
 
 class StructOpsMap(BpfObject, TcpOwner):

@@ -187,6 +187,7 @@ class TcpCongestionOps:
     neither.
     phase: optional; ``phase(sk)`` names the phase that the algorithm is in, such as ``ProbeRTT``,
     and changes nothing: triggers wait for it.
+    ect_1: whether packets are marked ECT(1), for the queue of L4S (RFC 9331), and not ECT(0).
     """
 
     name: str
@@ -213,3 +214,4 @@ class TcpCongestionOps:
     export_model: Callable[[Sock], dict[str, int]] | None = None
     import_model: Callable[[Sock, Mapping[str, int]], None] | None = None
     phase: Callable[[Sock], str] | None = None
+    ect_1: bool = False

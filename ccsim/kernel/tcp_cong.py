@@ -110,7 +110,8 @@ class NetNamespace:
 class SockData:
     """What the kernel keeps about one socket beside its fields: found at ``sk.kernel_data``.
 
-    ``ecn_xmit`` tells whether all packets are marked ECN-capable (``INET_ECN_xmit``);
+    ``ecn_xmit`` tells whether all packets are marked ECN-capable (``INET_ECN_xmit``)
+    and ``ect_1`` whether ECT(1) is what they bear;
     ``chg_cc_inprogress`` and ``releasing`` guard against hooks that change the algorithm again
     (``bpf_chg_cc_inprogress``). ``on_close`` is told when the socket is gone: what a map stores
     for it goes, too; ``on_moved`` when a hook has chosen another implementation. ``number`` counts
@@ -120,6 +121,7 @@ class SockData:
     __slots__ = (
         "chg_cc_inprogress",
         "ecn_xmit",
+        "ect_1",
         "implementation",
         "kernel",
         "netns",
@@ -134,6 +136,7 @@ class SockData:
         self.netns = netns
         self.implementation = implementation
         self.ecn_xmit = False
+        self.ect_1 = False
         self.chg_cc_inprogress = False
         self.releasing = False
         self.number = 0  # of the sockets that the kernel has opened
@@ -332,3 +335,4 @@ def _mark_ecn(sk: Sock) -> None:
     """Mark packets ECN-capable exactly while the implementation needs it (``INET_ECN_xmit``)."""
     data: SockData = sk.kernel_data
     data.ecn_xmit = bool(sk.ca_ops.flags & TCP_CONG_NEEDS_ECN)
+    data.ect_1 = sk.ca_ops.ect_1

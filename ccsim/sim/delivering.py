@@ -80,6 +80,10 @@ class Delivering(Writing):
             self.chunks.append((sk.out_t, sk.out_seq))
             sk.out_t, sk.out_seq = [], []
 
+    def unsent(self) -> int:
+        """Return how many packets the socket has sent that are still to be collected."""
+        return len(self.sk.out_t) + sum(len(times) for times, _ in self.chunks)
+
     def collect(self, until_ns: int) -> Batch | None:
         """Return what reaches the queue before ``until_ns``, in order; the rest waits."""
         self._flush()

@@ -104,16 +104,23 @@ class LiveFlow(FollowedFlow):
             self._watch()
             tell_before_init(sk)
             registry.kernel.connect(sk)
-            self.recorder.implementation_changed()
+            self.moved()
             return
         registry.accept(sk, self.spec)
         self._watch()
         self._began()
+        self.moved()
         self.world.log("accept", self, t_ns, {"congestion": self.congestion})
 
     def _watch(self) -> None:
         """Note when a hook moves the connection to another implementation."""
-        self.sk.kernel_data.on_moved = self.recorder.implementation_changed
+        self.sk.kernel_data.on_moved = self.moved
+
+    def moved(self) -> None:
+        """Note that another implementation may serve from now on."""
+        self.recorder.implementation_changed()
+        if self.reception is not None:
+            self.reception.note_algorithm()
 
     def on_syn(self, t_ns: int) -> None:
         """Let the SYN ask for ECN if the flow wants it, or else if its host does or the algorithm
@@ -156,8 +163,6 @@ class LiveFlow(FollowedFlow):
     def on_closed(self, t_ns: int) -> None:
         """Close the socket: the implementation is released and loses a reference."""
         super().on_closed(t_ns)
-        if self.reception is not None:
-            self.reception.note_algorithm()
         if self.running:
             self.world.registry.kernel.close(self.sk)
         if self.peer is not None:

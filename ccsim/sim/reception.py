@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.net.link import SYN_SEQ, Batch
+from ccsim.sim.writing import as_list
 from ccsim.spec import Receiver as ReceiverSpec
 from ccsim.tcp.ecn import TCP_ECN_SEEN, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
@@ -28,7 +29,7 @@ __all__ = ["Reception", "begin_ecn", "make_reception"]
 Column = NDArray[np.int64]
 Values = Column | list[int]
 
-ECT_0 = 2
+ECT_1, ECT_0 = 1, 2
 RUN_ROWS = 8  # of more packets than that between two special ones, arrays are made
 
 
@@ -52,6 +53,9 @@ class Reception:
         self.ecn = False
         self.ect = ECT_0  # the codepoint of packets that are ECN-capable
         self._ect_again = False
+        # Of so many of the packets `sent` next both were still so: an implementation went then.
+        self._before: list[tuple[int, int, bool]] = []
+        self._otherwise: dict[tuple[int, int], int] = {}  # packets `sent` last: their codepoint
         self.gro_packets = gro_packets
         self.gro_ns = gro_ns
         self.marked_ns = array("q")
@@ -68,7 +72,8 @@ class Reception:
         CWR."""
         if not self.ecn or not len(seqs):
             return
-        self.note_algorithm()
+        before, self._before = self._before, []
+        self._otherwise = _otherwise(before, times, seqs)
         sk = self.flow.sk
         if sk.cwr_seqs:
             self._cwr.update(sk.cwr_seqs)
@@ -78,23 +83,26 @@ class Reception:
                 self._high = int(seqs[-1]) + 1
                 return
             times, seqs = np.asarray(times).tolist(), seqs.tolist()
-        for t, seq in zip(times, seqs, strict=True):
+        for row, (t, seq) in enumerate(zip(times, seqs, strict=True)):
             if seq >= self._high:
                 self._high = seq + 1
             elif seq >= 0:
-                self._again[t, seq] = self._ect_again
+                self._again[t, seq] = next((c for n, _, c in before if row < n), self._ect_again)
 
     def note_algorithm(self) -> None:
-        """Note whether all packets are ECN-capable now; to be called before the socket closes."""
+        """Note what the implementation has packets bear from now on."""
         data = self.flow.sk.kernel_data
-        if data is not None:
-            self._ect_again = data.ecn_xmit
+        left = self.flow.unsent()
+        if left:
+            self._before.append((left, self.ect, self._ect_again))
+        self._ect_again = data.ecn_xmit
+        self.ect = ECT_1 if data.ect_1 else ECT_0
 
     def codepoint(self, sent_ns: int, seq: int) -> int:
-        """Return the ECN field of a packet that has been `sent`."""
-        if not self.ecn or seq < 0:
+        """Return the ECN field of a packet that was among those `sent` last."""
+        if not self.ecn or seq < 0 or not self._again.get((sent_ns, seq), True):
             return 0
-        return self.ect if self._again.get((sent_ns, seq), True) else 0
+        return self._otherwise.get((sent_ns, seq), self.ect)
 
     def bears_cwr(self, seq: int) -> bool:
         """Tell whether a packet that has been `sent` bears CWR, if it was for the first time."""
@@ -255,6 +263,17 @@ class Reception:
         """Hand over what is held if it is due before ``before_ns``."""
         if self.due_ns < before_ns:
             self._hand_over(self.due_ns, acks)
+
+
+def _otherwise(
+    before: list[tuple[int, int, bool]], times: Values, seqs: Values
+) -> dict[tuple[int, int], int]:
+    """Return the codepoints of packets that left before the implementation changed."""
+    found: dict[tuple[int, int], int] = {}
+    for packets, ect, _ in reversed(before):
+        rows = zip(as_list(times[:packets]), as_list(seqs[:packets]), strict=True)
+        found.update(dict.fromkeys(rows, ect))
+    return found
 
 
 def _special_ack(receiver: Receiver, t: int, acks: list[AckRow], packets: int) -> None:

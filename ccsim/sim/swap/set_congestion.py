@@ -79,7 +79,7 @@ def change_flow(
         errno = error.errno or 0
     except BLAMABLE as error:
         world.raise_blamed(error)
-    flow.recorder.implementation_changed()
+    flow.moved()
     new = world.implementation(flow)
     detail = {**about, "from": old, "to": new, "before": before, "after": _windows(flow.sk)}
     world.log("swap", flow, t_ns, {**detail, "errno": errno})
