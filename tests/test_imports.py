@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import graphlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def layer(module: str) -> str:
     return "base" if part in BASE else part
 
 
+@cache
 def inner_imports(module: str) -> set[str]:
     """Return the modules of ccsim that one of them imports; the package itself, which holds the
     version and imports on demand, does not count.
