@@ -6,7 +6,9 @@ from __future__ import annotations
 import argparse
 import platform
 import shutil
-from importlib.util import find_spec
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,24 @@ __all__ = ["add_parser"]
 OPTIONAL = {
     "optuna": ("search", "ccsim search"),
     "distributed": ("cluster", "ccsim sweep --cluster"),
-    "Cython": ("compile", "ccsim compile: the scalar path as machine code"),
+    "dask-jobqueue": ("cluster", "ccsim sweep --slurm"),
+    "nanoarrow": ("frames", "traces as data frames: to_pandas, to_polars, Arrow"),
+    "starlette": ("explore", "ccsim explore"),
+    "uvicorn": ("explore", "ccsim explore"),
+    "cython": ("compile", "ccsim compile: the scalar path as machine code"),
+    "setuptools": ("compile", "ccsim compile: how Cython calls the C compiler"),
+    "sphinx": ("docs", "docs/ as a site"),
+    "myst-parser": ("docs", "docs/ as a site"),
+    "furo": ("docs", "docs/ as a site"),
 }
 """Packages of the extras: the extra's name, and what it brings."""
 PROGRAMS = {
     "cc": "ccsim compile needs a C compiler",
     "clang": "compiles BPF objects",
+    "tshark": "looks into what ccsim export --format pcapng writes; Wireshark does, too",
+    "flent": "opens what ccsim export --format flent writes",
 }
-UNFINISHED = ".tmp-*"
+FAILED = "*.failed"
 
 
 def add_parser(verbs: Any) -> None:
@@ -67,12 +79,14 @@ def _compiled() -> list[tuple[str, str]]:
 
 
 def _optional() -> list[tuple[str, str]]:
+    from importlib.metadata import PackageNotFoundError, version
+
     rows = []
     for package, (extra, what) in OPTIONAL.items():
-        here = find_spec(package) is not None
-        rows.append(
-            (package, "here" if here else f"not here: {what}; pip install 'ccsim[{extra}]'")
-        )
+        try:
+            rows.append((package, version(package)))
+        except PackageNotFoundError:
+            rows.append((package, f"not here: {what}; pip install 'ccsim[{extra}]'"))
     for program, what in PROGRAMS.items():
         rows.append((program, shutil.which(program) or f"not here: {what}"))
     return rows
@@ -87,16 +101,62 @@ def _kernel() -> list[tuple[str, str]]:
 
 
 def _disk(results: Path) -> list[tuple[str, str]]:
-    from ccsim.compiled import cache_folder
+    """Return what lies on the disk, and what of it nobody needs any more."""
+    from ccsim.experiment.store import left_behind
 
-    left = [path for path in results.glob(f"*/{UNFINISHED}") if path.is_dir()]
+    names = [folder for folder in _folders(results) if not folder.name.startswith(".")]
+    left = [path for folder in names for path in left_behind(folder)]
+    failed = [path for folder in names for path in folder.glob(FAILED) if path.is_dir()]
     return [
-        ("compiled cache", f"{_megabytes(cache_folder())} in {cache_folder()}"),
-        ("results", f"{_megabytes(results)} in {results}"),
-        ("unfinished runs", f"{len(left)}; the next run of a scenario removes dead ones"),
+        *_cache(),
+        ("results", f"{_size(results)} in {results}"),
+        ("failed runs", _told(failed, "kept to be looked at; ccsim rm removes them")),
+        ("stale folders", _told(left, "of runs that were killed; the next run removes them")),
     ]
 
 
-def _megabytes(folder: Path) -> str:
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return f"{total / 1e6:.1f} MB"
+def _cache() -> list[tuple[str, str]]:
+    """Return what machine code there is, for the present sources and for others."""
+    from ccsim.compiled import build_name, cache_folder
+
+    try:
+        cache, present = cache_folder(), build_name()
+    except (OSError, RuntimeError) as error:  # a user without a home
+        return [("compiled cache", f"none: {error}")]
+    stale = [folder for folder in _folders(cache) if folder.name != present]
+    return [
+        ("compiled cache", f"{_size(cache)} in {cache}"),
+        ("stale builds", _told(stale, "of other sources or Pythons; they may be deleted")),
+    ]
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        return sorted(path for path in place.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _told(folders: Sequence[Path], what: str) -> str:
+    """Return how many folders there are, how large, and what is to be known of them."""
+    if not folders:
+        return "none"
+    return f"{len(folders)}, {_text(sum(map(_bytes, folders)))}: {what}"
+
+
+def _size(folder: Path) -> str:
+    return _text(_bytes(folder))
+
+
+def _text(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _bytes(folder: Path) -> int:
+    """Return the sizes of all files in a folder; of those that go meanwhile 0."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total

@@ -38,6 +38,7 @@ __all__ = [
     "explained",
     "finish",
     "folder_for",
+    "left_behind",
     "package_versions",
     "run_id",
     "unfinished_folder",
@@ -171,15 +172,23 @@ def _make_folder(final: Path) -> Path:
     return folder
 
 
-def _remove_stale(parent: Path) -> None:
-    """Remove what dead processes of this machine left; put back a run that one was replacing."""
+def left_behind(parent: Path) -> list[Path]:
+    """Return the unfinished folders in one that dead processes of this machine left, in order."""
+    return [path for path, _ in _stale(parent)]
+
+
+def _stale(parent: Path) -> list[tuple[Path, str]]:
+    """Return what dead processes of this machine left, and of which runs it is."""
     host = re.escape(_harmless(socket.gethostname()))
     left = re.compile(rf"\.(tmp|old)-(?P<run>[^-]+)-{host}-(?P<pid>\d+)-\d+")
-    for path in sorted(parent.iterdir()):
-        found = left.fullmatch(path.name)
-        if not found or is_alive(int(found["pid"])):
-            continue
-        final = parent / found["run"]
+    found = [(path, left.fullmatch(path.name)) for path in sorted(parent.iterdir())]
+    return [(path, one["run"]) for path, one in found if one and not is_alive(int(one["pid"]))]
+
+
+def _remove_stale(parent: Path) -> None:
+    """Remove what dead processes of this machine left; put back a run that one was replacing."""
+    for path, run in _stale(parent):
+        final = parent / run
         if path.name.startswith(_REPLACED) and not final.exists():
             path.rename(final)
         else:
