@@ -54,9 +54,9 @@ def test_it_tells_versions_and_what_is_missing(
 
 
 def test_it_counts_what_killed_runs_and_failed_ones_left(tmp_path: Path, capsys: Output) -> None:
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
-    host = re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())
+    command = [sys.executable, "-c", "import os; print(os.getpid())"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    host = re.sub(r"[^A-Za-z0-9_.+-]", "_", socket.gethostname())
     dead, alive = int(done.stdout), os.getpid()
     for name in (f".tmp-abc-{host}-{dead}-0", f".tmp-abc-{host}-{alive}-0", "def.failed", "ok"):
         (tmp_path / "scenario" / name).mkdir(parents=True)
