@@ -26,7 +26,11 @@ class ImportedFileError(CcsimError, ValueError):
 
 @contextmanager
 def opened(path: Path) -> Iterator[None]:
-    """Say of a file that cannot be opened or read why, as of one that is wrong."""
+    """Say of a file that cannot be opened or read why, as of one that is wrong; a pipe or a device,
+    which may never end, is none."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "what is none"
+        raise ImportedFileError(str(path), "", f"expected a file, got {what}")
     try:
         yield
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -306,3 +307,16 @@ def test_changed_bytes_never_break_the_reader(short: bytes, data: st.DataObject)
 def test_a_file_that_is_not_there_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "nowhere.pcapng"]) == 2
     assert capsys.readouterr().err == "nowhere.pcapng: cannot read: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("kind", "told"), [("folder", "a folder"), ("pipe", "what is none")])
+def test_what_is_no_file_is_not_waited_for(
+    kind: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    assert main(["import", str(path)]) == 2
+    assert capsys.readouterr().err == f"{path}: expected a file, got {told}\n"
