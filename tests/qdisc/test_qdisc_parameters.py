@@ -9,6 +9,7 @@ import pytest
 
 from ccsim.net.qdisc import KINDS, Draws, QdiscError, create, create_raw
 from ccsim.net.qdisc.base import NEVER
+from ccsim.net.qdisc.netem_parameters import _slot
 from ccsim.net.qdisc.parameters import Parameter
 
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -174,6 +175,23 @@ def test_units_become_the_kernels_numbers() -> None:
     assert (state["loss"], state["latency"]) == (42_949_673, 20_000_000)
     state = create("netem", {"duplicate": "100 %"}, 0, Draws(1)).observe()
     assert state["duplicate"] == 0xFFFF_FFFF
+
+
+@pytest.mark.parametrize(
+    ("slot", "values"),
+    [
+        ({"min": "1 ms"}, (1_000_000, 1_000_000, 0, 0, 0, 0)),
+        ({"min": "1 ms", "max": "3 ms"}, (1_000_000, 3_000_000, 0, 0, 0, 0)),
+        ({"max": "3 ms", "packets": "7 packets"}, (0, 3_000_000, 7, 0, 0, 0)),
+        ({"min": "1 ms", "bytes": "9 kB"}, (1_000_000, 1_000_000, 0, 9_000, 0, 0)),
+        (
+            {"distribution": "normal", "delay": "5 ms", "jitter": "2 ms"},
+            (0, 0, 0, 0, 5_000_000, 2_000_000),
+        ),
+    ],
+)
+def test_slots_have_no_limit_that_is_not_given(slot: dict[str, str], values: Any) -> None:
+    assert _slot(slot) == values
 
 
 def test_loss_models_are_said_as_tc_does() -> None:

@@ -118,6 +118,8 @@ def test_an_object_file_must_be_utf8_text_without_nul(tmp_path: Path) -> None:
     assert refusal(tmp_path, "reno", "latin.py").endswith("got byte 0xe9")
     assert "nul.py: not valid Python: " in refusal(tmp_path, "reno", "nul.py")
     assert refusal(tmp_path, "reno", "huge.py").endswith("at most 1024 KiB, got more")
+    (tmp_path / "most.py").write_bytes(b"#" * (1024 * 1024))
+    assert "most.py: expected a table of operations" in refusal(tmp_path, "reno", "most.py")
 
 
 def test_an_object_file_given_twice_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ccsim.errors import ScenarioError
 from ccsim.scenario import parse_scenario
+from ccsim.spec.path import Path, Qdisc, Trace
 
 BULK = "flows: [{name: bulk, congestion: cubic}]\n"
 PATH = "path: {rate: 20 Mbit/s, rtt: 40 ms"
@@ -19,6 +20,25 @@ def problems(text: str) -> list[tuple[str, str]]:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(f"name: it\nduration: 10 s\n{text}", "it.yaml")
     return [(problem.path, problem.message) for problem in caught.value.problems]
+
+
+def path_of(preset: str) -> Path:
+    return parse_scenario(f"name: it\nduration: 10 s\npath: {{{preset}}}\n{BULK}", "s").path
+
+
+def test_a_preset_gives_what_is_not_given() -> None:
+    cable = path_of("preset: cable")
+    assert (cable.rate_bps, cable.rtt_ns) == (200_000_000, 20_000_000)
+    assert isinstance(cable.qdisc, Qdisc)
+    assert (cable.qdisc.kind, cable.qdisc.values["target_us"]) == ("pie", 15_000)
+    slower = path_of("preset: cable, rate: 20 Mbit/s, qdisc: fifo")
+    assert (slower.rate_bps, slower.rtt_ns, slower.qdisc) == (20_000_000, 20_000_000, "fifo")
+
+
+def test_a_preset_that_follows_a_trace_does_not_where_a_rate_is_given() -> None:
+    assert path_of("preset: lte").trace == Trace(preset="lte.down")
+    steady = path_of("preset: lte, rate: 5 Mbit/s")
+    assert (steady.trace, steady.rate_bps, steady.buffer_packets) == (None, 5_000_000, 1000)
 
 
 @pytest.mark.parametrize(
