@@ -121,9 +121,11 @@ class Worker:
 
 
 def _spawned(main: Callable[[], object], keep_open: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start a process that imports what this one could and runs ``main``."""
+    """Start a process that imports what this one could and runs ``main``; while it imports, too, it
+    ends with this one."""
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    code = f"from {main.__module__} import {main.__name__}; {main.__name__}()"
+    alone = f"from ccsim.jobs.processes import end_with; end_with({os.getpid()})"
+    code = f"{alone}; from {main.__module__} import {main.__name__}; {main.__name__}()"
     return subprocess.Popen(
         [sys.executable, "-P", "-c", code],
         stdin=subprocess.PIPE,

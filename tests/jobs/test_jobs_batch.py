@@ -161,6 +161,45 @@ def test_a_worker_simulates_one_scenario_after_the_other(quick: Scenario, worker
     assert all(0 <= t_ns <= 2_000_000_000 for t_ns in seen)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel sees to it on Linux alone")
+def test_a_worker_that_still_imports_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, time\n"
+        "if os.environ.get('SLOW') == '1':\n"
+        "    time.sleep(60)\n"
+        "def main():\n    pass\n"
+    )
+    parent = (
+        "import os, time\nfrom slow_to_import import main\nfrom ccsim.jobs.worker import Worker\n"
+        "os.environ['SLOW'] = '1'\nprint(Worker(main).pid, flush=True)\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+    )
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    asleep = Path(f"/proc/{pid}/stat")
+    end = time.monotonic() + 30
+    while _state(asleep) != "S" and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1)  # it sleeps in its import by now
+    process.kill()
+    process.wait()
+    while _state(asleep) not in ("", "Z") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert _state(asleep) in ("", "Z")
+
+
+def _state(stat: Path) -> str:
+    """Return a process's state, as `ps` says it; empty if it has gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def test_a_worker_that_is_killed_is_noticed(quick: Scenario, worker: Worker) -> None:
     worker.kill()
     with pytest.raises(WorkerDied):
