@@ -18,7 +18,7 @@ from ccsim.kernel.ops import TcpCongestionOps
 __all__ = [
     "MODULE_FUNCTIONS",
     "NAMES",
-    "cong_avoid_ai",
+    "NO_WINDOW",
     "direct",
     "kernel_function",
     "module_hook",
@@ -74,6 +74,9 @@ def _tcp_slow_start(call: Invocation, tp: int, acked: int, *rest: int) -> int:
     return kfuncs.tcp_slow_start(_socket(call, tp), acked & U32)
 
 
+NO_WINDOW = "tcp_cong_avoid_ai: w is 0, by which Linux would divide"
+
+
 def _tcp_cong_avoid_ai(call: Invocation, tp: int, w: int, acked: int, *rest: int) -> int:
     cong_avoid_ai(_socket(call, tp), w & U32, acked & U32)
     return 0
@@ -82,7 +85,7 @@ def _tcp_cong_avoid_ai(call: Invocation, tp: int, w: int, acked: int, *rest: int
 def cong_avoid_ai(sk: Any, w: int, acked: int) -> None:
     """As the kernel's, for a ``w`` of which nothing is known: 0 is divided by as BPF does."""
     if w == 0:
-        raise BpfFault("tcp_cong_avoid_ai: w is 0, by which Linux would divide")
+        raise BpfFault(NO_WINDOW)
     kfuncs.tcp_cong_avoid_ai(sk, w, acked)
 
 

@@ -11,7 +11,7 @@ from ccsim.bpf.interpreter import BACK_JUMPS
 from ccsim.bpf.kernel_functions import (
     MODULE_FUNCTIONS,
     NAMES,
-    cong_avoid_ai,
+    NO_WINDOW,
     direct,
     kernel_function,
 )
@@ -109,7 +109,6 @@ class PythonForm:
             "sdiv": divided,
             "smod": remainder,
             "swapped": swapped,
-            "endless": _endless,
             "getattr": getattr,
             "ktime_ns": host.ktime_ns,
             "jiffies64": host.jiffies64,
@@ -118,8 +117,8 @@ class PythonForm:
             "tcp_reno_undo_cwnd": kfuncs.tcp_reno_undo_cwnd,
             "tcp_reno_cong_avoid": kfuncs.tcp_reno_cong_avoid,
             "tcp_slow_start": kfuncs.tcp_slow_start,
-            "tcp_cong_avoid_ai": cong_avoid_ai,
             **{f"h{number}": helper(number)[1] for number in HELPERS},
+            **_with_a_name(translation.code.name),
         }
         for number, name in enumerate(translation.code.kfuncs):
             if name in NAMES:
@@ -140,12 +139,24 @@ def _views(index: int, view: memoryview) -> dict[str, memoryview]:
 
 
 def _may_fault(source: str) -> bool:
-    """Tell whether a text does anything that is checked when it runs."""
-    return any(word in source for word in ("call.", "get(", "put(", "endless(", "(call,", "_ai("))
+    """Tell whether a text calls what does not know which program it serves."""
+    return any(word in source for word in ("call.", "get(", "put(", "(call,"))
 
 
-def _endless() -> NoReturn:
-    raise BpfFault(f"the loop does not end: it has gone round {BACK_JUMPS} times")
+def _with_a_name(program: str) -> dict[str, Any]:
+    """Return what a text calls that knows itself which program went wrong."""
+
+    def endless() -> NoReturn:
+        raise BpfFault(
+            f"program {program}: the loop does not end: it has gone round {BACK_JUMPS} times"
+        )
+
+    def avoid(sk: Any, w: int, acked: int) -> None:
+        if w == 0:
+            raise BpfFault(f"program {program}: {NO_WINDOW}")
+        kfuncs.tcp_cong_avoid_ai(sk, w, acked)
+
+    return {"endless": endless, "tcp_cong_avoid_ai": avoid}
 
 
 def swapped(value: int, size: int) -> int:

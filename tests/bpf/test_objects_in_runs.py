@@ -254,3 +254,16 @@ def test_a_fault_in_a_program_ends_the_run_and_names_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(runtime, "FORMS", ("interpreter",))
     result = run("objects: [rate.bpf.o]\nflows: [{name: bulk, congestion: rate}]\n")
     assert re.search(r"program rate_init.*no clock", result.failed)
+
+
+def test_cubic_as_the_rfc_writes_it_keeps_seven_tenths_of_its_window() -> None:
+    """At a loss at W packets the window falls to 0.7 W (RFC 9438, section 4.6)."""
+    text = HEAD.replace("duration: 3 s", "duration: 30 s").replace("10 Mbit/s", "20 Mbit/s")
+    text += "objects: [rfc_cubic.bpf.o]\nflows: [{name: bulk, congestion: rfc_cubic}]\n"
+    (flow,) = simulate(parse_scenario(text, "t.yaml", DATA / "objects")).flows
+    (ends,) = ((flow.ca_state[1:] == 0) & (flow.ca_state[:-1] != 0)).nonzero()
+    assert len(ends) > 2
+    for end in ends:
+        begin = int((flow.ca_state[: end + 1] == 0).nonzero()[0][-1])
+        kept = 0.7 * int(flow.snd_cwnd[begin])
+        assert int(flow.snd_cwnd[end + 1]) == pytest.approx(kept, abs=2)
