@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import formats, natural, positive
+from ccsim.net.qdisc.base import LOST
 
 if TYPE_CHECKING:
     from ccsim.experiment.gallery import GalleryRun
@@ -116,5 +117,5 @@ def _row(run: GalleryRun) -> list[str]:
         f"{counted(flow, until_ns)[0] * 8e3 / until_ns:.2f}",
         f"{measured.mean():.1f}" if len(measured) else "–",
         f"{queue.mean():.1f}",
-        f"{int((link.drop_random != 1).sum())}",
+        f"{int((link.drop_reason != LOST).sum())}",
     ]

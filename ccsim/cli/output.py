@@ -179,6 +179,11 @@ def _links(metrics: Row, screen: Screen) -> str:
         ]
         for row in metrics["links"]
     ]
+    if any("sojourn_mean_ms" in row for row in metrics["links"]):
+        headers[5:5] = ["waited (ms)", "p99 (ms)"]
+        for cells, row in zip(rows, metrics["links"], strict=True):
+            both = (row.get("sojourn_mean_ms"), row.get("sojourn_p99_ms"))
+            cells[5:5] = [_number(value, 2) for value in both]
     if any(row["marks"] for row in metrics["links"]):
         headers.insert(-1, "marks (packets)")
         for cells, row in zip(rows, metrics["links"], strict=True):

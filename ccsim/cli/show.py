@@ -24,6 +24,11 @@ def add_parser(verbs: Any) -> None:
     text = "print the tables of a stored run again, or what a study found"
     show = add_verb(verbs, "show", text, show_verb, "ccsim show cubic_to_bbr")
     show.add_argument("--json", action="store_true", help="print the metrics as JSON, nothing else")
+    show.add_argument(
+        "--topology",
+        action="store_true",
+        help="print hops and routes, of a run or of a scenario's file, nothing else",
+    )
     show.add_argument("--metric", default="deficit_s", help="of a study; default: deficit_s")
     show.add_argument(
         "--detect", type=float, metavar="X", help="of a study: how many seeds a difference X takes"
@@ -36,6 +41,8 @@ def add_parser(verbs: Any) -> None:
 
 def show_verb(args: argparse.Namespace) -> int:
     """Print a stored run or study."""
+    if args.topology:
+        return _show_topology(args)
     from ccsim.experiment.study.listing import find_study_folder
 
     study = find_study_folder(args.run, Path(args.results))
@@ -47,6 +54,19 @@ def show_verb(args: argparse.Namespace) -> int:
     else:
         print(run_text(run.name, run.metrics, screen_of(args), done=how_done(run.manifest)))
         print(f"run folder  {run.path}")
+    return 0
+
+
+def _show_topology(args: argparse.Namespace) -> int:
+    """Print which hops there are, and who goes by which."""
+    from ccsim.plot.topology import topology_of, topology_text
+    from ccsim.scenario import load_scenario
+
+    if args.run.endswith((".yaml", ".yml")):
+        scenario = load_scenario(args.run).resolved()
+    else:
+        scenario = load(args.run, args).scenario
+    print(topology_text(topology_of(scenario)))
     return 0
 
 

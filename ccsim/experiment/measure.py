@@ -29,6 +29,7 @@ from ccsim.experiment.metrics import (
 from ccsim.experiment.segments import Segment, Tally, segments_of
 from ccsim.experiment.swap_cost import Compared, measure_swap
 from ccsim.experiment.swap_window import took_effect
+from ccsim.net.qdisc.base import LOST
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
 
 __all__ = ["measure", "observed_until", "phases"]
@@ -189,7 +190,7 @@ def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
     low, high = np.searchsorted(link.metered.t_ns, span)
     queue = link.metered.queue_packets[low:high]
     first, last = np.searchsorted(link.drop_t_ns, span)
-    random = int(np.count_nonzero(link.drop_random[first:last] == 1))
+    random = int(np.count_nonzero(link.drop_reason[first:last] == LOST))
     marked = np.searchsorted(link.mark_t_ns, span)
     return {
         "link": link.name,
@@ -199,8 +200,21 @@ def _link_row(link: LinkTrace, phase: int, span: Span) -> dict[str, Any]:
         "queue_max_packets": int(queue.max()) if len(queue) else None,
         "drops": int(last - first) - random,
         "random_losses": random,
+        **_sojourns(link, span),
         "marks": int(marked[1] - marked[0]),
     }
+
+
+def _sojourns(link: LinkTrace, span: Span) -> dict[str, float]:
+    """Return how long packets waited in a hop's queue, by its samples; of a link that is no hop
+    nothing is known."""
+    waited = dict(link.gauges).get("sojourn_us")
+    if waited is None:
+        return {}
+    low, high = np.searchsorted(link.t_ns, span)
+    ms = waited[low:high] / 1e3
+    mean = float(ms.mean()) if len(ms) else math.nan
+    return {"sojourn_mean_ms": mean, "sojourn_p99_ms": percentile(ms, 99)}
 
 
 def _jain(result: SimResult, span: Span) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ccsim.errors import ResultsError
 from ccsim.files import to_json
+from ccsim.net.qdisc.base import REASONS
 from ccsim.sim.implementation_history import servants
 from ccsim.sim.result_tables import describe, from_tables, to_tables
 from ccsim.sim.traces import CA_STATE_NAMES, Event, SimResult
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 TABLES = ("flows", "links", "drops", "marks", "events")
-MORE_TABLES = ("groups", "completions")  # of runs with workloads
+MORE_TABLES = ("gauges", "groups", "completions")  # of runs with hops, or workloads
 DESCRIPTION = "trace.json"
 PIECE_ROWS = 1 << 19
 """What is read at a time of a long table: 46 MB of a flow's samples."""
@@ -66,7 +67,7 @@ _WRITE = {
         FROM columns""",
     "drops": """
         SELECT $links[link + 1] AS link, t_ns, $flows[flow + 1] AS flow,
-            random = 1 AS random_loss
+            $reasons[reason + 1] AS reason
         FROM columns""",
     "marks": """
         SELECT $links[link + 1] AS link, t_ns, $flows[flow + 1] AS flow
@@ -75,6 +76,9 @@ _WRITE = {
     "groups": """
         SELECT $groups[group_index + 1] AS implementation, t_ns, flows, snd_cwnd, in_flight,
             srtt_us, throughput_bps
+        FROM columns""",
+    "gauges": """
+        SELECT $links[link + 1] AS link, $gauges[gauge + 1] AS gauge, t_ns, value
         FROM columns""",
     "completions": """
         SELECT $flows[flow + 1] AS flow, $workloads[flow + 1] AS workload, implementation,
@@ -93,7 +97,7 @@ _READ = {
         FROM {parquet("$file")}""",
     "drops": f"""
         SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow,
-            CAST(random_loss AS BIGINT) AS random
+            CAST(list_position($reasons, reason) - 1 AS BIGINT) AS reason
         FROM {parquet("$file")}""",
     "marks": f"""
         SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow
@@ -102,6 +106,7 @@ _READ = {
     "groups": f"""
         SELECT t_ns, flows, snd_cwnd, in_flight, srtt_us, throughput_bps
         FROM {parquet("$file")}""",
+    "gauges": f"SELECT value FROM {parquet('$file')}",
     "completions": f"""
         SELECT CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow, start_ns,
             coalesce(end_ns, -1) AS end_ns, size_bytes, ideal_ns
@@ -223,6 +228,8 @@ def _names(description: Mapping[str, Any]) -> dict[str, list[str]]:
         "flows": [flow["name"] for flow in description["flows"]],
         "links": [link["name"] for link in description["links"]],
         "states": list(CA_STATE_NAMES),
+        "reasons": list(REASONS),
+        "gauges": description.get("gauges", []),
         "served": list(dict.fromkeys(served)),
         "groups": [group["implementation"] for group in description.get("groups", ())],
         "workloads": [flow.get("workload", "") for flow in description["flows"]],

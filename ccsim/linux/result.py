@@ -122,8 +122,10 @@ def _from_plain(plain: Plain) -> LinkTrace:
     columns: dict[str, Any] = {
         name: np.array(value, dtype=np.int64) if isinstance(value, list) else value
         for name, value in plain.items()
+        if name not in ("rates", "gauges")
     }
     columns["rates"] = tuple((t, rate) for t, rate in plain["rates"])
+    columns["gauges"] = tuple((k, np.array(v, dtype=np.int64)) for k, v in plain["gauges"])
     if plain["meter"] is not None:
         meter = {name: np.array(v, dtype=np.int64) for name, v in plain["meter"].items()}
         columns["meter"] = LinkMeter(**meter)
@@ -149,7 +151,7 @@ def _link_trace(scenario: Scenario, path: Plain, marks: Column) -> LinkTrace:
         utilisation_ppm=np.diff(departed, prepend=0) * 8_000_000 // capacity,
         drop_t_ns=drops[:, 0],
         drop_flow=drops[:, 1],
-        drop_random=drops[:, 2],
+        drop_reason=drops[:, 2],
         mark_t_ns=marks[:, 0],
         mark_flow=marks[:, 1],
     )

@@ -7,8 +7,7 @@ from ccsim.net.qdisc.base cimport Packet
 cdef class HopLog:
     cdef public object dropped, marked, sampled
     cdef public list new_drops, new_marks, new_samples
-    cdef public tuple states
-    cdef public long long interval_ns, losses, lost, meter_ns, next_ns, sojourn_ns
+    cdef public long long gauges, interval_ns, losses, lost, meter_ns, next_ns, sojourn_ns
 
     cpdef drop(self, long long t, Packet packet, long long reason)
     cpdef mark(self, long long t, Packet packet)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ccsim.net.qdisc.base import LOST, Packet, Qdisc
+from ccsim.net.qdisc.base import LOST, Packet
 from ccsim.spill import Spill
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ class HopLog:
     """The trace of one hop.
 
     Samples are taken at every multiple of ``interval_ns``, and of ``meter_ns`` if that is not 0.
-    ``states`` are the names of what the qdisc shows of its own state, sampled with the others.
+    The ``gauges`` of the qdisc, so many, are sampled with the others.
     """
 
     __slots__ = (
-        *("dropped", "interval_ns", "losses", "lost", "marked", "meter_ns", "new_drops"),
-        *("new_marks", "new_samples", "next_ns", "sampled", "sojourn_ns", "states"),
+        *("dropped", "gauges", "interval_ns", "losses", "lost", "marked", "meter_ns", "new_drops"),
+        *("new_marks", "new_samples", "next_ns", "sampled", "sojourn_ns"),
     )
 
     def __init__(
@@ -37,17 +37,17 @@ class HopLog:
         interval_ns: int,
         meter_ns: int = 0,
         spill: Spill | None = None,
-        states: tuple[str, ...] = (),
+        gauges: int = 0,
     ) -> None:
         spill = spill or Spill()
         self.interval_ns = interval_ns
         self.meter_ns = meter_ns
-        self.states = states
+        self.gauges = gauges
         self.next_ns = 0
         self.lost = 0  # drops so far, and of them those at random
         self.losses = 0
         self.sojourn_ns = 0  # of the packet that left the queue last
-        self.sampled = spill.rows(len(SAMPLE) + len(states))
+        self.sampled = spill.rows(len(SAMPLE) + gauges)
         self.dropped = spill.rows(3)
         self.marked = spill.rows(2)
         self.new_samples: list[tuple[int, ...]] = []
@@ -68,7 +68,7 @@ class HopLog:
         """Sample at every instant before ``before_ns``: nothing else happens before it."""
         qdisc, t = hop.qdisc, self.next_ns
         serving = hop.on_line()
-        state = self._state(qdisc) if self.states else ()
+        state = qdisc.gauges() if self.gauges else ()
         row = (
             qdisc.qlen + (serving > 0),
             qdisc.backlog + serving,
@@ -84,9 +84,6 @@ class HopLog:
         self.next_ns = t
         if max(len(self.new_samples), len(self.new_drops), len(self.new_marks)) >= PACK_ROWS:
             self.pack()
-
-    def _state(self, qdisc: Qdisc) -> tuple[int, ...]:
-        return tuple([int(getattr(qdisc, name)) for name in self.states])
 
     def _after(self, t: int) -> int:
         recorded = t - t % self.interval_ns + self.interval_ns

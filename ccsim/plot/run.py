@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ccsim.net.qdisc.base import LOST
 from ccsim.plot.curves import (
     PIXELS,
     Group,
@@ -18,9 +19,11 @@ from ccsim.plot.curves import (
     throughput_curve,
     trace_curve,
 )
+from ccsim.plot.hops import hop_panels, link_look
 from ccsim.plot.picture import Curve, LegendEntry, Panel, Picture, Rug
 from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.style import (
+    CAPACITY,
     DROP,
     LIMIT,
     MARK,
@@ -54,7 +57,8 @@ RUG_BINS = PIXELS // 3
 
 
 def run_picture(run: PlottableRun) -> Picture:
-    """Return the four panels of one run: throughput, cwnd with ssthresh, RTT, queue with drops."""
+    """Return the panels of one run: throughput, cwnd with ssthresh, RTT, queue with drops, and what
+    was sampled of hops."""
     view = view_of([run])
     result = run.result
     draw = _grouped if len(result.flows) > MANY_FLOWS else _one_by_one
@@ -63,7 +67,7 @@ def run_picture(run: PlottableRun) -> Picture:
     return Picture(
         title=run_name(run),
         duration_s=view.duration_ns / 1e9,
-        panels=(*panels, queue),
+        panels=(*panels, queue, *hop_panels(result, view)),
         legend=(*legend, *limit_entry(view), *drop_entries),
         marks=swap_marks(result),
     )
@@ -170,13 +174,14 @@ def _implementation_groups(flows: Sequence[FlowTrace]) -> list[Group]:
 def limit_entry(view: View) -> list[LegendEntry]:
     """Return the legend entry of the limit lines, which one look stands for in all panels."""
     names = []
-    if view.capacities_bps or view.steps:
+    if view.capacities_bps:
         names.append("capacity")
     if view.steady_rtts_ns:
         names.append("base RTT")
     if view.buffers_packets:
         names.append("buffer")
     limits = [(LIMIT, ", ".join(names))] if names else []
+    limits += [(CAPACITY, "capacity, as it changes")] if view.steps else []
     return [*limits, *marking_entries(view)]
 
 
@@ -189,7 +194,7 @@ def marking_entries(view: View) -> list[LegendEntry]:
 def link_panel(result: SimResult, view: View) -> tuple[Panel, list[LegendEntry]]:
     """Return the queue panel, and legend entries for links (if several), drops, random losses."""
     unit = view.queue_unit.size
-    links = [(link, _link_look(i)) for i, link in enumerate(result.links)]
+    links = [(link, link_look(i)) for i, link in enumerate(result.links)]
     curves = [trace_curve(link.t_ns, link.queue_packets / unit, look) for link, look in links]
     several = len(links) > 1
     legend = [(look, f"queue of {shorten(link.name)}") for link, look in links if several]
@@ -206,11 +211,10 @@ def link_panel(result: SimResult, view: View) -> tuple[Panel, list[LegendEntry]]
     return view.queue(curves, rugs), legend
 
 
-def _link_look(index: int) -> Look:
-    return flow_look(0, index).but(colour=("#333333", "#8A8A8A")[index % 2], width=0.7)
-
-
 def _drop_times(links: Sequence[LinkTrace], random: int) -> np.ndarray:
     return np.concatenate(
-        [np.zeros(0, np.int64), *(k.drop_t_ns[(k.drop_random == 1) == bool(random)] for k in links)]
+        [
+            np.zeros(0, np.int64),
+            *(k.drop_t_ns[(k.drop_reason == LOST) == bool(random)] for k in links),
+        ]
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = [
+    "CAPACITY",
     "COLOURS",
     "DROP",
     "FAILED_SWAP",
@@ -83,6 +84,7 @@ class Look:
         return replace(self, **changes)
 
 
+CAPACITY = Look(colour="#A9A9A9", width=0.5, zorder=1.9)
 LIMIT = Look(colour="#8A8A8A", dashes=(1.2, 1.6), width=0.8, zorder=2.0)
 MARKING = Look(colour="#7A4FBF", dashes=(4.0, 1.4, 1.0, 1.4), width=0.7, zorder=2.1)
 SSTHRESH = Look(colour=GREY, dashes=(3.0, 1.6), width=0.6, zorder=2.5)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ccsim.plot.picture import Curve, Limit, Mark, Panel, Rug, y_range
 from ccsim.plot.reduce import bin_width_ns
-from ccsim.plot.style import FAILED_SWAP, LIMIT, MARKING, SWAP, shorten
+from ccsim.plot.style import CAPACITY, FAILED_SWAP, MARKING, SWAP, shorten
 from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
 
@@ -96,10 +97,17 @@ class View:
         return Panel(f"Throughput ({self.rate.name})", note, curves, capacity, y)
 
     def _stepped(self, steps: Steps) -> Curve:
-        """Return a capacity that changes as a line of steps."""
-        times = [*(t_ns for t_ns, _ in steps), self.duration_ns]
-        rates = [rate / self.rate.size for _, rate in steps]
-        return Curve(np.repeat(times, 2)[1:-1] / 1e9, np.repeat(rates, 2), LIMIT)
+        """Return a capacity that changes as steps over a shaded ground."""
+        edges, rates = self.stepped(steps)
+        y = np.repeat(rates / self.rate.size, 2)
+        return Curve(np.repeat(edges, 2)[1:-1] / 1e9, y, CAPACITY, np.zeros(len(y)), y)
+
+    def stepped(self, steps: Steps) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the instants [ns] at which a capacity that changes does, with the end, and the
+        rates between them [bit/s]."""
+        steps = tuple(step for step in steps if step[0] < self.duration_ns)
+        edges = [*(t_ns for t_ns, _ in steps), self.duration_ns]
+        return np.array(edges, dtype=np.int64), np.array([rate for _, rate in steps])
 
     def cwnd(
         self, curves: Sequence[Curve], ssthresh: Sequence[Curve] = (), note: str = ""
@@ -131,6 +139,22 @@ class View:
         y = y_range(curves, (*buffer, *marks), headroom=1.25 if rugs else 1.08, least_share=0.3)
         label = f"Queue ({unit.name})"
         return Panel(label, "", tuple(curves), (*buffer, *marks), y, tuple(rugs), integer=True)
+
+    def sojourn(self, curves: Sequence[Curve]) -> Panel:
+        """Return the panel of how long packets have waited, in the unit of the RTTs."""
+        y = y_range(curves, (), headroom=1.08)
+        return Panel(f"Sojourn ({self.rtt.name})", "of what left last", tuple(curves), (), y)
+
+    def marking(self, curves: Sequence[Curve]) -> Panel:
+        """Return the panel of ECN marks."""
+        y = y_range(curves, (), headroom=1.08)
+        note = f"in bins of {time_text(self.bin_ns)}"
+        return Panel("Marks (1/s)", note, tuple(curves), (), y)
+
+    def probability(self, curves: Sequence[Curve]) -> Panel:
+        """Return the panel of the probabilities that queue management works with."""
+        y = y_range(curves, (), headroom=1.08)
+        return Panel("Probability (%)", "of a drop or mark", tuple(curves), (), y)
 
 
 def view_of(runs: Sequence[PlottableRun]) -> View:

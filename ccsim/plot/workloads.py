@@ -24,6 +24,7 @@ from ccsim.plot.connections import (
     spans_of,
 )
 from ccsim.plot.curves import throughput_curve
+from ccsim.plot.hops import hop_panels
 from ccsim.plot.picture import Curve, LegendEntry, Mark, Panel, Picture, Points, y_range
 from ccsim.plot.reduce import bin_width_ns
 from ccsim.plot.run import flow_label, flow_panels, limit_entry, link_panel, marking_entries
@@ -62,6 +63,7 @@ def workload_picture(run: PlottableRun) -> Picture:
         panels.append(_connections(result, looks))
     slowdowns = _slowdowns(run, looks, view)
     panels += [slowdowns, queue] if slowdowns else [queue]
+    panels += hop_panels(result, view)
     legend = [(look, flow_label(flow)) for flow, look in drawn]
     legend += _connection_entries(result, looks)
     if slowdowns and _quantiles_of(run.twin_a, view) is not None:

@@ -16,6 +16,7 @@ from ccsim.report.prose import run_sentences
 from ccsim.report.reproduce import manifest_section, reproduce_run, scenario_section
 from ccsim.report.sortable_tables import Column, number, table, word
 from ccsim.report.swap_table import swap_tables
+from ccsim.report.topology import topology_section
 from ccsim.report.traces import traces_of
 from ccsim.report.workload_tables import COMPLETIONS, IMPLEMENTATIONS, completion_rows
 
@@ -31,6 +32,7 @@ def run_page(run: StoredRun) -> str:
     sections = [
         _header(run),
         section("summary", "Summary", *_sentences(run)),
+        *([hops] if (hops := topology_section(run.scenario)) else []),
         _traces(run),
         section("tables", "Tables", *_tables(run.metrics)),
         scenario_section(run.name, _given(run.path), run.scenario),
@@ -95,7 +97,9 @@ def _tables(metrics: Row) -> list[Markup]:
         found += _titled(title, COMPLETIONS, completions)
     jain = {row["phase"]: row["jain_index"] for row in metrics["fairness"]}
     links = [{**row, "jain_index": jain.get(row["phase"])} for row in metrics["links"]]
-    found += _titled("Links, phase by phase", LINKS, links)
+    waited = any("sojourn_mean_ms" in row for row in links)
+    columns = (*LINKS[:-4], *WAITED, *LINKS[-4:]) if waited else LINKS
+    found += _titled("Links, phase by phase", columns, links)
     held = [
         row for name, values in metrics.get("objects", {}).items() for row in _held(name, values)
     ]
@@ -150,6 +154,8 @@ FLOWS = (
     number("resent (packets)", "retransmissions", 0),
     number("marked (packets)", "marks", 0),
 )
+WAITED = (number("waited (ms)", "sojourn_mean_ms"), number("p99 (ms)", "sojourn_p99_ms"))
+"""How long packets waited in the queues of hops."""
 LINKS = (
     word("link", "link"),
     *SPAN,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH
 from ccsim.plot.curves import carried_bytes, last_sample_ns
+from ccsim.plot.hops import marks_per_s, probability
 from ccsim.plot.picture import Limit
 from ccsim.plot.reduce import bin_delivered
 from ccsim.plot.units import Unit
@@ -18,10 +19,11 @@ from ccsim.plot.view import View, limits
 from ccsim.report.packed_columns import pack_times, pack_values, packed_series
 from ccsim.sim.traces import FlowTrace, SimResult
 
-__all__ = ["Line", "bin_ns", "flow_lines", "link_lines", "panels_of"]
+__all__ = ["Line", "bin_ns", "capacity_lines", "flow_lines", "hop_lines", "link_lines", "panels_of"]
 
 Floats = NDArray[np.float64]
-PANELS = ("throughput", "cwnd", "rtt", "connections", "slowdown", "queue")
+HOP_PANELS = ("sojourn", "marks", "probability")
+PANELS = ("throughput", "cwnd", "rtt", "connections", "slowdown", "queue", *HOP_PANELS)
 DIGITS = 1_000
 """Rates keep so many parts of the panel's unit (kbit/s of Mbit/s), times whole microseconds."""
 
@@ -32,7 +34,7 @@ class Line:
 
     Of rates ``t_ns`` are the edges of their bins, one more than values. ``low`` and ``high`` bound
     a band. ``needs`` are the legend entries without which it is not shown; ``dots``: each value is
-    a dot, and no line.
+    a dot, and no line; ``steps``: it is no rate in bins, though its panel has such.
     """
 
     panel: str
@@ -45,11 +47,12 @@ class Line:
     low: Floats | None = None
     high: Floats | None = None
     dots: bool = False
+    steps: bool = False
 
     @property
     def weight(self) -> int:
         """How many columns of full length it brings."""
-        short = self.panel in ("throughput", "slowdown") or self.low is not None
+        short = self.panel in ("throughput", "slowdown", "marks") or self.low is not None
         return 0 if short else 1
 
 
@@ -104,6 +107,29 @@ def link_lines(
             yield Line("queue", own, f"{look} thin", dash, needs, link.t_ns, link.queue_packets)
 
 
+def hop_lines(result: SimResult, view: View) -> Iterator[Line]:
+    """Yield what was sampled of hops beside their queues, and their marks."""
+    several = len(result.links) > 1
+    for number, link in enumerate(link for link in result.links if link.gauges):
+        look = ("ink thin", "grey thin")[number % 2], ("", "4 2", "1.5 1.5")[number // 2 % 3], ()
+        suffix = f" of {link.name}" if several else ""
+        yield Line("sojourn", f"sojourn{suffix}", *look, link.t_ns, dict(link.gauges)["sojourn_us"])
+        if len(link.mark_t_ns):
+            yield Line("marks", f"marks{suffix}", *look, *marks_per_s(link, view))
+        if (chance := probability(link)) is not None:
+            yield Line("probability", f"probability{suffix}", *look, link.t_ns, chance)
+
+
+def capacity_lines(view: View) -> Iterator[Line]:
+    """Yield the capacities of links that change, over a shaded ground."""
+    for steps in view.steps:
+        edges, rates = view.stepped(steps)
+        t_ns, values = np.repeat(edges, 2)[1:-1], np.repeat(rates, 2).astype(np.float64)
+        ground = np.zeros(len(values))
+        own = ("throughput", "capacity", "grey thin", "", ())
+        yield Line(*own, t_ns, values, ground, values, steps=True)
+
+
 def panels_of(
     view: View,
     lines: Sequence[Line],
@@ -117,7 +143,8 @@ def panels_of(
     ``notes`` replace what is said of a panel's lines.
     """
     counts, ratios = Unit("connections", 1.0), Unit("times as long as alone", 1.0)
-    sizes = (view.rate, view.packets, view.rtt, counts, ratios, view.queue_unit)
+    each = (view.rtt, Unit("marks/s", 1.0), Unit("%", 1.0))
+    sizes = (view.rate, view.packets, view.rtt, counts, ratios, view.queue_unit, *each)
     units = dict(zip(PANELS, sizes, strict=True))
     panels = []
     for key, head in _heads(view).items():
@@ -157,6 +184,7 @@ def _heads(view: View) -> dict[str, dict[str, Any]]:
         "throughput": {
             "title": "Throughput",
             "kind": "rate",
+            "note": "shaded: capacity" if view.steps else "",
             "bin": bin_ns(view) / 1e9,
             "share": 0.2,
             "limits": drawn(limits(view.capacities_bps, rate.size, f"capacity {{:g}} {rate.name}")),
@@ -177,6 +205,9 @@ def _heads(view: View) -> dict[str, dict[str, Any]]:
             "note": "a dot for each completion, at its start; lines: 90th percentile",
         },
         "queue": {"title": "Queue", "limits": drawn(buffer)},
+        "sojourn": {"title": "Sojourn time", "limits": [], "note": "of what left the queue last"},
+        "marks": {"title": "ECN marks", "limits": [], "kind": "rate", "bin": view.bin_ns / 1e9},
+        "probability": {"title": "Probability", "limits": [], "note": "of a drop or mark"},
     }
 
 
@@ -189,8 +220,10 @@ def _pack(line: Line, unit: float, points: int) -> dict[str, Any]:
         "needs": list(line.needs),
     }
     head |= {"dots": True} if line.dots else {}
-    size = 1 / DIGITS if unit > 1 or line.panel == "slowdown" else 1.0
-    if line.panel == "throughput" or line.low is not None:
+    head |= {"steps": True} if line.steps else {}
+    fine = unit > 1 or line.panel in ("slowdown", "probability", "marks")
+    size = 1 / DIGITS if fine else 1.0
+    if line.panel in ("throughput", "marks") or line.low is not None:
         columns = {"values": line.values, "low": line.low, "high": line.high}
         packed = {
             key: pack_values(column / unit, size)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ccsim.kernel.errors import errno_name
+from ccsim.net.qdisc.base import LOST
 from ccsim.plot.connections import named_flows
 from ccsim.plot.curves import served_by
 from ccsim.plot.reduce import occupied_bins
@@ -22,7 +23,14 @@ from ccsim.plot.workloads import has_workloads
 from ccsim.report.connections import connection_lines, slowdown_line
 from ccsim.report.grouped import group_lines
 from ccsim.report.packed_columns import pack_times
-from ccsim.report.trace_lines import Line, flow_lines, link_lines, panels_of
+from ccsim.report.trace_lines import (
+    Line,
+    capacity_lines,
+    flow_lines,
+    hop_lines,
+    link_lines,
+    panels_of,
+)
 from ccsim.sim.traces import SimResult, SwapRecord
 
 __all__ = ["POINTS", "swap_how", "traces_of"]
@@ -63,6 +71,7 @@ def traces_of(run: PlottableRun) -> dict[str, Any]:
         notes = {} if named_flows(run.result) else {"rtt": "smoothed, mean over connections"}
     else:
         lines = list((_grouped if many else _one_by_one)(run, view, legend))
+    lines = [*capacity_lines(view), *lines, *hop_lines(run.result, view)]
     rugs = list(_rugs(run.result, legend))
     points = max(POINTS // max(sum(line.weight for line in lines), 1), 400)
     return {
@@ -164,7 +173,7 @@ def _rugs(result: SimResult, legend: Legend) -> Iterator[dict[str, Any]]:
         entry = legend.add("ECN mark", "c3", tick=True)
         yield {"needs": [entry], "look": "c3", "t": pack_times(seconds * 1e9)}
     for random, label, look in ((False, "drop", "ink"), (True, "random loss", "c1")):
-        times = [link.drop_t_ns[(link.drop_random == 1) == random] for link in result.links]
+        times = [link.drop_t_ns[(link.drop_reason == LOST) == random] for link in result.links]
         lost = np.concatenate([np.zeros(0, np.int64), *times])
         if len(lost):
             seconds = occupied_bins(lost, result.duration_ns, RUG_BINS)

@@ -24,7 +24,7 @@ __all__ = ["hop_trace"]
 
 Column = NDArray[np.int64]
 SAMPLED = ("t_ns", "queue_packets", "drops", "losses", "departed_bytes")
-DROPS = ("drop_t_ns", "drop_flow", "drop_random")
+DROPS = ("drop_t_ns", "drop_flow", "drop_reason")
 TRACE_STEP_NS = 100_000_000
 METERED = ("t_ns", "queue_packets", "departed_bytes")
 
@@ -36,7 +36,7 @@ def hop_trace(one: DescribedHop, end_ns: int, spill: Spill) -> LinkTrace:
     assert log is not None
     _close(hop, log, end_ns)
     meter = _columns(log, SAMPLE, log.meter_ns, spill) if log.meter_ns else None
-    columns = _columns(log, (*SAMPLE, *log.states), log.interval_ns, spill)
+    columns = _columns(log, (*SAMPLE, *hop.qdisc.GAUGES), log.interval_ns, spill)
     dropped = _table(log.dropped, DROPS)
     marked = _table(log.marked, ("mark_t_ns", "mark_flow"))
     log.sampled.clear()
@@ -55,6 +55,7 @@ def hop_trace(one: DescribedHop, end_ns: int, spill: Spill) -> LinkTrace:
         **marked,
         meter=None if meter is None else LinkMeter(*(meter[column] for column in METERED)),
         rates=_rates(hop, end_ns),
+        gauges=tuple((name, columns[name]) for name in ("sojourn_us", *hop.qdisc.GAUGES)),
     )
 
 
@@ -89,7 +90,7 @@ def _merged(one: Mapping[str, Column], other: Mapping[str, Column]) -> dict[str,
 
 def _counted(dropped: Mapping[str, Column], t_ns: Column) -> dict[str, Column]:
     """Return how many packets had been dropped and lost by each sample."""
-    random = dropped["drop_random"] == LOST
+    random = dropped["drop_reason"] == LOST
     times = dropped["drop_t_ns"]
     return {
         "drops": np.searchsorted(times[~random], t_ns, side="right"),

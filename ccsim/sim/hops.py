@@ -35,12 +35,6 @@ __all__ = ["BOTTLENECK", "DescribedHop", "Hops", "make_hops", "needs_hops"]
 
 BOTTLENECK = "bottleneck"
 """The name of the one hop that a path stands for."""
-STATES: Mapping[str, tuple[str, ...]] = {
-    "pie": ("prob",),
-    "red": (),
-    "dualpi2": ("prob", "packets_in_c", "packets_in_l"),
-}
-"""What qdiscs show of their state in a trace."""
 LEAST_BITS = 8 * ACK_BYTES
 
 
@@ -145,7 +139,7 @@ def _make_hop(
         "least_bits": LEAST_BITS,
         "loss": loss,
         "changes": qdisc_changes(name, scenario),
-        "log": _log(scenario, spill, STATES.get(qdisc.kind, ())),
+        "log": _log(scenario, spill, len(qdisc.GAUGES)),
     }
     delay = DelayProcess(delay_pieces(name, spec, scenario))
     hop: Hop
@@ -160,10 +154,10 @@ def _make_hop(
     return hop
 
 
-def _log(scenario: Scenario, spill: Spill, states: tuple[str, ...] = ()) -> HopLog:
+def _log(scenario: Scenario, spill: Spill, gauges: int = 0) -> HopLog:
     interval_ns = scenario.record.interval_ns
     meter_ns = 0 if interval_ns == METER_NS else METER_NS
-    return HopLog(interval_ns, meter_ns, spill, states)
+    return HopLog(interval_ns, meter_ns, spill, gauges)
 
 
 def _trace(spec: TraceSpec) -> DeliveryTrace:

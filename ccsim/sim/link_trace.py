@@ -45,7 +45,7 @@ def link_trace(
         meter = LinkMeter(*(on_meter[name] for name in names))
     sampled = _gathered(link.sampled, SAMPLE, spill, MORE, every_ns=link.interval_ns)
     link.sampled.clear()
-    dropped = _gathered(link.dropped, ("t_ns", "flow", "random"), spill)
+    dropped = _gathered(link.dropped, ("t_ns", "flow", "reason"), spill)
     link.dropped.clear()
     _fill(link, sampled, marks["mark_t_ns"])
     columns: dict[str, Any] = {**sampled, **marks}

@@ -56,7 +56,7 @@ LINK_COLUMNS = (
     *("t_ns", "queue_packets", "drops", "losses", "marks", "departed_bytes", "utilisation_ppm"),
 )
 MARK_COLUMNS = ("mark_t_ns", "mark_flow")
-DROP_COLUMNS = ("drop_t_ns", "drop_flow", "drop_random")
+DROP_COLUMNS = ("drop_t_ns", "drop_flow", "drop_reason")
 GROUP_COLUMNS = ("t_ns", "flows", "snd_cwnd", "in_flight", "srtt_us", "throughput_bps")
 COMPLETION_COLUMNS = ("flow", "start_ns", "end_ns", "size_bytes", "ideal_ns")
 Column = NDArray[np.int64]
@@ -73,13 +73,15 @@ def describe(result: SimResult) -> dict[str, Any]:
         "links": [_describe_link(link) for link in result.links],
         "swaps": [_describe_swap(swap) for swap in result.swaps],
         "drew": list(result.drew),
-        **_describe_workloads(result),
+        **_describe_more(result),
     }
 
 
-def _describe_workloads(result: SimResult) -> dict[str, Any]:
-    """Return what only runs with workloads or without samples of each flow have."""
+def _describe_more(result: SimResult) -> dict[str, Any]:
+    """Return what only runs with hops, with workloads or without samples of each flow have."""
     found: dict[str, Any] = {}
+    if any(link.gauges for link in result.links):
+        found["gauges"] = gauge_names(result.links)
     if result.groups:
         found["groups"] = [
             {"implementation": group.implementation, "samples": len(group.t_ns)}
@@ -92,7 +94,7 @@ def _describe_workloads(result: SimResult) -> dict[str, Any]:
 
 def to_tables(result: SimResult, spill: Spill | None = None) -> Tables:
     """Return the tables ``flows``, ``links``, ``drops`` and ``marks`` in long form: one int64 array
-    a column; and ``groups`` and ``completions``, if the result has them.
+    a column; and ``gauges``, ``groups`` and ``completions``, if the result has them.
 
     ``flow`` and ``link`` are indices into the description's lists, ``implementation`` one into the
     flow's own names. Rows are in the order of flows (links), then of time. ``spill`` keeps what
@@ -106,6 +108,7 @@ def to_tables(result: SimResult, spill: Spill | None = None) -> Tables:
         ("links", "link", [len(link.t_ns) for link in result.links]),
         ("drops", "link", drops),
         ("marks", "link", marks),
+        ("gauges", "link", [len(link.t_ns) * len(link.gauges) for link in result.links]),
         ("groups", "group", [len(group.t_ns) for group in result.groups]),
     ):
         if table in tables:
@@ -120,6 +123,8 @@ def columns_of(result: SimResult) -> Tables:
     drops = stacked(result.links, DROP_COLUMNS)
     marks = stacked(result.links, MARK_COLUMNS)
     more: Tables = {}
+    if any(link.gauges for link in result.links):
+        more["gauges"] = _gauges(result.links)
     if result.groups:
         more["groups"] = stacked(result.groups, GROUP_COLUMNS)
     if result.completions is not None:
@@ -135,6 +140,23 @@ def columns_of(result: SimResult) -> Tables:
     }
 
 
+def gauge_names(links: Iterable[LinkTrace]) -> list[str]:
+    """Return the names of all that was sampled of hops beside their queues."""
+    return list(dict.fromkeys(name for link in links for name, _ in link.gauges))
+
+
+def _gauges(links: Sequence[LinkTrace]) -> Table:
+    """Return what else was sampled of hops: ``gauge`` is an index into `gauge_names`."""
+    names = gauge_names(links)
+    every = [(link, names.index(name), values) for link in links for name, values in link.gauges]
+    lengths = [len(link.t_ns) for link, _, _ in every]
+    return {
+        "gauge": np.repeat(np.array([k for _, k, _ in every], dtype=np.int64), lengths),
+        "t_ns": joined([link.t_ns for link, _, _ in every]),
+        "value": joined([values for _, _, values in every]),
+    }
+
+
 def from_tables(
     description: Mapping[str, Any], tables: Mapping[str, Table], events: Iterable[Event]
 ) -> SimResult:
@@ -145,6 +167,7 @@ def from_tables(
     flows, links, drops, marks = (
         Cutter(tables[name]) for name in ("flows", "links", "drops", "marks")
     )
+    gauges = Cutter(tables["gauges"]) if "gauges" in tables else None
     return SimResult(
         duration_ns=int(description["duration_ns"]),
         flows=Flows(_flow(plain, flows(plain["samples"])) for plain in description["flows"]),
@@ -154,6 +177,7 @@ def from_tables(
                 links(plain["samples"]),
                 drops(plain["dropped"]),
                 marks(plain["marked"]),
+                _gauges_of(plain, gauges),
             )
             for plain in description["links"]
         ),
@@ -214,6 +238,7 @@ def _describe_link(link: LinkTrace) -> dict[str, Any]:
         "dropped": len(link.drop_t_ns),
         "marked": len(link.mark_t_ns),
         **({"rates": [list(piece) for piece in link.rates]} if link.rates else {}),
+        **({"gauges": [name for name, _ in link.gauges]} if link.gauges else {}),
     }
 
 
@@ -265,7 +290,19 @@ def _named(columns: Table, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: columns[name] for name in names}
 
 
-def _link(plain: Mapping[str, Any], columns: Table, drops: Table, marks: Table) -> LinkTrace:
+def _gauges_of(plain: Mapping[str, Any], rows: Cutter | None) -> tuple[tuple[str, Column], ...]:
+    if rows is None:
+        return ()
+    return tuple((name, rows(plain["samples"])["value"]) for name in plain.get("gauges", ()))
+
+
+def _link(
+    plain: Mapping[str, Any],
+    columns: Table,
+    drops: Table,
+    marks: Table,
+    gauges: tuple[tuple[str, Column], ...],
+) -> LinkTrace:
     logs: dict[str, Any] = {f"drop_{name}": column for name, column in drops.items()}
     logs |= {f"mark_{name}": column for name, column in marks.items()}
     return LinkTrace(
@@ -275,6 +312,7 @@ def _link(plain: Mapping[str, Any], columns: Table, drops: Table, marks: Table) 
         **_named(columns, LINK_COLUMNS),
         **logs,
         rates=tuple((int(t_ns), int(rate)) for t_ns, rate in plain.get("rates", ())),
+        gauges=gauges,
     )
 
 

@@ -231,12 +231,15 @@ class LinkTrace(Frame):
     utilisation_ppm: Column
     drop_t_ns: Column  # every drop: its time,
     drop_flow: Column  # the flow's index,
-    drop_random: Column  # and why: 0 overflow, 1 random loss, 2 AQM, 3 ACK filter
+    drop_reason: Column  # and why: its place in `ccsim.net.qdisc.base.REASONS`
     mark_t_ns: Column  # every CE mark: its time,
     mark_flow: Column  # and the flow's index
     meter: LinkMeter | None = None  # as of a flow
     rates: tuple[tuple[int, int], ...] = ()
     """Of a line that changes: from when on [ns] it has which rate [bit/s]."""
+    gauges: tuple[tuple[str, Column], ...] = ()
+    """Of a hop, what else was sampled, by name: ``sojourn_us``, how long the packet that left the
+    queue last had waited, and what its qdisc shows of its state (`ccsim.net.qdisc.base`)."""
 
     def __repr__(self) -> str:
         drops = plural(len(self.drop_t_ns), "drop")
@@ -244,7 +247,7 @@ class LinkTrace(Frame):
 
     def columns(self) -> dict[str, Column]:
         """Return the samples by name: time, then the rest; drops and marks one by one are not."""
-        return {name: getattr(self, name) for name in LINK_SAMPLES}
+        return {**{name: getattr(self, name) for name in LINK_SAMPLES}, **dict(self.gauges)}
 
     @property
     def metered(self) -> LinkMeter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.net.qdisc.base import LOST
 from ccsim.plot.overlay import OverlayMark, OverlayPanel
 from ccsim.verify.episode_comparison import STATE_NAMES, Comparison
 
@@ -70,7 +71,7 @@ def trace_panels(outcome: TraceMetrics) -> list[OverlayPanel]:
         panels.append(OverlayPanel(f"{name}\nsrtt (ms)", *srtt))
     end_ns = int(outcome.trace.flows[0].t_ns[-1])
     link = outcome.result.links[0]
-    overflows = link.drop_t_ns[link.drop_random != 1]
+    overflows = link.drop_t_ns[link.drop_reason != LOST]
     drops = _count(outcome.trace.drops, end_ns), _count(overflows, end_ns)
     return [*panels, OverlayPanel("queue drops so far", *drops)]
 

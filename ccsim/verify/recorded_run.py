@@ -75,7 +75,7 @@ def _link(trace: Trace) -> LinkTrace:
         utilisation_ppm=none,
         drop_t_ns=times[order],
         drop_flow=flows[order],
-        drop_random=random[order],
+        drop_reason=random[order],
         mark_t_ns=none,
         mark_flow=none,
     )

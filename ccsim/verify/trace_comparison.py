@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.net.qdisc.base import LOST
 from ccsim.sim.traces import Event, FlowTrace, SimResult
 from ccsim.verify.trace import RecordedFlow, Trace
 from ccsim.verify.trace_requirements import (
@@ -190,7 +191,7 @@ def compare_trace(trace: Trace, seeds: int = 8) -> TraceMetrics:
 
 
 def _drops(result: SimResult) -> tuple[int, int]:
-    random = int((result.links[0].drop_random == 1).sum())
+    random = int((result.links[0].drop_reason == LOST).sum())
     return len(result.links[0].drop_t_ns) - random, random
 
 

@@ -46,6 +46,9 @@ SHORTER: Mapping[str, list[str]] = {
 POINTS = (0, 17, 34, 79, 98)  # of the study swap_matrix
 SEEDS = range(90)  # of random scenarios
 
+WAS = {"drop_reason": "drop_random"}
+"""Fields that had another name when the digests were written."""
+
 Case = Callable[[], Any]
 
 
@@ -58,7 +61,9 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
         return {
-            f.name: plain(v) for f, v in fields if type(v) is not type(f.default) or v != f.default
+            WAS.get(f.name, f.name): plain(v)
+            for f, v in fields
+            if type(v) is not type(f.default) or v != f.default
         }
     if isinstance(value, np.ndarray):
         return hashlib.sha256(value.tobytes()).hexdigest()

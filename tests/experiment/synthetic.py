@@ -99,7 +99,7 @@ def link(
         utilisation_ppm=use,
         drop_t_ns=drop_t,
         drop_flow=np.array([number for _, number in drops], dtype=np.int64),
-        drop_random=np.zeros(len(drops), dtype=np.int64),
+        drop_reason=np.zeros(len(drops), dtype=np.int64),
         mark_t_ns=np.empty(0, dtype=np.int64),
         mark_flow=np.empty(0, dtype=np.int64),
     )

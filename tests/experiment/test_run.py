@@ -192,8 +192,8 @@ def test_export_writes_csv_of_the_run_and_its_twins(
         "twin-a/flows.csv",
     ]
     assert (tmp_path / "csv" / "drops.csv").read_text().splitlines() == [
-        "link,t_ns,flow,random_loss",
-        "bottleneck,20500000000,bulk,false",
+        "link,t_ns,flow,reason",
+        "bottleneck,20500000000,bulk,overflow",
     ]
     with pytest.raises(ValueError, match=r"expected one of .*csv.*, got 'xls'"):
         export(run, "xls", tmp_path / "csv")

@@ -128,7 +128,7 @@ def test_samples_and_drops_are_those_of_the_hop() -> None:
     assert (link["drop_t_ns"], link["drop_flow"]) == ([10 * MS] * 2, [1, 1])
     assert link["queue_packets"][:3] == [0, 2, 0]
     assert link["departed_bytes"][2] == 3000
-    assert link["rates"] == ((0, 12_000_000), (S, 1_000_000))
+    assert link["rates"] == [[0, 12_000_000], [S, 1_000_000]]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def link(n: int, queue: Any = 0, drops: Any = (), random: Any = None) -> LinkTra
         utilisation_ppm=zeros,
         drop_t_ns=drop_t_ns,
         drop_flow=np.zeros(len(drop_t_ns), dtype=np.int64),
-        drop_random=np.asarray(
+        drop_reason=np.asarray(
             np.zeros(len(drop_t_ns)) if random is None else random, dtype=np.int64
         ),
         mark_t_ns=np.empty(0, dtype=np.int64),

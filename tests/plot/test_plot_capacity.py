@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ccsim.plot.run import run_picture
-from ccsim.plot.style import LIMIT
+from ccsim.plot.style import CAPACITY
 from ccsim.plot.view import view_of
 from tests.plot.plot_runs import SECOND, Run, flow, link, result, scenario
 
@@ -33,9 +33,11 @@ def test_a_line_that_changes_is_drawn_as_steps() -> None:
     view = view_of([run(changing)])
     assert (view.capacities_bps, view.rate.name) == ((), "Mbit/s")
     (panel, *_) = run_picture(run(changing)).panels
-    (steps,) = [curve for curve in panel.curves if curve.look == LIMIT]
+    (steps,) = [curve for curve in panel.curves if curve.look == CAPACITY]
     assert steps.t_s.tolist() == [0.0, 0.25, 0.25, 1.0]
     assert steps.y.tolist() == [80.0, 80.0, 20.0, 20.0]
+    assert steps.low is not None
+    assert steps.low.tolist() == [0.0] * 4  # shaded from the ground up
     assert panel.limits == ()
 
 

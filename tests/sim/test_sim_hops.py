@@ -45,7 +45,7 @@ def without_marks(result: SimResult) -> Iterator[Any]:
     for link in result.links:
         yield from (link.queue_packets.tolist(), link.drops.tolist(), link.losses.tolist())
         yield from (link.departed_bytes.tolist(), link.utilisation_ppm.tolist())
-        yield from (link.drop_t_ns.tolist(), link.drop_flow.tolist(), link.drop_random.tolist())
+        yield from (link.drop_t_ns.tolist(), link.drop_flow.tolist(), link.drop_reason.tolist())
     yield result.events
 
 
@@ -164,9 +164,9 @@ def test_drops_are_told_apart_by_their_reason() -> None:
     path = "duration: 4 s\npath: {rate: 10 Mbit/s, rtt: 40 ms, loss: 0.2 %, qdisc: %s}\n"
     codel = run(path.replace("%s", "codel") + BULK).links[0]
     fifo = run(path.replace("%s", "{kind: pfifo, limit: 20 packets}") + BULK).links[0]
-    assert set(codel.drop_random.tolist()) == {1, 2}
-    assert set(fifo.drop_random.tolist()) == {0, 1}
-    assert codel.losses[-1] == np.count_nonzero(codel.drop_random == 1)
+    assert set(codel.drop_reason.tolist()) == {1, 2}
+    assert set(fifo.drop_reason.tolist()) == {0, 1}
+    assert codel.losses[-1] == np.count_nonzero(codel.drop_reason == 1)
 
 
 # --- lines that change ----------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def mean_srtt_ms(result: SimResult, since_s: float, until_s: float) -> float:
 
 def drops(result: SimResult, since_s: float, until_s: float) -> int:
     link = result.links[0]
-    t = link.drop_t_ns[link.drop_random == 0]
+    t = link.drop_t_ns[link.drop_reason == 0]
     return int(((t >= since_s * S) & (t < until_s * S)).sum())
 
 

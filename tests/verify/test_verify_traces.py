@@ -52,7 +52,7 @@ def test_a_swap_among_random_losses_comes_at_the_recorded_packet() -> None:
     at = next(event.t_ns for event in result.events if event.kind == "swap")
     assert abs(at - trace.swaps[0].t_ns) > 20_000_000  # in time it is elsewhere
     link = result.links[0]
-    losses = link.drop_t_ns[link.drop_random == 1] - at
+    losses = link.drop_t_ns[link.drop_reason == 1] - at
     soon = losses[(losses > 0) & (losses < 200_000_000)]
     assert [round(t / 1e6) for t in soon.tolist()] == pytest.approx([39, 128], abs=3)
     second = (link.drop_t_ns >= at) & (link.drop_t_ns < at + 1_000_000_000)

@@ -24,6 +24,7 @@ __all__ = [
     "LOST",
     "NEVER",
     "OVERFLOW",
+    "PPM",
     "PSCHED_MTU",
     "QUEUED",
     "REASONS",
@@ -55,6 +56,7 @@ CE = 3  # ECN codepoints: 0 Not-ECT, 1 ECT(1), 2 ECT(0)
 U64 = 0xFFFF_FFFF_FFFF_FFFF
 S32_SIGN = 0x8000_0000
 HZ = 1000
+PPM = 1_000_000
 PSCHED_MTU = 1514  # the device's MTU and its link header [bytes]
 NEVER = -1
 BOOT_NS = 1_000_000_000_000  # a kernel's clock when a simulation begins: 0 means "never" to many
@@ -168,6 +170,8 @@ class Qdisc:
     summary: ClassVar[str] = ""
     keeps: ClassVar[Literal["order", "flow order", "none"]] = "order"
     decides: ClassVar[Literal["arrival", "service"]] = "arrival"
+    GAUGES: ClassVar[tuple[str, ...]] = ()
+    """Names of what a trace shows of its state, as `gauges` returns it."""
     TRAINS: ClassVar[bool] = False
     """Whether it is one queue in order, of which `takes` and `gives` know the plain cases."""
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = ()
@@ -233,6 +237,10 @@ class Qdisc:
     def change(self, values: Mapping[str, Any], now: int) -> None:
         """Set parameters of a qdisc in use (``tc qdisc change``); what is not given stays."""
         self._configure(values, now)
+
+    def gauges(self) -> tuple[int, ...]:
+        """Return what `GAUGES` names: probabilities in parts per million."""
+        return ()
 
     def packets(self) -> Iterator[Packet]:
         """Return what is inside, in no order that means anything."""

@@ -193,6 +193,7 @@ class Codel(CodelQdisc):
     __slots__ = ("drop_overlimit", "flow", "limit")
 
     kind: ClassVar = "codel"
+    GAUGES: ClassVar = ("count", "dropping")
     TRAINS: ClassVar = True
     summary: ClassVar = "CoDel: drops at the head when packets have waited too long"
     OBSERVED: ClassVar = (
@@ -273,6 +274,9 @@ class Codel(CodelQdisc):
             self.limit: int = values["limit"]
         while self.qlen > self.limit:
             self._drop(self._take(self.flow))
+
+    def gauges(self) -> tuple[int, ...]:
+        return self.flow.count, int(self.flow.dropping)
 
     def packets(self) -> Iterator[Packet]:
         return iter(self.flow.queue)

@@ -37,6 +37,7 @@ from ccsim.net.qdisc.base import (
     AQM,
     DROPPED,
     OVERFLOW,
+    PPM,
     QUEUED,
     STOLEN,
     U32,
@@ -80,6 +81,7 @@ class DualPi2(Qdisc):
     ecn_mask: int
 
     kind: ClassVar = "dualpi2"
+    GAUGES: ClassVar = ("prob_ppm", "packets_in_c", "packets_in_l")
     summary: ClassVar = "DualPI2: a classic and an L4S queue, coupled"
     keeps: ClassVar = "flow order"
     decides: ClassVar = "service"
@@ -317,6 +319,9 @@ class DualPi2(Qdisc):
             if prob > self.prob:
                 prob = 0
         return prob if self.drop_overload else min(prob, U32 // self.coupling)
+
+    def gauges(self) -> tuple[int, ...]:
+        return self.prob * PPM >> 32, self.packets_in_c, self.packets_in_l
 
     def packets(self) -> Iterator[Packet]:
         yield from self.c_queue

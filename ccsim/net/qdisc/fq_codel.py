@@ -60,6 +60,7 @@ class FqCodel(CodelQdisc):
     )
 
     kind: ClassVar = "fq_codel"
+    GAUGES: ClassVar = ("new_flows", "old_flows")
     summary: ClassVar = "FQ-CoDel: flows apart, CoDel on each"
     keeps: ClassVar = "flow order"
     OBSERVED: ClassVar = (
@@ -192,6 +193,9 @@ class FqCodel(CodelQdisc):
         flow = head.popleft()
         flow.list = _OLD
         self.old_flows.append(flow)
+
+    def gauges(self) -> tuple[int, ...]:
+        return len(self.new_flows), len(self.old_flows)
 
     def packets(self) -> Iterator[Packet]:
         return (packet for flow in self.flows.values() for packet in flow.queue)

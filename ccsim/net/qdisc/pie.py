@@ -30,6 +30,7 @@ from ccsim.net.qdisc.base import (
     DROPPED,
     NEVER,
     OVERFLOW,
+    PPM,
     QUEUED,
     U32,
     U64,
@@ -75,6 +76,7 @@ class Pie(Qdisc):
     dq_rate_estimator: int
 
     kind: ClassVar = "pie"
+    GAUGES: ClassVar = ("prob_ppm",)
     TRAINS: ClassVar = True
     summary: ClassVar = "PIE: drops on arrival, at a probability that a controller sets"
     OBSERVED: ClassVar = (
@@ -305,6 +307,9 @@ class Pie(Qdisc):
         if qdelay > HIGH_DELAY_TICKS:
             delta += MAX_PROB // 50
         return delta
+
+    def gauges(self) -> tuple[int, ...]:
+        return (self.prob * PPM // MAX_PROB,)
 
     def packets(self) -> Iterator[Packet]:
         return iter(self.queue)

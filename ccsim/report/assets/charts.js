@@ -127,7 +127,7 @@ class Panel {
     const [from, to] = this.traces.view;
     const width = this.binWidth();
     return this.series.filter((one) => this.traces.visible(one)).map((one) => {
-      const line = width ? rebin(one.times, one.values, width) : one;
+      const line = width && !one.steps ? rebin(one.times, one.values, width) : one;
       const first = Math.max(above(line.times, from) - 1, 0);
       const last = Math.min(above(line.times, to) + 1, line.values.length);
       return { one, ...line, times: line.times, values: line.values, first, last };
