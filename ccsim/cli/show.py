@@ -62,10 +62,9 @@ def _show_topology(args: argparse.Namespace) -> int:
     from ccsim.plot.topology import topology_of, topology_text
     from ccsim.scenario import load_scenario
 
-    if args.run.endswith((".yaml", ".yml")):
-        scenario = load_scenario(args.run).resolved()
-    else:
-        scenario = load(args.run, args).scenario
+    is_file = args.run.endswith((".yaml", ".yml"))
+    of_run = {} if is_file else load(args.run, args).scenario
+    scenario = load_scenario(args.run).resolved() if is_file else of_run
     print(topology_text(topology_of(scenario)))
     return 0
 

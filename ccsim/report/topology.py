@@ -83,7 +83,7 @@ def _arrows(topology: Topology) -> Iterator[Markup]:
         shift = APART * (number - (len(topology.ways) - 1) / 2)
         for hops, forth in ((way.out, True), (way.back, False)):
             points = _points([boxes[name] for name in hops], forth=forth)
-            for start, end in pairwise(points):
+            for start, end in list(pairwise(points))[::2]:  # every other one crosses a box
                 yield _arrow(start, end, shift, colour)
 
 
@@ -92,9 +92,9 @@ def _points(boxes: list[Box], *, forth: bool) -> list[tuple[float, float]]:
     if not boxes:
         return []
     points: list[tuple[float, float]] = []
-    for box in boxes:
-        x, y = _corner(box)
-        sides = [(x, y + BOX_HEIGHT / 2), (x + BOX_WIDTH, y + BOX_HEIGHT / 2)]
+    for left, top in map(_corner, boxes):
+        middle = top + BOX_HEIGHT / 2
+        sides = [(left, middle), (left + BOX_WIDTH, middle)]
         points += sides if forth else sides[::-1]
     stub = STUB if forth else -STUB
     (x, y), (to_x, to_y) = points[0], points[-1]
@@ -103,10 +103,8 @@ def _points(boxes: list[Box], *, forth: bool) -> list[tuple[float, float]]:
 
 def _arrow(
     start: tuple[float, float], end: tuple[float, float], shift: float, colour: str
-) -> Markup | None:
-    """Return an arrow between two boxes; None across one."""
-    if abs(start[0] - end[0]) == BOX_WIDTH and start[1] == end[1]:
-        return None
+) -> Markup:
+    """Return an arrow."""
     (x, y), (to_x, to_y) = (start[0], start[1] + shift), (end[0], end[1] + shift)
     tip = 6 if to_x > x else -6
     head = f"M{to_x - tip:g} {to_y - 3:g}L{to_x:g} {to_y:g}L{to_x - tip:g} {to_y + 3:g}"
