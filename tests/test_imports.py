@@ -34,7 +34,7 @@ ORDER = [
 ORDER += ["cc", "kernel", "spec", "base"]
 TOP = {"cli", "api", "__main__", "__init__"}
 BASE = {"units", "errors", "catalog", "compiled", "ending", "files", "spill", "startup", "words"}
-BASE |= {"notebook", "frames"}
+BASE |= {"notebook", "frames", "ints"}
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

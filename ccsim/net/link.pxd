@@ -2,6 +2,7 @@
 
 cimport cython
 
+from ccsim.ints cimport Ints
 from ccsim.net.fifo cimport Fifo
 
 cdef long long PACK_ROWS, VECTOR_ROWS
@@ -50,8 +51,8 @@ cdef class Link:
 @cython.locals(batch=Batch)
 cdef _columns(list batches, Py_ssize_t n)
 cpdef as_column(object values)
-@cython.locals(value=cython.longlong)
-cdef _fill(long long[::1] column, Py_ssize_t start, list values)
+@cython.locals(cells=cython.p_longlong, k=cython.Py_ssize_t)
+cdef _fill(long long[::1] column, Py_ssize_t start, Ints values)
 @cython.locals(value=cython.longlong, at=cython.Py_ssize_t, k=cython.Py_ssize_t)
 cdef _flatten(long long[::1] flat, list rows, Py_ssize_t n)
 @cython.locals(batch=Batch)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
+from ccsim.ints import Ints
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
 from ccsim.spill import Rows, Spill
@@ -351,7 +352,7 @@ def _columns(batches: list[Batch], n: int) -> Column:
     start = 0
     for batch in batches:
         stop = start + len(batch.seqs)
-        if COMPILED and isinstance(batch.arrivals, list):
+        if COMPILED and isinstance(batch.arrivals, Ints):
             _fill(columns, start, batch.arrivals)
         else:
             columns[start:stop] = batch.arrivals
@@ -362,18 +363,14 @@ def _columns(batches: list[Batch], n: int) -> Column:
 
 def as_column(values: Values) -> Column:
     """Return times or numbers of packets as a column."""
-    if not COMPILED or not isinstance(values, list):
-        return np.asarray(values, dtype=np.int64)
-    column = np.empty(len(values), dtype=np.int64)
-    _fill(column, 0, values)
-    return column
+    return values.column() if isinstance(values, Ints) else np.asarray(values, dtype=np.int64)
 
 
-def _fill(column: Column, start: int, values: list[int]) -> None:
+def _fill(column: Column, start: int, values: Ints) -> None:
     """Put values into a column, from ``start`` on."""
-    for value in values:
-        column[start] = value
-        start += 1
+    cells = values.cells
+    for k in range(len(values)):
+        column[start + k] = cells[k]
 
 
 def _part(batches: list[Batch], departures: Values) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ccsim.net.loss import BernoulliLoss
 from ccsim.sim.streams import stream_seed
 from ccsim.spec import Path
-from ccsim.tcp.receiver import AckRow
+from ccsim.tcp.ack_rows import AckRows
 
 __all__ = ["AckPath", "make_ack_path"]
 
@@ -31,9 +31,9 @@ class AckPath:
         self.slot_ns = slot_ns
         self.lost_ns: list[int] = []  # when lost ones were sent
 
-    def rows(self, acks: list[AckRow]) -> list[AckRow]:
+    def rows(self, acks: AckRows) -> AckRows:
         """Return the ACKs that get through, with the times at which they set out."""
-        kept = []
+        kept = AckRows()
         for row in acks:
             t, una, echo_us, blocks = row
             if una >= 0 and self.loss is not None and self.loss.draw():

@@ -20,10 +20,3 @@ cdef class SackTrainRows(TrainRows):
     cdef public tuple known
 
     cpdef list part(self, long long start, long long stop)
-
-cdef class AckRows:
-    cdef public list rows
-    cdef public long long at, back_ns
-
-    cpdef long long time(self, long long k)
-    cpdef tuple row(self, long long k)

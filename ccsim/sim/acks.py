@@ -1,14 +1,14 @@
-"""ACKs under way to a sender: as columns where they are plain, else one by one."""
+"""ACKs under way to a sender as columns, for trains; others are `ccsim.tcp.ack_rows`."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.tcp.receiver import AckRow
+from ccsim.tcp.ack_rows import AckRow
 from ccsim.tcp.sack import Blocks
 
-__all__ = ["AckRows", "AckTrainRows", "SackTrainRows", "TrainRows"]
+__all__ = ["AckTrainRows", "SackTrainRows", "TrainRows"]
 
 Column = NDArray[np.int64]
 
@@ -86,27 +86,3 @@ class SackTrainRows(TrainRows):
         (una, start), rest, echo = self.known, self.rest, self.echo_us
         columns = self.t[part].tolist(), self.numbers[part].tolist()
         return [(t, una, echo, ((start, end), *rest)) for t, end in zip(*columns, strict=True)]
-
-
-class AckRows:
-    """ACKs one by one, as `AckRow` tuples; each arrives at the sender ``back_ns`` later than its
-    time says."""
-
-    __slots__ = ("at", "back_ns", "rows")
-
-    def __init__(self, rows: list[AckRow], back_ns: int = 0) -> None:
-        self.rows = rows
-        self.back_ns = back_ns
-        self.at = 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def time(self, k: int) -> int:
-        """Return when ACK ``k`` arrives [ns]."""
-        return self.rows[k][0] + self.back_ns
-
-    def row(self, k: int) -> AckRow:
-        """Return ACK ``k``, with the time at which it arrives at the sender."""
-        t, una, echo_us, blocks = self.rows[k]
-        return t + self.back_ns, una, echo_us, blocks

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
 from ccsim.sim.acks import AckTrainRows, SackTrainRows
-from ccsim.tcp.receiver import AckRow
+from ccsim.tcp.ack_rows import AckRows
 
 if TYPE_CHECKING:
     from ccsim.sim.delivering import Delivering
@@ -21,7 +21,7 @@ __all__ = ["SACK_ROWS", "TRAIN_ROWS", "Runs", "receive_columns"]
 
 Column = NDArray[np.int64]
 
-TRAIN_ROWS = 64 if in_use() else 12  # shorter trains cost more than their packets one by one
+TRAIN_ROWS = 256 if in_use() else 12  # shorter trains cost more than their packets one by one
 SACK_ROWS = 16  # of packets beyond a gap
 ROWS_ONE_BY_ONE = 48  # before a train is tried again
 
@@ -35,7 +35,7 @@ def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Colu
     runs: Runs | None = None
     done, n = 0, len(times)
     while done < n:
-        acks: list[AckRow] = []
+        acks = AckRows()
         receiver.flush(int(times[done]) + 1, acks)
         flow.send_acks(acks)
         count = receiver.plain_prefix(times[done:], seqs[done:]) if flow.vector else 0
@@ -53,7 +53,7 @@ def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Colu
                 done = end
                 continue
             stop = max(done + count, runs.short_until(done, ROWS_ONE_BY_ONE))
-        acks = []
+        acks = AckRows()
         sent_us = (sent_ns[done:stop] // 1000).tolist()
         receiver.receive(times[done:stop].tolist(), seqs[done:stop].tolist(), sent_us, acks)
         flow.send_acks(acks)

@@ -2,11 +2,13 @@
 
 cimport cython
 
+from ccsim.ints cimport Ints, as_ints, in_us, later, least
 from ccsim.net.link cimport Batch, as_column
+from ccsim.tcp.ack_rows cimport AckRows
 
-@cython.locals(k=cython.Py_ssize_t, departure=cython.longlong)
-cdef tuple _kept(list departures, list seqs, list arrivals)
-@cython.locals(t=cython.longlong, later=list)
-cdef list _later(list times, long long by_ns)
-@cython.locals(t=cython.longlong, sent_us=list)
-cdef list _in_us(list times, long long after_ns)
+@cython.locals(kept=Ints, cells=cython.p_longlong, k=cython.Py_ssize_t)
+cdef tuple _kept(Ints departures, Ints seqs, Ints arrivals)
+@cython.locals(
+    picked=Ints, cells=cython.p_longlong, row_cells=cython.p_longlong, k=cython.Py_ssize_t
+)
+cdef Ints _picked(Ints values, Ints rows)

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.ints import Ints, as_ints, in_us, later, least
 from ccsim.net.link import SYN_SEQ, Batch, as_column
 from ccsim.sim.ack_path import AckPath
-from ccsim.sim.acks import AckRows, TrainRows
+from ccsim.sim.acks import TrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
 from ccsim.sim.lateness import Handover
 from ccsim.sim.reception import Reception
 from ccsim.sim.writing import Writing, as_list, joined
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER
-from ccsim.tcp.receiver import AckRow
 
 __all__ = ["Delivering", "FlowPath"]
 
@@ -63,7 +64,7 @@ class Delivering(Writing):
         self.ack_path: AckPath | None = None  # what befalls ACKs on their way
         self.receives: Handover | None = None  # what a late receiving host makes of packets,
         self.hears: Handover | None = None  # and a late sending host of ACKs
-        self.returns: Callable[[list[AckRow]], None] | None = None  # takes them where hops lie back
+        self.returns: Callable[[AckRows], None] | None = None  # takes them where hops lie back
         self.returns_train: Callable[[Column, Column, Column], None] | None = None
         self.acks: deque[TrainRows | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []
@@ -78,7 +79,7 @@ class Delivering(Writing):
         sk = self.sk
         if sk.out_t:
             self.chunks.append((sk.out_t, sk.out_seq))
-            sk.out_t, sk.out_seq = [], []
+            sk.out_t, sk.out_seq = Ints(), Ints()
 
     def unsent(self) -> int:
         """Return how many packets the socket has sent that are still to be collected."""
@@ -117,8 +118,8 @@ class Delivering(Writing):
             return
         departures = batch.departures
         handshake = SYN_SEQ in batch.odd
-        if isinstance(departures, list) or handshake or len(departures) < TRAIN_ROWS:
-            rows = as_list(departures), as_list(batch.seqs), as_list(batch.arrivals)
+        if not isinstance(departures, np.ndarray) or len(departures) < TRAIN_ROWS or handshake:
+            rows = as_ints(departures), as_ints(batch.seqs), as_ints(batch.arrivals)
             self._deliver_rows(*rows, handshake=handshake)
             return
         arrivals = departures + self.path.out_ns
@@ -140,43 +141,43 @@ class Delivering(Writing):
         self.receive(arrivals, seqs, sent)
 
     def _deliver_rows(
-        self, departures: list[int], seqs: list[int], arrivals: list[int], *, handshake: bool
+        self, departures: Ints, seqs: Ints, arrivals: Ints, *, handshake: bool
     ) -> None:
         """Do as `deliver` packet by packet; ``handshake``: some may be no data."""
         n = len(departures)
-        if min(departures) < 0:
+        if least(departures) < 0:
             departures, seqs, arrivals = _kept(departures, seqs, arrivals)
             self.dropped += n - len(departures)
         path = self.path
-        times = _later(departures, path.out_ns)
-        late = len(times) - bisect_left(times, self.run_end_ns)
+        times = later(departures, path.out_ns)
+        late = 0
+        if len(times) and times[-1] >= self.run_end_ns:
+            late = len(times) - bisect_left(times, self.run_end_ns)
         self.arriving += late
         self.delivered += len(times) - late
         if self.receives is not None:
-            times = self.receives.times(times)
-        sent_us = _in_us(arrivals, path.access_ns)
+            times = as_ints(self.receives.times(times))
+        sent_us = in_us(arrivals, path.access_ns)
         if handshake:
             times, seqs, sent_us = self._take_handshake(times, seqs, sent_us)
-        if not times:
+        if not len(times):
             return
         if self.vector and len(times) >= TRAIN_ROWS and not self.receiver.starts:
             self.receive(as_column(times), as_column(seqs), as_column(sent_us) * 1000)
             return
-        acks: list[AckRow] = []
+        acks = AckRows()
         self.receiver.receive(times, seqs, sent_us, acks)
         self.send_acks(acks)
 
-    def _take_handshake(
-        self, times: list[int], seqs: list[int], sent_us: list[int]
-    ) -> tuple[list[int], list[int], list[int]]:
+    def _take_handshake(self, times: Ints, seqs: Ints, sent_us: Ints) -> tuple[Ints, Ints, Ints]:
         """Answer SYNs; return the data among what arrives."""
-        data = []
+        data = Ints()
         for k, (t, seq, sent) in enumerate(zip(times, seqs, sent_us, strict=True)):
             if seq >= 0:
                 data.append(k)
             elif seq == SYN_SEQ:
-                self.send_acks([(t, SYN_SEQ, sent, None)])
-        return [times[k] for k in data], [seqs[k] for k in data], [sent_us[k] for k in data]
+                self.send_acks(AckRows([(t, SYN_SEQ, sent, None)]))
+        return _picked(times, data), _picked(seqs, data), _picked(sent_us, data)
 
     def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
         """Give packets to the receiver, at once where that may be; its ACKs set out."""
@@ -191,11 +192,11 @@ class Delivering(Writing):
     def flush_before(self, t_ns: int) -> None:
         """Send what is due at the receiver before a time before which no packet can come."""
         if self.reception is not None and self.reception.due_ns < t_ns:
-            merged: list[AckRow] = []
+            merged = AckRows()
             self.reception.flush(t_ns, merged)
             self.send_acks(merged)
         if self.receiver.delack_ns < t_ns:
-            acks: list[AckRow] = []
+            acks = AckRows()
             self.receiver.flush(t_ns, acks)
             self.send_acks(acks)
 
@@ -204,20 +205,21 @@ class Delivering(Writing):
         held = self.reception is not None and self.reception.due_ns != NEVER
         return held or self.receiver.delack_ns != NEVER
 
-    def send_acks(self, acks: list[AckRow]) -> None:
+    def send_acks(self, acks: AckRows) -> None:
         """Let ACKs set out to the sender, in order."""
         if acks and self.ack_path is not None:
             acks = self.ack_path.rows(acks)
         if acks and self.returns is not None:
             self.returns(acks)
         elif acks and self.closed_ns is None:
-            self.hear(AckRows(acks, self.path.back_ns))
+            acks.back_ns = self.path.back_ns
+            self.hear(acks)
 
     def hear(self, acks: AckRows) -> None:
         """Let ACKs come to the sender, one by one."""
         if self.hears is not None:
-            times = self.hears.times([row[0] + acks.back_ns for row in acks.rows])
-            acks = AckRows([(t, *row[1:]) for t, row in zip(times, acks.rows, strict=True)])
+            times = self.hears.times([row[0] + acks.back_ns for row in acks])
+            acks = AckRows([(t, *row[1:]) for t, row in zip(times, acks, strict=True)])
         self.acks.append(acks)
 
     def hear_train(self, acks: TrainRows) -> None:
@@ -227,24 +229,18 @@ class Delivering(Writing):
         self.acks.append(acks)
 
 
-def _kept(
-    departures: list[int], seqs: list[int], arrivals: list[int]
-) -> tuple[list[int], list[int], list[int]]:
+def _kept(departures: Ints, seqs: Ints, arrivals: Ints) -> tuple[Ints, Ints, Ints]:
     """Return what the queue did not refuse."""
-    kept = [k for k, departure in enumerate(departures) if departure >= 0]
-    return [departures[k] for k in kept], [seqs[k] for k in kept], [arrivals[k] for k in kept]
+    kept, cells = Ints(), departures.cells
+    for k in range(len(departures)):
+        if cells[k] >= 0:
+            kept.append(k)
+    return _picked(departures, kept), _picked(seqs, kept), _picked(arrivals, kept)
 
 
-def _later(times: list[int], by_ns: int) -> list[int]:
-    later = []
-    for t in times:
-        later.append(t + by_ns)
-    return later
-
-
-def _in_us(times: list[int], after_ns: int) -> list[int]:
-    """Return times before which a delay lies, without it and in microseconds."""
-    sent_us = []
-    for t in times:
-        sent_us.append((t - after_ns) // 1000)
-    return sent_us
+def _picked(values: Ints, rows: Ints) -> Ints:
+    """Return the elements in these rows."""
+    picked, cells, row_cells = Ints(), values.cells, rows.cells
+    for k in range(len(rows)):
+        picked.append(cells[row_cells[k]])
+    return picked

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
 from ccsim.net.link import ACK_SEQ, SYN_SEQ
-from ccsim.sim.acks import AckRows, SackTrainRows, TrainRows
+from ccsim.sim.acks import SackTrainRows, TrainRows
 from ccsim.sim.delivering import Delivering, FlowPath
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.sender_events import ALL_TAKEN, SOURCE_FIRST, fire_timers, take_rows
 from ccsim.sim.writing import before_source
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.paced_train import may_take_paced_train, paced_train
 from ccsim.tcp.receiver import Receiver

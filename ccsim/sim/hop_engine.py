@@ -30,12 +30,12 @@ from ccsim.net.segments import (
     Segment,
     rows_of,
 )
-from ccsim.sim.acks import AckRows, AckTrainRows
+from ccsim.sim.acks import AckTrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS
 from ccsim.sim.engine import Engine
 from ccsim.sim.hop_packets import hash_of
 from ccsim.sim.live_flow import LiveFlow
-from ccsim.tcp.receiver import AckRow
+from ccsim.tcp.ack_rows import AckRow, AckRows
 
 __all__ = ["HopEngine", "Route"]
 
@@ -209,7 +209,7 @@ class _Ends:
 
     # --- back ---
 
-    def _send_acks(self, acks: list[AckRow]) -> None:
+    def _send_acks(self, acks: AckRows) -> None:
         """Put ACKs on their way."""
         assert self.back is not None
         assert self.back.acks is not None
@@ -262,8 +262,9 @@ class _Ends:
 
 
 def _says_more(row: AckRow) -> bool:
-    """Tell whether an ACK is more than the numbers of a row: with blocks, or what a tap notes."""
-    return row[3] is not None or type(row[1]) is not int
+    """Tell whether an ACK is more than the numbers of a row: with blocks, or what a tap puts in
+    their place."""
+    return row[3] is not None
 
 
 def _acks(rows: Rows, sent: Mapping[int, AckRow]) -> list[AckRow]:

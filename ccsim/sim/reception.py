@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from ccsim.net.link import SYN_SEQ, Batch
 from ccsim.sim.writing import as_list
 from ccsim.spec import Receiver as ReceiverSpec
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.ecn import TCP_ECN_SEEN, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 
 if TYPE_CHECKING:
     from ccsim.sim.flow import Flow
@@ -178,7 +179,7 @@ class Reception:
         self, times: Column, seqs: Column, sent_ns: Column, ce: NDArray[np.bool_]
     ) -> None:
         """Take packets that have to be looked at."""
-        acks: list[AckRow] = []
+        acks = AckRows()
         columns = times.tolist(), seqs.tolist(), sent_ns.tolist(), ce.tolist()
         for t, seq, sent, marked in zip(*columns, strict=True):
             if seq >= 0:
@@ -187,7 +188,7 @@ class Reception:
                 acks.append((t, SYN_SEQ, sent // 1000, None))
         self.flow.send_acks(acks)
 
-    def _packet(self, t: int, seq: int, sent_ns: int, marked: bool, acks: list[AckRow]) -> None:
+    def _packet(self, t: int, seq: int, sent_ns: int, marked: bool, acks: AckRows) -> None:
         """Take one data packet that arrives at ``t``."""
         ect = self.ecn
         first = True
@@ -209,7 +210,7 @@ class Reception:
         self._to_tcp(t, seq, sent_ns // 1000, ect, ce, cwr, acks)
 
     def _to_tcp(
-        self, t: int, seq: int, sent_us: int, ect: bool, ce: bool, cwr: bool, acks: list[AckRow]
+        self, t: int, seq: int, sent_us: int, ect: bool, ce: bool, cwr: bool, acks: AckRows
     ) -> None:
         receiver = self.flow.receiver
         receiver.flush(t + 1, acks)
@@ -218,7 +219,7 @@ class Reception:
             receiver.see_ecn(seq, ect=ect, ce=ce, cwr=cwr)
         receiver.receive((t,), (seq,), (sent_us,), acks)
 
-    def _set_scene(self, t: int, seq: int, count: int, acks: list[AckRow]) -> None:
+    def _set_scene(self, t: int, seq: int, count: int, acks: AckRows) -> None:
         """Tell an algorithm's own echo where the receiver stands."""
         receiver = self.flow.receiver
         if isinstance(receiver.ecn, HookEcho):
@@ -239,14 +240,14 @@ class Reception:
             return False
         return not held or held[0][2] == ce
 
-    def _hold(self, t: int, seq: int, sent_us: int, ce: bool, acks: list[AckRow]) -> None:
+    def _hold(self, t: int, seq: int, sent_us: int, ce: bool, acks: AckRows) -> None:
         if not self._held:
             self.due_ns = t + self.gro_ns
         self._held.append((seq, sent_us, ce))
         if len(self._held) == self.gro_packets:
             self._hand_over(t, acks)
 
-    def _hand_over(self, t: int, acks: list[AckRow]) -> None:
+    def _hand_over(self, t: int, acks: AckRows) -> None:
         """Give what is held to TCP at ``t``, as one packet."""
         held, self._held, self.due_ns = self._held, [], NEVER
         if not held:
@@ -259,7 +260,7 @@ class Reception:
             receiver.see_ecn(seq, ect=True, ce=ce, cwr=False)
         receiver.receive_merged(t, seq, len(held), sent_us, acks)
 
-    def flush(self, before_ns: int, acks: list[AckRow]) -> None:
+    def flush(self, before_ns: int, acks: AckRows) -> None:
         """Hand over what is held if it is due before ``before_ns``."""
         if self.due_ns < before_ns:
             self._hand_over(self.due_ns, acks)
@@ -276,7 +277,7 @@ def _otherwise(
     return found
 
 
-def _special_ack(receiver: Receiver, t: int, acks: list[AckRow], packets: int) -> None:
+def _special_ack(receiver: Receiver, t: int, acks: AckRows, packets: int) -> None:
     receiver.special_ack(t, packets, acks)
 
 

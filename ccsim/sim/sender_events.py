@@ -3,12 +3,14 @@ order."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ccsim.kernel.ops import CaState
-from ccsim.sim.acks import AckRows, AckTrainRows, TrainRows
+from ccsim.sim.acks import AckTrainRows, TrainRows
 from ccsim.sim.sampler import Sampler
+from ccsim.tcp.ack_rows import AckRow, AckRows
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.pacer import on_pacing_timer, send_paced
-from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.sender import Sender
 
 __all__ = ["ALL_TAKEN", "SOURCE_FIRST", "WATCHED", "fire_timers", "take_rows"]
@@ -58,9 +60,11 @@ def take_rows(
     """
     stop = len(rows)
     if isinstance(rows, AckRows):
-        return _take_tuples(
-            sk, sampler, rows, rows.rows, 0, rows.back_ns, stop, horizon_ns, watch, write_ns
-        )
+        if isinstance(rows, list):
+            return _take_tuples(
+                sk, sampler, rows, rows, 0, rows.back_ns, stop, horizon_ns, watch, write_ns
+            )
+        return _take_cells(sk, sampler, rows, stop, horizon_ns, watch, write_ns)
     if rows.at < rows.retry < stop:
         stop = rows.retry
     if isinstance(rows, AckTrainRows):
@@ -93,6 +97,37 @@ def _take_columns(
         if sampler.next_ns < t:
             sampler.catch_up(sk, t)
         on_ack(sk, t, numbers[k], echoes[k], None)
+        if sk.una >= watch:
+            rows.at = k + 1
+            return WATCHED
+    rows.at = stop
+    return ALL_TAKEN
+
+
+def _take_cells(
+    sk: Sender,
+    sampler: Sampler,
+    rows: Any,
+    stop: int,
+    horizon_ns: int,
+    watch: int,
+    write_ns: int,
+) -> int:
+    """Process ACKs of any kind as machine code keeps them."""
+    back_ns = rows.back_ns
+    for k in range(rows.at, stop):
+        t = rows.cells[k].t + back_ns
+        una = rows.cells[k].una
+        if t < horizon_ns and una < 0:  # the answer to a SYN sent twice
+            continue
+        if t >= horizon_ns or write_ns < t:
+            rows.at = k
+            return SOURCE_FIRST if t < horizon_ns else ALL_TAKEN
+        if sk.pacing_ns < t or sk.timer_ns < t:
+            fire_timers(sk, sampler, t, write_ns)
+        if sampler.next_ns < t:
+            sampler.catch_up(sk, t)
+        on_ack(sk, t, una, rows.cells[k].echo_us, rows.blocks_of(k))
         if sk.una >= watch:
             rows.at = k + 1
             return WATCHED

@@ -9,3 +9,5 @@ cdef class LinuxSock(Sock):
     cdef public long long ack_ns, back_ns, cwnd_usage_nxt, echo_us, handshake_segs, high
     cdef public long long jiffies0_ns, jiffy_ns, lsnd_ns, nxt, rack_end, rtt_nxt, rwnd
     cdef public long long snd_cwnd_stamp_ns, tlp_high, una, undo_from, write_limit
+
+    cpdef long long _tick(self, long long t_ns)

@@ -1,6 +1,8 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
+from ccsim.ints cimport Ints, as_ints
+from ccsim.tcp.ack_rows cimport AckRows
 from ccsim.tcp.delack cimport DelayedAck, Exchange
 
 cdef int BLOCKS_KEPT, MAX_QUICKACKS
@@ -17,21 +19,23 @@ cdef class Receiver(DelayedAck):
     cdef public long long blocks_max, echo_us, fin, rcv_nxt, unacked
 
     @cython.locals(
-        t=cython.longlong, seq=cython.longlong, tx=cython.longlong, k=cython.longlong,
+        t=cython.longlong, seq=cython.longlong, tx=cython.longlong, k=cython.Py_ssize_t,
+        before=cython.longlong, at=Ints, numbers=Ints, sent=Ints, t_cells=cython.p_longlong,
+        seq_cells=cython.p_longlong, tx_cells=cython.p_longlong,
         waits_ns=cython.longlong, least_ns=cython.longlong, near_ns=cython.longlong,
         ato_min=cython.longlong, lrcv_ns=cython.longlong, pushed=cython.bint,
     )
-    cpdef receive(self, object times, object seqs, object tx_us, list acks)
+    cpdef receive(self, object times, object seqs, object tx_us, AckRows acks)
     cdef bint _is_prompt(self, bint pushed)
-    cdef _fire(self, list acks)
+    cdef _fire(self, AckRows acks)
     @cython.locals(exchange=Exchange)
     cdef _read(self, long long t)
-    cdef _ack(self, long long t, list acks, tuple duplicate=*, bint scheduled=*)
+    cdef _ack(self, long long t, AckRows acks, tuple duplicate=*, bint scheduled=*)
     cdef bint _holds(self, long long seq, long long k)
-    cdef _fill_gap(self, long long t, long long seq, long long tx_us, list acks)
-    cdef _out_of_order(self, long long t, long long seq, long long k, list acks)
+    cdef _fill_gap(self, long long t, long long seq, long long tx_us, AckRows acks)
+    cdef _out_of_order(self, long long t, long long seq, long long k, AckRows acks)
     cdef _report(self, long long seq)
-    cdef _duplicate(self, long long t, long long seq, long long tx_us, list acks)
+    cdef _duplicate(self, long long t, long long seq, long long tx_us, AckRows acks)
 
 @cython.locals(before=cython.longlong, t=cython.longlong, k=cython.Py_ssize_t)
 cdef Py_ssize_t _count_plain(

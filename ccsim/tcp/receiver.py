@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
+from ccsim.ints import as_ints
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.delack import MAX_QUICKACKS, DelayedAck, Exchange
 from ccsim.tcp.ecn import EceBlocks, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
@@ -23,10 +25,7 @@ from ccsim.tcp.sack import Blocks
 from ccsim.tcp.sock import UNBOUNDED
 from ccsim.tcp.writer import BulkWriter
 
-__all__ = ["AckRow", "Receiver"]
-
-AckRow = tuple[int, int, int, tuple[tuple[int, int], ...] | None]
-"""(time it is sent [ns], packets received in order, echoed send time [us], SACK blocks or None)."""
+__all__ = ["Receiver"]
 
 Column = NDArray[np.int64]
 
@@ -96,7 +95,7 @@ class Receiver(DelayedAck):
         if cwr:
             self.now = True  # the sender's window may be very small
 
-    def receive_merged(self, t: int, seq: int, count: int, tx_us: int, acks: list[AckRow]) -> None:
+    def receive_merged(self, t: int, seq: int, count: int, tx_us: int, acks: AckRows) -> None:
         """Take ``count`` packets from ``seq`` on, the next in order, that arrive as one: they are
         acknowledged as one.
 
@@ -117,28 +116,31 @@ class Receiver(DelayedAck):
         if pushed:
             self._read(t)
 
-    def special_ack(self, t: int, number: int, acks: list[AckRow]) -> None:
+    def special_ack(self, t: int, number: int, acks: AckRows) -> None:
         """Acknowledge ``number`` packets, fewer than there are, and leave all else as it is: how
         DCTCP reports what came before a change of marks (``__tcp_send_ack``)."""
         blocks: Blocks | None = self.sacks[: self.blocks_max] or None
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
-        acks.append((t, number, self.echo_us, blocks))
+        acks.add(t, number, self.echo_us, blocks)
 
-    def flush(self, before_ns: int, acks: list[AckRow]) -> None:
+    def flush(self, before_ns: int, acks: AckRows) -> None:
         """Send the delayed ACK if it is due before ``before_ns``."""
         if self.delack_ns < before_ns:
             self._fire(acks)
 
     def receive(
-        self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: list[AckRow]
+        self, times: Sequence[int], seqs: Sequence[int], tx_us: Sequence[int], acks: AckRows
     ) -> None:
         """Take packets ``seqs`` that arrive at ``times`` [ns] and were sent at ``tx_us`` [us];
         append ACKs."""
         waits_ns = NEVER  # since when a packet waits for its ACK, if `delack_ns` is a bound only
         near_ns, ato_min, lrcv_ns = self.near_ns, self.ato_min, self.lrcv_ns
         least_ns = ato_min * self.host.jiffy_ns
-        for t, seq, tx in zip(times, seqs, tx_us, strict=True):
+        at, numbers, sent = as_ints(times), as_ints(seqs), as_ints(tx_us)
+        t_cells, seq_cells, tx_cells = at.cells, numbers.cells, sent.cells
+        for k in range(len(at)):
+            t, seq, tx = t_cells[k], seq_cells[k], tx_cells[k]
             if self.delack_ns <= t:
                 if waits_ns != NEVER:
                     self.delack_ns, waits_ns = self.expiry(waits_ns), NEVER
@@ -172,11 +174,11 @@ class Receiver(DelayedAck):
                     self.lrcv_ns = t
                     self._read(t)
             elif seq > self.rcv_nxt:
-                k = bisect_right(self.starts, seq)
-                if self._holds(seq, k):
+                before = bisect_right(self.starts, seq)
+                if self._holds(seq, before):
                     self._duplicate(t, seq, tx, acks)
                 else:
-                    self._out_of_order(t, seq, k, acks)
+                    self._out_of_order(t, seq, before, acks)
             elif seq == self.rcv_nxt:
                 self.lrcv_ns = lrcv_ns
                 self._fill_gap(t, seq, tx, acks)
@@ -192,7 +194,7 @@ class Receiver(DelayedAck):
         (``tcp_in_quickack_mode``, ``tcp_cleanup_rbuf``)."""
         return not self.pingpong and (pushed or self.quick > 0)
 
-    def _fire(self, acks: list[AckRow]) -> None:
+    def _fire(self, acks: AckRows) -> None:
         """Send the ACK that waits, as it is due: with the application's data, or alone."""
         t = self.delack_ns
         if self.rides:
@@ -360,7 +362,7 @@ class Receiver(DelayedAck):
     def _ack(
         self,
         t: int,
-        acks: list[AckRow],
+        acks: AckRows,
         duplicate: tuple[int, int] | None = None,
         scheduled: bool = True,
     ) -> None:
@@ -372,7 +374,7 @@ class Receiver(DelayedAck):
             blocks = self.sacks[: self.blocks_max]
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
-        acks.append((t, self.rcv_nxt, self.echo_us, blocks))
+        acks.add(t, self.rcv_nxt, self.echo_us, blocks)
         if self.quick and scheduled:
             self.count_quick()
         self.unacked = 0
@@ -386,7 +388,7 @@ class Receiver(DelayedAck):
         it."""
         return k > 0 and seq < self.ends[k - 1]
 
-    def _fill_gap(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
+    def _fill_gap(self, t: int, seq: int, tx_us: int, acks: AckRows) -> None:
         """Take the packet at the left edge; what it joins is delivered with it, and it is
         acknowledged at once."""
         if not self.unacked:
@@ -401,7 +403,7 @@ class Receiver(DelayedAck):
         self._ack(t, acks)
         self._read(t)
 
-    def _out_of_order(self, t: int, seq: int, k: int, acks: list[AckRow]) -> None:
+    def _out_of_order(self, t: int, seq: int, k: int, acks: AckRows) -> None:
         """Queue a packet beyond a gap, behind ``k`` ranges, and report it first
         (``tcp_data_queue_ofo``, ``tcp_sack_new_ofo_skb``)."""
         starts, ends = self.starts, self.ends
@@ -438,7 +440,7 @@ class Receiver(DelayedAck):
                 rest.append(block)
         self.sacks = ((start, end), *rest[: BLOCKS_KEPT - 1])
 
-    def _duplicate(self, t: int, seq: int, tx_us: int, acks: list[AckRow]) -> None:
+    def _duplicate(self, t: int, seq: int, tx_us: int, acks: AckRows) -> None:
         """Report a packet that was there already, at once (RFC 2883), and go quick for a while if
         it had been received in order."""
         scheduled = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccsim.tcp.ack_rows import AckRow
 from ccsim.tcp.cwnd import enter_cwr
 from ccsim.tcp.host import Host
 from ccsim.tcp.input import on_ack
@@ -13,7 +14,6 @@ from ccsim.tcp.output import (
 )
 from ccsim.tcp.pacer import on_pacing_timer
 from ccsim.tcp.rate import check_app_limited
-from ccsim.tcp.receiver import AckRow
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sock import TcpSock
 

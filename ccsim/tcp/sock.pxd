@@ -1,5 +1,6 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
+from ccsim.ints cimport Ints
 from ccsim.kernel.ops cimport AckSample, RateSample
 from ccsim.tcp.linux_sock cimport LinuxSock
 from ccsim.tcp.packets cimport PacketColumns
@@ -10,7 +11,8 @@ cdef class TcpSock(LinuxSock):
     cdef public RateSample rate_sample
     cdef public PacketColumns packets
     cdef public dict counters, runts
-    cdef public list ce_changes, cwr_seqs, out_seq, out_t, rack_retransmits, rtx_queue
+    cdef public list ce_changes, cwr_seqs, rack_retransmits, rtx_queue
+    cdef public Ints out_seq, out_t
     cdef public tuple last_blocks
     cdef public object on_event
     cdef public bint nospace, timer_resend, timer_settled

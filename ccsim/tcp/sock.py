@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ccsim.ints import Ints
 from ccsim.kernel.ops import AckSample, RateSample
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.linux_sock import UNBOUNDED, LinuxSock
@@ -77,8 +78,8 @@ class TcpSock(LinuxSock):
         self.ecn_flags = int(host.ecn)  # TCP_ECN_OK
         self.delivered = 1  # the SYN
         self.packets = PacketColumns()
-        self.out_t: list[int] = []
-        self.out_seq: list[int] = []
+        self.out_t = Ints()
+        self.out_seq = Ints()
         self.runts: dict[int, int] = {}  # the packets that are not full, which the writer keeps
         self.nospace = False  # a writer waits for room in the send buffer (SOCK_NOSPACE)
         self.ack_sample = AckSample()

@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from ccsim.catalog import algorithm_files
+from ccsim.ints import Ints
 from ccsim.kernel import TCP_CONGESTION, Kernel, TcpCongestionOps, load_tables
+from ccsim.tcp.ack_rows import AckRow, AckRows
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import UNBOUNDED
 from ccsim.tcp.xmit_timer import settle_timer
@@ -134,7 +136,7 @@ class EpisodeReplay:
             self.sk.on_pacing(t)
             self._after("T", t)
         else:
-            acks: list[AckRow] = []
+            acks = AckRows()
             receiver.flush(t, acks)
             self._send_acks(t, acks)
         return True
@@ -201,7 +203,7 @@ class EpisodeReplay:
         """Note the state after an event, and send on what it let out."""
         sk = self.sk
         times, seqs = sk.out_t, sk.out_seq
-        sk.out_t, sk.out_seq = [], []
+        sk.out_t, sk.out_seq = Ints(), Ints()
         if times and event == "T":
             self.timer_sends.add(t)
         for seq in seqs:
@@ -226,14 +228,14 @@ class EpisodeReplay:
     # --- the receiver's side ---
 
     def _data_arrives(self, t: int, seq: int, tx_us: int, ect: bool, ce: bool, cwr: bool) -> None:
-        acks: list[AckRow] = []
+        acks = AckRows()
         receiver = self.receiver
         if self.host.ecn:
             receiver.see_ecn(seq, ect=ect, ce=ce, cwr=cwr)
         receiver.receive([t], [seq], [tx_us], acks)
         self._send_acks(t, acks)
 
-    def _send_acks(self, t: int, acks: list[AckRow]) -> None:
+    def _send_acks(self, t: int, acks: AckRows) -> None:
         for row in acks:
             self._ack_number += 1
             self.acks.append((t, row[1]))

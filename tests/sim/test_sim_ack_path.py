@@ -11,7 +11,7 @@ from ccsim.net.loss import BernoulliLoss
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.flow import Flow
 from ccsim.sim.world import World
-from ccsim.tcp.receiver import AckRow
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.sock import TcpSock
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
@@ -20,8 +20,8 @@ from tests.sim.sim_rig import MS, plant, resolved, run, scenario_of
 # --- loss and slots ---
 
 
-def rows(*times_ms: int) -> list[AckRow]:
-    return [(t * MS, k, 7, None) for k, t in enumerate(times_ms)]
+def rows(*times_ms: int) -> AckRows:
+    return AckRows([(t * MS, k, 7, None) for k, t in enumerate(times_ms)])
 
 
 def test_acks_set_out_at_the_next_edge_of_a_slot_and_at_once_on_an_edge() -> None:
@@ -46,7 +46,7 @@ def test_columns_fare_as_rows_do(slot_ns: int) -> None:
 
 def test_the_answer_to_a_syn_is_spared() -> None:
     path = AckPath(BernoulliLoss(1.0, 1), 5 * MS)
-    assert path.rows([(3, -1, 0, None), (4, 1, 0, None)]) == [(3, -1, 0, None)]
+    assert path.rows(AckRows([(3, -1, 0, None), (4, 1, 0, None)])) == [(3, -1, 0, None)]
     assert path.lost_before(4) == 0
     assert path.lost_before(5) == 1
 
@@ -114,7 +114,7 @@ def merging(count: int, time_ms: int) -> Flow:
 
 def arrive(flow: Flow, *packets: tuple[int, int]) -> list[tuple[int, int]]:
     """Let packets (time [ms], number) reach the receiver; return its ACKs (time [ms], number)."""
-    acks: list[AckRow] = []
+    acks = AckRows()
     assert flow.reception is not None
     for t, seq in packets:
         flow.reception._packet(t * MS, seq, (t - 15) * MS, False, acks)
@@ -124,7 +124,7 @@ def arrive(flow: Flow, *packets: tuple[int, int]) -> list[tuple[int, int]]:
 def test_so_many_packets_get_one_ack_and_what_is_left_waits_for_its_time() -> None:
     flow = merging(4, 10)
     assert arrive(flow, *((20 + k, k) for k in range(10))) == [(23, 4), (27, 8)]
-    acks: list[AckRow] = []
+    acks = AckRows()
     assert flow.reception is not None
     flow.reception.flush(38 * MS, acks)
     assert acks == []  # the ninth came at 28 ms, and waits for 10 ms
@@ -138,7 +138,7 @@ def test_the_time_counts_from_the_first_that_waits() -> None:
 
 def test_an_ack_for_merged_packets_echoes_the_first() -> None:
     flow = merging(3, 10)
-    acks: list[AckRow] = []
+    acks = AckRows()
     assert flow.reception is not None
     for k in range(3):
         flow.reception._packet((20 + k) * MS, k, (5 + k) * MS, False, acks)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ccsim.sim.arrivals import SACK_ROWS, Runs
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.delack import DelayedAck
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
@@ -41,11 +42,11 @@ def test_short_runs_go_together_until_there_are_enough_of_them() -> None:
 def test_a_receiver_that_takes_packets_beyond_a_gap_at_once_is_as_after_each(count: int) -> None:
     one, other = Receiver(Host(), 9), Receiver(Host(), 9)  # 5 of the quick ACKs are left below
     for receiver in (one, other):
-        receiver.receive([1, 2, 3, 4], [0, 1, 3, 5], [0, 0, 0, 0], [])
+        receiver.receive([1, 2, 3, 4], [0, 1, 3, 5], [0, 0, 0, 0], AckRows())
     assert not other.extends_sack(7)  # that opens one more gap
     assert not other.extends_sack(4)
     assert other.extends_sack(6)
-    acks: list[tuple] = []
+    acks = AckRows()
     one.receive(range(10, 10 + count), range(6, 6 + count), [9] * count, acks)
     known, rest, echo_us = other.receive_sacked(count)
     expected = [(10 + k, known[0], echo_us, ((known[1], 7 + k), *rest)) for k in range(count)]

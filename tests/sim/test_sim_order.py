@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from ccsim.sim import sender_events as rows
-from ccsim.sim.flow import AckRows, Flow
+from ccsim.sim.flow import Flow
 from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sender import Sender
 from tests.sim.sim_rig import MS, scenario_of

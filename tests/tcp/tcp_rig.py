@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccsim.catalog import algorithms_dir
+from ccsim.ints import Ints
 from ccsim.kernel import load_tables
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.tcp.host import Host
@@ -50,8 +51,8 @@ def connected(
 
 def sent(sk: Sender) -> list[int]:
     """Return the packets sent since the last call."""
-    out, sk.out_seq, sk.out_t = sk.out_seq, [], []
-    return out
+    out, sk.out_seq, sk.out_t = sk.out_seq, Ints(), Ints()
+    return out.tolist()
 
 
 def ack(

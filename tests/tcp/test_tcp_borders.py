@@ -15,6 +15,7 @@ if in_use():
     pytest.skip("reaches into functions that are machine code here", allow_module_level=True)
 
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaState
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.cwnd import end_cwnd_reduction, may_undo
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.ecn_hooks import HookEcho
@@ -249,5 +250,5 @@ def test_a_duplicate_moves_the_echoed_time_forward_only(tx_us: int, echoed: int)
     """Packet 4 was the last that came in order; its timestamp is echoed until a later one comes."""
     receiver = Receiver(Host(), 0)
     receiver.rcv_nxt, receiver.unacked, receiver.echo_us = 5, 0, 2_000
-    receiver._duplicate(10 * MS, 4, tx_us, [])
+    receiver._duplicate(10 * MS, 4, tx_us, AckRows())
     assert receiver.echo_us == echoed

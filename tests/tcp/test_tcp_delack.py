@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import pytest
 
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.delack import Exchange
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sock import UNBOUNDED
 from tests.tcp.tcp_rig import MS
 
@@ -23,7 +24,7 @@ class Rig:
         self.exchange = self.receiver.exchange = Exchange()
         if rtt_ms:
             self.receiver.measured(rtt_ms * 1000, rwnd)
-        self.rows: list[AckRow] = []
+        self.rows = AckRows()
 
     def take(self, *packets: tuple[float, int]) -> list[tuple[float, int]]:
         """Let packets come at times [ms]; return the ACKs so far."""
@@ -252,7 +253,7 @@ def test_a_response_that_fills_a_gap_is_complete_too() -> None:
 def test_a_faster_tick_has_the_same_times() -> None:
     # HZ = 1000: 40 ticks of 1 ms and one; gaps up to 20 ms are close.
     receiver = Receiver(Host(hz=1000, jiffies0_ns=0), 0)
-    rows: list[AckRow] = []
+    rows = AckRows()
     receiver.receive([10 * MS], [0], [0], rows)
     assert receiver.delack_ns == 51 * MS
     assert receiver.near_ns == 20 * MS

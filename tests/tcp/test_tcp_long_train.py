@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ccsim.ints import Ints
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.long_train import LongTrain, may_take_long_train
 from tests.tcp.tcp_rig import MS, Clocked, connected
@@ -21,7 +22,7 @@ def avoiding(congestion: str, cwnd: int = 40) -> Clocked:
     sk.snd_ssthresh = cwnd
     for k in range(1, cwnd // 2 + 1):
         on_ack(sk, 100 * MS + k * GAP_NS, 2 * k, 40_000)
-    sk.out_t, sk.out_seq = [], []
+    sk.out_t, sk.out_seq = Ints(), Ints()
     return sk
 
 

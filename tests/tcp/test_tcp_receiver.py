@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccsim.tcp import receiver as receiver_module
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 from tests.tcp.tcp_rig import MS
 
 
@@ -20,7 +21,7 @@ def receive(
     receiver: Receiver, *packets: tuple[int, int]
 ) -> list[tuple[int, int, tuple[tuple[int, int], ...] | None]]:
     """Give (time [ms], packet) to a receiver; return the ACKs as (time [ms], number, blocks)."""
-    acks: list[AckRow] = []
+    acks = AckRows()
     for t_ms, seq in packets:
         receiver.receive([t_ms * MS], [seq], [t_ms * 1000 - 500], acks)
     return [(t // MS, number, blocks) for t, number, _, blocks in acks]
@@ -45,7 +46,7 @@ def test_a_lone_packet_is_acknowledged_by_the_timer_of_40_ms() -> None:
     receiver = receiver_at(0)
     assert receive(receiver, (10, 0)) == []
     assert receiver.delack_ns == 51_500_000
-    acks: list[AckRow] = []
+    acks = AckRows()
     receiver.flush(51_500_000, acks)
     assert acks == []  # due at, not before
     receiver.flush(51_500_001, acks)
@@ -55,7 +56,7 @@ def test_a_lone_packet_is_acknowledged_by_the_timer_of_40_ms() -> None:
 
 def test_the_timers_ack_goes_out_before_a_packet_of_the_same_instant() -> None:
     receiver = receiver_at(0)
-    acks: list[AckRow] = []
+    acks = AckRows()
     receiver.receive([10 * MS, 51_500_000], [0, 1], [1, 2], acks)
     assert acks == [(51_500_000, 1, 1, None)]
     assert receiver.unacked == 1
@@ -79,7 +80,7 @@ def test_disorder_is_acknowledged_at_once() -> None:
 def test_an_ack_for_two_packets_echoes_the_first_of_them() -> None:
     # RFC 7323 section 4.3: the timestamp of the packet that last moved the left edge
     receiver = receiver_at(0)
-    acks: list[AckRow] = []
+    acks = AckRows()
     receiver.receive([10, 20], [0, 1], [3, 4], acks)
     assert acks == [(20, 2, 3, None)]
 
@@ -162,9 +163,9 @@ def test_trains_of_packets_are_received_as_one_by_one(
     times = np.cumsum(gaps) + 5
     n = len(times)
     one, other = (Receiver(Host(), quick, delayed=delayed) for _ in "ab")
-    expected: list[AckRow] = []
+    expected = AckRows()
     one.receive(times.tolist(), list(range(n)), list(range(100, 100 + n)), expected)
-    got: list[AckRow] = []
+    got = AckRows()
     done = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(receiver_module, "COMPILED", one_by_one)  # what compiled code does

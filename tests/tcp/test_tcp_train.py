@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ccsim.ints import Ints
 from ccsim.tcp import train
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.train import AckColumns, ack_train, may_take_train
@@ -54,7 +55,7 @@ def busy(congestion: str, cwnd: int, ssthresh: int | None, min_rto_us: int) -> C
     for k in range(1, cwnd // 2 + 1):
         t += 100_000
         on_ack(sk, t, 2 * k, 40_000)
-    sk.out_t, sk.out_seq = [], []
+    sk.out_t, sk.out_seq = Ints(), Ints()
     return sk
 
 

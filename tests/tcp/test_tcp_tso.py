@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ccsim.ints import Ints
 from ccsim.kernel.sock import PACING_NEEDED
 from ccsim.tcp.pacer import on_pacing_timer
 from ccsim.tcp.tso import tso_segs
@@ -19,7 +20,7 @@ def paced(rate_mbps: int, cwnd: int, *, rtt_us: int = 40_000, tso: bool = True) 
     sk.pacing_status = PACING_NEEDED
     sk.pacing_rate = rate_mbps * MBPS
     sk.snd_cwnd = cwnd
-    sk.out_t, sk.out_seq = [], []
+    sk.out_t, sk.out_seq = Ints(), Ints()
     return sk
 
 

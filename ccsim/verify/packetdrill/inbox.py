@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
+from ccsim.tcp.ack_rows import AckRow, AckRows
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 
 __all__ = ["Ack", "Inbox"]
 
@@ -83,7 +84,7 @@ class Inbox:
         first, last = bisect_left(self.edges, start), bisect_left(self.edges, end)
         receiver = self.receiver
         receiver.see_ecn(first, ect=ecn in ("ect0", "ect1", "ce"), ce=ecn == "ce", cwr=cwr)
-        rows: list[AckRow] = []
+        rows = AckRows()
         waiting = receiver.delack_ns
         before = self.nxt
         if end <= before or self._is_held(first, last):
@@ -101,7 +102,7 @@ class Inbox:
         receiver.delack_ns = min(receiver.delack_ns, waiting)
         return None
 
-    def _one_by_one(self, t_ns: int, packets: range, rows: list[AckRow]) -> None:
+    def _one_by_one(self, t_ns: int, packets: range, rows: AckRows) -> None:
         """Take the parts of one segment, which is acknowledged once."""
         receiver = self.receiver
         quick = receiver.quick
@@ -147,7 +148,7 @@ class Inbox:
 
     def fire(self, t_ns: int) -> Ack | None:
         """Let the delayed ACK leave that is due."""
-        rows: list[AckRow] = []
+        rows = AckRows()
         self.receiver.flush(t_ns + 1, rows)
         return self.answered(rows[-1]) if rows else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ccsim.ints import Ints
 from ccsim.tcp.cwnd import in_flight
 from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.host import NEVER, Host
@@ -252,7 +253,7 @@ class Outbox:
         seqs, cwrs = sk.out_seq, set(sk.cwr_seqs)
         if not seqs:
             return
-        sk.out_t, sk.out_seq, sk.cwr_seqs = [], [], []
+        sk.out_t, sk.out_seq, sk.cwr_seqs = Ints(), Ints(), []
         pushed = self._burst_ends(seqs) | self._ends_again(seqs)
         first = self._sent
         for seq in seqs:

@@ -9,11 +9,13 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
+from ccsim.ints import Ints
 from ccsim.kernel import TCP_CONGESTION, Kernel, Object
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.sim.streams import FlowRandom, stream_seed
+from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.receiver import AckRow, Receiver
+from ccsim.tcp.receiver import Receiver
 from ccsim.verify.torture.probe import Probe, TortureSock
 
 __all__ = ["MS", "RTT_NS", "UNDER_TEST", "Bench", "Connection"]
@@ -58,7 +60,7 @@ class Connection:
 
     def step(self, t: int) -> None:
         """Let one thing happen at ``t``, when something is due: packet, ACK, timer, pacer."""
-        sk, acks = self.sk, list[AckRow]()
+        sk, acks = self.sk, AckRows()
         if self.receiver.delack_ns <= t:
             self.receiver.flush(t + 1, acks)
         elif self._events and self._events[0][0] <= t:
@@ -75,7 +77,7 @@ class Connection:
             self._push(row[0] + RTT_NS // 2, 1, row)
         self.send()
 
-    def _receive(self, t: int, what: tuple[int, int, bool], acks: list[AckRow]) -> None:
+    def _receive(self, t: int, what: tuple[int, int, bool], acks: AckRows) -> None:
         seq, tx_us, ce = what
         if self.ecn:
             self.receiver.see_ecn(seq, ect=True, ce=ce, cwr=seq == self.sk.cwr_seq)
@@ -94,7 +96,7 @@ class Connection:
             self._line_free_ns = max(self._line_free_ns, t) + SERVICE_NS
             at = self._line_free_ns + RTT_NS // 2 - SERVICE_NS + delay
             self._push(at, 0, (seq, t // 1000, queue >= MARK_FROM))
-        sk.out_t, sk.out_seq = [], []
+        sk.out_t, sk.out_seq = Ints(), Ints()
 
     def _push(self, t: int, is_ack: int, what: Any) -> None:
         self._order += 1
@@ -104,8 +106,8 @@ class Connection:
         """Let the receiver have at once all that was sent, without a word to the sender."""
         sk = self.sk
         count = len(sk.out_seq)
-        self.receiver.receive([t] * count, sk.out_seq, [t // 1000] * count, [])
-        sk.out_t, sk.out_seq = [], []
+        self.receiver.receive([t] * count, sk.out_seq, [t // 1000] * count, AckRows())
+        sk.out_t, sk.out_seq = Ints(), Ints()
 
 
 class Bench:

@@ -1,0 +1,16 @@
+"""C types of ints.pyx."""
+
+
+cdef class Ints:
+    cdef long long *cells
+    cdef Py_ssize_t count, room, seen
+
+    cdef int grow(self, Py_ssize_t room) except -1
+    cpdef int append(self, long long value) except -1
+
+
+cdef Ints make_ints(Py_ssize_t count)
+cpdef Ints as_ints(object values)
+cpdef Ints later(Ints times, long long by_ns)
+cpdef Ints in_us(Ints times, long long after_ns)
+cpdef long long least(Ints values)

@@ -1,0 +1,56 @@
+"""Columns of integers that grow: times and numbers on their way from stage to stage.
+
+This is the form of Python, which is fastest at lists; `ints.pyx` is that of machine code, where an
+element is 64 bits of a buffer and no object is made of it on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Ints", "as_ints", "in_us", "later", "least"]
+
+
+class Ints(list[int]):
+    """A column of 64-bit integers; `append` lets it grow. ``cells`` are its elements."""
+
+    __slots__ = ()
+
+    @property
+    def cells(self) -> list[int]:
+        """The elements, as a loop reads them fastest."""
+        return self
+
+    def tolist(self) -> list[int]:
+        """Return the elements as a plain list."""
+        return self[:]
+
+    def column(self) -> NDArray[np.int64]:
+        """Return the elements as an array, which may share their memory: let the column not grow
+        after that."""
+        return np.array(self, dtype=np.int64)
+
+
+def as_ints(values: NDArray[np.int64] | Iterable[int]) -> Ints:
+    """Return integers as a column, which is the same one if they are one."""
+    if isinstance(values, Ints):
+        return values
+    return Ints(values.tolist() if isinstance(values, np.ndarray) else values)
+
+
+def later(times: Ints, by_ns: int) -> Ints:
+    """Return times that come so much later."""
+    return Ints([t + by_ns for t in times])
+
+
+def in_us(times: Ints, after_ns: int) -> Ints:
+    """Return times before which a delay lies, without it and in microseconds."""
+    return Ints([(t - after_ns) // 1000 for t in times])
+
+
+def least(values: Ints) -> int:
+    """Return the least of some integers, of which there is one at least."""
+    return min(values)

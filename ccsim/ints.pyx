@@ -1,0 +1,155 @@
+# cython: overflowcheck=False, boundscheck=False, wraparound=False, cdivision=False
+"""Columns of integers in machine code: what `ccsim.ints` defines, with 64 bits an element."""
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+__all__ = ["Ints", "as_ints", "in_us", "later", "least"]
+
+cdef Py_ssize_t FIRST_ROOM = 32
+cdef Py_ssize_t STRIDE = sizeof(long long)
+cdef long long NOTHING = 0  # what a column without memory shows
+cdef char *FORMAT = b"q"
+
+
+cdef class Ints:
+    """A column of 64-bit integers; `append` lets it grow.
+
+    While another sees its memory (an array, a view of memory) it gets no more: BufferError.
+    """
+
+    def __init__(self, values=()):
+        for value in values:
+            self.append(value)
+
+    def __dealloc__(self):
+        free(self.cells)
+
+    cdef int grow(self, Py_ssize_t room) except -1:
+        """Make room for so many elements in all."""
+        if self.seen:
+            raise BufferError("Ints: expected nobody to see the memory of a column that grows")
+        cdef long long *cells = <long long *>realloc(self.cells, room * sizeof(long long))
+        if cells == NULL:
+            raise MemoryError()
+        self.cells, self.room = cells, room
+        return 0
+
+    cpdef int append(self, long long value) except -1:
+        """Put an integer behind the last."""
+        if self.count == self.room:
+            self.grow(2 * self.room or FIRST_ROOM)
+        self.cells[self.count] = value
+        self.count += 1
+        return 0
+
+    def extend(self, values):
+        """Put integers behind the last."""
+        for value in values:
+            self.append(value)
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, at):
+        if isinstance(at, slice):
+            return self.tolist()[at]
+        cdef Py_ssize_t k = at
+        if k < 0:
+            k += self.count
+        if not 0 <= k < self.count:
+            raise IndexError(f"Ints: expected an index below {self.count}, got {at}")
+        return self.cells[k]
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def __eq__(self, other):
+        return self.tolist() == list(other) if isinstance(other, (Ints, list)) else NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        return repr(self.tolist())
+
+    def __reduce__(self):
+        return Ints, (self.tolist(),)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        view.buf = self.cells if self.cells != NULL else &NOTHING
+        view.obj = self
+        view.len = self.count * sizeof(long long)
+        view.readonly = 0
+        view.itemsize = sizeof(long long)
+        view.format = FORMAT if flags & PyBUF_FORMAT else NULL
+        view.ndim = 1
+        view.shape = &self.count if flags & PyBUF_ND else NULL
+        view.strides = &STRIDE if flags & PyBUF_ND else NULL
+        view.suboffsets = NULL
+        view.internal = NULL
+        self.seen += 1
+
+    def __releasebuffer__(self, Py_buffer *view):
+        self.seen -= 1
+
+    def tolist(self):
+        """Return the elements as a plain list."""
+        cdef Py_ssize_t k
+        return [self.cells[k] for k in range(self.count)]
+
+    def column(self):
+        """Return the elements as an array, which shares their memory: let the column not grow
+        after that."""
+        return np.frombuffer(self, dtype=np.int64) if self.count else np.empty(0, dtype=np.int64)
+
+
+cdef Ints make_ints(Py_ssize_t count):
+    """Return a column of so many elements, which are to be set."""
+    cdef Ints made = Ints.__new__(Ints)
+    if count:
+        made.grow(count)
+    made.count = count
+    return made
+
+
+cpdef Ints as_ints(object values):
+    """Return integers as a column, which is the same one if they are one."""
+    if isinstance(values, Ints):
+        return values
+    if not isinstance(values, np.ndarray):
+        return Ints(values)
+    cdef const long long[::1] column = np.ascontiguousarray(values, dtype=np.int64)
+    cdef Ints made = make_ints(column.shape[0])
+    if made.count:
+        memcpy(made.cells, &column[0], made.count * sizeof(long long))
+    return made
+
+
+cpdef Ints later(Ints times, long long by_ns):
+    """Return times that come so much later."""
+    cdef Ints made = make_ints(times.count)
+    cdef Py_ssize_t k
+    for k in range(times.count):
+        made.cells[k] = times.cells[k] + by_ns
+    return made
+
+
+cpdef Ints in_us(Ints times, long long after_ns):
+    """Return times before which a delay lies, without it and in microseconds."""
+    cdef Ints made = make_ints(times.count)
+    cdef Py_ssize_t k
+    for k in range(times.count):
+        made.cells[k] = (times.cells[k] - after_ns) // 1000
+    return made
+
+
+cpdef long long least(Ints values):
+    """Return the least of some integers, of which there is one at least."""
+    cdef long long found = values.cells[0]
+    cdef Py_ssize_t k
+    for k in range(1, values.count):
+        found = min(found, values.cells[k])
+    return found
