@@ -66,7 +66,7 @@ MODULES = (
     *("ccsim.net.qdisc.base", "ccsim.net.qdisc.codel", "ccsim.net.qdisc.draws"),
     *("ccsim.net.qdisc.fifo", "ccsim.net.qdisc.fq_codel", "ccsim.net.qdisc.pie"),
     *("ccsim.sim.acks", "ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine"),
-    *("ccsim.sim.sampler", "ccsim.sim.sender_events", "ccsim.sim.writing"),
+    *("ccsim.sim.flow", "ccsim.sim.sampler", "ccsim.sim.sender_events", "ccsim.sim.writing"),
 )
 NATIVE = ("ccsim.bpf.members", "ccsim.bpf.machine", "ccsim.ints", "ccsim.tcp.ack_rows")
 """Written for machine code (``.pyx``): without it, what they define is done by other modules."""

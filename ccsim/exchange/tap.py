@@ -15,15 +15,15 @@ from typing import Any
 
 from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Segment, Sight
 from ccsim.net.link import HEADER_BYTES, SYN_SEQ, Batch
-from ccsim.sim.acks import AckRows, TrainRows
+from ccsim.sim.acks import TrainRows
 from ccsim.sim.engine import Engine
 from ccsim.sim.live_flow import LiveFlow
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.sim.writing import as_list
 from ccsim.spec import Scenario
+from ccsim.tcp.ack_rows import AckRow, AckRows
 from ccsim.tcp.ecn import TCP_ECN_OK, EceBlocks
-from ccsim.tcp.receiver import AckRow
 
 __all__ = ["Take", "TappedWorld"]
 
@@ -34,10 +34,17 @@ KEPT_NS = 60_000_000_000  # so long a packet may be under way over hops, copies 
 ACK_IN, DATA_OUT, DATA_IN, ACK_OUT = range(4)
 
 
-class _Borne(int):
-    """An ACK number that knows the segment that bears it, whichever way that goes."""
+class _Borne:
+    """The SACK blocks of an ACK and the segment that bears it, whichever way that goes."""
 
-    segment: Segment
+    __slots__ = ("blocks", "segment")
+
+    def __init__(self, blocks: Any, segment: Segment) -> None:
+        self.blocks = blocks
+        self.segment = segment
+
+    def __len__(self) -> int:
+        return len(self.blocks or ())
 
 
 class _Arriving(deque["TrainRows | AckRows"]):
@@ -48,15 +55,14 @@ class _Arriving(deque["TrainRows | AckRows"]):
         self._flow = flow
 
     def append(self, rows: TrainRows | AckRows) -> None:
-        """Take ACKs that have set out, and make their numbers plain ones."""
+        """Take ACKs that have set out, and give them their own blocks."""
         assert isinstance(rows, AckRows)
-        plain = []
-        for t, una, echo_us, blocks in rows.rows:
-            assert isinstance(una, _Borne)
-            self._flow.ack_comes(t + rows.back_ns, una.segment)
-            plain.append((t, int(una), echo_us, blocks))
-        rows.rows = plain
-        super().append(rows)
+        plain = AckRows((), rows.back_ns)
+        for t, una, echo_us, borne in rows:
+            assert isinstance(borne, _Borne)
+            self._flow.ack_comes(t + rows.back_ns, borne.segment)
+            plain.add(t, una, echo_us, borne.blocks)
+        super().append(plain)
 
 
 class TappedFlow(LiveFlow):
@@ -128,15 +134,13 @@ class TappedFlow(LiveFlow):
                 return
             del self._on_way[key]
 
-    def send_acks(self, acks: list[AckRow]) -> None:
+    def send_acks(self, acks: AckRows) -> None:
         """Note the ACKs that leave the receiver, and let them set out."""
-        borne: list[AckRow] = []
+        borne = AckRows()
         for row in acks:
             segment = self._acked(row)
             self.world.note(ACK_OUT, Sight(row[0], False, segment))
-            una = _Borne(row[1])
-            una.segment = segment
-            borne.append((row[0], una, row[2], row[3]))
+            borne.add(row[0], row[1], row[2], _Borne(row[3], segment))
         super().send_acks(borne)
 
     def ack_comes(self, t_ns: int, segment: Segment) -> None:

@@ -4,7 +4,31 @@ cimport cython
 
 from ccsim.ints cimport Ints, as_ints, in_us, later, least
 from ccsim.net.link cimport Batch, as_column
+from ccsim.sim.writing cimport Writing
 from ccsim.tcp.ack_rows cimport AckRows
+
+
+cdef class FlowPath:
+    cdef public long long access_ns, out_ns, back_ns, hops_ns
+
+
+cdef class Delivering(Writing):
+    cdef public long long index, run_end_ns, sent, delivered, arriving, dropped
+    cdef public FlowPath path
+    cdef public bint vector
+    cdef public object ack_path, acks, hears, receives, reception, returns
+    cdef public list chunks
+
+    cpdef _flush(self)
+    cpdef Batch collect(self, long long until_ns)
+    cpdef deliver(self, Batch batch)
+    @cython.locals(n=cython.Py_ssize_t, late=cython.Py_ssize_t, times=Ints, acks=AckRows)
+    cpdef _deliver_rows(self, Ints departures, Ints seqs, Ints arrivals, bint handshake)
+    cpdef flush_receiver(self, long long horizon_ns)
+    cpdef flush_before(self, long long t_ns)
+    cpdef send_acks(self, AckRows acks)
+    cpdef hear(self, AckRows acks)
+
 
 @cython.locals(kept=Ints, cells=cython.p_longlong, k=cython.Py_ssize_t)
 cdef tuple _kept(Ints departures, Ints seqs, Ints arrivals)

@@ -28,7 +28,7 @@ Column = NDArray[np.int64]
 Values = Column | list[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlowPath:
     """Delays of a flow [ns]: sender to queue, line to receiver, receiver to sender; and those of
     hops between, beside what they queue."""
@@ -120,7 +120,7 @@ class Delivering(Writing):
         handshake = SYN_SEQ in batch.odd
         if not isinstance(departures, np.ndarray) or len(departures) < TRAIN_ROWS or handshake:
             rows = as_ints(departures), as_ints(batch.seqs), as_ints(batch.arrivals)
-            self._deliver_rows(*rows, handshake=handshake)
+            self._deliver_rows(rows[0], rows[1], rows[2], handshake)
             return
         arrivals = departures + self.path.out_ns
         sent = as_column(batch.arrivals)
@@ -140,9 +140,7 @@ class Delivering(Writing):
             arrivals = self.receives.column(arrivals)
         self.receive(arrivals, seqs, sent)
 
-    def _deliver_rows(
-        self, departures: Ints, seqs: Ints, arrivals: Ints, *, handshake: bool
-    ) -> None:
+    def _deliver_rows(self, departures: Ints, seqs: Ints, arrivals: Ints, handshake: bool) -> None:
         """Do as `deliver` packet by packet; ``handshake``: some may be no data."""
         n = len(departures)
         if least(departures) < 0:

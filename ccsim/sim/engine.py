@@ -19,11 +19,12 @@ import heapq
 from bisect import insort
 from collections.abc import Callable, Generator
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import simpy
 
 from ccsim.net.link import ACK_BYTES, Batch, Link
+from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.foresight import Foreseen
 
@@ -43,8 +44,14 @@ class Member(Protocol):
     path: FlowPath
     closed_ns: int | None
 
-    def live(self, horizon_ns: int) -> Process:
-        """Return its process, which computes its first window at once and then waits for more."""
+    def start(self) -> None:
+        """Begin, in the window that holds the start."""
+
+    def advance(self, horizon_ns: int) -> None:
+        """Compute the sender's share of the window."""
+
+    def failed(self, error: BaseException) -> NoReturn:
+        """End the run for what went wrong in that."""
 
     def flush_receiver(self, horizon_ns: int) -> None:
         """Send what the receiver owes before the horizon."""
@@ -97,9 +104,9 @@ class Engine:
         self._lookahead_ns = lookahead_ns
         self._progress = progress
         self._check = check
+        self.turns: Callable[[int], None] | None = None  # lets those act first who take turns
         self.reactions_ns: dict[int, int] = {}  # of armed triggers: no window is longer
         self._instants: list[int] = []
-        self._window: simpy.Event = env.event()
         self._access_ns = 0
         self._return_ns = 0
         self._to_come: list[tuple[int, int]] = []  # start [ns] and index of flows, as a heap
@@ -118,12 +125,10 @@ class Engine:
         self._some_closed = True
 
     def start(self) -> None:
-        """Start the engine's and the link's processes; instants that are known must have been
-        announced before."""
+        """Start the engine's process; instants that are known must have been announced before."""
         paths = [flow.path for flow in self.flows]
         self._access_ns = min(path.access_ns for path in paths)
         self._return_ns = min(path.out_ns + path.back_ns for path in paths)
-        self.env.process(self._carry())
         self.env.process(self._run())
 
     def instant(self, t_ns: int) -> simpy.Event:
@@ -133,10 +138,6 @@ class Engine:
         """
         heapq.heappush(self._instants, t_ns)
         return self.env.timeout(t_ns - self.env.now)
-
-    def window(self) -> simpy.Event:
-        """Return the event of the next window; its value is the horizon [ns]."""
-        return self._window
 
     def known_ns(self, t_ns: int) -> int:
         """Return the time before which all ACKs that reach a sender are known, if the window begins
@@ -166,11 +167,13 @@ class Engine:
             now = int(env.now)
             horizon = self._leap(now, self.horizon(now))
             if self._foreseen is None:
-                for flow in self.live:
-                    flow.flush_receiver(horizon)
+                flush_all(self.live, horizon)
             self._begin(horizon)
-            window, self._window = self._window, env.event()
-            yield window.succeed(horizon)
+            yield env.timeout(0)  # what was due before the window comes before it
+            if self.turns is not None:
+                self.turns(horizon)
+            advance_all(self.live, horizon)
+            self._carry(horizon)
             self.windows += 1
             if self._check is not None:
                 self._check()
@@ -207,41 +210,31 @@ class Engine:
         return self._foreseen.horizon_ns
 
     def _begin(self, horizon_ns: int) -> None:
-        """Start the processes of the flows that start before the horizon; each computes the window
-        when it starts, before the others do."""
+        """Let the flows take part that start before the horizon."""
         while self._to_come and self._to_come[0][0] < horizon_ns:
             flow = self.flows[heapq.heappop(self._to_come)[1]]
             insort(self.live, flow, key=attrgetter("index"))
             self.join(flow)
-            self.env.process(flow.live(horizon_ns))
+            flow.start()
 
     def join(self, flow: Member) -> None:
         """Act on a flow's taking part from now on; a link need not know of it."""
 
-    def _carry(self) -> Process:
-        """The link's process: take what all flows have sent in the window, and let the receivers
-        have it.
-
-        A window's event wakes who waits for it in the order in which they began to: the flows, each
-        of which has waited since it computed the window before, the link, which has since it
-        carried what they sent then, and the engine.
-        """
-        while True:
-            horizon = yield self._window
-            self.transmit(horizon)
-            if self._foreseen is not None:
-                self.live[0].confirm(self._foreseen)
-            if self._some_closed:
-                self._let_go()
+    def _carry(self, horizon_ns: int) -> None:
+        """Take what all flows have sent in the window, and let the receivers have it."""
+        self.transmit(horizon_ns)
+        if self._foreseen is not None:
+            self.live[0].confirm(self._foreseen)
+        if self._some_closed:
+            self._let_go()
 
     def transmit(self, horizon_ns: int) -> None:
         """Hand what the flows have sent to the link, and what it made of that to the receivers."""
         assert self.link is not None
         until = horizon_ns + self._access_ns
-        batches = [batch for flow in self.live if (batch := flow.collect(until)) is not None]
+        batches = collect_all(self.live, until)
         self.link.transmit(batches, until)
-        for batch in batches:
-            self.flows[batch.flow].deliver(batch)
+        deliver_all(self.flows, batches)
 
     def retire(self, flow: Member) -> None:
         """Let go of a flow that is over."""
@@ -254,3 +247,35 @@ class Engine:
                 self.retire(flow)
         self.live = [flow for flow in self.live if not flow.over()]
         self._some_closed = any(flow.closed_ns is not None for flow in self.live)
+
+
+def flush_all(flows: list[Member], horizon_ns: int) -> None:
+    """Let all receivers send what they owe before the horizon."""
+    for flow in flows:
+        flow.flush_receiver(horizon_ns)
+
+
+def advance_all(flows: list[Member], horizon_ns: int) -> None:
+    """Let all flows compute their senders' shares of a window."""
+    for flow in flows:
+        try:
+            if flow.closed_ns is None:
+                flow.advance(horizon_ns)
+        except BLAMABLE as error:
+            flow.failed(error)
+
+
+def collect_all(flows: list[Member], until_ns: int) -> list[Batch]:
+    """Return what reaches the queue before ``until_ns``, in order of flow."""
+    batches = []
+    for flow in flows:
+        batch = flow.collect(until_ns)
+        if batch is not None:
+            batches.append(batch)
+    return batches
+
+
+def deliver_all(flows: list[Member], batches: list[Batch]) -> None:
+    """Let receivers take what the link made of batches."""
+    for batch in batches:
+        flows[batch.flow].deliver(batch)

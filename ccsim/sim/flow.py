@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,7 @@ class Flow(Delivering):
         self.syn_ns = NEVER  # when the latest SYN (or SYN-ACK) left
         self.syn_timer_ns = NEVER
         self.syn_tries = 0
+        self.followers: list[Any] = []  # who is told of every event
         self.first_syn_answered = False
         self.connected = False
         self.established_ns: int | None = None
@@ -110,11 +112,16 @@ class Flow(Delivering):
     def advance(self, horizon_ns: int) -> None:
         """Let everything happen at the sender that happens before the horizon, in order: ACKs
         before the retransmission timer, that before the pacing timer; then samples."""
+        if self.followers:
+            self.follow(horizon_ns)
         rows = self._next_rows()
-        while rows is not None and rows.time(rows.at) < horizon_ns:
+        while rows is not None and first_time(rows) < horizon_ns:
             self._take_acks(rows, horizon_ns)
             rows = self._next_rows()
         self._come_to(horizon_ns)
+
+    def follow(self, horizon_ns: int) -> None:
+        """Let happen what happens before the horizon, event by event, while somebody follows."""
 
     def _come_to(self, t_ns: int) -> None:
         """Let timers fire that are due before ``t_ns``, and take the samples before it."""
@@ -129,10 +136,13 @@ class Flow(Delivering):
             while self.syn_timer_ns < t_ns:
                 self.connect(self.syn_timer_ns)
             return
+        if source is None:
+            fire_timers(sk, recorder, t_ns, NEVER)
+            return
         while True:
-            write_ns = NEVER if source is None else source.next_ns
+            write_ns = source.next_ns
             fire_timers(sk, recorder, t_ns, write_ns)
-            if source is None or write_ns >= t_ns:
+            if write_ns >= t_ns:
                 return
             recorder.catch_up(sk, write_ns)
             source.write(write_ns)
@@ -239,6 +249,7 @@ class Flow(Delivering):
         self._begin_writing(t_ns)
 
     def _close(self, t_ns: int) -> None:
+        """End the flow: nothing is outstanding."""
         self.closed_ns = t_ns
         if self.completed_ns is None:
             self.completed_ns = t_ns
@@ -251,3 +262,10 @@ class Flow(Delivering):
         self.recorder.stop()
         self.recorder.border(sk, t_ns)
         self.on_closed(t_ns)
+
+
+def first_time(rows: TrainRows | AckRows) -> int:
+    """Return when the first ACK that is not taken yet arrives [ns]."""
+    if isinstance(rows, AckRows):
+        return rows.time(rows.at)
+    return rows.time(rows.at)

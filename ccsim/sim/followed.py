@@ -6,7 +6,7 @@ follower is told after each. That is a cut like any other, so following changes 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from ccsim.net.link import Link
 from ccsim.sim.flow import Flow
@@ -30,16 +30,13 @@ class Follower(Protocol):
 class FollowedFlow(Flow):
     """A flow whose events can be followed."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.followers: list[Follower] = []
+    followers: list[Follower]
 
-    def advance(self, horizon_ns: int) -> None:
-        """Let everything happen before the horizon, one event at a time while somebody follows."""
+    def follow(self, horizon_ns: int) -> None:
+        """Let happen what happens before the horizon, event by event, while somebody follows."""
         while self.followers and (t := self.next_event_ns()) < horizon_ns:
             if self._one_event(t):
                 self._tell(t)
-        super().advance(horizon_ns)
 
     def may_foresee(self, link: Link) -> bool:
         """Tell whether `foresee` may be tried: nobody follows, and nothing else is in the way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import simpy
 
@@ -170,22 +170,17 @@ class LiveFlow(FollowedFlow):
         self.world.log("end", self, t_ns, {})
         self.world.engine.closed()
 
-    def live(self, horizon_ns: int) -> Process:
-        """The connection's life: start, windows, end; the first window, which holds the start, ends
-        at ``horizon_ns``.
+    def start(self) -> None:
+        """Begin, in the window that holds the start.
 
-        Neither the world nor a window that holds the start passes a swap, so the socket is opened
-        on what its name means at its start.
+        Neither the world nor that window passes a swap, so the socket is opened on what its name
+        means at its start.
         """
         self._guarded(self.begin)
-        window = self.world.engine.window
-        while self.closed_ns is None:
-            try:
-                self.world.take_turns(horizon_ns)
-                self.advance(horizon_ns)
-            except BLAMABLE as error:
-                self.world.raise_blamed(error)
-            horizon_ns = yield window()
+
+    def failed(self, error: BaseException) -> NoReturn:
+        """End the run for what went wrong in the flow's share of a window."""
+        self.world.raise_blamed(error)
 
     @property
     def takes_turns(self) -> bool:

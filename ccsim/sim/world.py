@@ -85,7 +85,6 @@ class World:
         self.events = EventLog()
         self.swaps: list[SwapRecord] = []
         self.reactions = Reactions(self)
-        self._turns_ns = -1  # the horizon up to which compiled objects have had theirs
         paranoid = paranoid or self.always_paranoid
         self.registry = Registry(scenario, Watchman().guarded if paranoid else None)
         self.env = simpy.Environment(initial_time=0)
@@ -93,6 +92,7 @@ class World:
         self.hops: Hops | None = None
         check = partial(check_world, self) if paranoid else None
         self.engine = self._make_engine(lookahead_ns=lookahead_ns, progress=progress, check=check)
+        self.engine.turns = self.take_turns
         self.host = host_of(scenario)
         self.late = LateHosts(scenario.hosts or Hosts(), scenario.seed)
         record = scenario.record
@@ -284,19 +284,18 @@ class World:
         self.registry.kernel.advance(int(self.env.now))
 
     def take_turns(self, horizon_ns: int) -> None:
-        """Let flows on compiled objects do what they do before the horizon, in the order of time;
-        once in a window, whoever asks first."""
-        if not self.registry.objects or self._turns_ns == horizon_ns:
+        """Let flows on compiled objects do what they do before the horizon, in the order of
+        time."""
+        if not self.registry.objects or len(self.engine.live) < 2:
             return
-        self._turns_ns = horizon_ns
-        flows = [flow for flow in self.engine.live if isinstance(flow, LiveFlow)]
+        live = [flow for flow in self.engine.live if isinstance(flow, LiveFlow)]
+        flows = [flow for flow in live if flow.closed_ns is None and flow.takes_turns]
         if len(flows) < 2:
             return
-        for flow in flows:
-            flow.begin()
-        flows = [flow for flow in flows if flow.closed_ns is None and flow.takes_turns]
-        if len(flows) > 1:
+        try:
             advance_in_turn(flows, horizon_ns)
+        except BLAMABLE as error:
+            self.raise_blamed(error)
 
     def border(self, t_ns: int) -> None:
         """Let every flow that lives note its exact counts before ``t_ns``, an instant that has come
