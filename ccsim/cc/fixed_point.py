@@ -17,11 +17,12 @@ U32_MAX = 0xFFFFFFFF
 U64_MAX = 0xFFFFFFFFFFFFFFFF
 USEC_PER_SEC = 1_000_000
 USEC_PER_MSEC = 1_000
+_SIGN, _MASK = 0x80000000, 0xFFFFFFFF  # integers of C where this is compiled
 
 
 def s32(value: int) -> int:
     """Return ``value`` as a signed 32-bit integer: the difference of two wrapping clocks."""
-    return ((value + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+    return ((value + _SIGN) & _MASK) - _SIGN
 
 
 def usecs_to_jiffies(usecs: int, hz: int) -> int:

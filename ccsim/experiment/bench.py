@@ -191,9 +191,7 @@ def measure_case(
     simulated time: ``peers`` in the row has µs per packet and how many times ccsim's that is, the
     median of the rounds' ratios.
     """
-    if name not in CASES:
-        near = did_you_mean(name, CASES) or f"; expected {listed(CASES)}"
-        raise ValueError(f"bench: no case {name!r}{near}")
+    _require_cases([name])
     rows, others = [], []
     case = peer_case(name, peer_ns) if peers else None
     for _ in range(runs):
@@ -205,6 +203,13 @@ def measure_case(
     if peers:
         row["peers"] = {peer: _compare(peer, rows, others) for peer in others[0]}
     return row
+
+
+def _require_cases(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in CASES:
+            near = did_you_mean(name, CASES) or f"; expected {listed(CASES)}"
+            raise ValueError(f"bench: no case {name!r}{near}")
 
 
 def _medians(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -277,10 +282,11 @@ def run_bench(
     peers: Mapping[Peer, Sequence[str]] | None = None,
     peer_ns: int = PEER_NS,
 ) -> dict[str, Any]:
-    """Measure the cases (all of the table when ``names`` is empty), telling each row as it
-    comes."""
+    """Measure the cases (all of the table when ``names`` is empty), telling each row as it comes;
+    ValueError, before anything runs, for an unknown one."""
     from ccsim import __version__
 
+    _require_cases(names)
     rows = []
     for name in names or CASES:
         rows.append(measure_case(name, runs, peers, peer_ns))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
+from ccsim.ints import as_ints
 from ccsim.sim.acks import AckTrainRows, SackTrainRows
 from ccsim.tcp.ack_rows import AckRows
 
@@ -22,8 +23,8 @@ __all__ = ["SACK_ROWS", "TRAIN_ROWS", "Runs", "receive_columns"]
 Column = NDArray[np.int64]
 
 TRAIN_ROWS = 256 if in_use() else 12  # shorter trains cost more than their packets one by one
-SACK_ROWS = 16  # of packets beyond a gap
-ROWS_ONE_BY_ONE = 48  # before a train is tried again
+SACK_ROWS = 256 if in_use() else 16  # of packets beyond a gap
+ROWS_ONE_BY_ONE = 1024 if in_use() else 48  # before a train is tried again
 
 
 def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Column) -> None:
@@ -54,8 +55,8 @@ def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Colu
                 continue
             stop = max(done + count, runs.short_until(done, ROWS_ONE_BY_ONE))
         acks = AckRows()
-        sent_us = (sent_ns[done:stop] // 1000).tolist()
-        receiver.receive(times[done:stop].tolist(), seqs[done:stop].tolist(), sent_us, acks)
+        sent_us = as_ints(sent_ns[done:stop] // 1000)
+        receiver.receive(as_ints(times[done:stop]), as_ints(seqs[done:stop]), sent_us, acks)
         flow.send_acks(acks)
         done = stop
 

@@ -50,3 +50,11 @@ def test_rows_are_medians_and_the_memory_is_the_greatest(monkeypatch: pytest.Mon
 def test_an_unknown_case_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"no case 'cubic'; did you mean 'cubic-1G'\?"):
         run_bench(["cubic"], 1, lambda row: None)
+
+
+def test_an_unknown_case_is_refused_before_any_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Any] = []
+    monkeypatch.setattr(bench.subprocess, "run", lambda *call, **_: ran.append(call))
+    with pytest.raises(ValueError, match="no case 'cubic'"):
+        run_bench(["cubic-100M", "cubic"], 1, lambda row: None)
+    assert ran == []
