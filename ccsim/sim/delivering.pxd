@@ -16,7 +16,7 @@ cdef class Delivering(Writing):
     cdef public long long index, run_end_ns, sent, delivered, arriving, dropped
     cdef public FlowPath path
     cdef public bint vector
-    cdef public object ack_path, acks, hears, receives, reception, returns
+    cdef public object ack_path, acks, hears, receives, reception, returns, returns_train
     cdef public list chunks
 
     cpdef _flush(self)
