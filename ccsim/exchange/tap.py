@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any
 
@@ -45,6 +45,9 @@ class _Borne:
 
     def __len__(self) -> int:
         return len(self.blocks or ())
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(self.blocks or ())
 
 
 class _Arriving(deque["TrainRows | AckRows"]):

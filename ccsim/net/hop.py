@@ -155,7 +155,10 @@ class Hop:
     def next_ns(self) -> int:
         """Return when the next packet is due that is known, to arrive or to leave; FOREVER if none
         is."""
-        return min([self._due_ns(), *(row[0] for row in self.arrivals)])
+        due_ns = self._due_ns()
+        for row in self.arrivals:
+            due_ns = min(due_ns, row[0])
+        return due_ns
 
     def _due_ns(self) -> int:
         """Return when the line does something next, or the qdisc's watchdog."""
