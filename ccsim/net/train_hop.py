@@ -155,8 +155,11 @@ class TrainHop(Hop):
 
     def next_ns(self) -> int:
         """See `Hop`."""
-        parts = [rows for parts in self.pending.values() for rows in parts]
-        return min([self._due_ns(), *(int(rows[:, REACH].min()) for rows in parts)])
+        due_ns = self._due_ns()
+        for parts in self.pending.values():
+            for rows in parts:
+                due_ns = min(due_ns, int(rows[:, REACH].min()))
+        return due_ns
 
     def _arriving(self, until_ns: int) -> list[Rows]:
         """Return what arrives before an instant, of each source by itself."""
