@@ -7,6 +7,7 @@ cdef class Ints:
 
     cdef int grow(self, Py_ssize_t room) except -1
     cpdef int append(self, long long value) except -1
+    cpdef int forget(self, Py_ssize_t count) except -1
 
 
 cdef Ints make_ints(Py_ssize_t count)
@@ -14,3 +15,9 @@ cpdef Ints as_ints(object values)
 cpdef Ints later(Ints times, long long by_ns)
 cpdef Ints in_us(Ints times, long long after_ns)
 cpdef long long least(Ints values)
+cpdef Py_ssize_t count_until(Ints times, long long t, Py_ssize_t start) except -1
+cpdef Ints kept(Ints values)
+cpdef Ints picked(Ints values, Ints rows)
+cpdef Ints scattered(Ints values, Ints rows)
+cpdef Ints part(Ints values, Py_ssize_t start, Py_ssize_t stop)
+cpdef Ints joined_ints(list columns)

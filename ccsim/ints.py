@@ -6,12 +6,16 @@ element is 64 bits of a buffer and no object is made of it on its way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ints", "as_ints", "in_us", "later", "least"]
+__all__ = [
+    *("Ints", "as_ints", "count_until", "in_us", "joined_ints", "kept", "later", "least"),
+    *("part", "picked", "scattered"),
+]
 
 
 class Ints(list[int]):
@@ -23,6 +27,10 @@ class Ints(list[int]):
     def cells(self) -> list[int]:
         """The elements, as a loop reads them fastest."""
         return self
+
+    def forget(self, count: int) -> None:
+        """Take the first elements away."""
+        del self[:count]
 
     def tolist(self) -> list[int]:
         """Return the elements as a plain list."""
@@ -54,3 +62,36 @@ def in_us(times: Ints, after_ns: int) -> Ints:
 def least(values: Ints) -> int:
     """Return the least of some integers, of which there is one at least."""
     return min(values)
+
+
+def count_until(times: Ints, t: int, start: int) -> int:
+    """Return how many of ascending times are not beyond ``t``, which ``start`` of them are not."""
+    return bisect_right(times, t, start)
+
+
+def kept(values: Ints) -> Ints:
+    """Return where the integers are that are not negative."""
+    return Ints([k for k, value in enumerate(values) if value >= 0])
+
+
+def picked(values: Ints, rows: Ints) -> Ints:
+    """Return the integers that stand in these rows, in their order."""
+    return Ints([values[k] for k in rows])
+
+
+def scattered(values: Ints, rows: Ints) -> Ints:
+    """Undo `picked`, where the rows were all there are."""
+    found = Ints(values)
+    for k, value in zip(rows, values, strict=True):
+        found[k] = value
+    return found
+
+
+def part(values: Ints, start: int, stop: int) -> Ints:
+    """Return the integers from ``start`` to before ``stop``."""
+    return Ints(values[start:stop])
+
+
+def joined_ints(columns: Sequence[Ints]) -> Ints:
+    """Return the integers of all columns, one after the other."""
+    return Ints([value for column in columns for value in column])

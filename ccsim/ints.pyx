@@ -3,11 +3,14 @@
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 import numpy as np
 
-__all__ = ["Ints", "as_ints", "in_us", "later", "least"]
+__all__ = [
+    *("Ints", "as_ints", "count_until", "in_us", "joined_ints", "kept", "later", "least"),
+    *("part", "picked", "scattered"),
+]
 
 cdef Py_ssize_t FIRST_ROOM = 32
 cdef Py_ssize_t STRIDE = sizeof(long long)
@@ -44,6 +47,15 @@ cdef class Ints:
             self.grow(2 * self.room or FIRST_ROOM)
         self.cells[self.count] = value
         self.count += 1
+        return 0
+
+    cpdef int forget(self, Py_ssize_t count) except -1:
+        """Take the first elements away."""
+        if not 0 <= count <= self.count:
+            raise IndexError(f"Ints: expected at most {self.count} elements to forget, got {count}")
+        self.count -= count
+        if count and self.count:
+            memmove(self.cells, self.cells + count, self.count * sizeof(long long))
         return 0
 
     def extend(self, values):
@@ -152,4 +164,70 @@ cpdef long long least(Ints values):
     cdef Py_ssize_t k
     for k in range(1, values.count):
         found = min(found, values.cells[k])
+    return found
+
+
+cpdef Py_ssize_t count_until(Ints times, long long t, Py_ssize_t start) except -1:
+    """Return how many of ascending times are not beyond ``t``, which ``start`` of them are not."""
+    while start < times.count and times.cells[start] <= t:
+        start += 1
+    return start
+
+
+cpdef Ints kept(Ints values):
+    """Return where the integers are that are not negative."""
+    cdef Ints found = Ints.__new__(Ints)
+    cdef Py_ssize_t k
+    for k in range(values.count):
+        if values.cells[k] >= 0:
+            found.append(k)
+    return found
+
+
+cpdef Ints picked(Ints values, Ints rows):
+    """Return the integers that stand in these rows, in their order."""
+    cdef Ints found = make_ints(rows.count)
+    cdef Py_ssize_t k
+    for k in range(rows.count):
+        if not 0 <= rows.cells[k] < values.count:
+            raise IndexError(f"picked: expected a row below {values.count}, got {rows.cells[k]}")
+        found.cells[k] = values.cells[rows.cells[k]]
+    return found
+
+
+cpdef Ints scattered(Ints values, Ints rows):
+    """Undo `picked`, where the rows were all there are."""
+    if values.count != rows.count:
+        raise ValueError(f"scattered: expected {values.count} rows, got {rows.count}")
+    cdef Ints found = make_ints(rows.count)
+    cdef Py_ssize_t k
+    for k in range(rows.count):
+        if not 0 <= rows.cells[k] < rows.count:
+            raise IndexError(f"scattered: expected a row below {rows.count}, got {rows.cells[k]}")
+        found.cells[rows.cells[k]] = values.cells[k]
+    return found
+
+
+cpdef Ints part(Ints values, Py_ssize_t start, Py_ssize_t stop):
+    """Return the integers from ``start`` to before ``stop``."""
+    if not 0 <= start <= stop <= values.count:
+        raise IndexError(f"part: expected a part of {values.count} integers, got {start}:{stop}")
+    cdef Ints found = make_ints(stop - start)
+    if found.count:
+        memcpy(found.cells, values.cells + start, found.count * sizeof(long long))
+    return found
+
+
+cpdef Ints joined_ints(list columns):
+    """Return the integers of all columns, one after the other."""
+    cdef Ints column, found
+    cdef Py_ssize_t n = 0
+    for column in columns:
+        n += column.count
+    found = make_ints(n)
+    n = 0
+    for column in columns:
+        if column.count:
+            memcpy(found.cells + n, column.cells, column.count * sizeof(long long))
+        n += column.count
     return found

@@ -2,17 +2,18 @@
 
 cimport cython
 
+from ccsim.ints cimport Ints, as_ints
 from ccsim.net.loss cimport BernoulliLoss
 
 cdef long long BITS_NS, _DATA_MIN
-cdef bint COMPILED
 
 cdef class Fifo:
-    cdef public object loss
+    cdef public BernoulliLoss loss
     cdef public long long rate_bps, limit, last_ns, remainder, drops, losses, accepted
     cdef public long long accepted_bytes
     cdef list _backlog
     cdef object _recent
+    cdef Ints _cells
 
     cpdef long long service_ns(self, long long size_bytes)
     @cython.locals(
@@ -22,20 +23,13 @@ cdef class Fifo:
         taken_bytes=cython.longlong, backlog=list, lost=list, out=list,
     )
     cpdef list serve(self, list arrivals, list sizes)
+    @cython.locals(
+        inside=Ints, out=Ints, loss=BernoulliLoss, rate=cython.longlong, limit=cython.longlong,
+        last=cython.longlong, rem=cython.longlong, first=cython.Py_ssize_t, end=cython.Py_ssize_t,
+        same=cython.longlong, taken_bytes=cython.longlong, each=cython.longlong,
+        rest=cython.longlong, k=cython.Py_ssize_t, a=cython.longlong,
+    )
+    cpdef Ints serve_cells(self, Ints arrivals, long long size, Ints sizes)
+    cdef Ints _inside_cells(self)
     cdef list _inside_rows(self)
     cdef list _draw(self, list sizes)
-
-@cython.locals(
-    a=cython.longlong, rate=cython.longlong, limit=cython.longlong, last=cython.longlong,
-    rem=cython.longlong, first=cython.longlong, each=cython.longlong, rest=cython.longlong,
-    same=cython.longlong, k=cython.Py_ssize_t,
-)
-cdef long long _serve_rows(
-    Fifo fifo,
-    long long[::1] arrivals,
-    long long size,
-    long long[::1] sizes,
-    long long[::1] inside,
-    long long end,
-    long long[::1] out,
-) except? -1

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.compiled import in_use
+from ccsim.ints import Ints, as_ints
 from ccsim.net.loss import BernoulliLoss
 
 __all__ = ["DROPPED", "LOST", "Fifo"]
@@ -24,7 +24,6 @@ BITS_NS = 8 * NS_PER_S  # of a byte
 DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
 _DATA_MIN = DATA_BYTES_MIN  # the same, an integer of C where this is compiled
 OVERFLOW_ROWS = 64  # packets that go one by one, at least, before the closed form is tried again
-COMPILED = in_use()
 
 
 class Fifo:
@@ -40,10 +39,11 @@ class Fifo:
         self.loss = loss
         self.last_ns = 0
         self.remainder = 0  # of bits * 10**9 / rate, in 1/rate ns
-        # Departures of packets that may still be inside: the former for `serve`, the latter (at
-        # most `limit`) for `serve_train`; the one that was used last holds them.
+        # Departures of packets that may still be inside: for `serve`, for `serve_train` (at most
+        # `limit`), for `serve_cells`; the one that was used last holds them.
         self._backlog: list[int] = []
         self._recent: Column | None = None
+        self._cells: Ints | None = None
         self.drops = 0
         self.losses = 0
         self.accepted = 0
@@ -60,6 +60,8 @@ class Fifo:
 
     def queued(self) -> Column:
         """Return the departures, in order, of the packets that may still be inside [ns]."""
+        if self._cells is not None:
+            return np.array(self._cells.tolist(), dtype=np.int64)
         inside = self._backlog if self._recent is None else self._recent
         return np.array(inside, dtype=np.int64)
 
@@ -106,8 +108,9 @@ class Fifo:
 
     def _inside_rows(self) -> list[int]:
         """Return the departures of what may still be inside, as `serve` keeps them."""
-        if self._recent is not None:
-            self._backlog, self._recent = self._recent.tolist(), None
+        if self._recent is not None or self._cells is not None:
+            self._backlog = self.queued().tolist()
+            self._recent = self._cells = None
         return self._backlog
 
     def _draw(self, sizes: Sequence[int]) -> list[bool]:
@@ -117,23 +120,63 @@ class Fifo:
             return []
         return self.loss.draws(sum([size > _DATA_MIN for size in sizes]))[::-1]
 
+    def serve_cells(self, arrivals: Ints, size: int, sizes: Ints | None) -> Ints:
+        """Do as `serve` for packets of one size or of ``sizes``, as machine code is fastest at it:
+        services that are as long as the one before, but for the remainder, cost no division."""
+        inside, out, loss = self._inside_cells(), Ints(), self.loss
+        rate, limit, last, rem = self.rate_bps, self.limit, self.last_ns, self.remainder
+        first, end, same, taken_bytes = 0, len(inside), size, 0
+        each, rest = divmod(size * BITS_NS, rate)
+        for k in range(len(arrivals)):
+            a = arrivals.cells[k]
+            if sizes is not None and sizes.cells[k] != same:
+                same = sizes.cells[k]
+                each, rest = divmod(same * BITS_NS, rate)
+            if loss is not None and same > _DATA_MIN and loss.draw():
+                self.losses += 1
+                out.append(LOST)
+                continue
+            while first < end and inside.cells[first] <= a:
+                first += 1
+            if end - first >= limit:
+                self.drops += 1
+                out.append(DROPPED)
+                continue
+            rem += rest
+            last = (a if a > last else last) + each
+            if rem >= rate:
+                rem -= rate
+                last += 1
+            out.append(last)
+            inside.append(last)
+            end += 1
+            taken_bytes += same
+            self.accepted += 1
+        inside.forget(first)
+        self.last_ns, self.remainder = last, rem
+        self.accepted_bytes += taken_bytes
+        return out
+
+    def _inside_cells(self) -> Ints:
+        """Return the departures of what may still be inside, as `serve_cells` keeps them."""
+        if self._cells is None:
+            self._cells, self._backlog, self._recent = as_ints(self.queued()), [], None
+        return self._cells
+
     def serve_train(self, arrivals: Column, size: int, sizes: Column | None = None) -> Column:
         """Do as `serve` at once, for packets of one size or of ``sizes``.
 
         Departures are a running maximum, d_k = S_k + max(last, max_{i<=k}(a_i - S_{i-1})) with S
         the cumulative service times. Packet k finds the queue full exactly if the one ``limit``
         before it, counting accepted ones, leaves after a_k. Where that happens, packets go one by
-        one until the overflow has passed. Compiled, all go one by one: that is faster.
+        one until the overflow has passed.
         """
         if self.loss is not None:
             return self._serve_lossy(arrivals, size, sizes)
         n = len(arrivals)
         out = np.empty(n, dtype=np.int64)
         if self._recent is None:
-            self._recent = np.array(self._backlog, dtype=np.int64)[-self.limit :]
-        if COMPILED:
-            self._serve_columns(np.ascontiguousarray(arrivals), size, sizes, out)
-            return out
+            self._recent, self._cells = self.queued()[-self.limit :], None
         done, block = 0, n
         while done < n:
             stop = min(n, done + block)
@@ -164,18 +207,6 @@ class Fifo:
         out[kept] = self.serve_train(arrivals[kept], size, None if sizes is None else sizes[kept])
         self.loss = loss
         return out
-
-    def _serve_columns(
-        self, arrivals: Column, size: int, sizes: Column | None, out: Column
-    ) -> None:
-        """Serve packets one by one as `serve` does, from what the closed form keeps."""
-        assert self._recent is not None
-        known = len(self._recent)
-        inside = np.empty(known + len(arrivals), dtype=np.int64)
-        inside[:known] = self._recent
-        end = _serve_rows(self, arrivals, size, sizes, inside, known, out)
-        self.accepted += end - known
-        self._recent = inside[max(0, end - self.limit) : end]
 
     def _serve_until_full(
         self, arrivals: Column, size: int, sizes: Column | None, out: Column
@@ -246,44 +277,3 @@ class Fifo:
         self.last_ns, self.remainder = last, rem
         self.accepted += len(new)
         self._recent = np.concatenate((self._recent, np.array(new, dtype=np.int64)))[-limit:]
-
-
-def _serve_rows(
-    fifo: Fifo,
-    arrivals: Column,
-    size: int,
-    sizes: Column | None,
-    inside: Column,
-    end: int,
-    out: Column,
-) -> int:
-    """Serve packets one by one; departures up to ``end`` are ``inside``, and others are put behind
-    them. Return where they end.
-
-    Services that are as long as the one before, but for the remainder, cost no division.
-    """
-    rate, limit, last, rem = fifo.rate_bps, fifo.limit, fifo.last_ns, fifo.remainder
-    first = max(0, end - limit)
-    each, rest = divmod(size * BITS_NS, rate)
-    same = size
-    for k in range(len(arrivals)):
-        a = arrivals[k]
-        while first < end and inside[first] <= a:
-            first += 1
-        if end - first >= limit:
-            out[k] = DROPPED
-            fifo.drops += 1
-            continue
-        if sizes is not None and sizes[k] != same:
-            same = sizes[k]
-            each, rest = divmod(same * BITS_NS, rate)
-        rem += rest
-        last = (a if a > last else last) + each
-        if rem >= rate:
-            rem -= rate
-            last += 1
-        out[k] = inside[end] = last
-        end += 1
-        fifo.accepted_bytes += same
-    fifo.last_ns, fifo.remainder = last, rem
-    return end

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from ccsim.ints cimport Ints
+from ccsim.ints cimport Ints, as_ints, count_until, joined_ints, kept, part, picked, scattered
 from ccsim.net.fifo cimport Fifo
 
 cdef long long PACK_ROWS, VECTOR_ROWS
@@ -31,6 +31,8 @@ cdef class Link:
     cdef _note_odd(self, list batches, list sizes, list departures)
     @cython.locals(batch=Batch)
     cdef tuple _serve_train(self, list batches, Py_ssize_t n)
+    @cython.locals(batch=Batch, sizes=Ints, arrivals=Ints, departures=Ints, order=Ints)
+    cdef tuple _serve_cells(self, list batches)
     @cython.locals(batch=Batch)
     cdef _size_column(self, list batches, Py_ssize_t n)
     @cython.locals(batch=Batch)
@@ -63,4 +65,5 @@ cdef _hand_out(list batches, list order, list departures)
 cdef list _refused(object arrivals, object departures)
 cdef list _as_list(object values)
 cdef _counted(object values)
+cdef Py_ssize_t _until(object times, long long t, Py_ssize_t start) except -1
 cdef tuple _accepted(object arrivals, object departures)

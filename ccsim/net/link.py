@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
-from ccsim.ints import Ints
+from ccsim.ints import Ints, as_ints, count_until, joined_ints, kept, part, picked, scattered
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
 from ccsim.spill import Rows, Spill
@@ -30,6 +30,7 @@ __all__ = [
 
 Column = NDArray[np.int64]
 Values = Column | list[int]
+Counted = list[int] | memoryview
 Drop = tuple[int, int, int]  # t, flow, 1 if random
 Sample = tuple[int, int, int, int, int]  # t, queue, drops, losses, departed bytes
 
@@ -108,7 +109,7 @@ class Link:
         self._accepted = 0  # before the present window
         # Departures, by window, of those that were not yet out at the last sample: of the first
         # window's the first so many had left, and `_departed` others before them.
-        self._inside: deque[list[int] | memoryview] = deque()
+        self._inside: deque[Counted] = deque()
         self._left = 0
         self._departed = 0
         self._odd: deque[tuple[int, int]] = deque()  # (departure, size less a full one), in order
@@ -133,7 +134,9 @@ class Link:
         if n:
             refused = self.fifo.drops + self.fifo.losses
             queued = self.fifo.queued() if self.marker is not None else None
-            if self.vector and n >= self.vector_rows:
+            if self.vector and COMPILED:
+                arrivals, departures = self._serve_cells(batches)
+            elif self.vector and n >= self.vector_rows:
                 arrivals, departures = self._serve_train(batches, n)
             else:
                 arrivals, departures = self._serve(batches)
@@ -204,6 +207,28 @@ class Link:
             self._odd.extend(zip(departures[odd].tolist(), short.tolist(), strict=True))
         return arrivals, departures
 
+    def _serve_cells(self, batches: list[Batch]) -> tuple[Ints, Ints]:
+        """Do as `_serve` in machine code."""
+        sizes: Ints | None = None
+        arrivals = joined_ints([as_ints(batch.arrivals) for batch in batches])
+        for batch in batches:
+            if batch.odd:
+                sizes = joined_ints([as_ints(self._sizes(one)) for one in batches])
+                break
+        if len(batches) == 1:
+            departures = self.fifo.serve_cells(arrivals, self.full_bytes, sizes)
+            batches[0].departures = departures
+        else:
+            order = as_ints(np.argsort(arrivals.column(), kind="stable"))
+            arrivals = picked(arrivals, order)
+            if sizes is not None:
+                sizes = picked(sizes, order)
+            departures = self.fifo.serve_cells(arrivals, self.full_bytes, sizes)
+            _part(batches, scattered(departures, order))
+        if sizes is not None:
+            self._note_odd(batches, sizes.tolist(), departures.tolist())
+        return arrivals, departures
+
     def _size_column(self, batches: list[Batch], n: int) -> Column | None:
         """Return the sizes of all packets [bytes]; None if all are full-sized."""
         sizes: Column | None = None
@@ -243,12 +268,12 @@ class Link:
             self._sample(_counted(arrivals), until_ns)
         self._accepted += len(arrivals)
 
-    def _sample(self, arrivals: list[int] | memoryview, until_ns: int) -> None:
+    def _sample(self, arrivals: Counted, until_ns: int) -> None:
         """Sample at every instant before ``until_ns``: packets inside, drops and losses so far,
         bytes departed."""
         t, full, arrived = self._next_sample_ns, self.full_bytes, 0
         while t < until_ns:
-            arrived = bisect_right(arrivals, t, arrived)
+            arrived = _until(arrivals, t, arrived)
             departed = self._departed_until(t)
             if self._logged < len(self.drop_log):
                 self._count_drops(t)
@@ -276,7 +301,7 @@ class Link:
         while inside:
             departures = inside[0]
             if departures[-1] > t:
-                self._left = bisect_right(departures, t, self._left)
+                self._left = _until(departures, t, self._left)
                 break
             self._departed += len(departures)
             self._left = 0
@@ -378,7 +403,10 @@ def _part(batches: list[Batch], departures: Values) -> None:
     start = 0
     for batch in batches:
         stop = start + len(batch.seqs)
-        batch.departures = departures[start:stop]
+        if isinstance(departures, Ints):
+            batch.departures = part(departures, start, stop)
+        else:
+            batch.departures = departures[start:stop]
         start = stop
 
 
@@ -392,13 +420,13 @@ def _hand_out(batches: list[Batch], order: list[int], departures: list[int]) -> 
 
 def _refused(arrivals: Values, departures: Values) -> list[tuple[int, int]]:
     """Return when packets arrived that were dropped or lost, and 1 for the latter."""
-    if not isinstance(departures, list):
+    if isinstance(departures, np.ndarray):
         at_rows = np.flatnonzero(departures < 0)
         arrivals = np.asarray(arrivals, dtype=np.int64)[at_rows]
         departures = departures[at_rows].tolist()
     return [
         (t, int(departure == LOST))
-        for t, departure in zip(_as_list(arrivals), departures, strict=True)
+        for t, departure in zip(_as_list(arrivals), _as_list(departures), strict=True)
         if departure < 0
     ]
 
@@ -407,13 +435,23 @@ def _as_list(values: Values) -> list[int]:
     return values if isinstance(values, list) else values.tolist()
 
 
-def _counted(values: Values) -> list[int] | memoryview:
-    """Return ascending times as `bisect_right` reads them fast."""
-    return values if isinstance(values, list) else memoryview(values)
+def _counted(values: Values) -> Counted:
+    """Return ascending times as `_until` reads them fast."""
+    return memoryview(values) if isinstance(values, np.ndarray) else values
+
+
+def _until(times: Counted, t: int, start: int) -> int:
+    """Return how many of ascending times are not beyond ``t``, which ``start`` of them are not."""
+    if isinstance(times, Ints):
+        return count_until(times, t, start)
+    return bisect_right(times, t, start)
 
 
 def _accepted(arrivals: Values, departures: Values) -> tuple[Values, Values]:
     """Return the arrivals and departures of the packets that were not dropped."""
+    if isinstance(arrivals, Ints) and isinstance(departures, Ints):
+        rows = kept(departures)
+        return picked(arrivals, rows), picked(departures, rows)
     if isinstance(arrivals, list) and isinstance(departures, list):
         return (
             [a for a, d in zip(arrivals, departures, strict=True) if d >= 0],

@@ -6,4 +6,5 @@ cdef class BernoulliLoss:
     cdef list _ahead
     cdef long long _at
 
+    cpdef bint draw(self) except? -1
     cpdef list draws(self, long long n)

@@ -32,7 +32,10 @@ class BernoulliLoss:
 
     def draw(self) -> bool:
         """Report whether the next packet is lost."""
-        return self.draws(1)[0]
+        if self._at == len(self._ahead):
+            self._ahead, self._at = self._generate(DRAWS_AHEAD).tolist(), 0
+        self._at += 1
+        return self._ahead[self._at - 1] < self.threshold
 
     def draws(self, n: int) -> list[bool]:
         """Return the next ``n`` draws, of packets that are looked at one by one."""

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from ccsim.ints cimport Ints, as_ints, in_us, later, least
+from ccsim.ints cimport Ints, as_ints, in_us, kept, later, least, picked
 from ccsim.net.link cimport Batch, as_column
 from ccsim.sim.writing cimport Writing
 from ccsim.tcp.ack_rows cimport AckRows
@@ -22,17 +22,9 @@ cdef class Delivering(Writing):
     cpdef _flush(self)
     cpdef Batch collect(self, long long until_ns)
     cpdef deliver(self, Batch batch)
-    @cython.locals(n=cython.Py_ssize_t, late=cython.Py_ssize_t, times=Ints, acks=AckRows)
+    @cython.locals(n=cython.Py_ssize_t, late=cython.Py_ssize_t, times=Ints, acks=AckRows, rows=Ints)
     cpdef _deliver_rows(self, Ints departures, Ints seqs, Ints arrivals, bint handshake)
     cpdef flush_receiver(self, long long horizon_ns)
     cpdef flush_before(self, long long t_ns)
     cpdef send_acks(self, AckRows acks)
     cpdef hear(self, AckRows acks)
-
-
-@cython.locals(kept=Ints, cells=cython.p_longlong, k=cython.Py_ssize_t)
-cdef tuple _kept(Ints departures, Ints seqs, Ints arrivals)
-@cython.locals(
-    picked=Ints, cells=cython.p_longlong, row_cells=cython.p_longlong, k=cython.Py_ssize_t
-)
-cdef Ints _picked(Ints values, Ints rows)

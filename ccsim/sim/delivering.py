@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.ints import Ints, as_ints, in_us, later, least
+from ccsim.ints import Ints, as_ints, in_us, kept, later, least, picked
 from ccsim.net.link import SYN_SEQ, Batch, as_column
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import TrainRows
@@ -144,7 +144,9 @@ class Delivering(Writing):
         """Do as `deliver` packet by packet; ``handshake``: some may be no data."""
         n = len(departures)
         if least(departures) < 0:
-            departures, seqs, arrivals = _kept(departures, seqs, arrivals)
+            rows = kept(departures)
+            departures, seqs = picked(departures, rows), picked(seqs, rows)
+            arrivals = picked(arrivals, rows)
             self.dropped += n - len(departures)
         path = self.path
         times = later(departures, path.out_ns)
@@ -175,7 +177,7 @@ class Delivering(Writing):
                 data.append(k)
             elif seq == SYN_SEQ:
                 self.send_acks(AckRows([(t, SYN_SEQ, sent, None)]))
-        return _picked(times, data), _picked(seqs, data), _picked(sent_us, data)
+        return picked(times, data), picked(seqs, data), picked(sent_us, data)
 
     def receive(self, times: Column, seqs: Column, sent_ns: Column) -> None:
         """Give packets to the receiver, at once where that may be; its ACKs set out."""
@@ -225,20 +227,3 @@ class Delivering(Writing):
         if self.hears is not None:
             acks.t = self.hears.column(acks.t)
         self.acks.append(acks)
-
-
-def _kept(departures: Ints, seqs: Ints, arrivals: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return what the queue did not refuse."""
-    kept, cells = Ints(), departures.cells
-    for k in range(len(departures)):
-        if cells[k] >= 0:
-            kept.append(k)
-    return _picked(departures, kept), _picked(seqs, kept), _picked(arrivals, kept)
-
-
-def _picked(values: Ints, rows: Ints) -> Ints:
-    """Return the elements in these rows."""
-    picked, cells, row_cells = Ints(), values.cells, rows.cells
-    for k in range(len(rows)):
-        picked.append(cells[row_cells[k]])
-    return picked

@@ -169,7 +169,8 @@ class Engine:
             if self._foreseen is None:
                 flush_all(self.live, horizon)
             self._begin(horizon)
-            yield env.timeout(0)  # what was due before the window comes before it
+            if env.peek() <= now:
+                yield env.timeout(0)  # what is due now comes before the window
             if self.turns is not None:
                 self.turns(horizon)
             advance_all(self.live, horizon)

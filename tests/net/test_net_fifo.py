@@ -6,16 +6,19 @@ arrival   a ──► [ waiting … | in service ] ──► departure d = max(a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccsim.net import fifo
+from ccsim.ints import Ints
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.loss import GOLDEN, BernoulliLoss
 
 MBIT = 1_000_000
+Serve = Callable[[Fifo, list[int], list[int]], list[int]]
 
 
 def always_lost() -> BernoulliLoss:
@@ -142,12 +145,11 @@ arrivals = st.lists(
 rates = st.sampled_from([12 * MBIT, 7 * MBIT, 13_333_333, 100 * MBIT])
 
 
-@pytest.mark.pure
-@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize("cells", [False, True])
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(arrivals, rates, st.integers(1, 40), st.lists(st.integers(1, 60), max_size=8), st.data())
 def test_serve_train_gives_what_serve_gives_for_any_arrivals_limit_and_cut(
-    one_by_one: bool,
+    cells: bool,
     times: list[int],
     rate: int,
     limit: int,
@@ -162,45 +164,45 @@ def test_serve_train_gives_what_serve_gives_for_any_arrivals_limit_and_cut(
     one, other = (Fifo(rate, limit, BernoulliLoss(lossy, seed) if lossy else None) for _ in "ab")
     expected = one.serve(times, sizes)
     got: list[int] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fifo, "COMPILED", one_by_one)  # what compiled code does, not compiled
-        for piece in [*pieces, len(times)]:
-            here = slice(len(got), len(got) + piece)
-            if not times[here]:
-                break
-            if data.draw(st.booleans()):
-                column = np.array(sizes[here]) if mixed else None
-                got += other.serve_train(np.array(times[here]), 1500, column).tolist()
-            else:
-                got += other.serve(times[here], sizes[here])
+    for piece in [*pieces, len(times)]:
+        here = slice(len(got), len(got) + piece)
+        if not times[here]:
+            break
+        if not data.draw(st.booleans()):
+            got += other.serve(times[here], sizes[here])
+        elif cells:
+            each = Ints(sizes[here]) if mixed else None
+            got += other.serve_cells(Ints(times[here]), 1500, each).tolist()
+        else:
+            column = np.array(sizes[here]) if mixed else None
+            got += other.serve_train(np.array(times[here]), 1500, column).tolist()
     assert got == expected
     for name in ("last_ns", "remainder", "drops", "losses", "accepted", "accepted_bytes"):
         assert getattr(other, name) == getattr(one, name), name
 
 
-@pytest.mark.pure
-@pytest.mark.parametrize("one_by_one", [False, True])
-def test_a_train_of_packets_of_several_sizes_takes_the_time_of_each(
-    one_by_one: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def train(queue: Fifo, times: list[int], sizes: list[int]) -> list[int]:
+    return queue.serve_train(np.array(times), 1500, np.array(sizes)).tolist()
+
+
+def cells(queue: Fifo, times: list[int], sizes: list[int]) -> list[int]:
+    return queue.serve_cells(Ints(times), 1500, Ints(sizes)).tolist()
+
+
+@pytest.mark.parametrize("serve", [train, cells])
+def test_packets_of_several_sizes_take_the_time_of_each(serve: Serve) -> None:
     # 1000 B, 500 B and 1500 B at 3 Mbit/s: 2,666,666 2/3 ns, 1,333,333 1/3 ns, 4 ms
-    monkeypatch.setattr(fifo, "COMPILED", one_by_one)
     queue = Fifo(3 * MBIT, 2)
-    out = queue.serve_train(np.array([0, 0, 2_666_666]), 1500, np.array([1000, 500, 1500]))
-    assert out.tolist() == [2_666_666, 4_000_000, 8_000_000]
+    out = serve(queue, [0, 0, 2_666_666], [1000, 500, 1500])
+    assert out == [2_666_666, 4_000_000, 8_000_000]
     assert queue.accepted_bytes == 3000
 
 
-@pytest.mark.pure
-@pytest.mark.parametrize("one_by_one", [False, True])
-def test_small_packets_of_a_train_are_not_lost_at_random_and_draw_nothing(
-    one_by_one: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fifo, "COMPILED", one_by_one)
+@pytest.mark.parametrize("serve", [train, cells])
+def test_small_packets_of_a_train_are_not_lost_at_random_and_draw_nothing(serve: Serve) -> None:
     loss = always_lost()
     queue = Fifo(100 * MBIT, 9, loss)
-    out = queue.serve_train(np.array([0, 0, 0]), 1500, np.array([60, 1500, 52]))
-    assert out.tolist() == [4_800, LOST, 8_960]
+    assert serve(queue, [0, 0, 0], [60, 1500, 52]) == [4_800, LOST, 8_960]
     assert loss.state == BernoulliLoss(1.0, 0).state + GOLDEN
 
 

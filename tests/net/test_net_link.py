@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccsim.net import fifo
 from ccsim.net import link as link_module
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch, Link
@@ -149,8 +148,7 @@ def test_cuts_and_closed_forms_do_not_show_in_departures_drops_or_samples(
     parts: dict[int, list[int]] = {one.flow: [] for one in whole}
     start = 0
     with pytest.MonkeyPatch.context() as patch:
-        for module in (fifo, link_module):
-            patch.setattr(module, "COMPILED", one_by_one)  # what compiled code does, not compiled
+        patch.setattr(link_module, "COMPILED", one_by_one)  # what compiled code does, not compiled
         for stop in [*sorted(cut * MS // 2 for cut in cuts), 40 * MS]:
             window = [batch(k, [t for t in ts if start <= t < stop]) for k, ts in enumerate(flows)]
             window = [one for one in window if one.seqs]
