@@ -16,4 +16,4 @@ cdef class TcpCongestionOps:
     cdef readonly object name, flags, ssthresh, undo_cwnd, cong_avoid, cong_control, set_state
     cdef readonly object cwnd_event, in_ack_event, pkts_acked, min_tso_segs, sndbuf_expand, get_info
     cdef readonly object init, release, private, params, link, train, sack_train, rtt_floor
-    cdef readonly object export_model, import_model, phase
+    cdef readonly object export_model, import_model, phase, ect_1
