@@ -50,6 +50,7 @@ def run_text(name: str, metrics: Row, screen: Screen = PLAIN, *, done: str = "si
         screen.styled(f"{name}: {metrics['duration_s']:g} s {done}", "bold"),
         _flows(metrics, screen) if metrics["flows"] else "",
         _links(metrics, screen),
+        _traffic(metrics["traffic"], screen) if metrics.get("traffic") else "",
         *(_cut(*one, screen, COMPLETIONS_DROP) for one in workload_tables(metrics, _number)),
         *(swap_text(swap, _number, screen) for swap in metrics["swaps"]),
         *(f"swap {index}: its trigger did not fire" for index in metrics.get("untriggered", ())),
@@ -189,6 +190,23 @@ def _links(metrics: Row, screen: Screen) -> str:
         for cells, row in zip(rows, metrics["links"], strict=True):
             cells.insert(-1, str(row["marks"]))
     return _cut(headers, rows, screen, ("random losses (packets)", "Jain index"))
+
+
+def _traffic(rows: Sequence[Row], screen: Screen) -> str:
+    """Return a line for each source of cross traffic: of a probe the RTTs, else the way there."""
+    headers = ["traffic", "kind", "sent", "arrived", "dropped", "rate (Mbit/s)"]
+    headers += ["p50 (ms)", "p95 (ms)", "p99 (ms)", "max (ms)"]
+    lines = [
+        [
+            row["name"],
+            row["kind"],
+            *(str(row[f"packets_{what}"]) for what in ("sent", "arrived", "dropped")),
+            _number(row["rate_bps"], 3, scale=1e-6),
+            *(_number(row[f"{which}_ms"], 2) for which in ("p50", "p95", "p99", "max")),
+        ]
+        for row in rows
+    ]
+    return _cut(headers, lines, screen, ("p95 (ms)", "kind"))
 
 
 def _cut(

@@ -74,6 +74,7 @@ def measure(
                 if event.kind == "trigger" and event.detail.get("fired") is False
             ],
             **_workloads(compared, spans),
+            **_traffic(result, until),
             **_objects(result),
         }
     )
@@ -83,6 +84,27 @@ def _drawn(*results: SimResult | None) -> list[str]:
     """Return what a run and its twins drew from the seed: none of it, and all seeds give the same
     metrics."""
     return list(dict.fromkeys(part for one in results if one is not None for part in one.drew))
+
+
+def _traffic(result: SimResult, until_ns: int) -> dict[str, Any]:
+    """Return what became of cross traffic, if there is some: of a probe the RTTs, which are latency
+    under load, else how long packets took one way."""
+    rows = [
+        {
+            "name": one.name,
+            "kind": one.kind,
+            "packets_sent": one.packets_sent,
+            "packets_arrived": one.packets_arrived,
+            "packets_dropped": one.packets_dropped,
+            "rate_bps": one.bytes_arrived * 8 * SECOND_NS / until_ns if until_ns else None,
+            **{
+                f"{name}_ms": None if ns < 0 else ns / 1e6
+                for name, ns in zip(("p50", "p95", "p99", "max"), one.delays_ns, strict=True)
+            },
+        }
+        for one in result.traffic
+    ]
+    return {"traffic": rows} if rows else {}
 
 
 def _objects(result: SimResult) -> dict[str, Any]:

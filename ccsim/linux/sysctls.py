@@ -39,7 +39,9 @@ def _named(sysctls: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wrong_sysctls(scenario: Scenario) -> Iterator[str]:
-    """Yield what of pacing is no sysctl of a host."""
+    """Yield what of pacing is no sysctl of a host, and that nothing but flows goes to a kernel."""
+    if scenario.traffic:
+        yield "traffic: there is no cross traffic to a kernel; simulate it"
     if scenario.tcp.sysctls is not None and scenario.tcp.sysctls.pacing == "fq":
         yield "tcp.pacing: hosts on a kernel have no fq; sockets pace themselves"
     for number, flow in enumerate(scenario.flows):

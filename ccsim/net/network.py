@@ -54,6 +54,16 @@ class Network:
         self._follow(back)
         self._exit(back.hops[-1], back.after_ns)
 
+    def stream(self, out: Leg, back: Leg | None) -> None:
+        """Let the clocks know of the ways of what nobody waits for."""
+        self._number(out)
+        self._enter(out.hops[0], out.before_ns)
+        self._follow(out)
+        if back is not None:
+            self._number(back)
+            self._edge(out.hops[-1], back.hops[0], out.after_ns + back.before_ns)
+            self._follow(back)
+
     def open(self, leg: Leg) -> None:
         """Let a leg's far end be told how far it is known."""
         self._ending[leg.hops[-1]][leg.rank] = leg

@@ -8,7 +8,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem
-from ccsim.scenario import flow_spec, hosts_spec, path_spec, spec, swap_spec, tcp_spec
+from ccsim.scenario import (
+    cross_traffic_spec,
+    flow_spec,
+    hosts_spec,
+    path_spec,
+    spec,
+    swap_spec,
+    tcp_spec,
+)
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.names import unknown
 from ccsim.scenario.target_spec import CongestionSpec, MapSpec
@@ -40,6 +48,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "kernel": spec.KernelSection,
     "tcp": tcp_spec.TcpSpec,
     "hosts": hosts_spec.HostsSpec,
+    "traffic": cross_traffic_spec.TrafficSpec,
 }
 _IN_HOSTS: Mapping[str, type[BaseModel]] = {
     "hosts": hosts_spec.HostsSpec,
@@ -135,6 +144,8 @@ def _model_at(raw: Location) -> type[BaseModel]:
         return spec.ScenarioSpec
     if enclosing[0] == "swaps" and enclosing[-1] in _IN_SWAPS:
         return _IN_SWAPS[str(enclosing[-1])]
+    if enclosing[0] == "traffic" and enclosing[-1] == "on_off":
+        return cross_traffic_spec.OnOffTimes
     if enclosing[0] == "hosts":
         return _IN_HOSTS[str(enclosing[-1])]
     if enclosing[-1] in ("congestion", "to"):

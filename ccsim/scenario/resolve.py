@@ -14,6 +14,7 @@ from ccsim.scenario.hosts import flow_hosts, wrong_hosts
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.resolve_swaps import SwapResolver
+from ccsim.scenario.resolve_traffic import resolve_traffic
 from ccsim.scenario.resolve_workloads import resolve_workloads
 from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.tables import is_restricted, wrong_parameters
@@ -198,6 +199,8 @@ def resolve(
     namespaces, links = resolver.namespaces(), resolver.made_links()
     workloads = resolve_workloads(written, flows, resolver.congestion, resolver.complain, paths)
     swaps = resolver.swaps((*flows, *(workload.flow for workload in workloads)))
+    taken = {*(flow.name for flow in flows), *(load.name for load in workloads)}
+    traffic = resolve_traffic(written, taken, resolver.complain, paths)
     interval_ns = written.record.interval
     check_bounds(written, flows, workloads, swaps, resolver.complain)
     if resolver.problems:
@@ -225,5 +228,6 @@ def resolve(
         routes=routes,
         changes=changes,
         hosts=written.hosts.made(),
+        traffic=traffic,
         source=source,
     )

@@ -20,6 +20,7 @@ from pydantic import (
 
 from ccsim.scenario import names
 from ccsim.scenario import quantities as q
+from ccsim.scenario.cross_traffic_spec import TrafficSpec
 from ccsim.scenario.flow_spec import FlowSpec, ListenerSpec, WorkloadSpec
 from ccsim.scenario.hosts_spec import HostsSpec
 from ccsim.scenario.keys import Spec, key
@@ -127,6 +128,7 @@ class ScenarioSpec(Spec):
     record: RecordSpec = key("Sampling of traces.", {})
     kernel: KernelSection = key("The emulated kernel.", {})
     tcp: TcpSpec = key("The hosts' TCP.", {})
+    traffic: tuple[TrafficSpec, ...] = key("Datagrams and probes beside the flows.", ())
     hosts: HostsSpec = key("The flows' hosts: how late they are; without: never.", {})
     twins: StrictBool = key("Run both twins too, to measure against.", True)
 

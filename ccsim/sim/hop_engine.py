@@ -32,6 +32,7 @@ from ccsim.net.segments import (
 )
 from ccsim.sim.acks import AckTrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS
+from ccsim.sim.cross_traffic import Datagrams
 from ccsim.sim.engine import Engine
 from ccsim.sim.hop_packets import hash_of
 from ccsim.sim.live_flow import LiveFlow
@@ -54,6 +55,7 @@ class HopEngine(Engine):
         self.network = network
         self.full_bytes = full_bytes
         self._ends: dict[int, _Ends] = {}
+        self.traffic: list[Datagrams] = []
 
     def connect(self, flow: LiveFlow, route: Route) -> None:
         """Let a flow go by a route; to be called for all before `start`."""
@@ -63,6 +65,8 @@ class HopEngine(Engine):
 
     def start(self) -> None:
         """Start the processes, with the clocks at 0."""
+        for source in self.traffic:
+            source.open()
         self.network.advance(0)
         super().start()
 
@@ -85,6 +89,8 @@ class HopEngine(Engine):
             batch = flow.collect(FOREVER)
             if batch is not None:
                 self._ends[flow.index].send(batch)
+        for source in self.traffic:
+            source.send_before(horizon_ns)
         self.network.advance(horizon_ns)
 
     def settle(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ccsim.sim.traces import (
     LinkTrace,
     SimResult,
     SwapRecord,
+    TrafficTrace,
 )
 from ccsim.spill import Spill
 
@@ -89,6 +91,8 @@ def _describe_more(result: SimResult) -> dict[str, Any]:
         ]
     if result.completions is not None:
         found["completions"] = len(result.completions.flow)
+    if result.traffic:
+        found["traffic"] = [asdict(one) for one in result.traffic]
     return found
 
 
@@ -186,8 +190,14 @@ def from_tables(
         failed=str(description["failed"]),
         groups=_groups(description, tables),
         completions=_completions(description, tables),
+        traffic=tuple(_traffic(plain) for plain in description.get("traffic", ())),
         drew=tuple(map(str, description.get("drew", ()))),
     )
+
+
+def _traffic(plain: Mapping[str, Any]) -> TrafficTrace:
+    rtts = tuple((int(t), int(rtt)) for t, rtt in plain["rtts_ns"])
+    return TrafficTrace(**{**plain, "delays_ns": tuple(plain["delays_ns"]), "rtts_ns": rtts})
 
 
 def _groups(description: Mapping[str, Any], tables: Mapping[str, Table]) -> tuple[GroupTrace, ...]:

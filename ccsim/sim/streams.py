@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from ccsim.spec import Distribution, Scenario, Workload
+from ccsim.spec import Distribution, Scenario, Traffic, Workload
 
 __all__ = ["FlowRandom", "random_parts", "stream_seed"]
 
@@ -58,7 +58,13 @@ def random_parts(scenario: Scenario) -> tuple[str, ...]:
     kind = path.qdisc if isinstance(path.qdisc, str) else path.qdisc.kind
     found += [f"qdisc {kind}"] if kind in _DRAWING else []
     drawn = (load for load in scenario.workloads if any(kind in _DRAWN for kind in _kinds(load)))
-    return (*found, *(f"workload {load.name}" for load in drawn))
+    found += [f"workload {load.name}" for load in drawn]
+    return (*found, *(f"traffic {t.flow.name}" for t in scenario.traffic if _is_drawn(t)))
+
+
+def _is_drawn(traffic: Traffic) -> bool:
+    times = (traffic.on_ns, traffic.off_ns)
+    return traffic.kind == "poisson" or any(t is not None and t.kind in _DRAWN for t in times)
 
 
 def _kinds(load: Workload) -> Iterator[str]:

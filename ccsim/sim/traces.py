@@ -27,6 +27,7 @@ __all__ = [
     "RttSum",
     "SimResult",
     "SwapRecord",
+    "TrafficTrace",
 ]
 
 CA_STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
@@ -324,6 +325,25 @@ class Flows(tuple[FlowTrace, ...]):
 
 
 @dataclass(frozen=True)
+class TrafficTrace:
+    """What became of one source of cross traffic.
+
+    ``delays_ns`` are the median, the 95th and 99th percentile and the greatest of how long packets
+    took [ns]: one way, or of a probe there and back (-1: none arrived); ``rtts_ns`` has of a probe
+    each that came back: (when it left, how long it took).
+    """
+
+    name: str
+    kind: str
+    packets_sent: int
+    packets_arrived: int
+    packets_dropped: int
+    bytes_arrived: int
+    delays_ns: tuple[int, ...]
+    rtts_ns: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class SimResult:
     """Everything that a run measured; ``flows`` by place or by name."""
 
@@ -337,6 +357,7 @@ class SimResult:
     rtts: tuple[RttSum, ...] = ()  # by implementation, where there are groups
     crowds: tuple[Crowd, ...] = ()  # of flows that are sampled, but not kept
     completions: Completions | None = None  # of workloads
+    traffic: tuple[TrafficTrace, ...] = ()
     drew: tuple[str, ...] = ()  # what was drawn from the seed; empty: another gives the same
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ from ccsim.sim.ack_path import make_ack_path
 from ccsim.sim.applications import Peer, make_talk
 from ccsim.sim.blame import BLAMABLE, blame
 from ccsim.sim.completions import completions
+from ccsim.sim.cross_traffic import Datagrams
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
 from ccsim.sim.hop_engine import HopEngine
@@ -105,7 +106,18 @@ class World:
         self.randoms: list[FlowRandom] = []
         made = connections(scenario)
         self.flows = [self._make_flow(k, connection) for k, connection in enumerate(made)]
+        self._add_traffic()
         self._by_name = {flow.spec.name: flow for flow in self.flows}
+
+    def _add_traffic(self) -> None:
+        """Put the cross traffic on its way, which comes after the flows at one instant."""
+        engine, hops = self.engine, self.hops
+        if not isinstance(engine, HopEngine) or hops is None:
+            return
+        for k, one in enumerate(self.scenario.traffic):
+            way = hops.route(one.flow), hops.path(one.flow)
+            made = (len(self.flows) + k, hops.network, way, self.scenario.seed, self.end_ns)
+            engine.traffic.append(Datagrams(one, *made))
 
     def _make_engine(self, **options: Any) -> Engine:
         """Return the engine over the link, or over hops if the path is more than that."""
@@ -369,6 +381,7 @@ class World:
             rtts=self.groups.rtts(end) if self.groups else (),
             crowds=self.groups.crowds(end) if self.groups else (),
             completions=completions(self, end) if self.scenario.workloads else None,
+            traffic=tuple(one.trace(end) for one in getattr(self.engine, "traffic", ())),
             drew=self._drew(),
         )
 

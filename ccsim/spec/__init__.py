@@ -10,6 +10,7 @@ from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
 from ccsim.spec.path import Change, Hop, Path, Qdisc, Route, Trace
 from ccsim.spec.scenario import Record, Scenario, Sysctls, Tcp
 from ccsim.spec.swap import Guard, Swap, Trigger
+from ccsim.spec.traffic import Traffic
 from ccsim.spec.workload import Arrivals, Distribution, OnOff, Requests, Workload
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Sysctls",
     "Tcp",
     "Trace",
+    "Traffic",
     "Trigger",
     "Workload",
 ]

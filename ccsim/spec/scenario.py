@@ -17,6 +17,7 @@ from ccsim.spec.limits import MAX_MSS_BYTES, MAX_SEED, Name, Packets, PositiveNs
 from ccsim.spec.path import Change, Hop, Path, Route
 from ccsim.spec.plain import SPARSE, NotPlain, from_plain, to_plain
 from ccsim.spec.swap import Chosen, Swap
+from ccsim.spec.traffic import Traffic
 from ccsim.spec.workload import Workload
 from ccsim.units import MAX_PACKETS, MAX_SIZE_BYTES, format_rate, format_time
 
@@ -111,6 +112,7 @@ class Scenario:
     routes: dict[str, Route] = field(default_factory=dict, metadata=SPARSE)
     changes: tuple[Change, ...] = field(default=(), metadata=SPARSE)
     hosts: Hosts | None = field(default=None, metadata=SPARSE)
+    traffic: tuple[Traffic, ...] = field(default=(), metadata=SPARSE)
     source: str = field(default="", metadata={"stored": False})
 
     def __post_init__(self) -> None:
