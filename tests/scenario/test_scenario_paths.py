@@ -26,6 +26,15 @@ def path_of(preset: str) -> Path:
     return parse_scenario(f"name: it\nduration: 10 s\npath: {{{preset}}}\n{BULK}", "s").path
 
 
+def test_less_than_a_packet_is_no_buffer_but_a_qdisc_without_one_has_its_own_limit() -> None:
+    short = "rate: 10 kbit/s, rtt: 1 ms"  # 10 bits
+    assert path_of(f"{short}, qdisc: codel").buffer_packets == 1000
+    for refused in (short, f"{short}, qdisc: codel, buffer: 0.5 BDP"):
+        ((place, message),) = problems(f"path: {{{refused}}}\n{BULK}")
+        assert place.startswith("path")
+        assert message.startswith("expected a buffer of 1 to ")
+
+
 def test_a_preset_gives_what_is_not_given() -> None:
     cable = path_of("preset: cable")
     assert (cable.rate_bps, cable.rtt_ns) == (200_000_000, 20_000_000)

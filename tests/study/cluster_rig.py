@@ -25,9 +25,13 @@ class Cluster:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start("scheduler", "--port", "0", "--no-dashboard")
         end = time.monotonic() + 60
-        while not self.file.exists() and time.monotonic() < end:
+        while not self.written() and time.monotonic() < end:
             time.sleep(0.1)
         self.workers = [self.worker(), self.worker()]
+
+    def written(self) -> bool:
+        """Tell whether the scheduler's file is there, and whole."""
+        return self.file.exists() and self.file.read_text().rstrip().endswith("}")
 
     @property
     def address(self) -> str:
