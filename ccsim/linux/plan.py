@@ -85,8 +85,8 @@ def _swap_problems(number: int, swap: Swap) -> Iterator[str]:
     place = f"swaps.{number}"
     if swap.to_params:
         yield f"{place}.to: parameters of a module hold for the whole machine"
-    if swap.via == "staged" and swap.guard is not None:
-        yield f"{place}.guard: a roll-out on a kernel is not watched"
+    if swap.guard is not None and swap.guard.metric == "drops":
+        yield f"{place}.guard.metric: hosts do not see drops; take retransmissions"
     if swap.state != "linux":
         yield f"{place}.state: a kernel knows one policy, linux; got {swap.state}"
     trigger = swap.trigger
@@ -301,7 +301,11 @@ def _link_actions(
     if swap.via != "staged":
         return
     reached = [name for given in swap.flows for name in own.get(given, [given])]
-    done = 0
+    done, end = 0, at + len(swap.steps_ppm) * swap.pause_ns
+    window = swap.guard.window_ns if swap.guard else end - at
+    for t_ns in sorted({*range(at + window, end + 1, window), end}):  # before a step of the instant
+        watched = {"t0_ns": at, "guard": to_plain(swap.guard), "last": t_ns == end}
+        yield {**about, "do": "check", "t_ns": t_ns, **watched}
     for step, share_ppm in enumerate(swap.steps_ppm):
         upto = -(-len(reached) * share_ppm // 1_000_000)
         yield {

@@ -182,9 +182,23 @@ def _swaps(scenario: Scenario, events: Sequence[Event]) -> tuple[SwapRecord, ...
                 flows=tuple(dict.fromkeys(e.flow for e in changed if e.flow)),
                 errno=next((e.detail["errno"] for e in steps if e.detail["errno"]), 0),
                 trigger=trigger,
+                **_outcome(index, events),
             )
         )
     return tuple(sorted(found, key=lambda swap: (swap.t_ns, swap.index)))
+
+
+def _outcome(index: int, events: Sequence[Event]) -> dict[str, Any]:
+    """Return what became of a roll-out; nothing for other swaps."""
+    for event in events:
+        if event.detail.get("swap") != index:
+            continue
+        if event.kind == "rollback":
+            told = f"rolled back: {event.detail['text']}"
+            return {"outcome": told, "outcome_ns": event.t_ns}
+        if event.kind == "rollout":
+            return {"outcome": "complete"}
+    return {}
 
 
 def _completions(

@@ -18,6 +18,7 @@ from ccsim.linux.loop import Loop
 from ccsim.linux.packets import FIRST_PORT
 from ccsim.linux.receivers import LISTENER_PORT, RECEIVER_ADDRESS, sender_address
 from ccsim.linux.registered import Registered
+from ccsim.linux.rollouts import Rollouts
 
 __all__ = ["SAMPLED", "Senders"]
 
@@ -81,6 +82,7 @@ class Senders:
         self.sample_late_ns = 0
         self.loop: Loop
         self.registered = Registered(plan)
+        self.rollouts = Rollouts(self)
         self.defaults = [self._set_default(k) for k in range(len(home))]
         self.inherited: list[str] = []  # which implementation each listener hands on
         self.listeners = [self._listen(k, spec) for k, spec in enumerate(plan["listeners"])]
@@ -165,8 +167,8 @@ class Senders:
         one.congestion = self._name(sock) if number or wanted is None else wanted
         if number:
             about = {"wanted": wanted, "got": one.congestion, "errno": number}
-            self._log(t_ns, "fallback", one, about)
-        self._log(t_ns, "start", one, {"congestion": one.congestion})
+            self.log(t_ns, "fallback", one, about)
+        self.log(t_ns, "start", one, {"congestion": one.congestion})
         one.note(t_ns, self._meaning(sock))
         sock.connect_ex((RECEIVER_ADDRESS, FIRST_PORT + spec["number"]))
         self.loop.watch(
@@ -182,7 +184,7 @@ class Senders:
         self.loop.forget(one.sock.fileno())
         failed = one.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failed:
-            self._log(t_ns, "refused", one, {"errno": failed})
+            self.log(t_ns, "refused", one, {"errno": failed})
             self._close(t_ns, one)
             return
         self._begin(t_ns, one)
@@ -198,7 +200,7 @@ class Senders:
         chose = wanted is not None and not self._choose(sock, wanted)
         one.note(t_ns, self._meaning(sock) if chose else self.inherited[number])
         one.congestion = self._name(sock)
-        self._log(t_ns, "accept", one, {"congestion": one.congestion})
+        self.log(t_ns, "accept", one, {"congestion": one.congestion})
         self._begin(t_ns, one)
 
     def _begin(self, t_ns: int, one: Connection) -> None:
@@ -223,7 +225,7 @@ class Senders:
             return
         self._look(one)
         one.ended_ns = t_ns
-        self._log(t_ns, "end", one, {})
+        self.log(t_ns, "end", one, {})
         if one.writer is not None:
             one.writer.close()
         elif one.sock is not None:
@@ -265,12 +267,15 @@ class Senders:
         except OSError:  # the connection was reset
             return
 
-    def _log(self, t_ns: int, kind: str, one: Connection | None, detail: dict[str, Any]) -> None:
+    def log(self, t_ns: int, kind: str, one: Connection | None, detail: dict[str, Any]) -> None:
+        """Write an event down."""
         self.events.append((t_ns, kind, one.spec["name"] if one else "", detail))
 
     # --- swaps ---
 
     def _act(self, action: Mapping[str, Any], t_ns: int) -> None:
+        if action["swap"] in self.rollouts.over:
+            return
         if action["when"] is not None:
             self._await(action, t_ns)
         else:
@@ -281,10 +286,12 @@ class Senders:
         for number in action["flows"]:
             one = self.connections[number]
             if one.running:
-                self._change(one, action["to"], about)
+                before = self._name(one.sock) if one.sock is not None else ""
+                if not self.change(one, action["to"], about):
+                    self.rollouts.moved(action["swap"], number, before)
             elif not action["running_only"]:
                 detail = {**about, "to": action["to"], "errno": errno.EBADF}
-                self._log(t_ns, "swap", one, detail)
+                self.log(t_ns, "swap", one, detail)
         for number in action["listeners"]:
             sock, spec = self.listeners[number], self.plan["listeners"][number]
             old = self.inherited[number]
@@ -292,10 +299,11 @@ class Senders:
             new = action["to"] if failed else self._meaning(sock)
             self.inherited[number] = old if failed else new
             detail = {**about, "listener": spec["name"], "from": old, "to": new, "errno": failed}
-            self._log(t_ns, "swap", None, detail)
+            self.log(t_ns, "swap", None, detail)
 
-    def _change(self, one: Connection, to: str, about: dict[str, Any]) -> None:
-        """Set TCP_CONGESTION, and look at the socket just before and just after."""
+    def change(self, one: Connection, to: str, about: dict[str, Any]) -> int:
+        """Set TCP_CONGESTION, and look at the socket just before and just after; return the
+        errno."""
         assert one.sock is not None
         old = one.serving
         self._look(one)
@@ -310,7 +318,8 @@ class Senders:
             one.note(t_ns, new)
         one.marks.append((t_ns, "swap_post", new, one.last))
         detail = {**about, "from": old, "to": new, "before": before, "after": _windows(one.last)}
-        self._log(t_ns, "swap", one, {**detail, "errno": failed, "took_ns": took_ns})
+        self.log(t_ns, "swap", one, {**detail, "errno": failed, "took_ns": took_ns})
+        return failed
 
     def _sysctl(self, t_ns: int, action: Mapping[str, Any]) -> None:
         netns.enter(self.home[action["namespace"]])
@@ -322,15 +331,17 @@ class Senders:
         except OSError as error:
             failed = error.errno or errno.EIO
         detail = {"via": "sysctl", "netns": action["netns"], "from": old, "to": action["to"]}
-        self._log(t_ns, "swap", None, {**detail, "errno": failed, "swap": action["swap"]})
+        self.log(t_ns, "swap", None, {**detail, "errno": failed, "swap": action["swap"]})
 
-    def _link_update(self, t_ns: int, action: Mapping[str, Any]) -> None:
-        """Update a link in a thread of its own: the call waits for a grace period."""
+    def link_update(self, t_ns: int, action: Mapping[str, Any], *, wait: bool = False) -> None:
+        """Update a link in a thread of its own: the call waits for a grace period; and ``wait`` for
+        the call."""
         link, to = action["link"], action["to"]
         old = self.registered.meaning(link)
+        self.rollouts.began(action["swap"], old)
         detail = {"via": action["via"], "swap": action["swap"], "link": link, "from": old, "to": to}
         row = {**detail, "errno": 0, "took_ns": 0}
-        self._log(t_ns, "swap", None, row)
+        self.log(t_ns, "swap", None, row)
 
         def update() -> None:
             try:
@@ -339,12 +350,15 @@ class Senders:
                 row["errno"] = error.errno or errno.EIO
             row["took_ns"] = self.loop.now() - t_ns
 
-        threading.Thread(target=update).start()
+        thread = threading.Thread(target=update)
+        thread.start()
+        if wait:
+            thread.join()
 
     def _unregister(self, t_ns: int, action: Mapping[str, Any]) -> None:
         link = action["link"]
         about = {"via": action["via"], "swap": action["swap"], "link": link}
-        self._log(t_ns, "unregister", None, {**about, "from": self.registered.meaning(link)})
+        self.log(t_ns, "unregister", None, {**about, "from": self.registered.meaning(link)})
         self.registered.unregister(link)
 
     def _register(self, t_ns: int, action: Mapping[str, Any]) -> None:
@@ -355,7 +369,7 @@ class Senders:
             self.registered.register(link, to)
         except OSError as error:
             failed = error.errno or errno.EIO
-        self._log(t_ns, "swap", None, {**detail, "from": old, "to": to, "errno": failed})
+        self.log(t_ns, "swap", None, {**detail, "from": old, "to": to, "errno": failed})
 
     def _choose(self, sock: socket.socket, name: str) -> int:
         """Choose a congestion control by the scenario's name; return the errno, 0 if it worked."""
@@ -377,7 +391,7 @@ class Senders:
             if _holds(action["when"], one):
                 now = self.loop.now()
                 about = {"swap": action["swap"], "when": action["when"]["text"], "acts_ns": now}
-                self._log(now, "trigger", one, about)
+                self.log(now, "trigger", one, about)
                 self._act({**action, "when": None}, now)
                 return
         self.loop.at(t_ns + POLL_NS, partial(self._await, action))
@@ -386,7 +400,8 @@ class Senders:
 _ACTS: Mapping[str, Callable[[Senders, int, Mapping[str, Any]], None]] = {
     "setsockopt": Senders._setsockopt,
     "sysctl": Senders._sysctl,
-    "link_update": Senders._link_update,
+    "link_update": Senders.link_update,
+    "check": lambda senders, t_ns, action: senders.rollouts.check(t_ns, action),
     "unregister": Senders._unregister,
     "register": Senders._register,
 }

@@ -137,6 +137,7 @@ def test_a_links_tables_are_those_it_may_come_to_mean() -> None:
         (2 * S, "unregister", None),
         (2 * S + 200 * MS, "register", None),
         (4 * S, "link_update", None),
+        (6 * S, "check", None),  # one pause after the last step it is complete
         (4 * S, "setsockopt", [0]),
         (5 * S, "setsockopt", [1, 2, 3]),
     ]
@@ -147,13 +148,15 @@ def test_a_table_that_no_link_means_is_registered_under_its_own_name() -> None:
     assert list(plan["registered"].values()) == [["aimd_one"]]
 
 
-def test_a_guard_is_refused_and_so_is_a_link_to_python(tmp_path: Path) -> None:
+def test_a_guard_of_drops_is_refused_and_so_is_a_link_to_python(tmp_path: Path) -> None:
     guarded = resolved(
         f"{LINKED}flows: [{{name: a, congestion: fleet}}]\n"
         "swaps: [{at: 1 s, via: staged, link: fleet, to: aimd_two,\n"
-        "         guard: {metric: goodput, threshold: 20 %}}]"
+        "         guard: {metric: drops, threshold: 20 %}}]"
     )
-    assert any("swaps.0.guard" in one for one in why_not_on_linux(guarded))
+    assert any(
+        "swaps.0.guard.metric: hosts do not see drops" in one for one in why_not_on_linux(guarded)
+    )
     mixed = resolved(
         f"{LINKED}flows: [{{name: a, congestion: fleet}}]\n"
         "swaps: [{at: 1 s, via: link_update, link: fleet, to: reno}]"

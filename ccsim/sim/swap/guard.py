@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ccsim.sim.live_flow import LiveFlow
     from ccsim.sim.world import World
 
-__all__ = ["GUARDS", "Verdict", "check_guard"]
+__all__ = ["GUARDS", "Span", "Verdict", "check_guard", "judge"]
 
 ACKED, DELIVERED = METERED.index("acked_packets"), METERED.index("delivered_packets")
 RETRANSMISSIONS, SRTT = METERED.index("retransmissions"), METERED.index("srtt_us")
@@ -64,8 +64,9 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """One flow's samples in one window, and the packets it lost there."""
+class Span:
+    """One flow's samples in one window, with the columns of `METERED`, and the packets it lost
+    there."""
 
     rows: Rows
     drops: int
@@ -76,32 +77,32 @@ class _Span:
         return self.rows[-1][column] - self.rows[0][column]
 
 
-def _goodput_bps(spans: Sequence[_Span]) -> int:
+def _goodput_bps(spans: Sequence[Span]) -> int:
     """Payload acknowledged in order, all flows together [bit/s]."""
     length_ns = spans[0].rows[-1][0] - spans[0].rows[0][0]
     acked = sum(span.gained(ACKED) * span.mss_bytes for span in spans)
     return acked * 8 * NS_PER_S // length_ns
 
 
-def _retransmissions_ppm(spans: Sequence[_Span]) -> int:
+def _retransmissions_ppm(spans: Sequence[Span]) -> int:
     """Packets retransmitted for a million delivered."""
     delivered = sum(span.gained(DELIVERED) for span in spans)
     return sum(span.gained(RETRANSMISSIONS) for span in spans) * PPM // max(delivered, 1)
 
 
-def _drops_ppm(spans: Sequence[_Span]) -> int:
+def _drops_ppm(spans: Sequence[Span]) -> int:
     """Packets dropped or lost for a million delivered."""
     delivered = sum(span.gained(DELIVERED) for span in spans)
     return sum(span.drops for span in spans) * PPM // max(delivered, 1)
 
 
-def _rtt_p99_us(spans: Sequence[_Span]) -> int:
+def _rtt_p99_us(spans: Sequence[Span]) -> int:
     """The 99th percentile of the smoothed RTTs sampled, by nearest rank [us]."""
     samples = sorted(row[SRTT] for span in spans for row in span.rows)
     return samples[-(-99 * len(samples) // 100) - 1]
 
 
-def _stall_ns(spans: Sequence[_Span]) -> int:
+def _stall_ns(spans: Sequence[Span]) -> int:
     """The longest time in which a flow had no packet acknowledged, as samples show it [ns]."""
     return max(_longest_stall(span.rows) for span in spans)
 
@@ -119,7 +120,7 @@ def _longest_stall(rows: Rows) -> int:
 class _Metric:
     """How a metric is measured, and whether it trips at (before, now, threshold)."""
 
-    measure: Callable[[Sequence[_Span]], int]
+    measure: Callable[[Sequence[Span]], int]
     trips: Callable[[int, int, int], bool]
 
 
@@ -154,6 +155,11 @@ def check_guard(
     ]
     if not pairs:
         return None
+    return judge(guard, pairs)
+
+
+def judge(guard: Guard, pairs: Sequence[tuple[Span, Span]]) -> Verdict:
+    """Return what a guard finds in flows' samples before the roll-out, and now."""
     metric = GUARDS[guard.metric]
     before = metric.measure([pair[0] for pair in pairs])
     now = metric.measure([pair[1] for pair in pairs])
@@ -165,11 +171,11 @@ def _drops(world: World, t0_ns: int, t1_ns: int) -> Counter[int]:
     return Counter(index for t, index, _ in world.drops_since(t0_ns) if t0_ns <= t < t1_ns)
 
 
-def _span(flow: LiveFlow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> _Span | None:
+def _span(flow: LiveFlow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> Span | None:
     """Return a flow's samples in [t0, t1); None unless it had been opened by the first instant of
     the grid there and lived to the last."""
     first, last = -(-t0_ns // METER_NS) * METER_NS, (t1_ns - 1) // METER_NS * METER_NS
     inside = flow.recorder.between(first, t1_ns)
     if len(inside) < 2 or inside[0][0] != first or inside[-1][0] != last:
         return None
-    return _Span(inside, drops[flow.index], flow.sk.mss_cache)
+    return Span(inside, drops[flow.index], flow.sk.mss_cache)
