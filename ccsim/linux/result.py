@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ccsim.linux.senders import SAMPLED
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.traces import (
+    Borders,
     Completions,
     Event,
     Flows,
@@ -69,6 +70,7 @@ def _flow_trace(plan: Plain, connection: Connection, seen: Plain, marked_ns: Col
     acked = np.maximum(columns["bytes_acked"] - 1, 0)
     in_flight = columns["unacked"] - columns["sacked"] - columns["lost"] + columns["retrans"]
     t_ns = np.array([row[0] for row in rows], dtype=np.int64)
+    borders = np.array(seen["borders"], dtype=np.int64).reshape(-1, 3)
     last = {name: seen["last"].get(name, 0) for name in SAMPLED}
     spec = connection.spec
     return FlowTrace(
@@ -101,6 +103,7 @@ def _flow_trace(plan: Plain, connection: Connection, seen: Plain, marked_ns: Col
         },
         workload=connection.workload,
         served=tuple((int(t_ns), int(index)) for t_ns, index in seen["served"]),
+        borders=Borders(*(borders[:, k] for k in range(3))),
         established_ns=next((int(t) for t in t_ns[columns["rtt"] > 0]), None),
     )
 

@@ -51,6 +51,7 @@ class Connection:
         self.ended_ns: int | None = None
         self.last: dict[str, int] = {}
         self.marks: list[tuple[int, str, str, dict[str, int]]] = []  # TCP_INFO around swaps
+        self.borders: list[tuple[int, int, int]] = []  # time, bytes acknowledged, packets resent
 
     @property
     def running(self) -> bool:
@@ -61,6 +62,12 @@ class Connection:
     def serving(self) -> str:
         """The implementation that serves the flow."""
         return self.names[self.served[-1][1]] if self.served else ""
+
+    def border(self, t_ns: int) -> None:
+        """Note the counts that were looked at last as those of an instant."""
+        if self.last and (not self.borders or self.borders[-1][0] < t_ns):
+            acked = max(self.last["bytes_acked"] - 1, 0)  # the SYN counts as one
+            self.borders.append((t_ns, acked, self.last["total_retrans"]))
 
     def note(self, t_ns: int, name: str) -> None:
         """Note which implementation serves the flow from now on."""
@@ -80,6 +87,7 @@ class Senders:
         self.connections = [Connection(spec) for spec in plan["flows"]]
         self.events: list[tuple[int, str, str, dict[str, Any]]] = []
         self.sample_late_ns = 0
+        self._bordered: set[int] = set()  # swaps whose first action has come
         self.loop: Loop
         self.registered = Registered(plan)
         self.rollouts = Rollouts(self)
@@ -103,6 +111,9 @@ class Senders:
         loop.at(0, self._sample)
         loop.run(until_ns)
         self._sample(until_ns)
+        for one in self.connections:
+            if one.running:
+                one.border(until_ns)
 
     def report(self) -> dict[str, Any]:
         """Return what was observed, as JSON values."""
@@ -116,6 +127,7 @@ class Senders:
                     "ended_ns": one.ended_ns,
                     "last": one.last,
                     "marks": one.marks,
+                    "borders": one.borders,
                     "responses": one.responses,
                 }
                 for one in self.connections
@@ -224,6 +236,7 @@ class Senders:
         if not one.running:
             return
         self._look(one)
+        one.border(t_ns)
         one.ended_ns = t_ns
         self.log(t_ns, "end", one, {})
         if one.writer is not None:
@@ -259,6 +272,16 @@ class Senders:
         following = t_ns + self.plan["interval_ns"]
         if following < self.plan["duration_ns"]:
             self.loop.at(following, self._sample)
+
+    def _look_at_all(self, t_ns: int, swap: int) -> None:
+        """Note the counts of all connections at the first action of a swap."""
+        if swap in self._bordered:
+            return
+        self._bordered.add(swap)
+        for one in self.connections:
+            if one.running:
+                self._look(one)
+                one.border(t_ns)
 
     def _look(self, one: Connection) -> None:
         assert one.sock is not None
@@ -306,9 +329,11 @@ class Senders:
         errno."""
         assert one.sock is not None
         old = one.serving
-        self._look(one)
-        before = _windows(one.last)
         t_ns = self.loop.now()
+        self._look_at_all(t_ns, about["swap"])
+        self._look(one)
+        one.border(t_ns)
+        before = _windows(one.last)
         one.marks.append((t_ns, "swap_pre", old, one.last))
         failed = self._choose(one.sock, to)
         took_ns = self.loop.now() - t_ns
@@ -324,6 +349,7 @@ class Senders:
     def _sysctl(self, t_ns: int, action: Mapping[str, Any]) -> None:
         netns.enter(self.home[action["namespace"]])
         failed = 0
+        self._look_at_all(t_ns, action["swap"])
         old = self.defaults[action["namespace"]] or netns.read_sysctl(DEFAULT_CONGESTION)
         try:
             netns.write_sysctl(DEFAULT_CONGESTION, action["to"])
@@ -337,6 +363,7 @@ class Senders:
         """Update a link in a thread of its own: the call waits for a grace period; and ``wait`` for
         the call."""
         link, to = action["link"], action["to"]
+        self._look_at_all(t_ns, action["swap"])
         old = self.registered.meaning(link)
         self.rollouts.began(action["swap"], old)
         detail = {"via": action["via"], "swap": action["swap"], "link": link, "from": old, "to": to}

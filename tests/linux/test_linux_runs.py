@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ccsim.cli.entry import main
+from ccsim.experiment.metrics import counted
 from ccsim.experiment.stored import load_run
 from ccsim.linux import run as linux_run
 from ccsim.linux.host import missing_for
@@ -54,6 +55,26 @@ def test_a_swap_changes_the_implementation_and_nothing_of_the_sockets_window() -
     assert event.detail["before"]["snd_cwnd"] == event.detail["after"]["snd_cwnd"]
     served = [flow.implementations[k] for k in flow.implementation]
     assert (served[0], served[-1]) == ("reno", "cubic")
+
+
+@needs_kernel
+def test_counts_are_exact_where_a_swap_and_the_end_are() -> None:
+    """Of both flows at the swap of one, from TCP_INFO at that instant and not from samples."""
+    scenario = resolved(
+        "flows: [{name: a, congestion: reno}, {name: b, congestion: reno}]\n"
+        "swaps: [{at: 703 ms, via: setsockopt, flows: [a], to: cubic}]"
+    )
+    measured = run_on_linux(scenario)
+    (swap,) = measured.result.swaps
+    for flow in measured.result.flows:
+        assert flow.borders is not None
+        assert flow.borders.t_ns.tolist() == [swap.t_ns, 1_500_000_000]
+        bytes_then, resent = counted(flow, swap.t_ns)
+        after = int(flow.t_ns.searchsorted(swap.t_ns))
+        assert flow.delivered_bytes[after - 1] <= bytes_then <= flow.delivered_bytes[after]
+        assert flow.retransmissions[after - 1] <= resent <= flow.retransmissions[after]
+    (mark,) = [m for m in measured.reports["senders"]["flows"][0]["marks"] if m[1] == "swap_pre"]
+    assert counted(measured.result.flows[0], swap.t_ns)[0] == mark[3]["bytes_acked"] - 1
 
 
 @needs_kernel
