@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ccsim.linux.senders import Connection, Senders
+    from ccsim.linux.connection import Connection
+    from ccsim.linux.senders import Senders
     from ccsim.sim.swap.guard import Span, Verdict
 
 __all__ = ["Rollouts", "span_of"]
