@@ -11,10 +11,16 @@ from typing import Any
 
 from ccsim.linux.applications import Writer
 
-__all__ = ["Connection", "congestion_of", "set_congestion", "unacknowledged"]
+__all__ = ["SAMPLED", "Connection", "congestion_of", "set_congestion", "unacknowledged"]
 
 TCP_CONGESTION = 13
 SIOCOUTQ = 0x5411
+SAMPLED = (
+    *("snd_cwnd", "snd_ssthresh", "rtt", "unacked", "sacked", "lost", "retrans", "pacing_rate"),
+    *("bytes_acked", "delivered", "delivered_ce", "total_retrans", "ca_state", "min_rtt"),
+    *("segs_out", "app_limited"),
+)
+"""What is kept of ``TCP_INFO`` in a sample, behind its time and the implementation's number."""
 
 
 class Connection:

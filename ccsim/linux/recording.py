@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ccsim.linux.connection import SAMPLED
 from ccsim.linux.packets import FIRST_PORT
 from ccsim.linux.run import Measured
-from ccsim.linux.senders import SAMPLED
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.hops import needs_hops
 from ccsim.spec import Scenario

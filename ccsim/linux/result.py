@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.linux.senders import SAMPLED
+from ccsim.linux.connection import SAMPLED
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.traces import (
     Borders,

@@ -78,7 +78,7 @@ class Rollouts:
 def span_of(one: Connection, t0_ns: int, t1_ns: int) -> Span | None:
     """Return a flow's samples in [t0, t1), as a guard reads them; None unless there are two and
     they reach to within a sample of both ends."""
-    from ccsim.linux.senders import SAMPLED
+    from ccsim.linux.connection import SAMPLED
     from ccsim.sim.recorder import METERED
     from ccsim.sim.swap.guard import Span
 

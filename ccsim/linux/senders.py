@@ -14,22 +14,22 @@ from typing import Any
 
 from ccsim.linux import netns, tcp_info
 from ccsim.linux.applications import make_writer
-from ccsim.linux.connection import Connection, congestion_of, set_congestion, unacknowledged
+from ccsim.linux.connection import (
+    SAMPLED,
+    Connection,
+    congestion_of,
+    set_congestion,
+    unacknowledged,
+)
 from ccsim.linux.loop import Loop
 from ccsim.linux.packets import FIRST_PORT
 from ccsim.linux.receivers import LISTENER_PORT, RECEIVER_ADDRESS, sender_address
 from ccsim.linux.registered import Registered
 from ccsim.linux.rollouts import Rollouts
 
-__all__ = ["SAMPLED", "Senders"]
+__all__ = ["Senders"]
 
 DEFAULT_CONGESTION = "net.ipv4.tcp_congestion_control"
-SAMPLED = (
-    *("snd_cwnd", "snd_ssthresh", "rtt", "unacked", "sacked", "lost", "retrans", "pacing_rate"),
-    *("bytes_acked", "delivered", "delivered_ce", "total_retrans", "ca_state", "min_rtt"),
-    *("segs_out", "app_limited"),
-)
-"""What is kept of ``TCP_INFO`` in a sample, behind its time and the implementation's number."""
 POLL_NS = 1_000_000  # how often a trigger looks, and the end of a response is looked for
 CA_STATES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 

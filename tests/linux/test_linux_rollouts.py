@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from ccsim.linux.connection import Connection
+from ccsim.linux.connection import SAMPLED, Connection
 from ccsim.linux.host import missing_for
 from ccsim.linux.rollouts import span_of
 from ccsim.linux.run import run_on_linux
-from ccsim.linux.senders import SAMPLED
 from ccsim.scenario import parse_scenario
 from ccsim.sim.swap.guard import judge
 from ccsim.spec import Guard
