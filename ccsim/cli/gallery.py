@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import formats, natural, positive
-from ccsim.net.qdisc.base import LOST
 
 if TYPE_CHECKING:
     from ccsim.experiment.gallery import GalleryRun
@@ -106,6 +105,7 @@ def _table(runs: list[GalleryRun]) -> str:
 
 def _row(run: GalleryRun) -> list[str]:
     from ccsim.experiment.metrics import counted, rtt_ms
+    from ccsim.net.qdisc.base import LOST
 
     flow, link = run.result.flows[0], run.result.links[0]
     until_ns, queue = run.result.duration_ns, link.metered.queue_packets
