@@ -15,7 +15,8 @@ from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.sock import TcpSock
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
-from tests.sim.sim_rig import MS, plant, resolved, run, scenario_of
+from tests.planting import is_difference, plant
+from tests.sim.sim_rig import MS, resolved, run, scenario_of
 
 # --- loss and slots ---
 
@@ -235,4 +236,4 @@ def test_merged_packets_that_are_handed_on_too_late_are_found(
         "self.reception.due_ns < t_ns - 2 * self.path.back_ns:",
     )
     scenario = resolved(EQUAL["merged packets, marked and lost"])
-    assert check(Example(scenario, (7 * MS,)), scenario) != ""
+    assert is_difference(check(Example(scenario, (7 * MS,)), scenario))

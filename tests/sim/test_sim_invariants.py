@@ -14,7 +14,8 @@ from ccsim.sim import simulate
 from ccsim.sim.world import World
 from ccsim.spec import Scenario
 from ccsim.tcp.cwnd import cwnd_reduction
-from tests.sim.sim_rig import plant, run, scenario_of
+from tests.planting import plant
+from tests.sim.sim_rig import run, scenario_of
 
 SWAP = """\
 duration: 1 s

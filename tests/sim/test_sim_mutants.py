@@ -28,8 +28,9 @@ from ccsim.sim import engine, flow, followed
 from ccsim.tcp import paced_train, receiver, rtt_train, train
 from ccsim.verify.fuzz import equality as fuzz
 from ccsim.verify.fuzz.scenarios import RandomDraw, make_example
+from tests.planting import is_difference, plant
 from tests.sim.directed import DIRECTED
-from tests.sim.sim_rig import MS, plant, template
+from tests.sim.sim_rig import MS, template
 from tests.sim.test_sim_equality import SEEDS, check_text
 
 
@@ -295,7 +296,7 @@ MUTANTS = (
 def found_by(seeds: Iterable[int]) -> int | None:
     """Return the first seed whose example shows a difference."""
     for seed in seeds:
-        if fuzz.check(make_example(RandomDraw(seed)), template()):
+        if is_difference(fuzz.check(make_example(RandomDraw(seed)), template())):
             return seed
     return None
 
@@ -304,7 +305,7 @@ def found_by(seeds: Iterable[int]) -> int | None:
 def test_the_fuzz_finds(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, mutant.function, mutant.old, mutant.new)
     if mutant.directed:
-        assert check_text(DIRECTED[mutant.directed], 7 * MS) != ""
+        assert is_difference(check_text(DIRECTED[mutant.directed], 7 * MS))
     else:
         assert found_by((*mutant.seeds, *SEEDS)) is not None
 
@@ -329,7 +330,8 @@ def test_the_fuzz_finds_a_jump_one_tick_or_ack_too_long_in(
     assert source.count(old) == 1
     (folder / f"{name}.py").write_text(source.replace(old, new))
     monkeypatch.setattr(ccsim.sim.registry, "algorithms_dir", lambda: folder)
-    assert check_text(DIRECTED["several ACKs fall into a tick of CUBIC's clock"], 7 * MS) != ""
+    told = check_text(DIRECTED["several ACKs fall into a tick of CUBIC's clock"], 7 * MS)
+    assert is_difference(told)
 
 
 def test_a_piece_that_is_not_there_cannot_be_planted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from ccsim.sim import arrivals
 from ccsim.tcp import receiver, rtt_train, sack_train
+from tests.planting import is_difference, plant
 from tests.sim.directed import DIRECTED
-from tests.sim.sim_rig import MS, plant
+from tests.sim.sim_rig import MS
 from tests.sim.test_sim_equality import check_text
 
 MUTANTS = (
@@ -166,4 +167,4 @@ def test_the_examples_find(
 ) -> None:
     plant(monkeypatch, function, old, new)
     # cut so long that nothing is cut, but nothing is foreseen either
-    assert check_text(DIRECTED[example], 7 * MS, 10_000 * MS) != ""
+    assert is_difference(check_text(DIRECTED[example], 7 * MS, 10_000 * MS))

@@ -22,7 +22,7 @@ from ccsim.tcp import input as tcp_input
 from ccsim.tcp import pacer
 from ccsim.tcp import usual_sack as recovery_ack
 from ccsim.verify.fuzz.equality import difference
-from tests.sim.sim_rig import plant
+from tests.planting import plant
 
 LOSSES = """
 name: losses

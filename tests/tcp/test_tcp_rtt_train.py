@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import textwrap
 from random import Random
 
 import numpy as np
@@ -17,6 +15,7 @@ from ccsim.tcp.rtt import rtt_estimator
 from ccsim.tcp.rtt_train import BLOCK, as_folded, fold_rounds, fold_samples
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.train_loops import COLUMNS, fold_each
+from tests.planting import found_by_assertion, plant
 
 runs = st.lists(
     st.tuples(st.integers(1, 400_000), st.integers(1, 70)).map(lambda run: [run[0]] * run[1]),
@@ -80,15 +79,8 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
 def test_a_rest_that_is_none_would_be_noticed(
     function: object, old: str, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))  # type: ignore[arg-type]
-    assert source.count(old) == 1
-    namespace = dict(vars(rtt_train))
-    exec(source.replace(old, new), namespace)
-    name = function.__name__  # type: ignore[attr-defined]
-    holders = {"fold": rtt_train._Runs, "_skip": rtt_train._Blocks}
-    holder = holders.get(name, rtt_train)
-    monkeypatch.setattr(holder, name, namespace[name])
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - hypothesis wraps what differs
+    plant(monkeypatch, function, old, new)
+    with found_by_assertion():
         test_a_train_of_samples_leaves_what_the_estimator_leaves()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -19,6 +18,7 @@ from ccsim.tcp.cwnd import in_flight
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.sack_train import may_take_sack_train, sack_train
 from ccsim.tcp.sock import TIMER_REO
+from tests.planting import found_by_assertion, plant
 from tests.tcp.tcp_rig import MS, Clocked, connected, sent
 from tests.tcp.test_tcp_train import state
 
@@ -143,13 +143,8 @@ def test_a_train_is_its_acks(
 def test_a_train_that_differs_would_be_noticed(
     function: object, old: str, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = inspect.getsource(function)  # type: ignore[arg-type]
-    assert source.count(old) == 1
-    name = function.__name__  # type: ignore[attr-defined]
-    namespace = dict(vars(module))
-    exec(source.replace(old, new), namespace)
-    monkeypatch.setattr(module, name, namespace[name])
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - hypothesis wraps what differs
+    plant(monkeypatch, function, old, new)
+    with found_by_assertion():
         test_a_train_is_its_acks()
 
 

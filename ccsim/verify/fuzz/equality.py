@@ -121,7 +121,7 @@ SCRATCH = frozenset(
 )
 
 
-def _kind(found: str) -> str:
+def kind_of(found: str) -> str:
     """Return what sort of failure `check` found: an exception's name, or which runs differ."""
     return found.split(" ")[0].rstrip(":")
 
@@ -321,6 +321,6 @@ def fuzz(
 
 
 def _failure(seed: int, example: Example, found: str, template: Mapping[str, Any]) -> Failure:
-    kind = _kind(found)
-    smallest = shrink(example, lambda smaller: _kind(check(smaller, template)) == kind)
+    kind = kind_of(found)
+    smallest = shrink(example, lambda smaller: kind_of(check(smaller, template)) == kind)
     return Failure(seed, check(smallest, template) or found, smallest)
