@@ -18,7 +18,6 @@ from ccsim.cli.parser import build_parser
 from ccsim.cli.signals import Terminated, signals_minded
 from ccsim.cli.streams import abandon_output, make_usable, say
 from ccsim.errors import CcsimError, InvariantError
-from ccsim.sim import patient_collector
 
 __all__ = ["LEAN", "main"]
 
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         make_usable()
     try:
-        with signals_minded(), _lean(), patient_collector():
+        with signals_minded(), _lean():
             _check_encoding(arguments)
             args = _parse(arguments)
             args.argv, args.own_process = ["ccsim", *arguments], argv is None

@@ -6,22 +6,25 @@ Importing matplotlib takes as long as simulating ten seconds, so it is started f
 from __future__ import annotations
 
 import base64
-import os
-import select
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ccsim.ending import exit_process
 from ccsim.jobs.worker import Worker, WorkerDied, serve
-from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:
-    from ccsim.experiment.stored import StoredRun
+    from ccsim.plot.view import PlottableRun
+
+    class DrawnRun(PlottableRun, Protocol):
+        """A run whose picture belongs into its folder."""
+
+        @property
+        def path(self) -> Path:
+            """The folder."""
+
 
 __all__ = ["PlotWorker", "draw", "main"]
 
@@ -36,7 +39,7 @@ class PlotWorker:
 
     def __init__(self, formats: Sequence[str], jobs: int, *, fork: bool = False) -> None:
         self.formats = tuple(formats)
-        self._drawing: StoredRun | None = None
+        self._drawing: DrawnRun | None = None
         self._worker: Worker | None = None
         if formats and jobs > 1:
             if fork:
@@ -58,7 +61,7 @@ class PlotWorker:
         """Whether another process will draw."""
         return self._worker is not None
 
-    def begin(self, run: StoredRun) -> None:
+    def begin(self, run: DrawnRun) -> None:
         """Let the process begin to draw; a run that is too long to be sent is left to `finish`."""
         if self._worker is None or not _drawable(run):
             return
@@ -70,7 +73,7 @@ class PlotWorker:
             self._worker.send({**request, "scenario": run.scenario})
             self._drawing = run
 
-    def finish(self, run: StoredRun) -> None:
+    def finish(self, run: DrawnRun) -> None:
         """Wait for the picture of ``run`` if it was begun, else draw it here."""
         if self._worker is not None and self._drawing is not None:
             with suppress(WorkerDied):
@@ -79,7 +82,7 @@ class PlotWorker:
         draw(run, self.formats)
 
 
-def _packed(run: StoredRun) -> dict[str, str] | None:
+def _packed(run: DrawnRun) -> dict[str, str] | None:
     """Return the results of a run as text; None if they are long."""
     from ccsim import spill
     from ccsim.jobs.handover import pack
@@ -95,7 +98,7 @@ def _packed(run: StoredRun) -> dict[str, str] | None:
     return {key: base64.b64encode(data).decode() for key, data in drawn.items()}
 
 
-def draw(run: StoredRun, formats: Sequence[str]) -> None:
+def draw(run: DrawnRun, formats: Sequence[str]) -> None:
     """Draw the picture of a run with samples; one that failed at once has nothing to show."""
     if formats and _drawable(run):
         from ccsim.plot import draw_run
@@ -103,27 +106,16 @@ def draw(run: StoredRun, formats: Sequence[str]) -> None:
         draw_run(run, run.path / "plots", formats=tuple(formats))
 
 
-def _drawable(run: StoredRun) -> bool:
+def _drawable(run: DrawnRun) -> bool:
     sampled = any(len(flow.t_ns) for flow in run.result.flows)
     return sampled or run.result.completions is not None
 
 
 def main() -> None:
     """Draw what standard input asks for until it ends or the parent does."""
-    with patient_collector():
-        import_module("ccsim.plot.undocumented").import_undocumented()
-        import_module("ccsim.jobs.handover")
-        if not _asked():  # else a child imports it, while PNG is drawn
-            import_module("matplotlib.backends.backend_pdf")
-        serve(_draw)
-
-
-def _asked() -> bool:
-    """Report whether standard input has something to read, or cannot tell (Windows)."""
-    try:
-        return bool(select.select([sys.stdin.fileno()], [], [], 0)[0])
-    except OSError:
-        return True
+    import_module("ccsim.plot.undocumented").import_undocumented()
+    import_module("ccsim.jobs.handover")
+    serve(_draw)
 
 
 def _draw(request: Mapping[str, Any], progress: Any) -> bytes:
@@ -133,33 +125,7 @@ def _draw(request: Mapping[str, Any], progress: Any) -> bytes:
     run = SimpleNamespace(
         scenario=request["scenario"], **{"twin_a": None, "twin_b": None, **results}
     )
-    _draw_at_once(run, Path(request["folder"]), request["formats"])
+    import_module("ccsim.plot").draw_run(
+        run, Path(request["folder"]) / "plots", formats=tuple(request["formats"])
+    )
     return b""
-
-
-def _draw_at_once(run: Any, folder: Path, formats: Sequence[str]) -> None:
-    """Draw a picture as `draw` does, its first format here and the others in a child meanwhile."""
-    from ccsim.plot.draw import figure_for, file_paths, write_figure
-
-    first, *others = file_paths(folder / "plots", formats, "run")
-    figure = figure_for(run)
-    child = os.fork() if others and hasattr(os, "fork") else None
-    if child == 0:
-        status = 1
-        try:
-            write_figure(figure, others)
-            status = 0
-        finally:
-            exit_process(status)  # none of the parent's business: its replies, its buffers
-    write_figure(figure, [first])
-    if child is None or not _did(child):
-        write_figure(figure, others)
-
-
-def _did(child: int) -> bool:
-    """Wait for a child's end and report whether it did its work; False where nobody can tell, as
-    SIGCHLD is ignored."""
-    try:
-        return os.waitpid(child, 0)[1] == 0
-    except ChildProcessError:
-        return False

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ccsim.errors import AlgorithmError, ResultsError
 from ccsim.jobs.stuck import Watch, can_watch
 from ccsim.jobs.worker import Progress, Worker, WorkerDied, serve
-from ccsim.sim import patient_collector
 
 if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
     from ccsim.sim.traces import SimResult
@@ -128,9 +127,8 @@ def unrecorded(duration_ns: int, reason: str) -> SimResult:
 
 def serve_simulations() -> None:
     """Simulate what standard input asks for until it ends or the parent does."""
-    with patient_collector():
-        import_module("ccsim.sim.world")
-        serve(_simulated, watched=True)
+    import_module("ccsim.sim.world")
+    serve(_simulated, watched=True)
 
 
 def _simulated(request: dict[str, Any], progress: Progress) -> bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ccsim.spec import Scenario
     from ccsim.spill import Spill
 
-__all__ = ["patient_collector", "simulate"]
+__all__ = ["simulate"]
 
 YOUNG_OBJECTS = 100_000  # so many new ones before the collector looks at them
 
@@ -57,7 +57,7 @@ def simulate(
             paranoid=paranoid,
             spill=spill,
         )
-        with patient_collector():
+        with _patient_collector():
             try:
                 world.run()
                 failed = ""
@@ -67,10 +67,9 @@ def simulate(
 
 
 @contextmanager
-def patient_collector() -> Iterator[None]:
+def _patient_collector() -> Iterator[None]:
     """Let the garbage collector look seldom: a run keeps many small objects alive and makes hardly
-    a cycle, and with many flows a tenth of its time went into looking for them; so does importing,
-    where it was as much."""
+    a cycle, and with many flows a tenth of its time went into looking for them."""
     before = gc.get_threshold()
     gc.set_threshold(YOUNG_OBJECTS, *before[1:])
     try:

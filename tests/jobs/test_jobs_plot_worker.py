@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import pytest
 import ccsim.spill
 from ccsim.experiment import run_scenario
 from ccsim.experiment.stored import StoredRun
-from ccsim.jobs import plot_worker
 from ccsim.jobs.plot_worker import PlotWorker, draw
 from ccsim.scenario import parse_scenario
 
@@ -97,24 +94,3 @@ def test_no_process_is_started_for_no_picture_or_where_only_one_job_may_run(
         drawing.begin(run)
         drawing.finish(run)
     assert len(list(plots.glob("*"))) == len(formats)
-
-
-def test_the_process_imports_for_pdf_before_it_is_asked_if_there_is_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    read, write = os.pipe()
-    with os.fdopen(read) as stdin, os.fdopen(write, "w") as asking:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        before = plot_worker._asked()
-        print("{}", file=asking, flush=True)
-        assert (before, plot_worker._asked()) == (False, True)
-
-
-def test_where_nobody_can_tell_whether_it_is_asked_it_is_taken_to_be(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refused(*_: object) -> None:
-        raise OSError("not a socket")
-
-    monkeypatch.setattr(plot_worker.select, "select", refused)
-    assert plot_worker._asked()

@@ -6,18 +6,12 @@ from typing import Any
 
 from ccsim.files import to_json
 from ccsim.jobs.worker import Progress, serve
-from ccsim.sim import patient_collector
 
 __all__ = ["serve_study"]
 
 
 def serve_study() -> None:
     """Answer requests from standard input; trouble of the machine is an answer too."""
-    with patient_collector():
-        _serve()
-
-
-def _serve() -> None:
     from ccsim.experiment.study.work import answer
     from ccsim.kernel.loader import ObjectFileChanged
 
