@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.errors import InvariantError
 from ccsim.net.link import Link
 from ccsim.sim.acks import AckTrainRows
 from ccsim.tcp.host import NEVER
@@ -201,7 +202,7 @@ def confirm(flow: Flow, foreseen: Foreseen) -> None:
     rows_left = flow.acks[0] if flow.acks else None
     late = rows_left is None or rows_left.time(rows_left.at) >= foreseen.horizon_ns
     if left or una != sk.una or not late:
-        raise RuntimeError(
+        raise InvariantError(
             f"flow {flow.index}: expected ACKs up to packet {sk.una} before "
             f"{foreseen.horizon_ns} ns, as foreseen, but they came otherwise; please report this"
         )

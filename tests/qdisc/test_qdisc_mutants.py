@@ -55,7 +55,7 @@ MUTANTS = [  # module, what stands there, what a mistake would make of it
     ("police", "        self.pkttoks = 0\n", "        self.pkttoks = self.pkt_burst_ns\n"),
     ("police", "            return False\n        self.t_c", "            self.toks = toks\n            return False\n        self.t_c"),
     ("netem", "self.front.appendleft(packet)", "self.front.append(packet)"),
-    ("netem", "            self._enqueue(twin, now, 0)\n", "            self._enqueue(twin, now, duplicate)\n"),
+    ("netem", "            self._enqueue(twin, now, 0)\n", "            pass\n"),
     ("netem", "delay = max(0, delay - (last - now))", "delay = delay"),
     ("netem", "packet.cb > now or self.slot_next > now", "packet.cb > now"),
     ("cake", "if not drop or not flow.queue:", "if not drop:"),
