@@ -21,7 +21,7 @@ MUTANTS = [  # module, what stands there, what a mistake would make of it
     ("fifo", "self.backlog + packet.len <= self.limit", "self.backlog <= self.limit"),
     ("fifo", "return CONGESTION", "return QUEUED"),
     ("codel", "self.backlog <= self.mtu", "self.backlog <= self.maxpacket"),
-    ("codel", "0 < (now - flow.first_above_time & _U32) < _SIGN", "now > flow.first_above_time"),  # the wrap
+    ("codel", "return 0 < (now - flow.first_above_time & _U32) < _SIGN", "return now > flow.first_above_time"),  # the wrap
     ("codel", "flow.newton()\n            if packet", "flow.rec_inv_sqrt = int(65536 / flow.count**0.5) & 65535\n            if packet"),
     ("codel", "flow.count = delta\n", "flow.count = flow.count\n"),
     ("codel", "16 * self.interval", "self.interval // 16"),
