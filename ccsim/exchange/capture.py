@@ -18,6 +18,7 @@ from ccsim.files import written_whole
 from ccsim.sim.traces import Event
 from ccsim.sim.workloads import Connection, connections
 from ccsim.spec import Flow, Scenario
+from ccsim.spec.scenario import Sysctls
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.linux_sock import MAX_WINDOW_BYTES
 from ccsim.words import did_you_mean
@@ -72,7 +73,7 @@ def endpoints(scenario: Scenario, flows: Sequence[Connection]) -> list[Endpoints
     hosts: dict[str, bytes] = {}
     counts = [0, 0]
     found = []
-    mss = scenario.tcp.mss_bytes
+    mss, sysctls = scenario.tcp.mss_bytes, scenario.tcp.sysctls or Sysctls()
     for index, spec in enumerate(one.spec for one in flows):
         for role, name in enumerate(_host_names(spec)):
             if name not in hosts:
@@ -83,7 +84,9 @@ def endpoints(scenario: Scenario, flows: Sequence[Connection]) -> list[Endpoints
         ports = ports[::-1] if spec.listener else ports
         rwnd = spec.receiver.rwnd_bytes
         window = MAX_WINDOW_BYTES if rwnd is None else rwnd // mss * mss
-        found.append(Endpoints(sender, receiver, *ports, mss, min(window, MAX_WINDOW_BYTES)))
+        options = sysctls.sack, sysctls.timestamps
+        limit = min(window, MAX_WINDOW_BYTES)
+        found.append(Endpoints(sender, receiver, *ports, mss, limit, *options))
     return found
 
 

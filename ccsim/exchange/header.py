@@ -12,8 +12,9 @@ __all__ = ["Endpoints", "headers"]
 _IP = Struct(">BBHHHBBH4s4s")
 _TCP = Struct(">HHIIBBHHH")
 _PSEUDO = Struct(">4s4sHH")
-_TIMESTAMPS = Struct(">BBBBII")
-_SYN_OPTIONS = Struct(">BBHBBBBIIBBBB")
+_STAMPS = Struct(">BBII")
+_MSS = Struct(">BBH")
+NOP = bytes((1,))
 _BLOCK = Struct(">II")
 DONT_FRAGMENT = 0x4000
 TTL = 64
@@ -34,6 +35,8 @@ class Endpoints:
     receiver_port: int
     mss_bytes: int
     rwnd_bytes: int
+    sack: bool = True
+    timestamps: bool = True  # without, as many bytes of the header say nothing
 
     @property
     def scale(self) -> int:
@@ -69,14 +72,16 @@ def headers(ends: Endpoints, segment: Segment, *, ce: bool = False) -> bytes:
 
 
 def _options(ends: Endpoints, segment: Segment) -> bytes:
-    stamps = segment.ts_val & U32, segment.ts_ecr & U32
+    stamps = _STAMPS.pack(8, 10, segment.ts_val & U32, segment.ts_ecr & U32)
+    stamps = stamps if ends.timestamps else NOP * len(stamps)
     if segment.flags & SYN:
-        return _SYN_OPTIONS.pack(
-            2, 4, ends.mss_bytes + 12, 4, 2, 8, 10, *stamps, 1, 3, 3, ends.scale
-        )
-    options = _TIMESTAMPS.pack(1, 1, 8, 10, *stamps)
+        permitted = bytes((4, 2)) if ends.sack else NOP * 2
+        said = _MSS.pack(2, 4, ends.mss_bytes + TIMESTAMP_BYTES)
+        return said + permitted + stamps + NOP + bytes((3, 3, ends.scale))
+    options = NOP * 2 + stamps
     if not segment.blocks:
         return options
+    options = options if ends.timestamps else b""
     isn = ISN[not segment.from_sender]
     blocks = b"".join(_BLOCK.pack(isn + a & U32, isn + b & U32) for a, b in segment.blocks)
     return options + bytes((1, 1, 5, 2 + len(blocks))) + blocks

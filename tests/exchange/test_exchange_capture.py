@@ -11,6 +11,7 @@ from ccsim.errors import ResultsError
 from ccsim.exchange.capture import Selection, write_capture
 from ccsim.experiment.stored import StoredRun
 from ccsim.sim.traces import FlowTrace
+from tests.exchange.conftest import stored
 from tests.exchange.tshark import needs_tshark, tshark
 
 DATA = "tcp.len > 0"
@@ -200,3 +201,26 @@ def test_a_twin_that_was_not_run_is_refused(swap: StoredRun, tmp_path: Path) -> 
 def test_a_capture_is_the_same_bytes_again(swap: StoredRun, capture: Path, tmp_path: Path) -> None:
     write_capture(swap, tmp_path / "again.pcapng")
     assert (tmp_path / "again.pcapng").read_bytes() == capture.read_bytes()
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    ("off", "options"), [("timestamps", ["1460", "0402", ""]), ("sack", ["1460", "", "0"])]
+)
+def test_hosts_without_an_option_do_not_offer_it(
+    off: str, options: list[str], tmp_path: Path
+) -> None:
+    text = f"""name: x
+duration: 1 s
+path: {{rate: 10 Mbit/s, rtt: 20 ms, buffer: 0.5 BDP}}
+tcp: {{{off}: 0}}
+flows: [{{name: bulk, congestion: reno}}]
+twins: false
+"""
+    write_capture(stored(text, tmp_path), tmp_path / "x.pcapng")
+    fields = ("tcp.options.mss_val", "tcp.options.sack_perm", "tcp.options.timestamp.tsecr")
+    rows = tshark(tmp_path / "x.pcapng", *fields, only="tcp.flags.syn == 1 && tcp.flags.ack == 0")
+    assert rows == [options]
+    checked = tshark(tmp_path / "x.pcapng", "tcp.checksum.status", "ip.len")
+    assert {status for status, _ in checked} == {"1"}
+    assert max(int(length) for _, length in checked) == 1500
