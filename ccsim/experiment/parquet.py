@@ -85,6 +85,11 @@ _WRITE = {
             start_ns, nullif(end_ns, -1) AS end_ns, size_bytes, ideal_ns
         FROM columns""",
 }
+_READ_RANDOM = f"""
+        SELECT t_ns, CAST(list_position($flows, flow) - 1 AS BIGINT) AS flow,
+            CAST(random_loss AS BIGINT) AS reason
+        FROM {parquet("$file")}"""
+"""Of the four reasons random loss has the second place, and what is none overflowed a queue."""
 _READ = {
     "flows": f"""
         SELECT t_ns, snd_cwnd, ssthresh, srtt_us, in_flight, pacing_rate_bps, delivered_bytes,
@@ -172,12 +177,12 @@ def _read(
     _execute(db, f"SELECT count(*) FROM {parquet('$file')}", names, file)
     (n,) = db.fetchone() or (0,)
     if n <= PIECE_ROWS or table == "events":
-        _execute(db, _READ[table], names, file)
+        _execute(db, _query(db, table, file), names, file)
         return dict(db.fetchnumpy())
     columns: dict[str, Any] = {}
     source = parquet("$file", "file_row_number = true")
     rows = "WHERE file_row_number >= $first AND file_row_number < $end"
-    sql = _READ[table].replace(parquet("$file"), f"{source} {rows}")
+    sql = _query(db, table, file).replace(parquet("$file"), f"{source} {rows}")
     for first in range(0, n, PIECE_ROWS):
         _execute(db, sql, {**names, "first": first, "end": first + PIECE_ROWS}, file)
         piece = db.fetchnumpy()
@@ -186,6 +191,15 @@ def _read(
             columns[name][first : first + PIECE_ROWS] = values
     release(*columns.values())
     return columns
+
+
+def _query(db: duckdb.DuckDBPyConnection, table: str, file: Path) -> str:
+    """Return the SQL that reads a table; drops of runs before 0.5 say only which were random."""
+    if table == "drops":
+        _execute(db, "SELECT name FROM parquet_schema($file)", {}, file)
+        if "random_loss" in {name for (name,) in db.fetchall()}:
+            return _READ_RANDOM
+    return _READ[table]
 
 
 def _room(folder: Path, names: tuple[str, ...], n: int) -> dict[str, NDArray[np.int64]]:

@@ -51,7 +51,8 @@ class TestEditable:
         self, editable: Environment, tmp_path: Path, name: str
     ) -> None:
         code = f"import importlib.util as u; print(u.find_spec({name!r}))"
-        assert run(editable.python, "-c", code, cwd=tmp_path) == "None\n"
+        found = run(editable.python, "-c", code, cwd=tmp_path)
+        assert str(ROOT / name) not in found  # some packages leave a folder of such a name behind
 
     def test_its_command_checks_a_shipped_scenario(
         self, editable: Environment, tmp_path: Path

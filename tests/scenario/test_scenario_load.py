@@ -263,7 +263,7 @@ def test_a_file_that_cannot_be_read_is_refused(
     def deny(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", deny)
+    monkeypatch.setattr("ccsim.scenario.load.read_bounded", deny)
     with pytest.raises(ScenarioError, match=r"mine\.yaml: cannot be read: Permission denied"):
         load_scenario(file)
 
