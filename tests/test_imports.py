@@ -54,6 +54,7 @@ KNOWN_BY_TYPE: dict[str, tuple[str, ...]] = {
     "ccsim.kernel.ops": ("ccsim.kernel.sock",),
     "ccsim.kernel.profiles": ("ccsim.kernel.links",),
     "ccsim.kernel.tcp_cong": ("ccsim.kernel.kernel",),
+    "ccsim.linux.rollouts": ("ccsim.linux.senders",),
     "ccsim.net.hop_log": ("ccsim.net.hop",),
     "ccsim.sim.arrivals": ("ccsim.sim.delivering",),
     "ccsim.sim.completions": (
