@@ -16,7 +16,7 @@ from ccsim.bpf.runtime import FORMS
 from ccsim.kernel.sock import Sock
 from tests.bpf.bpf_rig import EXIT, alu, load, mov, run, runtime_of, store
 
-PXD = Path(compiled.__file__).parent / "kernel" / "sock.pxd"
+PXD = Path(compiled.__file__).parents[1] / "kernel" / "sock.pxd"
 machine_only = pytest.mark.skipif("machine" not in FORMS, reason="ccsim is not compiled")
 
 

@@ -346,6 +346,7 @@ MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
 ]
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("mutate", MUTANTS)
 def test_a_bound_that_promises_too_much_is_found(
     mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch

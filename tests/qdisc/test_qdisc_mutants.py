@@ -94,6 +94,7 @@ def notices(recording: QdiscRecording) -> bool:
         return True
 
 
+@pytest.mark.pure
 @pytest.mark.slow
 @pytest.mark.parametrize("planted", MUTANTS, indirect=True, ids=lambda m: f"{m[0]}: {m[1][:40]}")
 def test_a_planted_bug_is_found_by_the_recordings(planted: str) -> None:

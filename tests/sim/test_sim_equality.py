@@ -239,6 +239,7 @@ def test_half_of_the_scenarios_are_aligned_and_most_have_long_pipes() -> None:
     assert 250 < sum(packets >= 40 for packets in bdp) < 350  # three in five, and some short ones
 
 
+@pytest.mark.pure
 def test_a_fifth_of_the_scenarios_makes_trains_of_paced_acks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -261,6 +262,7 @@ def test_a_fifth_of_the_scenarios_makes_trains_of_paced_acks(
     assert with_trains >= 4
 
 
+@pytest.mark.pure
 def test_a_tenth_of_the_scenarios_makes_trains_of_sacks(monkeypatch: pytest.MonkeyPatch) -> None:
     from ccsim.sim import flow
 

@@ -203,6 +203,7 @@ def test_a_swap_to_a_name_that_is_registered_nowhere_is_enoent_and_changes_nothi
     assert ours == theirs
 
 
+@pytest.mark.pure
 def test_conservation_is_checked_after_every_window(monkeypatch: pytest.MonkeyPatch) -> None:
     from ccsim.sim.flow import Flow
 

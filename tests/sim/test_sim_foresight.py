@@ -91,12 +91,14 @@ def leaps(text: str, **options: Any) -> tuple[int, int]:
     return world.engine.windows, rows
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("name", CASES)
 def test_no_byte_shows_it_where(name: str) -> None:
     assert leaps(CASES[name])[1] > 100
     assert check_text(CASES[name], 500 * MS, 7 * MS) == ""
 
 
+@pytest.mark.pure
 def test_a_lone_flow_needs_a_fraction_of_the_windows() -> None:
     """6 s at 24 Mbit/s are 12,000 packets of 1,500 bytes; with the queue full every window is a
     round trip of up to 120 ms, so there are 50 at least."""

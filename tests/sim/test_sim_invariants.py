@@ -92,6 +92,7 @@ def test_a_window_below_one_packet_is_noticed(monkeypatch: pytest.MonkeyPatch) -
     assert "expected cwnd of at least 1, got 0" in violation(SWAP)
 
 
+@pytest.mark.pure
 def test_packets_that_get_lost_in_the_accounts_are_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
