@@ -21,8 +21,8 @@ __all__ = ["check_watched", "serve_checks"]
 def check_watched(path: str, *, timeout_s: float = HOOK_TIMEOUT_S) -> AlgorithmReport:
     """Check a file as `check_algorithm` does; code that does not come back to Python is a finding.
 
-    The process is a fork of this one, where that is safe. Where there can be none, or it dies, the
-    file is checked here.
+    The process is a fork of this one, where that is safe and this one has no machine code, which
+    would hide broken rules. Where there can be none, or it dies, the file is checked here.
     """
     try:
         return _apart(path, timeout_s)
@@ -32,7 +32,7 @@ def check_watched(path: str, *, timeout_s: float = HOOK_TIMEOUT_S) -> AlgorithmR
 
 def _apart(path: str, timeout_s: float) -> AlgorithmReport:
     file = str(Path(path).resolve())
-    worker = Worker(serve_checks, fork=True)
+    worker = Worker(serve_checks, fork=True, pure=True)
     try:
         watch = Watch(worker.pid, [file], timeout_s) if can_watch() else None
         found = json.loads(worker.ask({"path": path}, lambda t_ns: None, watch))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
+from ccsim.compiled import some_imported
 from ccsim.ending import exit_process
 from ccsim.errors import AlgorithmError
 from ccsim.jobs.fork import Fork, may_fork
@@ -39,14 +40,21 @@ class Worker:
 
     OSError if none can be started. It has its own process group, so that Ctrl-C reaches only the
     caller, who then ends it with `kill`. With ``fork`` it is a fork of the caller where that is
-    safe, and need not import again. ``keep_open`` are file descriptors that it inherits.
+    safe, and need not import again. ``keep_open`` are file descriptors that it inherits. With
+    ``pure`` it has no machine code.
     """
 
     def __init__(
-        self, main: Callable[[], object], *, fork: bool = False, keep_open: Sequence[int] = ()
+        self,
+        main: Callable[[], object],
+        *,
+        fork: bool = False,
+        keep_open: Sequence[int] = (),
+        pure: bool = False,
     ) -> None:
         self._process: subprocess.Popen[bytes] | Fork
-        self._process = Fork(main) if fork and may_fork() else _spawned(main, keep_open)
+        fork = fork and may_fork() and not (pure and some_imported())
+        self._process = Fork(main) if fork else _spawned(main, keep_open, pure)
 
     @property
     def pid(self) -> int:
@@ -120,7 +128,9 @@ class Worker:
                     stream.close()
 
 
-def _spawned(main: Callable[[], object], keep_open: Sequence[int]) -> subprocess.Popen[bytes]:
+def _spawned(
+    main: Callable[[], object], keep_open: Sequence[int], pure: bool
+) -> subprocess.Popen[bytes]:
     """Start a process that imports what this one could and runs ``main``; while it imports, too, it
     ends with this one."""
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
@@ -130,7 +140,8 @@ def _spawned(main: Callable[[], object], keep_open: Sequence[int]) -> subprocess
         [sys.executable, "-P", "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": paths},
+        env={"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": paths}
+        | ({"CCSIM_PURE": "1"} if pure else {}),
         process_group=0,
         pass_fds=tuple(keep_open),
     )
