@@ -38,7 +38,7 @@ class Bottleneck:
         )
         self.mark_packets: int | None = path["ecn_mark_packets"]
         self.mark_ns: int | None = path["ecn_mark_ns"]
-        self.ways = ways
+        self.ways = list(ways)
         self.interval_ns = interval_ns
         self.samples: list[tuple[int, int, int, int, int]] = []
         self.drops: list[tuple[int, int, int]] = []
@@ -50,7 +50,8 @@ class Bottleneck:
 
     def forward(self, t_ns: int, flow: int, packet: bytes) -> None:
         """Take a packet of a sender."""
-        self._push(t_ns + self.ways[flow].before_ns, TO_LINE, flow, packet)
+        way = self.ways[flow]
+        self._push(t_ns + way.before_ns, TO_LINE, flow, packet)
 
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
         """Take a packet of a receiver; see `Way.leaves_ns`."""
@@ -109,7 +110,8 @@ class Bottleneck:
             packet = with_ce(packet)
             self.marks.append((t_ns, flow))
         self._inside.append((departure, len(packet)))
-        self._push(departure + self.ways[flow].after_ns, TO_RECEIVER, flow, packet)
+        way = self.ways[flow]
+        self._push(departure + way.after_ns, TO_RECEIVER, flow, packet)
 
     def _is_marked(self, ahead: int, wait_ns: int) -> bool:
         if self.mark_packets is not None:

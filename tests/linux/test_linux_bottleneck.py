@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccsim.linux.bottleneck import Bottleneck, Way, with_ce
+from ccsim.linux.bottleneck import Bottleneck
+from ccsim.linux.packets import Way, with_ce
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.loss import BernoulliLoss
 
