@@ -14,6 +14,7 @@ from ccsim.cli.progress import ProgressBar, duration_text
 from ccsim.errors import CcsimError
 
 if TYPE_CHECKING:
+    from ccsim.experiment.study.read import Study
     from ccsim.experiment.study.sweep import Outcome, Progress
 
 __all__ = ["add_parser"]
@@ -35,6 +36,15 @@ def add_parser(verbs: Any) -> None:
     sweep.add_argument("--check", action="store_true", help="validate all scenarios, run none")
     sweep.add_argument("--json", action="store_true", help="print the outcome as JSON")
     sweep.add_argument("--report", action="store_true", help="write its page, as ccsim report does")
+    sweep.add_argument("--quick", action="store_true", help="its quick form: what `quick` sets")
+    sweep.add_argument(
+        "--publish",
+        nargs="?",
+        const=".",
+        metavar="DIR",
+        help="write its small tables into DIR/results/published and its figures into "
+        "DIR/docs/findings; default: here",
+    )
     add_hook_timeout(sweep)
     sweep.add_argument(
         "--retry",
@@ -67,7 +77,9 @@ def _sweep(args: argparse.Namespace) -> int:
     from ccsim.experiment.study.read import read_study
     from ccsim.experiment.study.sweep import run_study
 
-    study = read_study(args.study)
+    study = read_study(args.study, quick=args.quick)
+    if args.publish is not None and study.publication is None:
+        raise CcsimError(f"{args.study}: expected a study with the key publish")
     rounds = _rounds(args)
     if args.check:
         print(f"{args.study}: {plan_study(study).told()}")
@@ -90,7 +102,22 @@ def _sweep(args: argparse.Namespace) -> int:
 
         page = write_report(outcome.path)
         print(f"report  {page}", file=sys.stderr if args.json else sys.stdout)
+    if args.publish is not None and study.publication is not None:
+        _publish(study, outcome.path, Path(args.publish))
     return int(bool(outcome.failed))
+
+
+def _publish(study: Study, results: Path, root: Path) -> None:
+    """Write a study's small tables, and its figures if it has any."""
+    from ccsim.experiment.store import explained
+    from ccsim.experiment.study.publication import publish
+    from ccsim.plot.findings import draw_finding
+
+    tables = root / "results" / "published"
+    with explained(tables):
+        files = publish(study.name, study.publication, results, tables)
+        files += draw_finding(study.name, tables, root / "docs" / "findings")
+    print("\n".join(f"written {file}" for file in files))
 
 
 def _rounds(args: argparse.Namespace) -> Any:

@@ -48,6 +48,13 @@ def test_rates_losses_and_rtts_of_a_phase() -> None:
     assert (after["losses"], after["rtt_mean_ms"], after["rtt_p99_ms"]) == (1, 40, 40)
 
 
+def test_drops_of_cross_traffic_are_no_flow_s() -> None:
+    drops = [(20.5, 0), (20.6, 1), (20.7, 1)]  # one flow; traffic is numbered after it
+    run = result(SWAPPED, links=[link(drops=drops)], events=[MOVED], swaps=[swap()])
+    (told,) = measure(run, result(), result())["swaps"]
+    assert told["total"]["drops"] == told["flows"][0]["drops"] == 1
+
+
 def test_the_disruption_of_a_swap_against_both_twins() -> None:
     run = result(
         SWAPPED,

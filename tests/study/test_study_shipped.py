@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from ccsim.catalog import study_files, summary
+from ccsim.cli import main
 from ccsim.experiment.study.plan import plan_study
 from ccsim.experiment.study.read import read_study
 
@@ -31,3 +33,24 @@ def test_the_matrix_is_all_pairs_of_five_on_three_paths_and_shares_its_twins() -
     assert set(pairs.values()) == {60}
     twins = {twin for run in plan.runs for twin in (run.twin_a, run.twin_b)}
     assert len(twins) == 5 * 3 * 10
+
+
+PUBLISHED = [name for name in sorted(study_files()) if read_study(name).publication]
+FEW = 24
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_quick_form_of_a_published_study_is_valid_and_small(name: str) -> None:
+    study = read_study(name, quick=True)
+    assert study.publication == read_study(name).publication
+    assert 1 < len(plan_study(study).runs) <= FEW
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "swap_cost")) for n in PUBLISHED]
+)
+def test_the_quick_form_runs_and_is_published(name: str, tmp_path: Path) -> None:
+    arguments = ["--quick", "--workers", "1", "--out", str(tmp_path), "--publish", str(tmp_path)]
+    assert main(["sweep", name, *arguments]) == 0
+    tables = sorted((tmp_path / "results" / "published").iterdir())
+    assert [table.stem for table in tables] == [f"{name}-quick", f"{name}-quick_cells"]

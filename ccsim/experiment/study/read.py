@@ -12,6 +12,7 @@ from ccsim.catalog import find_scenario, study_files
 from ccsim.errors import Problem, ScenarioError
 from ccsim.experiment.study.columns import COMMON, TABLES
 from ccsim.experiment.study.design import Factor, Level, Range, Setting, columns_of, sampled
+from ccsim.experiment.study.forms import Publication, quickened, read_publication
 from ccsim.experiment.study.sampling import MAX_DIMENSIONS
 from ccsim.notebook import html_table, plural
 from ccsim.scenario.document import Document, Location
@@ -23,6 +24,7 @@ from ccsim.units import show
 __all__ = ["BACKENDS", "KEEP", "MAX_POINTS", "Study", "find_study", "is_study", "read_study"]
 
 KEYS = ("name", "description", "base", "design", "seeds", "jitter", "keep", "backend")
+KEYS += ("publish", "quick")
 METHODS = ("grid", "list", "random", "sobol")
 KEEP = ("metrics", "traces")
 BACKENDS = ("simulator", "linux")
@@ -37,7 +39,7 @@ class Study:
 
     ``base_source`` is the file of the base scenario, ``folder`` where its object files are looked
     up; ``text`` is the study's file. ``backend`` is what carries out its runs: the simulator, or
-    this machine's kernel.
+    this machine's kernel. ``publication``: what of it is published, if anything.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Study:
     jitter: tuple[Range, ...] = ()
     keep: str = "metrics"
     backend: str = "simulator"
+    publication: Publication | None = None
 
     def __repr__(self) -> str:
         points = plural(_product(len(factor) for factor in self.factors), "point")
@@ -93,14 +96,17 @@ def is_study(arg: str) -> bool:
     return bool(keys & {"base", "design", "seeds", "jitter", "keep", "backend"})
 
 
-def read_study(arg: str | Path) -> Study:
-    """Read a study's file, or a shipped study by its bare name.
+def read_study(arg: str | Path, *, quick: bool = False) -> Study:
+    """Read a study's file, or a shipped study by its bare name; ``quick``: its quick form.
 
     ScenarioError lists what is wrong with the study itself; its scenarios are not built yet.
     """
     file = find_study(str(arg))
     document = read_document(file, str(arg))
-    return _Reader(document, file).study()
+    reader = _Reader(document, file)
+    if quick:
+        quickened(document, reader.name())
+    return reader.study()
 
 
 class _Reader:
@@ -131,6 +137,7 @@ class _Reader:
             jitter=self.ranges(("jitter",)) if self.document.get("jitter") is not None else (),
             keep=self.one_of("keep", KEEP),
             backend=self.one_of("backend", BACKENDS),
+            publication=self.publication(),
         )
         self.check_keys(study)
         if self.problems:
@@ -180,6 +187,13 @@ class _Reader:
         except ScenarioError as error:
             self.complain(("base",), str(error))
             return Document(given, {}), "", self.file.parent
+
+    def publication(self) -> Publication | None:
+        try:
+            return read_publication(self.document)
+        except ValueError as error:
+            self.complain(("publish",), str(error))
+            return None
 
     # --- seeds --------------------------------------------------------------------------------
 

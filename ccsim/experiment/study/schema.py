@@ -68,6 +68,26 @@ def study_schema() -> dict[str, Any]:
                 "description": "What runs it: the simulator, or this machine's kernel.",
                 "enum": list(BACKENDS),
             },
+            "publish": {
+                "description": "What --publish stores: a row a run, and cells with intervals.",
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["select", "by"],
+                "properties": {
+                    "select": {"description": "SQL over the study's tables.", "type": "string"},
+                    "by": {
+                        "description": "Columns that make cells, level by level.",
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            },
+            "quick": {
+                "description": "What --quick sets instead: dotted keys of the study.",
+                "type": "object",
+                "minProperties": 1,
+            },
         },
     }
 

@@ -18,7 +18,7 @@ from ccsim.experiment.study.repeats import repeated
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["fill_table", "quoted", "write_tables"]
+__all__ = ["copy_table", "fill_table", "insert_rows", "quoted", "write_tables"]
 
 ROWS = 5000
 """So many rows are held as Python values at once."""
@@ -39,7 +39,7 @@ def write_tables(folder: StudyFolder) -> list[Path]:
             aside = final.with_name(f".tmp-{final.name}-{os.getpid()}")
             aside.unlink(missing_ok=True)  # somebody's link would be followed
             fill_table(db, table, folder, plan)
-            _copy(db, table, aside)
+            copy_table(db, table, aside)
             db.execute(f"DROP TABLE {table}")
             aside.replace(final)
             written.append(final)
@@ -63,7 +63,7 @@ def fill_table(
     db.execute(f"CREATE TABLE {table} ({spelled})")
     rows = _rows(table, folder, plan)
     while chunk := list(itertools.islice(rows, ROWS)):
-        _insert(db, table, columns, chunk)
+        insert_rows(db, table, columns, chunk)
 
 
 def quoted(name: str) -> str:
@@ -108,7 +108,7 @@ def _beyond(table: str, folder: StudyFolder, plan: Mapping[str, Any]) -> dict[st
     return dict(sorted(found.items()))
 
 
-def _insert(
+def insert_rows(
     db: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[Row]
 ) -> None:
     """Append rows: each column travels as an array and a mask of what is missing."""
@@ -129,6 +129,7 @@ def _insert(
     db.unregister("arrays")
 
 
-def _copy(db: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+def copy_table(db: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    """Write a table of a database as a Parquet file."""
     copy = f"COPY {table} TO $file (FORMAT parquet, COMPRESSION zstd)"
     db.execute(copy, {"file": str(file.resolve())})
