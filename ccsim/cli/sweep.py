@@ -102,7 +102,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
         page = write_report(outcome.path)
         print(f"report  {page}", file=sys.stderr if args.json else sys.stdout)
-    if args.publish is not None and study.publication is not None:
+    if args.publish is not None:
         _publish(study, outcome.path, Path(args.publish))
     return int(bool(outcome.failed))
 
@@ -113,6 +113,7 @@ def _publish(study: Study, results: Path, root: Path) -> None:
     from ccsim.experiment.study.publication import publish
     from ccsim.plot.findings import draw_finding
 
+    assert study.publication is not None
     tables = root / "results" / "published"
     with explained(tables):
         files = publish(study.name, study.publication, results, tables)

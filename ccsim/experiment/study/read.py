@@ -23,8 +23,8 @@ from ccsim.units import show
 
 __all__ = ["BACKENDS", "KEEP", "MAX_POINTS", "Study", "find_study", "is_study", "read_study"]
 
-KEYS = ("name", "description", "base", "design", "seeds", "jitter", "keep", "backend")
-KEYS += ("publish", "quick")
+KEYS: tuple[str, ...] = ("name", "description", "base", "design", "seeds", "jitter", "keep")
+KEYS += ("backend", "publish", "quick")
 METHODS = ("grid", "list", "random", "sobol")
 KEEP = ("metrics", "traces")
 BACKENDS = ("simulator", "linux")
