@@ -2,70 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ccsim.errors import Problem
-from ccsim.scenario import (
-    cross_traffic_spec,
-    flow_spec,
-    hosts_spec,
-    path_spec,
-    spec,
-    swap_spec,
-    tcp_spec,
-)
 from ccsim.scenario.document import Document, Location
 from ccsim.scenario.names import unknown
-from ccsim.scenario.target_spec import CongestionSpec, MapSpec
-from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec
+from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.vocabulary import MECHANISMS, did_you_mean, listed
 from ccsim.units import show
 
 __all__ = ["problems_of"]
 
-_SWAPS: Mapping[str, type[BaseModel]] = {
-    "setsockopt": swap_spec.SetsockoptSpec,
-    "link_update": swap_spec.LinkUpdateSpec,
-    "sweep": swap_spec.SweepSpec,
-    "sysctl": swap_spec.SysctlSpec,
-    "reregister": swap_spec.ReregisterSpec,
-    "staged": swap_spec.StagedSpec,
-}
-_IN_SWAPS: Mapping[str, type[BaseModel]] = {
-    "when": swap_spec.WhenSpec,
-    "guard": swap_spec.GuardSpec,
-}
-_SECTIONS: Mapping[str, type[BaseModel]] = {
-    "path": path_spec.PathSpec,
-    "changes": path_spec.ChangeSpec,
-    "flows": flow_spec.FlowSpec,
-    "workloads": flow_spec.WorkloadSpec,
-    "listeners": flow_spec.ListenerSpec,
-    "record": spec.RecordSpec,
-    "kernel": spec.KernelSection,
-    "tcp": tcp_spec.TcpSpec,
-    "hosts": hosts_spec.HostsSpec,
-    "traffic": cross_traffic_spec.TrafficSpec,
-}
-_IN_HOSTS: Mapping[str, type[BaseModel]] = {
-    "hosts": hosts_spec.HostsSpec,
-    "sender": hosts_spec.HostSpec,
-    "receiver": hosts_spec.HostSpec,
-    "lateness": hosts_spec.LatenessSpec,
-    "stalls": hosts_spec.StallsSpec,
-}
-_NESTED: Mapping[str, type[BaseModel]] = {
-    "source": flow_spec.SourceSpec,
-    "receiver": flow_spec.ReceiverSpec,
-    "ecn": path_spec.EcnSpec,
-    "walk": path_spec.WalkSpec,
-    "arrivals": ArrivalsSpec,
-    "on_off": OnOffSpec,
-    "requests": RequestsSpec,
-}
 _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
@@ -139,26 +91,42 @@ def _said(check: Callable[[], object]) -> str:
 
 def _model_at(raw: Location) -> type[BaseModel]:
     """Return the model whose key pydantic speaks of: the one at all but the last step."""
-    enclosing = raw[:-1]
-    if not enclosing:
-        return spec.ScenarioSpec
-    if enclosing[0] == "swaps" and enclosing[-1] in _IN_SWAPS:
-        return _IN_SWAPS[str(enclosing[-1])]
-    if enclosing[0] == "traffic" and enclosing[-1] == "on_off":
-        return cross_traffic_spec.OnOffTimes
-    if enclosing[0] == "hosts":
-        return _IN_HOSTS[str(enclosing[-1])]
-    if enclosing[-1] in ("congestion", "to"):
-        return CongestionSpec
-    if enclosing[0] == "links":
-        return MapSpec
-    if enclosing[0] == "swaps" and len(enclosing) > 2:
-        return _SWAPS[str(enclosing[2])]
-    if str(enclosing[-1]) in _NESTED:
-        return _NESTED[str(enclosing[-1])]
-    if enclosing[0] in ("hops", "routes"):
-        return path_spec.HopSpec if enclosing[0] == "hops" else path_spec.RouteSpec
-    return _SECTIONS.get(str(enclosing[0]), spec.ScenarioSpec)
+    inside: list[Any] = [ScenarioSpec]
+    for step in raw[:-1]:
+        inside = [one for outer in inside for one in _inside(outer, step)]
+    models = [one for outer in inside for one in _models(outer)]
+    return models[0] if models else ScenarioSpec
+
+
+def _inside(annotation: Any, step: str | int) -> list[Any]:
+    """Return the types of what is at one step of pydantic's inside a value of a type."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _inside(parts[0], step)
+    if origin in (Union, UnionType):
+        return [one for part in parts for one in _inside(part, step)]
+    if origin in (tuple, list):
+        return [parts[0]]
+    if origin is dict:
+        return [parts[1]]
+    if not _is_model(annotation):
+        return []
+    fields = annotation.model_fields
+    if "via" in fields and step in get_args(fields["via"].annotation):
+        return [annotation]  # a step that only chooses among the mechanisms
+    return [fields[step].annotation] if step in fields else []
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if _is_model(annotation):
+        return [annotation]
+    if get_origin(annotation) is Annotated:
+        return _models(get_args(annotation)[0])
+    return [one for part in get_args(annotation) for one in _models(part)]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _in_document(raw: Location, document: Document) -> Location:

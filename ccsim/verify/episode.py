@@ -18,6 +18,7 @@ from ccsim.verify.episode_script import Script, parse_script
 __all__ = ["Episode", "RecordingError", "Transmission", "episode_files", "load_episode"]
 
 NS_PER_US = 1_000
+TCP_CA_STATES = range(5)
 LATE_MAX_NS = 5_000_000  # what took longer was waiting for something else
 
 
@@ -140,6 +141,8 @@ def _states(info: list[dict[str, str]]) -> Iterator[tuple[str, int, int, int, in
         for key in last:
             if row[key]:
                 last[key] = int(row[key])
+        if not row["ev"] or last["ca_state"] not in TCP_CA_STATES:
+            raise ValueError(f"event {row['ev']!r} in state {last['ca_state']}")
         yield row["ev"], _ns(row["t_us"]), last["ca_state"], last["snd_cwnd"], last["ssthresh"]
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import product
 
 from ccsim.errors import CcsimError
 
@@ -23,6 +24,7 @@ __all__ = ["Action", "Script", "ScriptError", "Span", "parse_script"]
 
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
+NUMBERS_END = 1_000_001  # of packets that an action may name; no recording has a tenth of them
 
 
 class ScriptError(CcsimError, ValueError):
@@ -91,10 +93,11 @@ def _take(script: Script, words: list[str]) -> None:
         for number in _numbers(rest[0]):
             actions.setdefault(number, []).append(_action(rest[1:]))
     elif verb == "O":
-        for number in _numbers(rest[0]):
-            for transmission in _numbers(rest[1]):
-                key = number, transmission
-                script.transmissions.setdefault(key, []).append(_action(rest[2:]))
+        numbers, transmissions = _numbers(rest[0]), _numbers(rest[1])
+        if len(numbers) * len(transmissions) >= NUMBERS_END:
+            raise ValueError(f"{len(numbers)} packets {len(transmissions)} times")
+        for key in product(numbers, transmissions):
+            script.transmissions.setdefault(key, []).append(_action(rest[2:]))
     elif verb in ("blackout", "hold"):
         span = Span(_ns(rest[1]), _ns(rest[2]))
         for what in ("data", "acks"):
@@ -128,7 +131,10 @@ def _action(words: list[str]) -> Action:
 
 def _numbers(text: str) -> range:
     first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+    numbers = range(int(first), int(last or first) + 1)
+    if numbers.stop > NUMBERS_END:
+        raise ValueError(f"a packet beyond the {NUMBERS_END - 1}th")
+    return numbers
 
 
 def _ns(text: str) -> int:

@@ -343,3 +343,17 @@ def test_a_link_cannot_take_the_name_that_the_kernel_has_built_in() -> None:
         "s.yaml:10:9: links.reno: expected a name that is free, got 'reno', which is built in "
         "(EEXIST)"
     ]
+
+
+def test_a_missing_key_is_told_by_its_own_section_whatever_that_is_called() -> None:
+    """A hop may be called as a key of hops is; an object, a swap and its target have keys too."""
+    assert refused("seed: 1", "seed: 1\nobjects: [{set: {beta: 717}}]") == [
+        "s.yaml:4:11: objects.0.file: missing key 'file': the file, relative to the scenario's "
+        "folder"
+    ]
+    assert refused("to: bbr", "to: {beta: 717}") == [
+        "s.yaml:9:52: swaps.0.to.name: missing key 'name': registered name of the implementation"
+    ]
+    assert refused("seed: 1", "seed: 1\nhops: {rate: {delay: 1 ms}}")[0] == (
+        "s.yaml:4:14: hops.rate.rate: missing key 'rate': rate of the line, such as \"100 Mbit/s\""
+    )

@@ -12,6 +12,7 @@ import pytest
 
 from ccsim.verify.episode import RecordingError, episode_files, load_episode
 from ccsim.verify.episode_comparison import replay_episode
+from ccsim.verify.episode_script import ScriptError, parse_script
 
 EPISODES = Path(__file__).parent / "data" / "episodes"
 FILES = sorted(EPISODES.glob("*.json"))
@@ -61,3 +62,33 @@ def test_a_recording_without_its_packets_is_refused(tmp_path: Path) -> None:
     shutil.copy(recorded("loss1_reno_A"), tmp_path)
     with pytest.raises(RecordingError, match=r"loss1_reno_A\.json: expected a recorded episode"):
         load_episode(tmp_path / "loss1_reno_A.json")
+
+
+@pytest.mark.parametrize(("event", "state"), [("", "0"), ("A1", "7"), ("A1", "-1")])
+def test_an_event_or_state_that_tcp_does_not_have_is_refused(
+    tmp_path: Path, event: str, state: str
+) -> None:
+    source = recorded("loss1_reno_A")
+    for file in source.parent.glob("loss1_reno_A.*"):
+        shutil.copy(file, tmp_path)
+    info = tmp_path / "loss1_reno_A.info.csv.gz"
+    rows = gzip.decompress(info.read_bytes()).decode().splitlines()
+    first = next(k for k, row in enumerate(rows) if row.split(",")[1] == "A1")
+    cells = rows[first].split(",")
+    cells[1:3] = event, state
+    rows[first] = ",".join(cells)
+    info.write_bytes(gzip.compress("\n".join(rows).encode(), 1))
+    with pytest.raises(RecordingError, match="in state"):
+        load_episode(tmp_path / "loss1_reno_A.json")
+
+
+@pytest.mark.parametrize(
+    "line", ["D 1-99999999999 drop", "A 1000001 drop", "O 1-100000 1-100000 drop"]
+)
+def test_an_action_upon_endlessly_many_packets_is_refused(line: str) -> None:
+    with pytest.raises(ScriptError, match="line 1: expected an action such as"):
+        parse_script([line])
+
+
+def test_the_last_packet_that_an_action_may_name_is_the_millionth() -> None:
+    assert [*parse_script(["D 1000000 drop"]).data] == [1_000_000]
