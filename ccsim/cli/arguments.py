@@ -39,7 +39,7 @@ def add_formats(parser: argparse.ArgumentParser) -> None:
         "--format",
         type=formats,
         default=("png", "pdf"),
-        help="one or more of png, pdf, svg with commas between; default: png,pdf",
+        help="one or more of png, pdf, svg, pgf with commas between; default: png,pdf",
     )
 
 
@@ -70,8 +70,8 @@ def formats(text: str) -> tuple[str, ...]:
     """Return the formats in a list with commas, each once."""
     named = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in named:
-        if name not in ("png", "pdf", "svg"):
-            raise argparse.ArgumentTypeError(f"expected png, pdf or svg, got {name!r}")
+        if name not in ("png", "pdf", "svg", "pgf"):
+            raise argparse.ArgumentTypeError(f"expected png, pdf, svg or pgf, got {name!r}")
     return named
 
 

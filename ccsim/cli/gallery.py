@@ -44,7 +44,7 @@ def add_parser(verbs: Any) -> None:
         "--format",
         type=formats,
         default=("png", "pdf"),
-        help="one or more of png, pdf, svg with commas between; default: png,pdf",
+        help="one or more of png, pdf, svg, pgf with commas between; default: png,pdf",
     )
     parser.add_argument("--jobs", type=positive, metavar="N", help="runs at once; default: cores")
     parser.set_defaults(func=gallery_verb)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
 from ccsim.errors import ResultsError
 from ccsim.experiment.integrity import MANIFEST, check_run
@@ -25,6 +25,7 @@ from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.words import did_you_mean
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -39,6 +40,18 @@ __all__ = [
 
 EXPORT_FORMATS = ("csv",)
 NOTEBOOK_DPI = 110
+
+
+class PlotWords(TypedDict, total=False):
+    """What `StoredRun.plot` may be asked, as `ccsim.plot.plot_options` takes it."""
+
+    start: str
+    end: str
+    panels: str | Sequence[str]
+    width: str
+    title: str
+    twins: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -135,24 +148,43 @@ class StoredRun:
         return {name: ObjectValues(**values) for name, values in found.items()}
 
     @overload
-    def plot(self, out: None = None) -> Figure: ...
+    def plot(
+        self, out: None = None, *, ax: Axes | None = None, **options: Unpack[PlotWords]
+    ) -> Figure: ...
 
     @overload
-    def plot(self, out: str | Path) -> Path: ...
+    def plot(self, out: str | Path, *, ax: None = None, **options: Unpack[PlotWords]) -> Path: ...
 
-    def plot(self, out: str | Path | None = None) -> Figure | Path:
-        """Draw the run into the file ``out``, whose ending is the format (png, pdf or svg), and
-        return its path; without one return the matplotlib figure.
+    def plot(
+        self,
+        out: str | Path | None = None,
+        *,
+        ax: Axes | None = None,
+        **options: Unpack[PlotWords],
+    ) -> Figure | Path:
+        """Draw the run into the file ``out``, whose ending is the format (png, pdf, svg or pgf),
+        and return its path; without one return the matplotlib figure.
 
-        ValueError for another ending, ResultsError if the file cannot be written.
+        ``start`` and ``end`` bound the time axis ("19 s"), ``panels`` names what is shown
+        ("throughput,cwnd,rtt,queue,inflight,pacing,marks"), ``width`` is "1col", "2col" or a size
+        ("3.3x2.5in"), ``title`` a text or "none", ``twins`` "none", "a", "b" or "both", ``detail``
+        "none" or the instant whose second is shown beside ("20 s"). ``ax`` are axes of a figure of
+        one's own, in which one panel is drawn, its lines labelled for a legend.
+
+        ValueError for another ending or option, ResultsError if the file cannot be written.
         """
-        from ccsim.plot import draw_run, figure_for
+        from ccsim.plot import draw_panel, draw_run, figure_for, plot_options
 
+        asked = plot_options(**options)
+        if ax is not None:
+            draw_panel(self, ax, asked)
+            return cast("Figure", ax.get_figure(root=True))
         if out is None:
-            return figure_for(self)
+            return figure_for(self, asked)
         out = Path(out)
+        kind = out.suffix.removeprefix(".")
         try:
-            return draw_run(self, out.parent, (out.suffix.removeprefix("."),), stem=out.stem)[0]
+            return draw_run(self, out.parent, (kind,), stem=out.stem, options=asked)[0]
         except OSError as error:
             raise _unwritable(out, error) from error
 

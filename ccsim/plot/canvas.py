@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -16,7 +17,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from ccsim.plot.style import STYLE, drawable
 
-__all__ = ["RunFigure", "fitted", "shown", "styled", "text_width", "wrapped"]
+__all__ = ["RunFigure", "fitted", "shown", "styled", "text_size", "text_width", "wrapped"]
 
 # The settings that a picture depends on; the others (backend, toolbar, ...) stay the user's.
 OURS = (
@@ -54,9 +55,16 @@ class RunFigure(Figure):
     """A figure that is saved in its own style and that notebooks show without pyplot."""
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
-        """Write the figure as `Figure.savefig` does, fonts embedded as TrueType."""
+        """Write the figure as `Figure.savefig` does, fonts embedded as TrueType; as PGF
+        without LaTeX."""
         with styled(), _fonts_without_layout(kwargs.get("format")):
-            super().savefig(*args, **kwargs)
+            if kwargs.get("format") != "pgf":
+                super().savefig(*args, **kwargs)
+                return
+            from ccsim.plot.pgf import write_pgf
+
+            with Path(args[0]).open("w", encoding="utf-8") as out:
+                write_pgf(self, out, text_size)
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
@@ -70,13 +78,19 @@ def _font() -> tuple[RendererAgg, FontProperties, Any]:
     return RendererAgg(16, 16, 72.0), properties, get_font(findfont(properties))
 
 
-@lru_cache(maxsize=1024)
 def text_width(text: str, size: float) -> float:
     """Return how wide a text is drawn [pt]."""
+    return text_size(text, size)[0]
+
+
+@lru_cache(maxsize=1024)
+def text_size(text: str, size: float) -> tuple[float, float, float]:
+    """Return width, height and descent of a text [pt]."""
     renderer, properties, _ = _font()
     sized = properties.copy()
     sized.set_size(size * 16)  # large, so that hinting does not round the width
-    return renderer.get_text_width_height_descent(text, sized, ismath=False)[0] / 16
+    width, height, descent = renderer.get_text_width_height_descent(text, sized, ismath=False)
+    return width / 16, height / 16, descent / 16
 
 
 def shown(text: str) -> str:

@@ -106,7 +106,7 @@ def binned(t_ns: Ints, values: Floats, view: View) -> tuple[Floats, Floats]:
     if not len(t_ns):
         return np.zeros(0), np.zeros(0)
     bins = t_ns // view.bin_ns
-    first = np.flatnonzero(np.diff(bins, prepend=-1))
+    first = np.flatnonzero(np.diff(bins, prepend=bins[0] - 1))
     mean = np.add.reduceat(values, first) / np.diff(first, append=len(bins))
     return np.asarray((bins[first] + 0.5) * (view.bin_ns / 1e9), dtype=np.float64), mean
 

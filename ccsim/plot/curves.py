@@ -18,7 +18,9 @@ __all__ = [
     "PIXELS",
     "Group",
     "cwnd_curve",
+    "inflight_curve",
     "last_sample_ns",
+    "pacing_curve",
     "served_by",
     "spread_curve",
     "srtt_curve",
@@ -56,8 +58,8 @@ def last_sample_ns(flow: FlowTrace) -> int:
 
 def trace_curve(t_ns: Column, y: Floats, look: Look) -> Curve:
     """Return a column over its times, decimated to what the panel's pixels can show."""
-    t_s, y = decimate(t_ns / 1e9, y, PIXELS, THICKNESS)
-    return Curve(t_s, y, look)
+    samples = (t_ns / 1e9, y)
+    return Curve(*decimate(*samples, PIXELS, THICKNESS), look, samples=samples)
 
 
 def carried_bytes(flow: FlowTrace) -> Column:
@@ -97,6 +99,17 @@ def ssthresh_curve(flow: FlowTrace, look: Look, unit: float) -> Curve:
 def srtt_curve(flow: FlowTrace, look: Look, unit: float) -> Curve:
     """Return the smoothed RTT [``unit`` µs], with a gap before the first measurement."""
     return _flow_curve(flow, np.where(flow.srtt_us > 0, flow.srtt_us / unit, np.nan), look)
+
+
+def inflight_curve(flow: FlowTrace, look: Look, unit: float) -> Curve:
+    """Return the packets in flight [``unit`` packets]."""
+    return _flow_curve(flow, flow.in_flight / unit, look)
+
+
+def pacing_curve(flow: FlowTrace, look: Look, unit: float) -> Curve:
+    """Return the pacing rate [``unit`` bit/s], with a gap where nothing is paced."""
+    paced = flow.pacing_rate_bps >= 0
+    return _flow_curve(flow, np.where(paced, flow.pacing_rate_bps / unit, np.nan), look)
 
 
 def _flow_curve(flow: FlowTrace, y: Floats, look: Look) -> Curve:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,26 +12,31 @@ from ccsim.files import written_whole
 from ccsim.plot.view import PlottableRun
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ccsim.plot.options import PlotOptions
 
 __all__ = [
     "FORMATS",
     "PlottableRun",
     "draw_comparison",
     "draw_cost",
+    "draw_panel",
     "draw_run",
     "figure_for",
     "file_paths",
     "write_figure",
 ]
 
-FORMATS = ("png", "pdf", "svg")
+FORMATS = ("png", "pdf", "svg", "pgf")
 DPI = 300
 # What would put the date or the version of a library into the bytes is left out.
 METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
     "svg": {"Creator": None, "Date": None},
+    "pgf": {},
 }
 
 
@@ -39,14 +45,16 @@ def draw_run(
     out_dir: Path,
     formats: Sequence[str] = ("png", "pdf"),
     stem: str = "run",
+    options: PlotOptions | None = None,
 ) -> list[Path]:
     """Write the picture of ``run`` as ``out_dir/stem.<format>`` and return the paths.
 
     Each file appears whole or not at all, and the same run gives the same bytes. Raises ValueError
-    for a format that is not in `FORMATS` and for a stem that is not a plain file name.
+    for a format that is not in `FORMATS`, for a stem that is not a plain file name, and as
+    `figure_for` does.
     """
     paths = file_paths(out_dir, formats, stem)
-    return write_figure(figure_for(run), paths)
+    return write_figure(figure_for(run, options), paths)
 
 
 def draw_comparison(
@@ -81,13 +89,27 @@ def draw_cost(
     return write_figure(cost_figure(rows), paths)
 
 
-def figure_for(run: PlottableRun) -> Figure:
-    """Return the picture of ``run`` as a matplotlib figure, which notebooks display."""
-    from ccsim.plot.render import render
-    from ccsim.plot.run import run_picture
-    from ccsim.plot.workloads import has_workloads, workload_picture
+def figure_for(run: PlottableRun, options: PlotOptions | None = None) -> Figure:
+    """Return the picture of ``run`` as a matplotlib figure, which notebooks display.
 
-    return render((workload_picture if has_workloads(run.result) else run_picture)(run))
+    ValueError for a span of time or panels that the run does not have, and for a height that is too
+    low for its panels.
+    """
+    from ccsim.plot.chosen import chosen_picture
+    from ccsim.plot.options import PlotOptions
+    from ccsim.plot.render import render
+
+    options = options or PlotOptions()
+    return render(chosen_picture(run, options), options.size)
+
+
+def draw_panel(run: PlottableRun, ax: Axes, options: PlotOptions) -> None:
+    """Draw the one panel of ``options`` in axes of another figure; ValueError for none or several,
+    and as `figure_for`."""
+    from ccsim.plot.chosen import chosen_picture
+    from ccsim.plot.render import draw_in
+
+    draw_in(ax, chosen_picture(run, replace(options, detail=False)))
 
 
 def file_paths(out_dir: Path, formats: Sequence[str], stem: str) -> list[Path]:

@@ -19,21 +19,25 @@ def link_look(index: int) -> Look:
     return flow_look(0, index).but(colour=("#333333", "#8A8A8A")[index % 2], width=0.7)
 
 
-def hop_panels(result: SimResult, view: View) -> list[Panel]:
-    """Return the panels of what was sampled of hops beside their queues; none without hops."""
+def hop_panels(result: SimResult, view: View, *, marks: bool = False) -> list[Panel]:
+    """Return the panels of what was sampled of hops beside their queues; none without hops.
+
+    ``marks``: that of ECN marks in any case.
+    """
     looks = [(link, link_look(i)) for i, link in enumerate(result.links) if link.gauges]
     sojourns = [
         trace_curve(link.t_ns, dict(link.gauges)["sojourn_us"] / view.rtt.size, look)
         for link, look in looks
     ]
-    marks = [_marks(link, look, view) for link, look in looks if len(link.mark_t_ns)]
+    marking = [(link, link_look(i)) for i, link in enumerate(result.links)] if marks else looks
+    marked = [_marks(link, look, view) for link, look in marking if marks or len(link.mark_t_ns)]
     chances = [
         trace_curve(link.t_ns, found, look)
         for link, look in looks
         if (found := probability(link)) is not None
     ]
     panels = [view.sojourn(sojourns)] if sojourns else []
-    panels += [view.marking(marks)] if marks else []
+    panels += [view.marking(marked)] if marked else []
     return panels + ([view.probability(chances)] if chances else [])
 
 

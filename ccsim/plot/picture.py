@@ -28,13 +28,17 @@ LegendEntry = tuple[Look, str]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One line: times [s] and values in the panel's unit; ``low`` and ``high`` bound its band."""
+    """One line: times [s] and values in the panel's unit; ``low`` and ``high`` bound its band.
+
+    ``samples`` are all times and values of a line that shows fewer of them.
+    """
 
     t_s: Floats
     y: Floats
     look: Look
     low: Floats | None = None
     high: Floats | None = None
+    samples: tuple[Floats, Floats] | None = None
 
     def extremes(self) -> Floats:
         """Return every finite value that the panel's limits must hold."""
@@ -81,6 +85,7 @@ class Panel:
     integer: bool = False  # counts: no ticks between whole numbers
     points: tuple[Points, ...] = ()
     log: bool = False  # the y axis, which then must not begin at 0
+    key: str = ""  # what it is called where panels are chosen
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,26 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A whole figure: title, length of the time axis [s], panels from the top, legend, marks."""
+    """A whole figure: title, length of the time axis [s], panels from the top, legend, marks.
+
+    ``start_s`` is where the time axis begins; ``detail`` a part of it in which the same panels
+    stand once more, beside them, its time told from ``origin_s``, called ``origin``.
+    """
 
     title: str
     duration_s: float
     panels: tuple[Panel, ...]
     legend: tuple[LegendEntry, ...]
     marks: tuple[Mark, ...]
+    start_s: float = 0.0
+    detail: Picture | None = None
+    origin_s: float = 0.0
+    origin: str = ""
+
+    @property
+    def end_s(self) -> float:
+        """Where the time axis ends."""
+        return self.start_s + (self.duration_s or 1.0)
 
 
 def y_range(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ccsim.plot.curves import (
     PIXELS,
     Group,
     cwnd_curve,
+    inflight_curve,
+    pacing_curve,
     served_by,
     spread_curve,
     srtt_curve,
@@ -20,7 +23,8 @@ from ccsim.plot.curves import (
     trace_curve,
 )
 from ccsim.plot.hops import hop_panels, link_look
-from ccsim.plot.picture import Curve, LegendEntry, Panel, Picture, Rug
+from ccsim.plot.options import PlotOptions
+from ccsim.plot.picture import LegendEntry, Panel, Picture, Rug
 from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.style import (
     CAPACITY,
@@ -56,45 +60,70 @@ FEW_FLOWS = 2  # up to which there is room for the neighbours' twins
 RUG_BINS = PIXELS // 3
 
 
-def run_picture(run: PlottableRun) -> Picture:
+def run_picture(
+    run: PlottableRun, options: PlotOptions | None = None, like: View | None = None
+) -> Picture:
     """Return the panels of one run: throughput, cwnd with ssthresh, RTT, queue with drops, and what
-    was sampled of hops."""
+    was sampled of hops; or those that ``options`` name. ``like`` is a view with the same units."""
+    options = options or PlotOptions()
     view = view_of([run])
+    if like is not None:
+        view = replace(view, rate=like.rate, packets=like.packets, rtt=like.rtt)
     result = run.result
     draw = _grouped if len(result.flows) > MANY_FLOWS else _one_by_one
-    panels, legend = draw(run, view)
+    panels, legend = draw(run, view, options)
     queue, drop_entries = link_panel(result, view)
     return Picture(
         title=run_name(run),
         duration_s=view.duration_ns / 1e9,
-        panels=(*panels, queue, *hop_panels(result, view)),
+        panels=(*panels, queue, *hop_panels(result, view, marks="marks" in options.panels)),
         legend=(*legend, *limit_entry(view), *drop_entries),
         marks=swap_marks(result),
     )
 
 
-def _one_by_one(run: PlottableRun, view: View) -> tuple[list[Panel], list[LegendEntry]]:
+def _one_by_one(
+    run: PlottableRun, view: View, options: PlotOptions
+) -> tuple[list[Panel], list[LegendEntry]]:
     flows = run.result.flows
     looks = [flow_look(i) for i in range(len(flows))]
-    drawn = list(zip(flows, looks, strict=True))
-    twins = _twin_curves(run, view)
-    rates = [throughput_curve(f, look, view.bin_ns, view.rate.size) for f, look in drawn]
-    windows = [cwnd_curve(f, look, view.packets.size) for f, look in drawn]
-    rtts = [srtt_curve(f, look, view.rtt.size) for f, look in drawn]
+    drawn = [pair for pair in zip(flows, looks, strict=True) if _runs(pair[0], run.result)]
+    twins = _twin_flows(run, options)
+    both = drawn if options.twins == "auto" else [*((f, look) for f, look, _ in twins), *drawn]
+    rates = [(f, look) for f, look, _ in twins] + drawn
     thresholds = [
         ssthresh_curve(f, SSTHRESH.but(colour=look.colour), view.packets.size) for f, look in drawn
     ]
     thresholds = [curve for curve in thresholds if len(curve.extremes())]
     panels = [
-        view.throughput([*(curve for curve, _ in twins), *rates]),
-        view.cwnd(windows, thresholds),
-        view.rtt_panel(rtts),
+        view.throughput([throughput_curve(f, k, view.bin_ns, view.rate.size) for f, k in rates]),
+        view.cwnd([cwnd_curve(f, look, view.packets.size) for f, look in both], thresholds),
+        view.rtt_panel([srtt_curve(f, look, view.rtt.size) for f, look in both]),
+        *_asked_panels(both, view, options),
     ]
     legend = [(look, flow_label(flow)) for flow, look in drawn]
     if thresholds:
         legend.append((SSTHRESH if len(thresholds) > 1 else thresholds[0].look, "ssthresh"))
-    legend += dict.fromkeys((curve.look, label) for curve, label in twins)
+    legend += dict.fromkeys((look, label) for _, look, label in twins)
     return panels, legend
+
+
+def _asked_panels(
+    drawn: Sequence[tuple[FlowTrace, Look]], view: View, options: PlotOptions
+) -> list[Panel]:
+    """Return the panels of flows that are drawn only where they are asked for."""
+    panels = []
+    if "inflight" in options.panels:
+        curves = [inflight_curve(f, look, view.packets.size) for f, look in drawn]
+        panels.append(view.inflight(curves))
+    if "pacing" in options.panels:
+        panels.append(view.pacing([pacing_curve(f, k, view.rate.size) for f, k in drawn]))
+    return panels
+
+
+def _runs(flow: FlowTrace, result: SimResult) -> bool:
+    """Tell whether a flow runs within the picture's time, which may be a part of the run's."""
+    return flow.start_ns <= result.duration_ns and (flow.end_ns is None or flow.end_ns >= 0)
 
 
 def flow_panels(drawn: Sequence[tuple[FlowTrace, Look]], view: View) -> list[Panel]:
@@ -113,38 +142,48 @@ def flow_label(flow: FlowTrace) -> str:
     return f"{shorten(flow.name)} ({' → '.join(story)})"
 
 
-def _twin_curves(run: PlottableRun, view: View) -> list[tuple[Curve, str]]:
-    """Return the twins' throughput when exactly one flow was swapped; for more there is no room.
+def _twin_flows(run: PlottableRun, options: PlotOptions) -> list[tuple[FlowTrace, Look, str]]:
+    """Return the twins' flows with look and label, if exactly one flow was swapped: for more there
+    is no room unless they are asked for.
 
     The A-twin of a few flows shows the neighbours too: what they have lost is the gap to it.
     """
     flows = run.result.flows
     swapped = {name for swap in run.result.swaps for name in swap.flows}
-    if len(swapped) != 1:
+    if options.twins == "none" or (options.twins == "auto" and len(swapped) != 1):
         return []
     beside = {flow.name for flow in flows} if len(flows) <= FEW_FLOWS else swapped
     found = []
-    for twin, look, label, names in (
-        (run.twin_a, TWIN_A, "A: never swapped", beside),
-        (run.twin_b, TWIN_B, "B: {} from the start", swapped),
+    for which, twin, look, label, names in (
+        ("a", run.twin_a, TWIN_A, "A: never swapped", beside),
+        ("b", run.twin_b, TWIN_B, "B: {} from the start", swapped),
     ):
-        for flow in (f for f in (twin.flows if twin else ()) if f.name in names):
-            curve = throughput_curve(flow, look, view.bin_ns, view.rate.size)
-            found.append((curve, label.format(shorten(flow.congestion))))
+        if options.twins == "auto" or options.asks_for_twin(which):
+            found += [
+                (flow, look, label.format(shorten(flow.congestion)))
+                for flow in (twin.flows if twin else ())
+                if flow.name in names
+            ]
     return found
 
 
-def _grouped(run: PlottableRun, view: View) -> tuple[list[Panel], list[LegendEntry]]:
+def _grouped(
+    run: PlottableRun, view: View, options: PlotOptions
+) -> tuple[list[Panel], list[LegendEntry]]:
     groups = _implementation_groups(run.result.flows)
-    return group_panels(groups, view), [(group.look, group.label) for group in groups]
+    entries = [(group.look, group.label) for group in groups]
+    return group_panels(groups, view, options), entries
 
 
-def group_panels(groups: Sequence[Group], view: View) -> list[Panel]:
+def group_panels(
+    groups: Sequence[Group], view: View, options: PlotOptions | None = None
+) -> list[Panel]:
     """Return throughput, cwnd and RTT, a line a group: the sum of rates, the spread of the rest."""
+    asked = options.panels if options else ()
     grid_ns = np.linspace(0, view.duration_ns, PIXELS // 2).astype(np.int64)
     rate, packets, rtt = view.rate.size, view.packets.size, view.rtt.size
     spread = "median, 10–90 %"
-    return [
+    panels = [
         view.throughput(
             [sum_curve(g, view.bin_ns, view.duration_ns, rate) for g in groups],
             f"sum, {time_text(view.bin_ns)} bins",
@@ -152,6 +191,13 @@ def group_panels(groups: Sequence[Group], view: View) -> list[Panel]:
         view.cwnd([spread_curve(g, "snd_cwnd", grid_ns, packets) for g in groups], note=spread),
         view.rtt_panel([spread_curve(g, "srtt_us", grid_ns, rtt) for g in groups], spread),
     ]
+    if "inflight" in asked:
+        curves = [spread_curve(g, "in_flight", grid_ns, packets) for g in groups]
+        panels.append(view.inflight(curves, spread))
+    if "pacing" in asked:
+        curves = [spread_curve(g, "pacing_rate_bps", grid_ns, rate) for g in groups]
+        panels.append(view.pacing(curves, spread))
+    return panels
 
 
 def _implementation_groups(flows: Sequence[FlowTrace]) -> list[Group]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = [
+    "BAND",
     "CAPACITY",
     "COLOURS",
     "DROP",
@@ -77,13 +78,14 @@ class Look:
     width: float = 0.9
     alpha: float = 1.0
     zorder: float = 3.0
-    marker: str = ""
+    marker: str = ""  # in a legend: | a tick, = a band, nothing a line
 
     def but(self, **changes: Any) -> Look:
         """Return the same look with some fields changed."""
         return replace(self, **changes)
 
 
+BAND = Look(marker="=")  # of a line that turns too often to be drawn as one
 CAPACITY = Look(colour="#A9A9A9", width=0.5, zorder=1.9)
 LIMIT = Look(colour="#8A8A8A", dashes=(1.2, 1.6), width=0.8, zorder=2.0)
 MARKING = Look(colour="#7A4FBF", dashes=(4.0, 1.4, 1.0, 1.4), width=0.7, zorder=2.1)

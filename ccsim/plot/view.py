@@ -94,7 +94,8 @@ class View:
         note = note or f"in bins of {time_text(self.bin_ns)}"
         curves = (*(self._stepped(steps) for steps in self.steps), *curves)
         y = y_range(curves, capacity, headroom=1.08, least_share=0.2)
-        return Panel(f"Throughput ({self.rate.name})", note, curves, capacity, y)
+        label = f"Throughput ({self.rate.name})"
+        return Panel(label, note, curves, capacity, y, key="throughput")
 
     def _stepped(self, steps: Steps) -> Curve:
         """Return a capacity that changes as steps over a shaded ground."""
@@ -117,7 +118,23 @@ class View:
         near = [s for s in ssthresh if y_range([s], (), headroom=1.0)[1] <= 1.5 * highest]
         y = y_range([*curves, *near], (), headroom=1.08)
         label = f"cwnd ({self.packets.name})"
-        return Panel(label, note, (*ssthresh, *curves), (), y, integer=True)
+        return Panel(label, note, (*ssthresh, *curves), (), y, integer=True, key="cwnd")
+
+    def inflight(self, curves: Sequence[Curve], note: str = "") -> Panel:
+        """Return the panel of packets in flight."""
+        y = y_range(curves, (), headroom=1.08)
+        label = f"In flight ({self.packets.name})"
+        return Panel(label, note, tuple(curves), (), y, integer=True, key="inflight")
+
+    def pacing(self, curves: Sequence[Curve], note: str = "") -> Panel:
+        """Return the panel of pacing rates; what starts far above the rest is cut off."""
+        capacity = limits(self.capacities_bps, self.rate.size, f"capacity {{:g}} {self.rate.name}")
+        y = y_range(curves, capacity, headroom=1.08, least_share=0.2)
+        most = 2.5 * max((limit.y for limit in capacity), default=y[1])
+        if y[1] > most:
+            y, note = (0.0, most), f"up to {most:g}"
+        label = f"Pacing ({self.rate.name})"
+        return Panel(label, note, tuple(curves), capacity, y, key="pacing")
 
     def rtt_panel(self, curves: Sequence[Curve], note: str = "smoothed") -> Panel:
         """Return the RTT panel; it starts just below the base RTT, to show the queueing delay."""
@@ -127,9 +144,8 @@ class View:
         lowest = float(min([*found, *(limit.y for limit in base)], default=0.0))
         span = max(top - lowest, 0.1 * top)
         bottom = 0.0 if lowest < 0.3 * top else lowest - 0.12 * span
-        return Panel(
-            f"RTT ({self.rtt.name})", note, tuple(curves), base, (bottom, lowest + 1.08 * span)
-        )
+        y = (bottom, lowest + 1.08 * span)
+        return Panel(f"RTT ({self.rtt.name})", note, tuple(curves), base, y, key="rtt")
 
     def queue(self, curves: Sequence[Curve], rugs: Sequence[Rug] = ()) -> Panel:
         """Return the queue panel, its head free for the ticks of drops if there are any."""
@@ -138,23 +154,27 @@ class View:
         marks = tuple(Limit(one.packets / unit.size, one.text, MARKING) for one in self.markings)
         y = y_range(curves, (*buffer, *marks), headroom=1.25 if rugs else 1.08, least_share=0.3)
         label = f"Queue ({unit.name})"
-        return Panel(label, "", tuple(curves), (*buffer, *marks), y, tuple(rugs), integer=True)
+        held = (*buffer, *marks)
+        return Panel(label, "", tuple(curves), held, y, tuple(rugs), integer=True, key="queue")
 
     def sojourn(self, curves: Sequence[Curve]) -> Panel:
         """Return the panel of how long packets have waited, in the unit of the RTTs."""
         y = y_range(curves, (), headroom=1.08)
-        return Panel(f"Sojourn ({self.rtt.name})", "of what left last", tuple(curves), (), y)
+        label = f"Sojourn ({self.rtt.name})"
+        return Panel(label, "of what left last", tuple(curves), (), y, key="sojourn")
 
     def marking(self, curves: Sequence[Curve]) -> Panel:
         """Return the panel of ECN marks."""
         y = y_range(curves, (), headroom=1.08)
-        note = f"in bins of {time_text(self.bin_ns)}"
-        return Panel("Marks (1/s)", note, tuple(curves), (), y)
+        none = not any(len(curve.y) and curve.y.max() > 0 for curve in curves)
+        note = "no marks" if none else f"in bins of {time_text(self.bin_ns)}"
+        return Panel("Marks (1/s)", note, tuple(curves), (), y, integer=none, key="marks")
 
     def probability(self, curves: Sequence[Curve]) -> Panel:
         """Return the panel of the probabilities that queue management works with."""
         y = y_range(curves, (), headroom=1.08)
-        return Panel("Probability (%)", "of a drop or mark", tuple(curves), (), y)
+        note = "of a drop or mark"
+        return Panel("Probability (%)", note, tuple(curves), (), y, key="probability")
 
 
 def view_of(runs: Sequence[PlottableRun]) -> View:

@@ -143,7 +143,12 @@ def _connections(result: SimResult, looks: dict[str, Look]) -> Panel:
     curves = [
         curve for name, look in looks.items() if len((curve := count_curve(result, name, look)).y)
     ]
-    return Panel("Connections", "", tuple(curves), (), y_range(curves, (), headroom=1.08), (), True)
+    return _number_panel(curves)
+
+
+def _number_panel(curves: Sequence[Curve]) -> Panel:
+    y = y_range(curves, (), headroom=1.08)
+    return Panel("Connections", "", tuple(curves), (), y, integer=True, key="connections")
 
 
 def _slowdowns(run: PlottableRun, looks: dict[str, Look], view: View) -> Panel | None:
@@ -168,9 +173,8 @@ def _slowdown_panel(points: Sequence[Points], curves: Sequence[Curve]) -> Panel:
     shown = [point.y for point in points] or [curve.y[np.isfinite(curve.y)] for curve in curves]
     top = max((float(values.max()) for values in shown if len(values)), default=1.0)
     note = "lines: 90th perc." if points else "90th percentile"
-    return Panel(
-        "Slowdown", note, tuple(curves), (), (0.9, 1.3 * top), points=tuple(points), log=True
-    )
+    y, dots = (0.9, 1.3 * top), tuple(points)
+    return Panel("Slowdown", note, tuple(curves), (), y, points=dots, log=True, key="slowdown")
 
 
 def _quantiles_of(twin: SimResult | None, view: View) -> Curve | None:
@@ -208,7 +212,7 @@ def workload_comparison(
     bins = f"{time_text(view.bin_ns)} bins"
     panels = [
         view.throughput(rates, f"sum, {bins}"),
-        Panel("Connections", "", tuple(counts), (), y_range(counts, (), headroom=1.08), (), True),
+        _number_panel(counts),
         _slowdown_panel((), quantiles),
         replace(view.queue(queues), note=f"mean, {bins}"),
     ]

@@ -13,7 +13,7 @@ WRONG = (
     (["fuzz", "--seed", "٣"], "--seed: expected a whole number from 0 on, got '٣'"),
     (["bench", "--runs", "0"], "--runs: expected a whole number from 1 on, got '0'"),
     (["gallery", "--jobs", "two"], "--jobs: expected a whole number from 1 on, got 'two'"),
-    (["gallery", "--format", "png,bmp"], "--format: expected png, pdf or svg, got 'bmp'"),
+    (["gallery", "--format", "png,bmp"], "--format: expected png, pdf, svg or pgf, got 'bmp'"),
     (["verify", "trace", ".", "--seeds", "0"], "expected a whole number from 1 on, got '0'"),
 )
 

@@ -187,13 +187,13 @@ def test_notebooks_show_the_figure_as_an_image() -> None:
 def test_an_unknown_format_is_an_error_that_names_the_known_ones(
     formats: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="expected png, pdf, svg, got 'gif'"):
+    with pytest.raises(ValueError, match="expected png, pdf, svg, pgf, got 'gif'"):
         draw_run(one_flow(2, 1), tmp_path / "none", formats)
     assert not (tmp_path / "none").exists()
 
 
 def test_no_format_at_all_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected at least one of png, pdf, svg, got none"):
+    with pytest.raises(ValueError, match="expected at least one of png, pdf, svg, pgf, got none"):
         draw_run(one_flow(2, 1), tmp_path, ())
 
 

@@ -104,6 +104,6 @@ def test_no_runs_or_other_labels_are_refused(count: int, labels: list[str]) -> N
 
 
 def test_an_unknown_format_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected png, pdf, svg, got 'bmp'"):
+    with pytest.raises(ValueError, match="expected png, pdf, svg, pgf, got 'bmp'"):
         draw_gallery([one_flow(2, 1)], ["x"], "X", tmp_path / "a", ("bmp",))
     assert list(tmp_path.iterdir()) == []

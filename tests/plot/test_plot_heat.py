@@ -60,6 +60,6 @@ def test_numbers_and_names_are_text_in_the_picture(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected png, pdf, svg, got 'gif'"):
+    with pytest.raises(ValueError, match="expected png, pdf, svg, pgf, got 'gif'"):
         draw_heat([sheet(1.0)], tmp_path / "none", ("gif",))
     assert not (tmp_path / "none").exists()
