@@ -24,6 +24,9 @@ def add_parser(verbs: Any) -> None:
         "--peers", action="store_true", help="run the cases in ns-3 and ns.py as well, in turn"
     )
     parser.add_argument(
+        "--htsim", metavar="DIR", help="and in htsim, of which this is a checkout; built there"
+    )
+    parser.add_argument(
         "--peer-seconds", type=positive, default=20, help="simulated time that these are given"
     )
     parser.add_argument(
@@ -36,13 +39,13 @@ def add_parser(verbs: Any) -> None:
 
 def _bench(args: argparse.Namespace) -> int:
     from ccsim.errors import CcsimError
-    from ccsim.experiment.bench import find_peers, measure_curves, run_bench
+    from ccsim.experiment.bench import measure_curves, run_bench
     from ccsim.experiment.store import explained
 
     folder = Path(args.out) / "bench" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     runs = max(args.runs, 1)
     tell = _ignore if args.json else _show
-    peers, missing = find_peers(Path(args.out) / "bench" / "build") if args.peers else ({}, [])
+    peers, missing = _peers(args)
     for peer in missing if not args.json else []:
         print(f"{peer.name} is not installed here: {peer.install}")
     if not args.json:
@@ -59,6 +62,23 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
+def _peers(args: argparse.Namespace) -> tuple[dict[Any, list[str]], list[Any]]:
+    """Return the peers that take part and what starts each, and those that are not installed."""
+    from ccsim.experiment.bench import find_peers
+    from ccsim.experiment.peers import HTSIM
+
+    if not args.peers and args.htsim is None:
+        return {}, []
+    htsim = None if args.htsim is None else Path(args.htsim)
+    found, missing = find_peers(Path(args.out) / "bench" / "build", htsim)
+    if args.peers:
+        return found, missing
+    return (
+        {peer: start for peer, start in found.items() if peer is HTSIM},
+        [peer for peer in missing if peer is HTSIM],
+    )
+
+
 def _keep(found: dict[str, Any], folder: Path) -> None:
     """Write the figures, and the chart if it was measured; each file whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +93,7 @@ def _keep(found: dict[str, Any], folder: Path) -> None:
 
 def _show(row: dict[str, Any]) -> None:
     peers = "".join(
-        f"   {peer} {other['us_per_packet']:.1f} µs ({other['ratio']:.0f} times)"
+        f"   {peer} {other['us_per_packet']:.3g} µs ({other['ratio']:.2g} times)"
         for peer, other in row.get("peers", {}).items()
     )
     print(

@@ -18,11 +18,14 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccsim.compiled import in_use
 from ccsim.experiment.peers import PEERS, Peer, PeerCase, command, run_peer
 from ccsim.words import did_you_mean, listed
+
+if TYPE_CHECKING:
+    from ccsim.scenario import Scenario
 
 __all__ = [
     "CASES",
@@ -68,11 +71,27 @@ CASES: dict[str, dict[str, Any]] = {
     "cubic-10G": {"rate": "10 Gbit/s", "congestion": ["cubic"], "duration": "30 s"},
     "cubic-10-flows": {"rate": "100 Mbit/s", "congestion": ["cubic"] * 10},
     "mixed-100-flows": {"rate": "1 Gbit/s", "congestion": ["reno", "cubic", "bbr"] * 33 + ["reno"]},
+    "cubic-1000-flows": {
+        "rate": "10 Gbit/s",
+        "congestion": ["cubic"] * 1000,
+        "apart": "1 ms",
+        "duration": "5 s",
+    },
     "reno-loss-0.1%": {"rate": "100 Mbit/s", "congestion": ["reno"], "loss": "0.1 %"},
     "reno-50M-loss-1%": {"rate": "50 Mbit/s", "congestion": ["reno"], "loss": "1 %"},
     "scalar-only-100M": {"rate": "100 Mbit/s", "congestion": ["scalar_reno"]},
+    "rollout-1000": {"scenario": "rollout"},
+    "rollout-10000": {
+        "scenario": "rollout",
+        "set": [
+            "path.rate=3 Gbit/s",
+            *("workloads.0.arrivals.poisson=103 /s", "workloads.0.max=6000"),
+            *("workloads.1.arrivals.poisson=70 /s", "workloads.1.max=4000"),
+        ],
+    },
 }
-"""What runs: 40 ms, a buffer of one BDP, 60 s unless said otherwise, traces every 10 ms."""
+"""What runs: 40 ms, a buffer of one BDP, 60 s unless said otherwise, traces every 10 ms; or a
+shipped scenario, with what is set in it."""
 
 CURVES: dict[str, dict[str, list[tuple[float, dict[str, Any]]]]] = {
     "rate (Mbit/s)": {
@@ -116,8 +135,17 @@ CURVES: dict[str, dict[str, list[tuple[float, dict[str, Any]]]]] = {
 PEER_NS = 20_000_000_000  # simulated time that other simulators are given
 
 
+def scenario_of(case: dict[str, Any], folder: Path) -> Scenario:
+    """Return what a case simulates; an algorithm that is not shipped is written into ``folder``."""
+    from ccsim.scenario import load_scenario, parse_scenario
+
+    if "scenario" in case:
+        return load_scenario(case["scenario"], case.get("set", ()))
+    return parse_scenario(scenario_text(case, folder), "bench")
+
+
 def scenario_text(case: dict[str, Any], folder: Path) -> str:
-    """Return the case as a scenario; several flows start 100 ms apart.
+    """Return the case as a scenario; several flows start 100 ms apart, unless it says how far.
 
     An algorithm that is not shipped is written into ``folder``, an absolute path.
     """
@@ -125,8 +153,9 @@ def scenario_text(case: dict[str, Any], folder: Path) -> str:
     if "scalar_reno" in case["congestion"]:
         (folder / "scalar_reno.py").write_text(SCALAR_RENO, encoding="utf-8")
         objects = f"objects: [{json.dumps(str(folder / 'scalar_reno.py'))}]\n"
+    step_ms = _apart_ms(case)
     flows = "\n".join(
-        f"  - {{name: f{k}, congestion: {congestion}, start: {100 * k} ms}}"
+        f"  - {{name: f{k}, congestion: {congestion}, start: {step_ms * k} ms}}"
         for k, congestion in enumerate(case["congestion"])
     )
     rtt, loss = case.get("rtt", "40 ms"), case.get("loss", "0 %")
@@ -135,19 +164,22 @@ def scenario_text(case: dict[str, Any], folder: Path) -> str:
     return f"name: bench\nduration: {duration}\npath: {{{path}}}\n{objects}flows:\n{flows}\n"
 
 
+def _apart_ms(case: Mapping[str, Any]) -> int:
+    return int(case.get("apart", "100 ms").removesuffix(" ms"))
+
+
 def run_case(case: dict[str, Any]) -> dict[str, float]:
     """Simulate a case in this process; return seconds, data packets and peak memory [bytes].
 
     The seconds are the simulation's own: what it imports is imported before, its algorithm files
     are loaded within, as in every run.
     """
-    from ccsim.scenario import parse_scenario
     from ccsim.sim import simulate
 
     for module in ("ccsim.sim.world", "numpy.random"):
         import_module(module)  # before the clock starts: importing is not simulating
     with TemporaryDirectory() as folder:
-        scenario = parse_scenario(scenario_text(case, Path(folder)), "bench")
+        scenario = scenario_of(case, Path(folder))
         start = time.perf_counter()
         result = simulate(scenario)
         wall_s = time.perf_counter() - start
@@ -162,11 +194,8 @@ def _mac() -> bool:
 
 def peer_case(name: str, longest_ns: int) -> PeerCase:
     """Return a case as other simulators take it, cut to ``longest_ns`` of simulated time."""
-    from ccsim.scenario import parse_scenario
-
     with TemporaryDirectory() as folder:
-        text = scenario_text(CASES[name], Path(folder))
-        scenario = parse_scenario(text, name)
+        scenario = scenario_of(CASES[name], Path(folder))
     path = scenario.path
     return PeerCase(
         rate_bps=path.rate_bps,
@@ -176,6 +205,7 @@ def peer_case(name: str, longest_ns: int) -> PeerCase:
         duration_ns=min(scenario.duration_ns, longest_ns),
         sample_ns=scenario.record.interval_ns,
         flows=tuple(flow.congestion for flow in scenario.flows),
+        apart_ns=1_000_000 * _apart_ms(CASES[name]),
     )
 
 
@@ -242,8 +272,8 @@ def _compare(peer: str, rows: list[dict[str, Any]], others: list[Any]) -> dict[s
     theirs = [_us_per_packet(other[peer]) for other in others]
     ratios = [them / _us_per_packet(we) for them, we in zip(theirs, rows, strict=True)]
     return {
-        "us_per_packet": round(statistics.median(theirs), 2),
-        "ratio": round(statistics.median(ratios), 1),
+        "us_per_packet": round(statistics.median(theirs), 3),
+        "ratio": round(statistics.median(ratios), 2),
     }
 
 
@@ -268,9 +298,10 @@ def _in_a_process(case: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def find_peers(build: Path) -> tuple[dict[Peer, list[str]], list[Peer]]:
-    """Return the peers that are installed, with what starts each, and those that are not."""
-    found = {peer: command(peer, build) for peer in PEERS}
+def find_peers(build: Path, htsim: Path | None = None) -> tuple[dict[Peer, list[str]], list[Peer]]:
+    """Return the peers that are installed, with what starts each, and those that are not. ``htsim``
+    is the folder of its checkout."""
+    found = {peer: command(peer, build, htsim) for peer in PEERS}
     ready = {peer: start for peer, start in found.items() if start is not None}
     return ready, [peer for peer, start in found.items() if start is None]
 

@@ -2,7 +2,7 @@
 // and the receiver's bytes sampled on a grid. Two nodes and one link, nothing that costs time beside
 // what is compared. Prints one JSON line: seconds inside Simulator::Run and data packets sent.
 //
-//   ns3_dumbbell RATE_BPS RTT_NS BUFFER_PACKETS LOSS DURATION_S SAMPLE_NS FLOW[,FLOW...]
+//   ns3_dumbbell RATE_BPS RTT_NS BUFFER_PACKETS LOSS DURATION_S SAMPLE_NS FLOW[,FLOW...] APART_NS
 
 #include <chrono>
 #include <cstdint>
@@ -89,8 +89,8 @@ NetDeviceContainer Connect(NodeContainer nodes, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 8) {
-    std::cerr << "expected RATE_BPS RTT_NS BUFFER_PACKETS LOSS DURATION_S SAMPLE_NS FLOWS\n";
+  if (argc != 9) {
+    std::cerr << "expected RATE_BPS RTT_NS BUFFER_PACKETS LOSS DURATION_S SAMPLE_NS FLOWS APART_NS\n";
     return 2;
   }
   const double duration_s = std::stod(argv[5]);
@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
     app->SetAttribute("Remote",
                       AddressValue(InetSocketAddress(interfaces.GetAddress(1), kPort)));
     app->SetAttribute("SendSize", UintegerValue(kSegment));
-    Simulator::Schedule(MilliSeconds(100 * k), &Start, nodes.Get(0), app, type->second, k);
+    Simulator::Schedule(NanoSeconds(std::stoull(argv[8]) * k), &Start, nodes.Get(0), app, type->second, k);
   }
   Simulator::Schedule(interval, &Sample, interval, sink);
   Simulator::Stop(Seconds(duration_s));

@@ -38,7 +38,7 @@ def sample(env, interval_s, generators, rows):
         rows.append([generator.congestion_control.cwnd for generator in generators])
 
 
-def main(rate_bps, rtt_ns, buffer_packets, loss, duration_s, sample_ns, flows):
+def main(rate_bps, rtt_ns, buffer_packets, loss, duration_s, sample_ns, flows, apart_ns):
     env = simpy.Environment()
     port = Port(env, float(rate_bps), qlimit=int(buffer_packets))
     delay_s, duration = int(rtt_ns) / 2e9, float(duration_s)
@@ -47,7 +47,9 @@ def main(rate_bps, rtt_ns, buffer_packets, loss, duration_s, sample_ns, flows):
     back = Wire(env, lambda: delay_s)
     generators, sinks, rows = [], [], []
     for k, name in enumerate(flows.split(",")):
-        flow = Flow(fid=k, src="a", dst="b", start_time=0.1 * k, finish_time=duration)
+        flow = Flow(
+            fid=k, src="a", dst="b", start_time=int(apart_ns) / 1e9 * k, finish_time=duration
+        )
         control = ALGORITHMS[name](mss=MSS, cwnd=10 * MSS, ssthresh=1 << 30)
         generator = TCPPacketGenerator(env, flow, control, element_id=str(k))
         generator.mss, generator.out = MSS, port

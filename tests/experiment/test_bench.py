@@ -10,14 +10,36 @@ from typing import Any
 import pytest
 
 from ccsim.experiment import bench
-from ccsim.experiment.bench import CASES, measure_case, run_bench, run_case, scenario_text
+from ccsim.experiment.bench import (
+    CASES,
+    measure_case,
+    run_bench,
+    run_case,
+    scenario_of,
+    scenario_text,
+)
 from ccsim.scenario import parse_scenario
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "scenario" not in case])
 def test_every_case_is_a_scenario_with_as_many_flows_as_it_says(name: str, tmp_path: Path) -> None:
     resolved = parse_scenario(scenario_text(CASES[name], tmp_path), name).resolved()
     assert [flow["congestion"] for flow in resolved["flows"]] == CASES[name]["congestion"]
+
+
+def test_a_thousand_flows_all_start_within_a_second(tmp_path: Path) -> None:
+    resolved = parse_scenario(scenario_text(CASES["cubic-1000-flows"], tmp_path), "x").resolved()
+    assert resolved["flows"][999]["start_ns"] == 999_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "connections"), [("rollout-1000", 1_000), ("rollout-10000", 10_000)]
+)
+def test_a_roll_out_has_as_many_connections_as_its_name_says(
+    name: str, connections: int, tmp_path: Path
+) -> None:
+    workloads = scenario_of(CASES[name], tmp_path).workloads
+    assert sum(workload.most or 0 for workload in workloads) == connections
 
 
 def test_a_case_counts_data_packets_and_seconds() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ccsim.cli import main
 from ccsim.errors import CcsimError
 from ccsim.experiment import bench, peers
 from ccsim.experiment.bench import find_peers, measure_case, measure_curves, peer_case
-from ccsim.experiment.peers import NS3, NSPY, PeerCase, command, run_peer
+from ccsim.experiment.peers import HTSIM, NS3, NSPY, PeerCase, command, run_peer
 
 SMALL = PeerCase(1_000_000, 20_000_000, 10, 0.0, 2_000_000_000, 10_000_000, ("reno",))
 
@@ -41,13 +42,57 @@ def test_a_peers_answer_is_its_last_word(tmp_path: Path) -> None:
 def test_a_peer_gets_the_case_as_its_arguments(tmp_path: Path) -> None:
     start = script(tmp_path, 'printf \'{"packets": "%s"}\' "$*"')
     answer = run_peer(NSPY, start, SMALL)
-    assert answer == {"packets": "1000000 20000000 10 0.0 2.0 10000000 reno"}
+    assert answer == {"packets": "1000000 20000000 10 0.0 2.0 10000000 reno 100000000"}
 
 
 def test_a_peer_without_the_algorithm_takes_no_part(tmp_path: Path) -> None:
     start = script(tmp_path, "exit 1")
     case = PeerCase(1, 1, 1, 0.0, 1, 1, ("cubic", "bbr"))
     assert run_peer(NSPY, start, case) is None
+
+
+def test_htsim_runs_its_own_tcp_for_any_algorithm_but_no_random_loss(tmp_path: Path) -> None:
+    start = script(tmp_path, """echo '{"wall_s": 0.5, "packets": 1000}'""")
+    assert run_peer(HTSIM, start, replace(SMALL, flows=("bbr", "prague"))) is not None
+    assert run_peer(HTSIM, start, replace(SMALL, loss=0.01)) is None
+
+
+def test_workloads_are_no_case_for_peers() -> None:
+    assert not HTSIM.takes(peer_case("rollout-1000", 10**12))
+    crowd = peer_case("cubic-1000-flows", 10**12)
+    assert (len(crowd.flows), crowd.apart_ns) == (1000, 1_000_000)
+    assert HTSIM.takes(crowd)
+
+
+def test_a_folder_that_is_no_checkout_of_htsim_is_refused(tmp_path: Path) -> None:
+    if not shutil.which("g++") or not shutil.which("make"):
+        pytest.skip("needs g++ and make")
+    with pytest.raises(CcsimError, match="expected a checkout of htsim, with sim/"):
+        command(HTSIM, tmp_path / "build", tmp_path)
+    assert command(HTSIM, tmp_path / "build") is None
+
+
+def test_what_htsims_make_says_is_told(tmp_path: Path) -> None:
+    if not shutil.which("g++") or not shutil.which("make"):
+        pytest.skip("needs g++ and make")
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "eventlist.h").touch()
+    (tmp_path / "sim" / "Makefile").write_text("libhtsim.a:\n\t@echo 'error: no rule' >&2; false\n")
+    with pytest.raises(CcsimError, match="htsim: expected make to build it, got: error: no rule"):
+        command(HTSIM, tmp_path / "build", tmp_path)
+
+
+def test_only_the_peer_that_is_asked_for_takes_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peers.shutil, "which", lambda name: None)
+    row = {"wall_s": 2.0, "packets": 1_000_000, "peak_bytes": 5e7}
+    monkeypatch.setattr(bench, "_in_a_process", lambda case: row)
+    words = ["bench", "cubic-100M", "--runs", "1", "--htsim", "x", "--out", str(tmp_path)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "htsim is not installed here" in said
+    assert "ns-3" not in said
 
 
 def test_a_peer_that_fails_is_named_with_its_last_line(tmp_path: Path) -> None:
@@ -77,7 +122,7 @@ def test_a_peer_that_is_not_installed_is_named(
 ) -> None:
     monkeypatch.setattr(peers.shutil, "which", lambda name: None)
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
-    assert find_peers(tmp_path) == ({}, [NS3, NSPY])
+    assert find_peers(tmp_path) == ({}, [NS3, NSPY, HTSIM])
     assert not list(tmp_path.iterdir())
 
 
