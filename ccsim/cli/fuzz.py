@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import natural, positive
@@ -29,6 +31,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", type=natural, metavar="N", help="the first seed; default: from the clock"
     )
+    parser.add_argument(
+        "--pure-vs-compiled",
+        action="store_true",
+        help="compare instead what machine code makes of each with what Python does",
+    )
     parser.set_defaults(func=fuzz_verb)
 
 
@@ -44,7 +51,8 @@ def fuzz_verb(args: argparse.Namespace) -> int:
     print(f"fuzz: first seed {seed}, {args.seconds} s", flush=True)
     watched = _tell if sys.stderr.isatty() else None
     template = parse_scenario(TEMPLATE_YAML, "fuzz.yaml").resolved()
-    report = fuzz(seed, template, seconds=args.seconds, progress=watched)
+    with _check(args.pure_vs_compiled) as check:
+        report = fuzz(seed, template, seconds=args.seconds, progress=watched, check=check)
     if watched is not None:
         print(file=sys.stderr)
     packets = f"about {report.packets:,} packets"
@@ -54,6 +62,20 @@ def fuzz_verb(args: argparse.Namespace) -> int:
     print(f"fuzz: {report.examples} scenarios, {packets}")
     print(_account(report.failure))
     return DIFFERENT
+
+
+@contextmanager
+def _check(pure_vs_compiled: bool) -> Iterator[Callable[[Any, Any], str]]:
+    """Provide what each scenario is put to."""
+    if pure_vs_compiled:
+        from ccsim.jobs.pure_form import PureForm
+
+        with PureForm() as pure:
+            yield pure.difference
+    else:
+        from ccsim.verify.fuzz.equality import check
+
+        yield check
 
 
 def _account(failure: Failure) -> str:

@@ -6,6 +6,7 @@ made smaller for as long as it still does.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,7 @@ from ccsim.verify.fuzz.scenarios import (
 )
 from ccsim.verify.fuzz.swaps import last_ns
 
-__all__ = ["Failure", "FuzzReport", "check", "difference", "fuzz", "shrink"]
+__all__ = ["Failure", "FuzzReport", "check", "difference", "digests_of", "fuzz", "shrink"]
 
 MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -145,6 +146,28 @@ def _differences(path: str, a: Any, b: Any) -> Iterator[str]:
             yield from _differences(_join(path, str(k)), x, y)
     elif type(a) is not type(b) or a != b:
         yield f"{path}: {a!r}, {b!r}"
+
+
+def digests_of(scenario: Plain, template: Mapping[str, Any]) -> dict[str, str]:
+    """Simulate; return a digest of every column and value of the result by name, or the error."""
+    try:
+        result = _run(complete(scenario, template), paranoid=True).result
+    except Exception as error:  # whatever it is, both forms must end alike
+        return {"error": f"{type(error).__name__}: {error}"}
+    return dict(_digests("", result))
+
+
+def _digests(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from _digests(_join(path, field.name), getattr(value, field.name))
+    elif isinstance(value, tuple | list) and any(map(is_dataclass, value)):
+        for k, one in enumerate(value):
+            yield from _digests(_join(path, str(k)), one)
+    else:
+        is_column = isinstance(value, np.ndarray)
+        content = f"{value.dtype}".encode() + value.tobytes() if is_column else repr(value).encode()
+        yield path, hashlib.sha256(content).hexdigest()
 
 
 def _column_differences(path: str, a: np.ndarray, b: np.ndarray) -> Iterator[str]:
@@ -291,8 +314,9 @@ def fuzz(
     seconds: float = float("inf"),
     examples: int | None = None,
     progress: Callable[[int], None] | None = None,
+    check: Callable[[Example, Mapping[str, Any]], str] = check,
 ) -> FuzzReport:
-    """Try one seed after another until one fails, the time is up or ``examples`` are done.
+    """Try seeds in turn until one fails ``check``, the time is up or ``examples`` are done.
 
     ``template`` is `TEMPLATE_YAML` as the scenario layer, which this one may not import, resolves
     it.
@@ -314,13 +338,21 @@ def fuzz(
             // (PACKET_BITS * NS_PER_S)
         )
         if found:
-            return FuzzReport(first_seed, done, packets, _failure(seed, example, found, template))
+            return FuzzReport(
+                first_seed, done, packets, _failure(seed, example, found, template, check)
+            )
         if progress is not None:
             progress(done)
     return FuzzReport(first_seed, done, packets, None)
 
 
-def _failure(seed: int, example: Example, found: str, template: Mapping[str, Any]) -> Failure:
+def _failure(
+    seed: int,
+    example: Example,
+    found: str,
+    template: Mapping[str, Any],
+    check: Callable[[Example, Mapping[str, Any]], str],
+) -> Failure:
     kind = kind_of(found)
     smallest = shrink(example, lambda smaller: kind_of(check(smaller, template)) == kind)
     return Failure(seed, check(smallest, template) or found, smallest)
