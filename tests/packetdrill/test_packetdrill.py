@@ -89,6 +89,8 @@ def test_what_is_no_script_is_refused_with_its_place(text: str, said: str) -> No
         ("+0 bind(3, NULL, 99999999999) = 0\n+0 mmap(3) = 0", "the system call mmap"),
         ("+0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "TCP_FASTOPEN is not modelled"),
         ("+0 < udp (10)", "UDP is not modelled"),
+        ("+0 < sctp: INIT[]", "SCTP is not modelled"),
+        ("+0 < S 0:0(0) win 1000 <mss MSS>", "MSS is not defined: expected the value of mss"),
         ("+0 < SW.5 0:0(0)", "AccECN is not modelled"),
         ("+0 < S 0:0(0) <md5 0011,nop,nop>", "the option TCP-MD5 is not modelled"),
         ("+0 < U. 1:2(1) urg 1", "urgent data are not modelled"),
@@ -133,6 +135,30 @@ def test_the_tolerance_is_the_scripts_own() -> None:
     )
     assert play_text(text, "x.pkt").outcome == DIFFERS
     assert play_text("--tolerance_usecs=15000\n" + text, "x.pkt").outcome == AGREES
+
+
+@pytest.mark.parametrize(
+    ("setup", "scale", "outcome"),
+    [
+        ("", 6, AGREES),  # a machine with less memory
+        ("", 10, AGREES),
+        ('`sysctl -q net.ipv4.tcp_rmem="4096 131072 4194304"`\n', 7, AGREES),  # 2**22: 22 - 15
+        ('`sysctl -q net.ipv4.tcp_rmem="4096 131072 4194304"`\n', 6, DIFFERS),
+    ],
+)
+def test_the_window_scale_is_the_machines_where_a_script_sets_no_memory(
+    setup: str, scale: int, outcome: str
+) -> None:
+    text = (
+        setup
+        + SOCKET
+        + (
+            "+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+            "+0 < S 0:0(0) win 1000 <mss 1000,wscale 7>\n"
+            f"+0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale {scale}>\n"
+        )
+    )
+    assert play_text(text, "x.pkt").outcome == outcome
 
 
 def test_a_definition_stands_for_its_value() -> None:

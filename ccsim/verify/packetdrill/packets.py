@@ -11,7 +11,10 @@ __all__ = ["packet"]
 
 LETTERS = frozenset("SFRPUEW")
 ECN = {"noecn", "ect0", "ect1", "ect01", "ce"}
-OTHER_PROTOCOLS = {"udp": "UDP", "icmp": "ICMP", "GREv0": "GRE", "gre": "GRE", "mpls": "MPLS"}
+OTHER_PROTOCOLS = {
+    "udp": "UDP", "udplite": "UDP-Lite", "icmp": "ICMP", "sctp": "SCTP", "GREv0": "GRE",
+    "gre": "GRE", "mpls": "MPLS", "psp": "PSP",
+}  # fmt: skip
 NUMBERED = {"mss": "mss", "wscale": "wscale"}
 BARE = {"nop", "eol", "sackOK"}
 OTHER_OPTIONS = {

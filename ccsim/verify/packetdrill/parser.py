@@ -15,6 +15,13 @@ __all__ = ["inbound_data", "parse_script"]
 
 US_PER_S = 1_000_000
 DELIMITER = 2  # characters of `%{`
+# What the collections' runner defines for IPv4.
+GIVEN = {
+    "TFO_COOKIE": "3021b9d889017eeb",
+    "TFO_COOKIE_ZERO": "b7c12350a90dc8f5",
+    "CMSG_LEVEL_IP": "SOL_IP",
+    "CMSG_TYPE_RECVERR": "IP_RECVERR",
+}
 
 
 def parse_script(text: str, file: str) -> Script:
@@ -40,8 +47,8 @@ def parse_script(text: str, file: str) -> Script:
 
 
 def _with_values(words: Iterator[Token], file: str) -> Iterator[Token]:
-    """Put in what ``--define=NAME=value`` says for NAME."""
-    known: dict[str, Token] = {}
+    """Put in what ``--define=NAME=value`` says for NAME, or the common ones of the collections."""
+    known = {name: next(tokens(value, file)) for name, value in GIVEN.items()}
     for word in words:
         name, _, value = word.text.removeprefix("--define=").partition("=")
         if word.kind == "option" and word.text.startswith("--define=") and value:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ccsim.verify.packetdrill.errors import CannotExpress, PktError, Place
-from ccsim.verify.packetdrill.script import Command, Script
+from ccsim.verify.packetdrill.script import Command, Packet, Script
 
 __all__ = ["Settings", "apply_command", "settings_of"]
 
@@ -118,6 +118,7 @@ class Settings:
     fair_queueing: bool = False  # the device's qdisc is fq
     gro_mss: int | None = None
     hz: int = 1_000
+    own_scale: int | None = None  # of the host's windows, where its memory decides
 
     def flag(self, name: str) -> bool:
         """Return a sysctl that switches something."""
@@ -141,7 +142,23 @@ def settings_of(script: Script) -> Settings:
         _option(settings, name, value, place)
     for command in script.setup:
         apply_command(settings, command)
+    if settings.sysctl["tcp_rmem"] == KERNEL["tcp_rmem"]:
+        settings.own_scale = _expected_scale(script)
     return settings
+
+
+def _expected_scale(script: Script) -> int | None:
+    """Return the window scale that the host is expected to announce.
+
+    The most that a receive buffer may hold follows from a machine's memory (``tcp_init``) and, with
+    it, the scale; a script that does not set it was written for some machine.
+    """
+    for event in script.events:
+        packet = event.action
+        if isinstance(packet, Packet) and not packet.inbound and "S" in packet.segment.flags:
+            scale = packet.segment.option("wscale")
+            return scale[0] if scale else None
+    return None
 
 
 def _option(settings: Settings, name: str, value: str, place: Place) -> None:

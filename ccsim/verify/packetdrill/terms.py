@@ -47,6 +47,8 @@ class Terms:
 
 def own_scale(settings: Settings) -> int:
     """Return the shift that this host announces (``tcp_select_initial_window``)."""
+    if settings.own_scale is not None:
+        return min(settings.own_scale, WSCALE_MOST)
     space = max(settings.number("tcp_rmem", 2), 1)
     return min(max(space.bit_length() - 16, 0), WSCALE_MOST)
 

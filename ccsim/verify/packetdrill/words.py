@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccsim.verify.packetdrill.errors import PktError
+from ccsim.verify.packetdrill.errors import CannotExpress, PktError
 from ccsim.verify.packetdrill.lexer import Token
 
 __all__ = ["Words"]
@@ -49,8 +49,11 @@ class Words:
         return word
 
     def number(self, what: str) -> int:
-        """Take an integer; PktError if there is none."""
+        """Take an integer; PktError if there is none, CannotExpress for a name in capitals, which
+        stands for a number that packetdrill is told when it is started."""
         word = self.next()
+        if word.kind == "word" and word.text.isupper():
+            raise CannotExpress(word.place, f"{word.text} is not defined: expected {what}")
         if word.kind not in NUMBERS:
             got = repr(word.text) if word.text else "the end of the script"
             raise PktError(word.place, f"expected {what}, got {got}")
