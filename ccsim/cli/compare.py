@@ -8,12 +8,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import add_formats, add_verb
+from ccsim.cli.arguments import add_verb, formats
 from ccsim.cli.layout import NONE, table
 from ccsim.cli.output import comparison_text, print_paths, printable
 from ccsim.cli.screen import add_wide, screen_of
 from ccsim.cli.stored import add_results, add_verify, load
 from ccsim.cli.streams import say
+from ccsim.cli.typeset import FORMS, document
 
 if TYPE_CHECKING:
     from ccsim.exchange.comparison import Distance, Pair
@@ -41,15 +42,32 @@ def add_parser(verbs: Any) -> None:
         help="folders, run ids, scenarios' names; beside one run also captures, logs of ss, "
         "tcp_probe, bpftrace, iperf3",
     )
-    add_formats(compare)
+    compare.add_argument(
+        "--format",
+        type=_formats,
+        default=(("png", "pdf"), "text"),
+        help="of the picture one or more of png, pdf, svg, pgf, and of the tables md or tex, with "
+        "commas between; default: png,pdf and text",
+    )
     compare.add_argument("--out", metavar="DIR", help="the folder to write into")
     add_results(compare, "runs")
     add_verify(compare)
     add_wide(compare)
 
 
+def _formats(text: str) -> tuple[tuple[str, ...], str]:
+    """Return formats of the picture, and the form of the tables."""
+    named = [part.strip() for part in text.split(",")]
+    forms = [part for part in named if part in FORMS]
+    if len(forms) > 1:
+        raise argparse.ArgumentTypeError(f"expected one of md and tex, got {text!r}")
+    pictures = [part for part in named if part not in FORMS]
+    return formats(",".join(pictures)) if pictures else (), forms[0] if forms else "text"
+
+
 def compare_verb(args: argparse.Namespace) -> int:
     """Overlay stored runs and print their flows one below the other."""
+    args.format, args.form = args.format
     from ccsim.experiment.store import explained
     from ccsim.plot import draw_comparison
 
@@ -61,9 +79,12 @@ def compare_verb(args: argparse.Namespace) -> int:
     content = "\n".join(f"{run.name}/{run.path.name}" for run in runs)
     name = hashlib.sha256(content.encode()).hexdigest()[:12]
     out = Path(args.out) if args.out else Path(args.results) / "comparisons" / name
-    print(comparison_text(labels, [run.metrics for run in runs], screen_of(args)))
-    with explained(out):
-        print_paths(draw_comparison(runs, labels, out, args.format))
+    screen = screen_of(args)
+    text = comparison_text(labels, [run.metrics for run in runs], screen)
+    print(text if screen.form == "text" else document(screen.form, text))
+    if args.format:
+        with explained(out):
+            print_paths(draw_comparison(runs, labels, out, args.format))
     return 0
 
 
@@ -80,8 +101,10 @@ def _beside_files(args: argparse.Namespace, files: list[str]) -> int:
         found = imported(Path(file))
         both = pairs(run, found)
         rows = [_cells(one) for pair in both for one in distances(pair)]
-        print(f"{run.name} {run.run_id} beside {printable(file)}")
-        print(table(MEASURED, rows, screen_of(args), firm="flow"))
+        screen = screen_of(args)
+        told = f"{run.name} {run.run_id} beside {printable(file)}"
+        told += "\n" + table(MEASURED, rows, screen, firm="flow")
+        print(told if screen.form == "text" else document(screen.form, told))
         for note in found.notes:
             say(f"note: {printable(note)}")
         if len(found.connections) != len(run.result.flows):

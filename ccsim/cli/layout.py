@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ccsim.cli.screen import PLAIN, Screen
+from ccsim.cli.typeset import typeset
 
 __all__ = ["NONE", "table"]
 
@@ -49,6 +50,8 @@ def table(
     and a last line says which. The column ``firm`` is not folded as long as others can go.
     """
     columns = [_Column(name, tuple(row[k] for row in rows)) for k, name in enumerate(headers)]
+    if screen.form != "text":
+        return typeset(screen.form, headers, rows, [column.right for column in columns])
     if screen.width is None:
         return _text(columns, False, [None] * len(columns), screen)
     folded, dropped = True, list[str]()

@@ -26,7 +26,7 @@ def add_parser(verbs: Any) -> None:
     )
     query.add_argument("study", metavar="STUDY", help="a study's name or folder, or a run")
     query.add_argument("sql", metavar="SQL", help='such as "select avg(deficit_s) from runs"')
-    query.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    query.add_argument("--format", choices=["table", "csv", "json", "md", "tex"], default="table")
     query.set_defaults(func=_query)
     add_results(query)
     add_verify(query)
@@ -46,5 +46,6 @@ def _query(args: argparse.Namespace) -> int:
         print(as_json(found))
     else:
         rows = [[as_text(cell) for cell in row] for row in found.rows]
+        args.form = "text" if args.format == "table" else args.format
         print(table(found.columns, rows, screen_of(args), found.columns[:0:-1]))
     return 0

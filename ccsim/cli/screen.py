@@ -10,7 +10,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TextIO
 
-__all__ = ["PLAIN", "Screen", "add_wide", "has_colour", "screen_of"]
+__all__ = ["PLAIN", "Screen", "add_form", "add_wide", "has_colour", "screen_of"]
 
 NARROWEST = 40
 _STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
@@ -18,10 +18,12 @@ _STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """``width`` is None where lines may be as long as they want to be."""
+    """``width`` is None where lines may be as long as they want to be; ``form`` is how tables are
+    set: as text, or as `ccsim.cli.typeset` does."""
 
     width: int | None = None
     colour: bool = False
+    form: str = "text"
 
     def styled(self, text: str, *styles: str) -> str:
         """Return a text in bold or a colour, where there is any."""
@@ -51,8 +53,22 @@ def add_wide(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wide", action="store_true", help=text)
 
 
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """Add the option for tables in a paper or on a page."""
+    text = "tables as text, for Markdown, or for LaTeX (booktabs); default: text"
+    parser.add_argument(
+        "--format", dest="form", choices=("text", "md", "tex"), default="text", help=text
+    )
+
+
 def screen_of(args: argparse.Namespace) -> Screen:
-    """Return what stdout is: where it is no terminal, 80 columns (or COLUMNS) without colour."""
+    """Return what stdout is: where it is no terminal, 80 columns (or COLUMNS) without colour.
+
+    Tables for papers have all columns.
+    """
+    form = getattr(args, "form", "text")
+    if form != "text":
+        return Screen(form=form)
     width = max(shutil.get_terminal_size().columns, NARROWEST)
     return Screen(None if args.wide else width, has_colour(sys.stdout))
 

@@ -9,8 +9,9 @@ from typing import Any
 from ccsim.cli.arguments import add_verb
 from ccsim.cli.layout import table
 from ccsim.cli.output import how_done, print_json, run_text
-from ccsim.cli.screen import add_wide, screen_of
+from ccsim.cli.screen import Screen, add_form, add_wide, screen_of
 from ccsim.cli.stored import add_results, add_run, add_verify, load
+from ccsim.cli.typeset import document
 from ccsim.errors import CcsimError
 
 __all__ = ["add_parser"]
@@ -36,6 +37,7 @@ def add_parser(verbs: Any) -> None:
     add_run(show)
     add_results(show, "runs")
     add_verify(show)
+    add_form(show)
     add_wide(show)
 
 
@@ -51,10 +53,20 @@ def show_verb(args: argparse.Namespace) -> int:
     run = load(args.run, args)
     if args.json:
         print_json(run.metrics)
-    else:
-        print(run_text(run.name, run.metrics, screen_of(args), done=how_done(run.manifest)))
-        print(f"run folder  {run.path}")
+        return 0
+    screen = screen_of(args)
+    text = run_text(run.name, run.metrics, screen, done=how_done(run.manifest))
+    _print(text, f"run folder  {run.path}", screen)
     return 0
+
+
+def _print(text: str, folder: str, screen: Screen) -> None:
+    """Print tables and where they come from; what goes into a paper without that."""
+    if screen.form == "text":
+        print(text)
+        print(folder)
+    else:
+        print(document(screen.form, text))
 
 
 def _show_topology(args: argparse.Namespace) -> int:
@@ -81,10 +93,8 @@ def _show_study(args: argparse.Namespace, folder: Path) -> int:
         print_json(found.plain())
         return 0
     screen = screen_of(args)
-    print(screen.filled(found.title))
-    for headers, rows in found.tables():
-        print(f"\n{table(headers, rows, screen, _DROP)}")
-    for note in found.notes:
-        print(f"\n{screen.filled(note)}")
-    print(f"study folder  {folder}")
+    parts = [screen.filled(found.title)]
+    parts += [table(headers, rows, screen, _DROP) for headers, rows in found.tables()]
+    parts += map(screen.filled, found.notes)
+    _print("\n\n".join(parts), f"study folder  {folder}", screen)
     return 0

@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
-__all__ = ["tex_text", "write_pgf"]
+from ccsim.words import tex_text
+
+__all__ = ["write_pgf"]
 
 Measure = Callable[[str, float], tuple[float, float, float]]
 
@@ -28,27 +30,6 @@ HEAD = """\
 FOOT = "\\end{pgfpicture}\n\\makeatother\n\\endgroup\n"
 HORIZONTAL = {"left": "left", "right": "right", "center": ""}
 VERTICAL = {"top": "top", "bottom": "bottom", "baseline": "base"}
-SPECIAL = {
-    **{c: f"\\{c}" for c in "{}$&#_%"},
-    "\\": r"\textbackslash{}",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "→": r"\ensuremath{\rightarrow}",
-    "\N{MINUS SIGN}": r"\ensuremath{-}",
-    "×": r"\ensuremath{\times}",
-    "µ": r"\ensuremath{\mu}",
-    "±": r"\ensuremath{\pm}",
-    "<": r"\ensuremath{<}",
-    ">": r"\ensuremath{>}",
-    "…": r"\ldots{}",
-    "–": "--",
-}
-"""What TeX would not set as it stands."""
-
-
-def tex_text(text: str) -> str:
-    """Return a text such that TeX sets just that."""
-    return "".join(SPECIAL.get(c, c) for c in text)
 
 
 def write_pgf(figure: Figure, out: TextIO, measure: Measure) -> None:

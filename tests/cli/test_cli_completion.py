@@ -64,7 +64,7 @@ def test_options_and_what_they_take() -> None:
     assert words("kernel", "--profile", "v") == ["v2"]
     assert words("run", "--out", "") == []  # a folder: the shell knows
     assert words("list", "sc") == ["scenarios"]
-    assert words("query", "mine", "--format", "") == ["csv", "json", "table"]
+    assert words("query", "mine", "--format", "") == ["csv", "json", "md", "table", "tex"]
 
 
 def test_subjects_and_the_names_behind_them() -> None:

@@ -17,24 +17,28 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    return str(found)
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def test_every_command_draws_and_so_does_the_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "paper.yaml").write_text(block("yaml"), encoding="utf-8")
-    for command in block("sh").splitlines():
+    (tmp_path / "paper.yaml").write_text(blocks("yaml")[0], encoding="utf-8")
+    drawing, printing = blocks("sh")
+    for command in drawing.splitlines():
         program, *arguments = shlex.split(command)
         assert program == "ccsim"
         assert main(arguments) == 0, command
         written = Path(capsys.readouterr().out.splitlines()[-1].split()[-1])
         assert written.stat().st_size > 5_000, command
+    for command in printing.splitlines():
+        assert main(shlex.split(command)[1:]) == 0, command
+        out = capsys.readouterr().out
+        assert r"\bottomrule" in out or "| ---: |" in out
     env = {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", block("python")], check=True, env=env, cwd=tmp_path)
+    subprocess.run([sys.executable, "-c", blocks("python")[0]], check=True, env=env, cwd=tmp_path)
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
 
 
