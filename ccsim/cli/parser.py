@@ -37,6 +37,7 @@ VERBS = (
     "diff",
     "report",
     "search",
+    "advise",
     "gallery",
     "explore",
     "confirm",
