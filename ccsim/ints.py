@@ -6,6 +6,7 @@ element is 64 bits of a buffer and no object is made of it on its way.
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
@@ -13,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    *("Ints", "as_ints", "count_until", "in_us", "joined_ints", "kept", "later", "least"),
-    *("part", "picked", "scattered"),
+    *("Ints", "as_ints", "count_until", "heappop", "heappush", "in_us", "joined_ints", "kept"),
+    *("later", "least", "part", "picked", "place", "scattered"),
 ]
 
 
@@ -67,6 +68,11 @@ def least(values: Ints) -> int:
 def count_until(times: Ints, t: int, start: int) -> int:
     """Return how many of ascending times are not beyond ``t``, which ``start`` of them are not."""
     return bisect_right(times, t, start)
+
+
+place = bisect_right
+"""``place(values, value)``: before which of ascending integers one belongs, behind its like."""
+heappush, heappop = heapq.heappush, heapq.heappop
 
 
 def kept(values: Ints) -> Ints:

@@ -8,8 +8,8 @@ from libc.string cimport memcpy, memmove
 import numpy as np
 
 __all__ = [
-    *("Ints", "as_ints", "count_until", "in_us", "joined_ints", "kept", "later", "least"),
-    *("part", "picked", "scattered"),
+    *("Ints", "as_ints", "count_until", "heappop", "heappush", "in_us", "joined_ints", "kept"),
+    *("later", "least", "part", "picked", "place", "scattered"),
 ]
 
 cdef Py_ssize_t FIRST_ROOM = 32
@@ -57,6 +57,26 @@ cdef class Ints:
         if count and self.count:
             memmove(self.cells, self.cells + count, self.count * sizeof(long long))
         return 0
+
+    cpdef int insert(self, Py_ssize_t k, long long value) except -1:
+        """Put an integer before number ``k``, or behind the last."""
+        if not 0 <= k <= self.count:
+            raise IndexError(f"Ints: expected an index up to {self.count}, got {k}")
+        self.append(value)
+        if self.count - 1 > k:
+            memmove(self.cells + k + 1, self.cells + k, (self.count - 1 - k) * sizeof(long long))
+            self.cells[k] = value
+        return 0
+
+    cpdef long long pop(self, Py_ssize_t k) except? -1:
+        """Take number ``k`` away and return it."""
+        if not 0 <= k < self.count:
+            raise IndexError(f"Ints: expected an index below {self.count}, got {k}")
+        cdef long long value = self.cells[k]
+        self.count -= 1
+        if self.count > k:
+            memmove(self.cells + k, self.cells + k + 1, (self.count - k) * sizeof(long long))
+        return value
 
     def extend(self, values):
         """Put integers behind the last."""
@@ -172,6 +192,53 @@ cpdef Py_ssize_t count_until(Ints times, long long t, Py_ssize_t start) except -
     while start < times.count and times.cells[start] <= t:
         start += 1
     return start
+
+
+cpdef Py_ssize_t place(Ints values, long long value) except -1:
+    """Return before which of ascending integers one is to be put, behind its like."""
+    cdef Py_ssize_t low = 0
+    cdef Py_ssize_t high = values.count
+    cdef Py_ssize_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if values.cells[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cpdef int heappush(Ints heap, long long value) except -1:
+    """Put an integer into a heap, whose least is its first."""
+    cdef Py_ssize_t k = heap.count
+    heap.append(value)
+    while k and heap.cells[(k - 1) // 2] > value:
+        heap.cells[k] = heap.cells[(k - 1) // 2]
+        k = (k - 1) // 2
+    heap.cells[k] = value
+    return 0
+
+
+cpdef long long heappop(Ints heap) except? -1:
+    """Take the least integer out of a heap and return it."""
+    if not heap.count:
+        raise IndexError("heappop: expected an integer in the heap at least")
+    cdef long long least = heap.cells[0]
+    cdef Py_ssize_t n = heap.count - 1
+    cdef long long value = heap.cells[n]
+    cdef Py_ssize_t k = 0
+    cdef Py_ssize_t child = 1
+    heap.count = n
+    while child < n:
+        if child + 1 < n and heap.cells[child + 1] < heap.cells[child]:
+            child += 1
+        if heap.cells[child] >= value:
+            break
+        heap.cells[k] = heap.cells[child]
+        k, child = child, 2 * child + 1
+    if n:
+        heap.cells[k] = value
+    return least
 
 
 cpdef Ints kept(Ints values):

@@ -69,7 +69,10 @@ MODULES = (
     *("ccsim.sim.acks", "ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine"),
     *("ccsim.sim.flow", "ccsim.sim.sampler", "ccsim.sim.sender_events", "ccsim.sim.writing"),
 )
-NATIVE = ("ccsim.bpf.members", "ccsim.bpf.machine", "ccsim.ints", "ccsim.tcp.ack_rows")
+NATIVE = (
+    *("ccsim.bpf.members", "ccsim.bpf.machine", "ccsim.ints", "ccsim.tcp.ack_rows"),
+    *("ccsim.tcp.sack_blocks",),
+)
 """Written for machine code (``.pyx``): without it, what they define is done by other modules."""
 SHARED = "ccsim._cython"
 """What Cython's modules have in common; there is no Python file of it."""

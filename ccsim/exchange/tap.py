@@ -23,7 +23,8 @@ from ccsim.sim.world import World
 from ccsim.sim.writing import as_list
 from ccsim.spec import Scenario
 from ccsim.tcp.ack_rows import AckRow, AckRows
-from ccsim.tcp.ecn import TCP_ECN_OK, EceBlocks
+from ccsim.tcp.ecn import TCP_ECN_OK
+from ccsim.tcp.sack_blocks import EceBlocks
 
 __all__ = ["Take", "TappedWorld"]
 

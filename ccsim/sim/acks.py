@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.tcp.ack_rows import AckRow
-from ccsim.tcp.sack import Blocks
+from ccsim.tcp.sack_blocks import Blocks
 
 __all__ = ["AckTrainRows", "SackTrainRows", "TrainRows"]
 

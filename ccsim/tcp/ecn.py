@@ -10,7 +10,6 @@ __all__ = [
     "TCP_ECN_OK",
     "TCP_ECN_QUEUE_CWR",
     "TCP_ECN_SEEN",
-    "EceBlocks",
     "EcnEcho",
     "queue_cwr",
     "send_cwr",
@@ -22,12 +21,6 @@ TCP_ECN_QUEUE_CWR = 2
 TCP_ECN_DEMAND_CWR = 4
 TCP_ECN_SEEN = 8
 QUICK_AFTER_MARK = 2  # segments acknowledged one by one after a mark
-
-
-class EceBlocks(tuple[tuple[int, int], ...]):
-    """The SACK blocks, maybe none, of an ACK that bears the ECE flag."""
-
-    __slots__ = ()
 
 
 def queue_cwr(sk: TcpSock) -> None:

@@ -12,6 +12,7 @@ from ccsim.tcp.rate cimport begin_sample, ce_delivered, note_ce, skb_delivered, 
 from ccsim.tcp.usual_sack cimport usual_sack
 from ccsim.tcp.rtt cimport update_rtt
 from ccsim.tcp.sack cimport SackResult, check_sack_reordering, tag_blocks
+from ccsim.tcp.sack_blocks cimport Blocks, EceBlocks, as_blocks
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.xmit_timer cimport set_xmit_timer, settle_timer
 
@@ -19,13 +20,16 @@ cdef int ACKED, APP_LIMITED, CWR, EVER_RETRANS, LOST, NOT_DUP, OPEN, PACING_NONE
     RETRANS, SACKED, SET_TIMER, SLOWPATH, TIMER_RTO, UNA_ADVANCED
 cdef int CA_ACK_ECE, CA_ACK_SLOWPATH, CE_MASK, MAYBE_DELAYED, ORIG_SACK_ACKED, PLAIN, WIN_UPDATE
 
+cdef Blocks NO_BLOCKS
+
+@cython.locals(sacks=Blocks)
 cpdef on_ack(TcpSock sk, long long t_ns, long long ack, long long echo_us, object blocks=*)
 @cython.locals(ops=TcpCongestionOps)
 cdef bint _plain_ack(TcpSock sk, long long ack)
 cdef _plain_rate_sample(
     TcpSock sk, long long last, long long delivered, long long now_us, long long acked
 )
-cdef _full_ack(TcpSock sk, long long ack, long long echo_us, object blocks)
+cdef _full_ack(TcpSock sk, long long ack, long long echo_us, Blocks blocks)
 cdef _judge(TcpSock sk, long long prior_una, AckState state)
 cdef _clean_rtx_queue(
     TcpSock sk, long long prior_una, long long ack, long long prior_fack, AckState state

@@ -6,7 +6,6 @@ from __future__ import annotations
 from ccsim.kernel.ops import PLAIN_ACK, AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
-from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.output import set_xmit_timer, settle_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
@@ -31,7 +30,8 @@ from ccsim.tcp.recovery_state import (
 )
 from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
-from ccsim.tcp.sack import Blocks, check_sack_reordering, tag_blocks
+from ccsim.tcp.sack import check_sack_reordering, tag_blocks
+from ccsim.tcp.sack_blocks import Blocks, EceBlocks, as_blocks
 from ccsim.tcp.sock import TIMER_RTO, TcpSock
 from ccsim.tcp.usual_sack import usual_sack
 
@@ -42,6 +42,7 @@ PLAIN = PLAIN_ACK
 WIN_UPDATE, CA_ACK_SLOWPATH, CA_ACK_ECE = int(AckFlag.WIN_UPDATE), int(AckFlag.SLOWPATH), 4
 ORIG_SACK_ACKED = int(AckInfo.ORIG_SACK_ACKED)
 MAYBE_DELAYED = int(AckInfo.ACK_MAYBE_DELAYED)
+NO_BLOCKS = as_blocks(())
 MARKED = SACKED | RETRANS | LOST | EVER_RETRANS
 
 
@@ -61,9 +62,12 @@ def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None
         and _plain_ack(sk, ack)
     ):
         return
-    if blocks is not None and usual_sack(sk, ack, blocks):
+    if blocks is None:
+        _full_ack(sk, ack, echo_us, None)
         return
-    _full_ack(sk, ack, echo_us, blocks)
+    sacks = as_blocks(blocks)
+    if not sacks or not usual_sack(sk, ack, sacks):
+        _full_ack(sk, ack, echo_us, sacks)
 
 
 def _plain_ack(sk: TcpSock, ack: int) -> bool:
@@ -187,7 +191,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
         sk.icsk_retransmits = 0
     state.sack = tag_blocks(sk, ack, blocks, prior_una) if blocks else None
     if not blocks:
-        sk.last_blocks = ()
+        sk.last_blocks = NO_BLOCKS
     if ack < prior_una:
         fastretrans_alert(sk, prior_una, 0, state)
         _xmit_recovery(sk, state)

@@ -2,6 +2,7 @@
 
 cimport cython
 from ccsim.tcp.cwnd cimport cwnd_reduction, current_ssthresh, enter_loss, enter_recovery, in_flight
+from ccsim.ints cimport Ints, heappop
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.pacing cimport pacing_due
 from ccsim.tcp.rack cimport mark_lost
@@ -25,6 +26,7 @@ cdef _application_limited(TcpSock sk)
 cpdef cwnd_restart_after_idle(TcpSock sk)
 cdef _retransmit(TcpSock sk, long long seq)
 cdef _retransmit_skb(TcpSock sk, long long seq)
+@cython.locals(waiting=Ints, seq=cython.longlong)
 cpdef xmit_retransmit_queue(TcpSock sk)
 cdef _reo_timeout(TcpSock sk)
 cdef _send_loss_probe(TcpSock sk)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from heapq import heappop
-
+from ccsim.ints import heappop
 from ccsim.kernel.ops import CaEvent, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import (
@@ -233,7 +232,8 @@ def _retransmit(sk: TcpSock, seq: int) -> None:
     sk.data_segs_out += 1
     sk.total_retrans += 1
     sk.lsnd_ns = now_ns
-    sk.rack_retransmits.append((now_ns // 1000, seq))
+    sk.rack_resent.append(seq)
+    sk.rack_resent_us.append(now_ns // 1000)
     sk.out_t.append(now_ns)
     sk.out_seq.append(seq)
 

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from heapq import heappop
-
+from ccsim.ints import heappop
 from ccsim.kernel.ops import CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import in_flight
@@ -122,7 +121,8 @@ def _account_retransmission(sk: TcpSock, seq: int) -> None:
     sk.total_retrans += 1
     sk.retrans_out += 1
     sk.undo_retrans = (sk.undo_retrans if sk.undo_retrans > 0 else 0) + 1
-    sk.rack_retransmits.append((sk.tcp_mstamp, seq))
+    sk.rack_resent.append(seq)
+    sk.rack_resent_us.append(sk.tcp_mstamp)
     if not sk.retrans_stamp_ms:
         sk.retrans_stamp_ms = sk.host.timestamp_ms(sk.tcp_mstamp)
     if seq == sk.una and sk.timer_kind != TIMER_REO:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from heapq import heappush
-
+from ccsim.ints import heappush
 from ccsim.kernel.ops import CaState
 from ccsim.tcp.host import RACK_NO_DUPTHRESH, RACK_STATIC_REO_WND, TIMEOUT_MIN_US
 from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
@@ -122,8 +121,8 @@ def mark_lost(sk: TcpSock) -> int:
     mstamp = sk.rack_mstamp_us
     if seq < nxt and packets.tx_us[seq - base] <= mstamp:
         timeout = _judge_originals(sk, seq, _deadline(sk))
-    pending = sk.rack_retransmits
-    if pending and pending[0][0] <= mstamp:
+    resent_us = sk.rack_resent_us
+    if resent_us and resent_us[0] <= mstamp:
         timeout = max(timeout, _judge_retransmits(sk, _deadline(sk)))
     return timeout
 
@@ -164,10 +163,11 @@ def _judge_retransmits(sk: TcpSock, deadline: int) -> int:
     packets = sk.packets
     base, tx, flags = packets.base, packets.tx_us, packets.flags
     mstamp, end, una = sk.rack_mstamp_us, sk.rack_end, sk.una
-    pending = sk.rack_retransmits
-    keep: list[tuple[int, int]] = []
-    timeout = judged = 0
-    for tx_us, seq in pending:
+    resent, resent_us = sk.rack_resent, sk.rack_resent_us
+    seqs, times = resent.cells, resent_us.cells
+    timeout = judged = held = 0
+    for k in range(len(resent)):
+        seq, tx_us = seqs[k], times[k]
         if not (mstamp > tx_us or (mstamp == tx_us and end > seq + 1)):
             break
         judged += 1
@@ -181,6 +181,12 @@ def _judge_retransmits(sk: TcpSock, deadline: int) -> int:
             mark_skb_lost(sk, seq)
         else:
             timeout = max(timeout, remaining)
-            keep.append((tx_us, seq))
-    pending[:judged] = keep
+            seqs[held], times[held] = seq, tx_us
+            held += 1
+    gone = judged - held
+    if gone:
+        for k in range(held - 1, -1, -1):
+            seqs[gone + k], times[gone + k] = seqs[k], times[k]
+        resent.forget(gone)
+        resent_us.forget(gone)
     return timeout

@@ -8,20 +8,27 @@ section 4.3).
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
-from ccsim.ints import as_ints
+from ccsim.ints import Ints, as_ints, place
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.delack import MAX_QUICKACKS, DelayedAck, Exchange
-from ccsim.tcp.ecn import EceBlocks, EcnEcho
+from ccsim.tcp.ecn import EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.sack import Blocks
+from ccsim.tcp.sack_blocks import (
+    Blocks,
+    EceBlocks,
+    above,
+    as_blocks,
+    leading,
+    reported,
+    with_duplicate,
+)
 from ccsim.tcp.sock import UNBOUNDED
 from ccsim.tcp.writer import BulkWriter
 
@@ -30,7 +37,6 @@ __all__ = ["Receiver"]
 Column = NDArray[np.int64]
 
 BLOCKS_WITH_TIMESTAMPS = 3  # what fits beside the timestamps option (RFC 2018 section 3)
-BLOCKS_KEPT = 4  # TCP_NUM_SACKS
 COMPILED = in_use()  # then packets one by one are faster than columns at once
 
 
@@ -75,11 +81,9 @@ class Receiver(DelayedAck):
         self.rcv_nxt = 0
         self.unacked = 0  # packets received in order since the last ACK
         self.echo_us = 0
-        self.starts: list[
-            int
-        ] = []  # the out-of-order queue: disjoint ranges [start, end), ascending
-        self.ends: list[int] = []
-        self.sacks: Blocks = ()  # what is reported of it, the latest changed first
+        self.starts = Ints()  # the out-of-order queue: disjoint ranges [start, end), ascending
+        self.ends = Ints()
+        self.sacks: Blocks = as_blocks(())  # what is reported of it, the latest changed first
 
     def see_ecn(self, seq: int, *, ect: bool, ce: bool, cwr: bool) -> None:
         """Take the ECN marks of packet ``seq``, which is received next."""
@@ -87,7 +91,7 @@ class Receiver(DelayedAck):
             return
         if cwr:
             self.ecn.accept_cwr()
-        if seq >= self.rcv_nxt and not self._holds(seq, bisect_right(self.starts, seq)):
+        if seq >= self.rcv_nxt and not self._holds(seq, place(self.starts, seq)):
             quick = self.ecn.check(ect=ect, ce=ce)
             if quick > 1:
                 self.go_quick(quick)
@@ -119,7 +123,7 @@ class Receiver(DelayedAck):
     def special_ack(self, t: int, number: int, acks: AckRows) -> None:
         """Acknowledge ``number`` packets, fewer than there are, and leave all else as it is: how
         DCTCP reports what came before a change of marks (``__tcp_send_ack``)."""
-        blocks: Blocks | None = self.sacks[: self.blocks_max] or None
+        blocks: Blocks | None = leading(self.sacks, self.blocks_max) or None
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
         acks.add(t, number, self.echo_us, blocks)
@@ -174,7 +178,7 @@ class Receiver(DelayedAck):
                     self.lrcv_ns = t
                     self._read(t)
             elif seq > self.rcv_nxt:
-                before = bisect_right(self.starts, seq)
+                before = place(self.starts, seq)
                 if self._holds(seq, before):
                     self._duplicate(t, seq, tx, acks)
                 else:
@@ -350,8 +354,8 @@ class Receiver(DelayedAck):
         common: the packets received in order and where the first block starts, the other blocks,
         the echo [us]."""
         start, end = self.sacks[0]
-        self.ends[-1] = end + count
-        self.sacks = ((start, end + count), *self.sacks[1:])
+        self.ends.cells[len(self.ends) - 1] = end + count
+        self.sacks = as_blocks(((start, end + count), *self.sacks[1:]))
         if 0 < self.quick <= count:
             self.ato = self.ato_min
         self.quick = max(0, self.quick - count)
@@ -363,15 +367,16 @@ class Receiver(DelayedAck):
         self,
         t: int,
         acks: AckRows,
-        duplicate: tuple[int, int] | None = None,
+        duplicate: int = -1,
         scheduled: bool = True,
     ) -> None:
-        """Send an ACK; ``scheduled``: data that may be new is what it answers."""
+        """Send an ACK, which reports packet ``duplicate`` if that is one; ``scheduled``: data that
+        may be new is what it answers."""
         blocks: Blocks | None = None
-        if duplicate is not None and self.host.dsack and self.host.sack:
-            blocks = (duplicate, *self.sacks[: self.blocks_max - 1])
+        if duplicate >= 0 and self.host.dsack and self.host.sack:
+            blocks = with_duplicate(self.sacks, duplicate, self.blocks_max)
         elif self.sacks and self.host.sack:
-            blocks = self.sacks[: self.blocks_max]
+            blocks = leading(self.sacks, self.blocks_max)
         if self.ecn is not None and self.ecn.ece:
             blocks = EceBlocks(blocks or ())
         acks.add(t, self.rcv_nxt, self.echo_us, blocks)
@@ -386,7 +391,7 @@ class Receiver(DelayedAck):
     def _holds(self, seq: int, k: int) -> bool:
         """Report whether the out-of-order queue has packet ``seq``; ``k`` ranges start at or before
         it."""
-        return k > 0 and seq < self.ends[k - 1]
+        return k > 0 and seq < self.ends.cells[k - 1]
 
     def _fill_gap(self, t: int, seq: int, tx_us: int, acks: AckRows) -> None:
         """Take the packet at the left edge; what it joins is delivered with it, and it is
@@ -395,11 +400,10 @@ class Receiver(DelayedAck):
             self.echo_us = tx_us
         self.rcv_nxt = seq + 1
         self.adapt(t)
-        if self.starts[0] == self.rcv_nxt:
-            self.rcv_nxt = self.ends[0]
-            del self.starts[0], self.ends[0]
-        # Blocks that lie below the edge now are no longer reported (``tcp_sack_remove``).
-        self.sacks = tuple([block for block in self.sacks if block[0] > self.rcv_nxt])
+        if self.starts.cells[0] == self.rcv_nxt:
+            self.rcv_nxt = self.ends.pop(0)
+            self.starts.pop(0)
+        self.sacks = above(self.sacks, self.rcv_nxt)  # what lies below is no longer reported
         self._ack(t, acks)
         self._read(t)
 
@@ -407,38 +411,21 @@ class Receiver(DelayedAck):
         """Queue a packet beyond a gap, behind ``k`` ranges, and report it first
         (``tcp_data_queue_ofo``, ``tcp_sack_new_ofo_skb``)."""
         starts, ends = self.starts, self.ends
-        joins_left = k > 0 and ends[k - 1] == seq
-        joins_right = k < len(starts) and starts[k] == seq + 1
+        first, past = starts.cells, ends.cells
+        joins_left = k > 0 and past[k - 1] == seq
+        joins_right = k < len(starts) and first[k] == seq + 1
         if joins_left and joins_right:
-            ends[k - 1] = ends[k]
-            del starts[k], ends[k]
+            past[k - 1] = ends.pop(k)
+            starts.pop(k)
         elif joins_left:
-            ends[k - 1] = seq + 1
+            past[k - 1] = seq + 1
         elif joins_right:
-            starts[k] = seq
+            first[k] = seq
         else:
             starts.insert(k, seq)
             ends.insert(k, seq + 1)
-        sacks = self.sacks
-        if not joins_left and not joins_right:
-            self.sacks = ((seq, seq + 1), *sacks[: BLOCKS_KEPT - 1])
-        elif joins_left and not joins_right and sacks and sacks[0][1] == seq:
-            self.sacks = ((sacks[0][0], seq + 1), *sacks[1:])  # the one reported last has grown
-        else:
-            self._report(seq)
+        self.sacks = reported(self.sacks, seq, joins_left, joins_right)
         self._ack(t, acks)
-
-    def _report(self, seq: int) -> None:
-        start, end = seq, seq + 1
-        rest = []
-        for block in self.sacks:
-            if block[1] == start:
-                start = block[0]
-            elif block[0] == end:
-                end = block[1]
-            else:
-                rest.append(block)
-        self.sacks = ((start, end), *rest[: BLOCKS_KEPT - 1])
 
     def _duplicate(self, t: int, seq: int, tx_us: int, acks: AckRows) -> None:
         """Report a packet that was there already, at once (RFC 2883), and go quick for a while if
@@ -452,7 +439,7 @@ class Receiver(DelayedAck):
                 # What lies wholly below the last ACK is refused before its timestamp is looked at,
                 # and its ACK is no quick one (``tcp_send_dupack``).
                 scheduled = self.unacked > 0
-        self._ack(t, acks, (seq, seq + 1), scheduled)
+        self._ack(t, acks, seq, scheduled)
 
 
 def _count_plain(times: Column, seqs: Column, n: int, first: int, near_ns: int) -> int:

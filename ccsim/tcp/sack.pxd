@@ -1,6 +1,8 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
+from ccsim.ints cimport Ints
+from ccsim.tcp.sack_blocks cimport Blocks, begins_with_duplicate, trailing, untagged
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.rack cimport rack_advance
@@ -13,13 +15,8 @@ cdef class SackResult:
     cdef public bint data_sacked, dsack, dsack_tlp, orig_sacked
 
 
-@cython.locals(
-    start=cython.longlong, end=cython.longlong, known_start=cython.longlong,
-    known_end=cython.longlong
-)
-cpdef SackResult tag_blocks(TcpSock sk, long long ack, object blocks, long long prior_una)
-@cython.locals(start=cython.longlong, end=cython.longlong)
-cdef bint _is_dsack(long long ack, object blocks)
+@cython.locals(edges=Ints, cells=cython.p_longlong, k=cython.Py_ssize_t, first=cython.Py_ssize_t)
+cpdef SackResult tag_blocks(TcpSock sk, long long ack, Blocks blocks, long long prior_una)
 @cython.locals(start=cython.longlong, end=cython.longlong, seq=cython.longlong)
 cdef _dsack_seen(TcpSock sk, tuple block, long long prior_una, SackResult result)
 cdef _tag_duplicate(TcpSock sk, long long seq)

@@ -6,11 +6,10 @@ from __future__ import annotations
 from ccsim.tcp.packets import EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_advance
 from ccsim.tcp.rate import skb_delivered
+from ccsim.tcp.sack_blocks import Blocks, begins_with_duplicate, trailing, untagged
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["Blocks", "SackResult", "check_sack_reordering", "tag_blocks"]
-
-Blocks = tuple[tuple[int, int], ...]  # [start, end) in packets, as the receiver ordered them
+__all__ = ["SackResult", "check_sack_reordering", "tag_blocks"]
 
 
 class SackResult:
@@ -36,29 +35,17 @@ def tag_blocks(sk: TcpSock, ack: int, blocks: Blocks, prior_una: int) -> SackRes
     if not sk.sacked_out:
         sk.sack_high = 0  # nothing is SACKed: the forward-most SACK starts anew
     first = 0
-    if _is_dsack(ack, blocks):
+    if begins_with_duplicate(blocks, ack):
         first = 1
         _dsack_seen(sk, blocks[0], prior_una, result)
-    for start, end in sorted(blocks[first:]):
-        for known_start, known_end in sk.last_blocks:
-            # Blocks mostly grow at their end: what the ACK before this one reported is marked
-            # already.
-            if known_start <= start < known_end <= end:
-                start = known_end
-        _tag_range(sk, max(start, sk.una), min(end, sk.nxt), result)
-    sk.last_blocks = blocks[first:]
+    edges = untagged(blocks, first, sk.last_blocks)
+    cells = edges.cells
+    for k in range(0, len(edges), 2):
+        _tag_range(sk, max(cells[k], sk.una), min(cells[k + 1], sk.nxt), result)
+    sk.last_blocks = trailing(blocks, first)
     if result.reord < sk.sack_high and (sk.ca_state != 4 or sk.undo_from >= 0):
         check_sack_reordering(sk, result.reord)
     return result
-
-
-def _is_dsack(ack: int, blocks: Blocks) -> bool:
-    """Report whether the first block is a duplicate: below the ACK, or inside the second (RFC 2883
-    section 4)."""
-    start, end = blocks[0]
-    if start < ack:
-        return True
-    return len(blocks) > 1 and start >= blocks[1][0] and end <= blocks[1][1]
 
 
 def _dsack_seen(sk: TcpSock, block: tuple[int, int], prior_una: int, result: SackResult) -> None:

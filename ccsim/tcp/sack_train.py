@@ -23,7 +23,7 @@ from ccsim.tcp.pacing import pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, SACKED
 from ccsim.tcp.rtt import set_rto
 from ccsim.tcp.rtt_train import fold_samples
-from ccsim.tcp.sack import Blocks
+from ccsim.tcp.sack_blocks import Blocks, as_blocks
 from ccsim.tcp.sock import TIMER_RTO, TcpSock
 from ccsim.tcp.train import SenderSample, TrainOutcome, rows_before, unmarked
 
@@ -99,7 +99,7 @@ def sack_train(
     samples = _rtt_and_samples(sk, t, rtt, leaves, sample_times)
     _stamp(sk, row, t_us, tx, leaves)
     end = int(ends[k - 1])
-    sk.last_blocks = ((known[1], end), *rest)
+    sk.last_blocks = as_blocks(((known[1], end), *rest))
     _settle(sk, t, tx, leaves, end)
     return TrainOutcome(k, t[leaves], samples)
 
@@ -127,8 +127,8 @@ def _usual(sk: TcpSock, n: int, first: int, known: tuple[int, int], rest: Blocks
     before = packets.tx_us[una - packets.base]  # those sent before the head was sent again
     if tx[0] >= before:
         before = tx[k - 1] + 1
-    if sk.rack_retransmits:
-        before = min(before, sk.rack_retransmits[0][0])
+    if sk.rack_resent_us:
+        before = min(before, sk.rack_resent_us[0])
     return bisect_left(tx, before)
 
 

@@ -4,6 +4,7 @@ from ccsim.ints cimport Ints
 from ccsim.kernel.ops cimport AckSample, RateSample
 from ccsim.tcp.linux_sock cimport LinuxSock
 from ccsim.tcp.packets cimport PacketColumns
+from ccsim.tcp.sack_blocks cimport Blocks
 
 
 cdef class TcpSock(LinuxSock):
@@ -11,9 +12,9 @@ cdef class TcpSock(LinuxSock):
     cdef public RateSample rate_sample
     cdef public PacketColumns packets
     cdef public dict counters, runts
-    cdef public list ce_changes, cwr_seqs, rack_retransmits, rtx_queue
-    cdef public Ints out_seq, out_t
-    cdef public tuple last_blocks
+    cdef public list ce_changes, cwr_seqs
+    cdef public Ints out_seq, out_t, rack_resent, rack_resent_us, rtx_queue
+    cdef public Blocks last_blocks
     cdef public object on_event
     cdef public bint nospace, timer_resend, timer_settled
     cdef public long long cwr_seq, pacing_ns, rack_cursor, sack_high, sample_end

@@ -10,6 +10,7 @@ from ccsim.kernel.ops import AckSample, RateSample
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.linux_sock import UNBOUNDED, LinuxSock
 from ccsim.tcp.packets import PacketColumns
+from ccsim.tcp.sack_blocks import Blocks, as_blocks
 
 Listener = Callable[["TcpSock", str, dict[str, int]], None]
 
@@ -53,7 +54,8 @@ class TcpSock(LinuxSock):
         "pacing_ns",
         "packets",
         "rack_cursor",
-        "rack_retransmits",
+        "rack_resent",
+        "rack_resent_us",
         "rate_sample",
         "rtx_queue",
         "runts",
@@ -109,12 +111,11 @@ class TcpSock(LinuxSock):
         self.cwr_seqs: list[int] = []  # all that did, until the flow hands them to the link
         self.ce_changes: list[tuple[int, int]] = []  # (delivered, delivered_ce), see `rate.note_ce`
         self.sack_high = 0  # one past the highest SACKed packet
-        self.last_blocks: tuple[tuple[int, int], ...] = ()
-        self.rtx_queue: list[int] = []  # heap of packets marked lost; some no longer are
+        self.last_blocks: Blocks = as_blocks(())  # of the ACK before
+        self.rtx_queue = Ints()  # heap of packets marked lost; some no longer are
         self.rack_cursor = 0  # no first transmission below it is unjudged
-        self.rack_retransmits: list[
-            tuple[int, int]
-        ] = []  # (time [us], packet) in order of retransmission
+        self.rack_resent = Ints()  # packets in order of retransmission, and when that was [us]
+        self.rack_resent_us = Ints()
 
     def set_clock(self, t_ns: int) -> None:
         """Refresh the socket's clocks (``tcp_mstamp_refresh``)."""

@@ -9,6 +9,7 @@ from ccsim.tcp.pacing cimport pacing_due, update_pacing_rate
 from ccsim.tcp.rack cimport rack_mark_lost
 from ccsim.tcp.rate cimport take_sample
 from ccsim.tcp.rtt cimport update_rtt
+from ccsim.tcp.sack_blocks cimport Blocks, EceBlocks, only_new
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.xmit_timer cimport rearm_rto
 
@@ -16,9 +17,8 @@ cdef int APP_LIMITED, EVER_RETRANS, LOST, LOST_RETRANS, ORIG_SACK_ACKED, PACING_
 cdef int RETRANS, SACKED, SACKS_ONE, SET_XMIT_TIMER, SLOWPATH
 cdef long long NO_ANSWER
 
-cpdef bint usual_sack(TcpSock sk, long long ack, object blocks)
-@cython.locals(start=cython.longlong, end=cython.longlong)
-cdef long long _only_new(TcpSock sk, long long ack, tuple blocks)
+cpdef bint usual_sack(TcpSock sk, long long ack, Blocks blocks)
+cdef long long _only_new(TcpSock sk, long long ack, Blocks blocks)
 cdef long long _take_tag(TcpSock sk, long long seq)
 cdef long long _after_retransmission(TcpSock sk, long long mark)
 cdef _tell_pkts_acked(TcpSock sk)

@@ -15,7 +15,7 @@ from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import rack_mark_lost
 from ccsim.tcp.rate import take_sample
 from ccsim.tcp.rtt import update_rtt
-from ccsim.tcp.sack import Blocks
+from ccsim.tcp.sack_blocks import Blocks, EceBlocks, only_new
 from ccsim.tcp.sock import TcpSock
 
 __all__ = ["usual_sack"]
@@ -35,7 +35,7 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
         sk.ca_state != RECOVERY
         or ack != sk.una
         or ack >= sk.high
-        or type(blocks) is not tuple
+        or type(blocks) is EceBlocks
         or sk.tlp_high >= 0
         or sk.undo_retrans == 0
         or sk.rack_dsack_seen
@@ -77,21 +77,15 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
 def _only_new(sk: TcpSock, ack: int, blocks: Blocks) -> int:
     """Return the one packet that the first block reports and the ACK before did not; -1 if there
     is more, or less, to it."""
-    known = sk.last_blocks
-    start, end = blocks[0]
-    if start < ack or end > sk.nxt:
+    seq = only_new(blocks, sk.last_blocks, ack, sk.nxt)
+    if seq < 0:
         return -1
-    if end - start > 1 and (start, end - 1) not in known:
-        return -1
-    for block in blocks[1:]:
-        if block not in known:
-            return -1
-    mark = sk.packets.flags[end - 1 - sk.packets.base]
+    mark = sk.packets.flags[seq - sk.packets.base]
     if mark & SACKED:
         return -1
-    if not mark & EVER_RETRANS and (mark & LOST or end <= sk.sack_high):
+    if not mark & EVER_RETRANS and (mark & LOST or seq < sk.sack_high):
         return -1  # the original came late
-    return end - 1
+    return seq
 
 
 def _take_tag(sk: TcpSock, seq: int) -> int:

@@ -16,7 +16,7 @@ from ccsim.sim import simulate
 from ccsim.sim.flow import Flow
 from ccsim.sim.reception import Reception
 from ccsim.sim.world import World
-from ccsim.tcp.ecn import EceBlocks
+from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
 from tests.planting import is_difference, plant

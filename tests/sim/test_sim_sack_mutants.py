@@ -148,7 +148,7 @@ MUTANTS = (
     (
         "the out-of-order queue misses what was received at once",
         receiver.Receiver.receive_sacked,
-        "self.ends[-1] = end + count",
+        "self.ends.cells[len(self.ends) - 1] = end + count",
         "pass",
         "the SACKs of a Reno flow's recovery",
     ),

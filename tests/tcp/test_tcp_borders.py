@@ -17,7 +17,6 @@ if in_use():
 from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH, CaState
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.cwnd import end_cwnd_reduction, may_undo
-from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import Host
 from ccsim.tcp.input import on_ack
@@ -27,6 +26,7 @@ from ccsim.tcp.rack import mark_skb_lost
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.recovery_state import AckState, fastretrans_alert
 from ccsim.tcp.sack import tag_blocks
+from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.tcp.sack_train import _timer_keeps_still
 from ccsim.tcp.sock import TIMER_REO, TIMER_RTO
 from ccsim.tcp.train import ack_train, unmarked

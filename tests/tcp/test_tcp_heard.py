@@ -10,9 +10,9 @@ import pytest
 from ccsim.kernel.kfuncs import tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import RateSample, TcpCongestionOps
 from ccsim.tcp import input as input_module
-from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.input import on_ack
 from ccsim.tcp.rate import CE_KEPT
+from ccsim.tcp.sack_blocks import EceBlocks
 from tests.tcp.tcp_rig import MS, T0, Clocked, ack, connected
 
 Seen = list[dict[str, Any]]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ccsim.ints import Ints
 from ccsim.kernel.ops import CaState
 from ccsim.kernel.sock import PACING_NEEDED
 from ccsim.tcp import sack_train as module
@@ -224,7 +225,7 @@ def test_a_train_ends_where_rack_would_judge_a_retransmission() -> None:
     sk = recovering("reno", 100, 1, 4)
     row = sk.sack_high + 4 - sk.packets.base
     sk.packets.tx_us_np[row:] += 1
-    sk.rack_retransmits = [(sk.packets.tx_us[row], 20)]
+    sk.rack_resent, sk.rack_resent_us = Ints([20]), Ints([sk.packets.tx_us[row]])
     assert take(sk, [sk.tcp_clock_cache + 50_000 * (k + 1) for k in range(20)])[0] == 4
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from ccsim.tcp.ack_rows import AckRow, AckRows
-from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import Receiver
+from ccsim.tcp.sack_blocks import EceBlocks
 
 __all__ = ["Ack", "Inbox"]
 

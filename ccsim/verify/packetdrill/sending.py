@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ccsim.ints import Ints
 from ccsim.tcp.cwnd import in_flight
-from ccsim.tcp.ecn import EceBlocks
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.output import cwnd_restart_after_idle, write_xmit
+from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.tso import tso_segs
 from ccsim.verify.packetdrill.sendqueue import SendQueue
