@@ -246,15 +246,10 @@ class Link:
         self, batches: list[Batch], arrivals: Values, departures: Values
     ) -> tuple[Values, Values]:
         """Log what was refused; return the arrivals and departures of what was not."""
-        if len(batches) == 1:
-            flow = batches[0].flow
-            new = [(t, flow, random) for t, random in _refused(arrivals, departures)]
-        else:
-            new = [
-                (t, batch.flow, random)
-                for batch in batches
-                for t, random in _refused(batch.arrivals, batch.departures)
-            ]
+        new: list[Drop] = []
+        for batch in batches:
+            new += _refused(batch.flow, batch.arrivals, batch.departures)
+        if len(batches) > 1:
             new.sort(key=TIME_AND_FLOW)
         self.drop_log.extend(new)
         return _accepted(arrivals, departures)
@@ -418,17 +413,29 @@ def _hand_out(batches: list[Batch], order: list[int], departures: list[int]) -> 
     _part(batches, mixed)
 
 
-def _refused(arrivals: Values, departures: Values) -> list[tuple[int, int]]:
-    """Return when packets arrived that were dropped or lost, and 1 for the latter."""
+def _refused(flow: int, arrivals: Values, departures: Values) -> list[Drop]:
+    """Return what was dropped or lost of a flow's packets."""
+    if COMPILED:
+        return _refused_cells(flow, as_ints(arrivals), as_ints(departures))
     if isinstance(departures, np.ndarray):
         at_rows = np.flatnonzero(departures < 0)
         arrivals = np.asarray(arrivals, dtype=np.int64)[at_rows]
         departures = departures[at_rows].tolist()
     return [
-        (t, int(departure == LOST))
+        (t, flow, int(departure == LOST))
         for t, departure in zip(_as_list(arrivals), _as_list(departures), strict=True)
         if departure < 0
     ]
+
+
+def _refused_cells(flow: int, arrivals: Ints, departures: Ints) -> list[Drop]:
+    """Do as `_refused` in machine code."""
+    times, left = arrivals.cells, departures.cells
+    found = []
+    for k in range(len(departures)):
+        if left[k] < 0:
+            found.append((times[k], flow, int(left[k] == LOST)))
+    return found
 
 
 def _as_list(values: Values) -> list[int]:
