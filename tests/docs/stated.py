@@ -18,13 +18,13 @@ import duckdb
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / "results" / "published"
 STUDIES = ROOT / "scenarios" / "studies"
-QUERY = re.compile(r"<!-- ((?:SELECT|WITH)\b.*?) -->", re.DOTALL)
-TABLE = re.compile(
-    r"<!-- ((?:SELECT|WITH)\b.*?) -->\n\|[^\n]*\|\n\|[-| :]*\|\n((?:\|[^\n]*\|\n?)*)", re.DOTALL
-)
+QUERY = re.compile(r"<!-- ((?:SELECT|WITH)\b(?:(?!-->).)*) -->", re.DOTALL)
+HEAD = r"\|[^\n]*\|\n\|[-| :]*\|\n"
+TABLE = re.compile(rf"{QUERY.pattern}\n{HEAD}((?:\|[^\n]*\|\n?)*)", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?![\w])")
 UNSTATED = re.compile(
-    r"```.*?```|`[^`]*`|\]\([^)]*\)|^#.*?$|95 %|\b(?:RFC|Linux) [\d.]+|<!--(?! SELECT| WITH).*?-->",
+    r"```.*?```|`[^`]*`|\]\([^)]*\)|^#.*?$|<!--(?! SELECT| WITH).*?-->"
+    r"|95 %|p < 0\.05|\b(?:RFC|Linux) [\d.]+",
     re.DOTALL | re.MULTILINE,
 )
 EVERYWHERE = {"0", "1", "2"}

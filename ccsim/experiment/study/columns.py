@@ -120,7 +120,8 @@ def rows_of(table: str, result: Result) -> Iterator[Row]:
     metrics = result["metrics"] or {}
     if table == "runs":
         rows = [row for swap in metrics.get("swaps", ()) for row in _swap_rows(swap)] or [{}]
-        yield from ({**row, **_lateness(metrics)} for row in rows)
+        whole = {**_lateness(metrics), **_completions(metrics)}
+        yield from ({**row, **whole} for row in rows)
     elif table == "links":
         jain = {row["phase"]: row["jain_index"] for row in metrics.get("fairness", ())}
         for row in metrics.get("links", ()):
@@ -153,6 +154,19 @@ def _lateness(metrics: Mapping[str, Any]) -> Row:
     if late is None:
         return {}
     return {"disturbed": late["disturbed"], "late_p99_us": late.get("p99")}
+
+
+def _completions(metrics: Mapping[str, Any]) -> Row:
+    """Return of each workload mean and 99th percentile of the completion times since the first
+    swap, and the A-twin's."""
+    found: Row = {}
+    marks = {"run": "", "twin_a": "_a"}
+    for row in metrics.get("completions", ()):
+        everybody = row["implementation"] == row["sizes"] == "all"
+        if everybody and row["phase"] == 1 and row["of"] in marks:
+            name = f"{row['workload']}_{{}}{marks[row['of']]}_s"
+            found |= {name.format(what): row[f"{what}_s"] for what in ("mean", "p99")}
+    return found
 
 
 def _neighbours(beside: Mapping[str, Any] | None) -> Row:

@@ -51,10 +51,11 @@ def _set(document: Document, key: str, value: Any) -> None:
 @dataclass(frozen=True, slots=True)
 class Publication:
     """``select``: SQL that gives a row a run, with ``seed``; ``by``: columns that make cells, level
-    by level."""
+    by level; ``variance``: the factors of a complete grid, among which variance is shared out."""
 
     select: str
     by: tuple[tuple[str, ...], ...]
+    variance: tuple[str, ...] = ()
 
 
 def read_publication(document: Document) -> Publication | None:
@@ -62,12 +63,16 @@ def read_publication(document: Document) -> Publication | None:
     given = document.get("publish")
     if given is None:
         return None
-    if not isinstance(given, Mapping) or set(given) != {"select", "by"}:
+    keys = set(given) - {"variance"} if isinstance(given, Mapping) else set()
+    if keys != {"select", "by"}:
         raise ValueError("expected select: SQL and by: lists of its columns")
-    select, by = given["select"], given["by"]
+    select, by, variance = given["select"], given["by"], given.get("variance", [])
     if not isinstance(select, str):
         raise ValueError("expected SQL under select")
     levels = [level for level in by if isinstance(level, list)] if isinstance(by, list) else []
     if not isinstance(by, list) or len(levels) != len(by) or not by:
         raise ValueError("expected lists of columns under by, such as [[old, new], []]")
-    return Publication(select, tuple(tuple(map(str, level)) for level in levels))
+    if not isinstance(variance, list):
+        raise ValueError("expected a list of columns under variance")
+    grouped = tuple(tuple(map(str, level)) for level in levels)
+    return Publication(select, grouped, tuple(map(str, variance)))

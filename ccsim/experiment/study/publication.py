@@ -18,6 +18,7 @@ from ccsim.experiment.statistics import bca_interval
 from ccsim.experiment.study.forms import Publication
 from ccsim.experiment.study.query import Answer, query
 from ccsim.experiment.study.tables import copy_table, insert_rows
+from ccsim.experiment.variance import grid_of, shares
 
 __all__ = ["cells", "publish"]
 
@@ -38,25 +39,59 @@ _CELL = {
     "p_holm": "DOUBLE",
 }
 """Columns of the table of cells after ``level`` and the columns that make cells."""
+_VARIANCE = {
+    "metric": "VARCHAR",
+    "factor": "VARCHAR",
+    "n": "BIGINT",
+    **{f"{kind}{end}": "DOUBLE" for kind in ("first", "total") for end in ("", "_low", "_high")},
+}
 
 
 def publish(name: str, publication: Publication, study: Path, out: Path) -> list[Path]:
-    """Write ``NAME.parquet`` and ``NAME_cells.parquet`` of a study that was run; return both.
+    """Write ``NAME.parquet``, ``NAME_cells.parquet`` and, if variance is shared out,
+    ``NAME_variance.parquet`` of a study that was run; return them.
 
-    CcsimError if its SELECT fails, or lacks a column that is needed.
+    CcsimError if its SELECT fails, or lacks a column or a run that is needed.
     """
     runs = _rows(query(str(study), publication.select, study.parent))
     columns = _types(runs)
-    missing = {SEED, *(key for level in publication.by for key in level)} - set(columns)
+    needed = (*publication.by, publication.variance)
+    missing = {SEED, *(key for level in needed for key in level)} - set(columns)
     if missing:
         raise CcsimError(f"{name}: publish: its select gives no column {sorted(missing)[0]!r}")
     out.mkdir(parents=True, exist_ok=True)
     keys = dict.fromkeys(key for level in publication.by for key in level)
     head = {"level": "VARCHAR", **{key: columns[key] for key in keys}}
-    return [
+    written = [
         _write(out / f"{name}.parquet", columns, runs),
         _write(out / f"{name}_cells.parquet", {**head, **_CELL}, cells(runs, publication.by)),
     ]
+    if publication.variance:
+        parts = _variance(name, runs, publication)
+        written.append(_write(out / f"{name}_variance.parquet", _VARIANCE, parts))
+    return written
+
+
+def _variance(name: str, runs: Sequence[Row], publication: Publication) -> Iterator[Row]:
+    """Yield each factor's share of the variance of each metric."""
+    for metric in _metrics(runs, (*publication.by, publication.variance)):
+        try:
+            grid = grid_of(runs, publication.variance, SEED, metric)
+        except ValueError as error:
+            raise CcsimError(f"{name}: publish: variance: {error}") from error
+        for share in shares(grid, publication.variance):
+            kinds = {"first": share.first, "total": share.total}
+            row: Row = {"metric": metric, "factor": share.factor, "n": share.first.n}
+            for kind, found in kinds.items():
+                ends = {"": found.estimate, "_low": found.low, "_high": found.high}
+                row |= {f"{kind}{end}": _short(value) for end, value in ends.items()}
+            yield row
+
+
+def _metrics(runs: Sequence[Row], by: Iterable[Sequence[str]]) -> list[str]:
+    """Return the columns of numbers that make no cell."""
+    keys = {SEED, *(key for level in by for key in level)}
+    return [name for name, type_ in _types(runs).items() if type_ == "DOUBLE" and name not in keys]
 
 
 def cells(runs: Sequence[Row], by: Sequence[Sequence[str]]) -> Iterator[Row]:
@@ -66,9 +101,7 @@ def cells(runs: Sequence[Row], by: Sequence[Sequence[str]]) -> Iterator[Row]:
     Metrics are the numbers of ``runs`` that make no cell. ``p_holm`` is that of the signed-rank
     test against 0, Holm-corrected over the cells of the metric and level.
     """
-    columns = _types(runs)
-    keys = {key for level in by for key in level}
-    metrics = [n for n, t in columns.items() if t == "DOUBLE" and n not in keys and n != SEED]
+    metrics = _metrics(runs, by)
     for level in by:
         groups: dict[tuple[Any, ...], list[Row]] = {}
         for run in runs:

@@ -81,6 +81,11 @@ def study_schema() -> dict[str, Any]:
                         "minItems": 1,
                         "items": {"type": "array", "items": {"type": "string"}},
                     },
+                    "variance": {
+                        "description": "The factors of a complete grid, for Sobol's indices.",
+                        "type": "array",
+                        "items": {"type": "string"},
+                    },
                 },
             },
             "quick": {
