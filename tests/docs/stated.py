@@ -44,7 +44,7 @@ class Tables:
 
 def problems(text: str, tables: Tables, design: str = "") -> list[str]:
     """Return what a page states that neither the tables nor a study's file give."""
-    return [*_wrong(text, tables), *_unfounded(text, tables, design)]
+    return [*wrong(text, tables), *_unfounded(text, tables, design)]
 
 
 def design_of(text: str) -> str:
@@ -53,7 +53,8 @@ def design_of(text: str) -> str:
     return "\n".join((STUDIES / f"{name}.yaml").read_text("utf-8") for name in named)
 
 
-def _wrong(text: str, tables: Tables) -> Iterator[str]:
+def wrong(text: str, tables: Tables) -> Iterator[str]:
+    """Yield the figures that their queries do not give."""
     for found in TABLE.finditer(text):
         answer = tables.rows(found[1])
         lines = found[2].splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.stated import ROOT, Tables, design_of, problems, states
+from tests.docs.stated import ROOT, Tables, design_of, problems, states, wrong
 
 FINDINGS = ROOT / "docs" / "findings"
 ELSEWHERE = {
@@ -32,6 +32,12 @@ def test_a_page_states_what_the_published_tables_give(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert problems(text, Tables(), design_of(text)) == []
     assert "<!-- SELECT" in text
+
+
+def test_the_first_screen_states_what_the_published_tables_give() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## ")[0]
+    assert list(wrong(text, Tables())) == []
+    assert text.count("<!-- SELECT") > 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
