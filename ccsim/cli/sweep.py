@@ -110,14 +110,14 @@ def _sweep(args: argparse.Namespace) -> int:
 def _publish(study: Study, results: Path, root: Path) -> None:
     """Write a study's small tables, and its figures if it has any."""
     from ccsim.experiment.store import explained
-    from ccsim.experiment.study.publication import publish
+    from ccsim.experiment.study.publication import publish, published
     from ccsim.plot.findings import draw_finding
 
     assert study.publication is not None
     tables = root / "results" / "published"
     with explained(tables):
         files = publish(study.name, study.publication, results, tables)
-        files += draw_finding(study.name, tables, root / "docs" / "findings")
+        files += draw_finding(study.name, published(files), root / "docs" / "findings")
     print("\n".join(f"written {file}" for file in files))
 
 

@@ -1,4 +1,4 @@
-"""The figures of docs/findings, drawn from the tables in results/published alone."""
+"""The figures of docs/findings, drawn from the rows of the tables in results/published alone."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_finding"]
 
 Row = Mapping[str, Any]
+Tables = Mapping[str, Sequence[Row]]
 DPI = 200
 WIDTH_IN = 7.0
 LEVEL = 0.05
@@ -37,10 +38,11 @@ class Panel:
     scale: float = 1.0
 
 
-def draw_finding(study: str, tables: Path, out: Path) -> list[Path]:
+def draw_finding(study: str, tables: Tables, out: Path) -> list[Path]:
     """Draw the figure of a published study, if it has one, into a folder; return the files.
 
-    A quick form has the figure of its study, named as the quick form is.
+    ``tables`` are the rows of its ``cells`` and, if variance was shared out, ``variance``. A quick
+    form has the figure of its study, named as the quick form is.
     """
     from ccsim.plot.canvas import styled
 
@@ -48,21 +50,15 @@ def draw_finding(study: str, tables: Path, out: Path) -> list[Path]:
     if draw is None:
         return []
     with styled():
-        figure = draw(tables, study)
+        figure = draw(tables)
         file = out / f"{study}.png"
         out.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=DPI, metadata={"Software": None})
     return [file]
 
 
-def _read(file: Path, where: str = "true") -> list[Row]:
-    """Return a published table's rows, or some of them."""
-    import duckdb
-
-    with duckdb.connect(":memory:", config={"threads": 1}) as db:
-        found = db.execute(f"SELECT * FROM read_parquet($file) WHERE {where}", {"file": str(file)})
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+def _cells(tables: Tables, level: str) -> list[Row]:
+    return [row for row in tables["cells"] if row["level"] == level]
 
 
 def _panel_rows(cells: Sequence[Row], panel: Panel) -> list[Row]:
@@ -217,8 +213,8 @@ def _bar(axis: Axes, row: Row, kind: str, y: float, colour: str) -> None:
 # --- the studies ----------------------------------------------------------------------------------
 
 
-def _swap_cost(tables: Path, study: str) -> RunFigure:
-    cells = _read(tables / f"{study}_cells.parquet", "level = 'beside, old, new'")
+def _swap_cost(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "beside, old, new")
     alone, beside = {"beside": "nobody"}, {"beside": "cubic"}
     panels = [
         Panel("extra_drops", "extra drops, alone [packets]", alone),
@@ -231,8 +227,8 @@ def _swap_cost(tables: Path, study: str) -> RunFigure:
     return _map_figure(cells, panels, 5.6)
 
 
-def _swap_policy(tables: Path, study: str) -> RunFigure:
-    cells = _read(tables / f"{study}_cells.parquet", "level = 'pair, policy'")
+def _swap_policy(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "pair, policy")
     panels = [
         Panel("extra_drops", "extra drops [packets]"),
         Panel("deficit_s", "deficit [s]"),
@@ -241,8 +237,8 @@ def _swap_policy(tables: Path, study: str) -> RunFigure:
     return _dot_figure(cells, panels, "policy", "pair", 3.6)
 
 
-def _swap_aqm(tables: Path, study: str) -> RunFigure:
-    cells = _read(tables / f"{study}_cells.parquet", "level = 'queue, pair'")
+def _swap_aqm(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "queue, pair")
     panels = [
         Panel("neighbour_loss", "what the neighbour loses [%]"),
         Panel("extra_drops", "extra drops [packets]"),
@@ -251,8 +247,8 @@ def _swap_aqm(tables: Path, study: str) -> RunFigure:
     return _dot_figure(cells, panels, "queue", "pair", 3.2)
 
 
-def _swap_fleet(tables: Path, study: str) -> RunFigure:
-    cells = _read(tables / f"{study}_cells.parquet", "level = 'way, pair'")
+def _swap_fleet(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "way, pair")
     panels = [
         Panel("old_gone_s", "old one gone after [s]"),
         Panel("extra_drops", "extra drops [packets]"),
@@ -261,20 +257,20 @@ def _swap_fleet(tables: Path, study: str) -> RunFigure:
     return _dot_figure(cells, panels, "way", "pair", 2.8)
 
 
-def _swap_decides(tables: Path, study: str) -> RunFigure:
+def _swap_decides(tables: Tables) -> RunFigure:
     panels = [
         Panel("extra_drops", "extra drops"),
         Panel("deficit_s", "deficit in seconds"),
         Panel("queue_excess_ms", "RTT excess"),
     ]
-    return _share_figure(_read(tables / f"{study}_variance.parquet"), panels)
+    return _share_figure(tables["variance"], panels)
 
 
-FIGURES: dict[str, Callable[[Path, str], RunFigure]] = {
+FIGURES: dict[str, Callable[[Tables], RunFigure]] = {
     "swap_cost": _swap_cost,
     "swap_policy": _swap_policy,
     "swap_aqm": _swap_aqm,
     "swap_fleet": _swap_fleet,
     "swap_decides": _swap_decides,
 }
-"""For each study: what draws its figure from the folder of its tables."""
+"""For each study: what draws its figure from its tables."""

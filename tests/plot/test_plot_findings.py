@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import pytest
 
 from ccsim.catalog import study_files
@@ -31,20 +31,22 @@ SHAPES = {
 }
 
 
-def tables(folder: Path, study: str, cells: Sequence[tuple[str, ...]]) -> Path:
-    """Write a table of cells with each metric, of which one has no value."""
+NUMBERS = (
+    {"mean": 1.5, "low": 1.0, "high": 2.0, "p_holm": 0.01},
+    {"mean": -3.0, "low": None, "high": None, "p_holm": None},
+    {"mean": None, "low": None, "high": None, "p_holm": None},
+)
+
+
+def tables(study: str, cells: Sequence[tuple[str, ...]]) -> dict[str, list[dict[str, Any]]]:
+    """Return a table of cells with each metric, of which one has no value."""
     level, keys = SHAPES[study]
-    numbers = ("15e-1, 1e0, 2e0, 1e-2", "-3e0, NULL, NULL, NULL", "NULL, NULL, NULL, NULL")
     rows = [
-        f"('{level}', {', '.join(map(repr, cell))}, '{metric}', {number})"
+        {"level": level, **dict(zip(keys, cell, strict=True)), "metric": metric, **numbers}
         for metric in METRICS
-        for cell, number in zip(cells, numbers, strict=True)
+        for cell, numbers in zip(cells, NUMBERS, strict=True)
     ]
-    names = ("level", *keys, "metric", "mean", "low", "high", "p_holm")
-    values = f"(VALUES {', '.join(rows)}) AS t({', '.join(names)})"
-    file = folder / f"{study}_cells.parquet"
-    duckdb.connect(":memory:").execute(f"COPY (FROM {values}) TO '{file}' (FORMAT parquet)")
-    return folder
+    return {"cells": rows}
 
 
 @pytest.mark.parametrize("study", SHAPES)
@@ -52,16 +54,26 @@ def test_a_figure_is_drawn_from_cells_and_is_the_same_each_time(study: str, tmp_
     cells = {
         "swap_cost": [("nobody", "a", "b"), ("nobody", "b", "a"), ("cubic", "a", "b")],
     }.get(study, [("x", "p"), ("y", "p"), ("x", "q")])
-    folder = tables(tmp_path, study, cells)
-    (first,) = draw_finding(study, folder, tmp_path / "one")
-    (second,) = draw_finding(study, folder, tmp_path / "two")
+    (first,) = draw_finding(study, tables(study, cells), tmp_path / "one")
+    (second,) = draw_finding(study, tables(study, cells), tmp_path / "two")
     assert first == tmp_path / "one" / f"{study}.png"
     assert first.read_bytes() == second.read_bytes()
     assert first.stat().st_size > 10_000
 
 
+def test_shares_of_variance_are_bars(tmp_path: Path) -> None:
+    numbers = {"n": 4, "first": 0.3, "first_low": 0.2, "first_high": 0.4, "total": 0.5}
+    rows = [
+        {"metric": metric, "factor": factor, **numbers, "total_low": None, "total_high": None}
+        for metric in METRICS
+        for factor in ("pair", "chance")
+    ]
+    (file,) = draw_finding("swap_decides-quick", {"variance": rows}, tmp_path)
+    assert file.name == "swap_decides-quick.png"
+
+
 def test_a_study_without_a_figure_has_none(tmp_path: Path) -> None:
-    assert draw_finding("other", tmp_path, tmp_path) == []
+    assert draw_finding("other", {}, tmp_path) == []
 
 
 def test_each_figure_belongs_to_a_shipped_study_that_is_published() -> None:

@@ -13,14 +13,14 @@ from typing import Any
 
 from ccsim.errors import CcsimError
 from ccsim.experiment.comparisons import holm, wilcoxon_p
-from ccsim.experiment.parquet import connect
+from ccsim.experiment.parquet import connect, parquet
 from ccsim.experiment.statistics import bca_interval
 from ccsim.experiment.study.forms import Publication
 from ccsim.experiment.study.query import Answer, query
 from ccsim.experiment.study.tables import copy_table, insert_rows
 from ccsim.experiment.variance import grid_of, shares
 
-__all__ = ["cells", "publish"]
+__all__ = ["cells", "publish", "published"]
 
 Row = dict[str, Any]
 SEED = "seed"
@@ -70,6 +70,19 @@ def publish(name: str, publication: Publication, study: Path, out: Path) -> list
         parts = _variance(name, runs, publication)
         written.append(_write(out / f"{name}_variance.parquet", _VARIANCE, parts))
     return written
+
+
+def published(files: Sequence[Path]) -> dict[str, list[Row]]:
+    """Return the rows of tables that `publish` wrote, by what the files' names end in: ``cells``,
+    ``variance``."""
+    found = {}
+    with connect() as db:
+        for file in files:
+            rows = db.execute(f"SELECT * FROM {parquet('$file')}", {"file": str(file)})
+            columns = [column[0] for column in rows.description or ()]
+            kind = file.stem.rpartition("_")[2]
+            found[kind] = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+    return found
 
 
 def _variance(name: str, runs: Sequence[Row], publication: Publication) -> Iterator[Row]:
