@@ -240,7 +240,7 @@ def _swap_policy(tables: Tables) -> RunFigure:
 def _swap_aqm(tables: Tables) -> RunFigure:
     cells = _cells(tables, "queue, pair")
     panels = [
-        Panel("neighbour_loss", "what the neighbour loses [%]"),
+        Panel("neighbour_deficit_mb", "what the neighbour loses in 10 s [MB]"),
         Panel("extra_drops", "extra drops [packets]"),
         Panel("queue_excess_ms", "RTT excess [ms]"),
     ]

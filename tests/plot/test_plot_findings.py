@@ -31,7 +31,7 @@ SHAPES = {
 }
 
 
-NUMBERS = (
+NUMBERS: tuple[dict[str, Any], ...] = (
     {"mean": 1.5, "low": 1.0, "high": 2.0, "p_holm": 0.01},
     {"mean": -3.0, "low": None, "high": None, "p_holm": None},
     {"mean": None, "low": None, "high": None, "p_holm": None},
