@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.verify.packetdrill.fastopen import cookie_for, key_of
 from ccsim.verify.packetdrill.play import AGREES, CANNOT, DIFFERS, WRONG, play_file, play_text
 
 HERE = Path(__file__).parent
@@ -17,7 +18,6 @@ OTHERS = {
     "differs_segment": (DIFFERS, 11, 7, "P. 1:11001(11000) ack 1"),
     "differs_time": (DIFFERS, 12, 7, "at 0.100140 s, got it at 0.153500 s"),
     "differs_errno": (DIFFERS, 3, 7, "expected write to return -1 ENOTCONN, got -1 EPIPE"),
-    "cannot_fast_open": (CANNOT, 6, 7, "the option TCP Fast Open is not modelled"),
     "cannot_command": (CANNOT, 2, 1, "'reconfigure_the_moon.sh' is not understood"),
     "cannot_window": (CANNOT, 11, 7, "the window that the receiver advertises"),
     "wrong_syntax": (WRONG, 3, 11, "expected 0:0(0), got 0:10(0)"),
@@ -58,6 +58,7 @@ def test_a_script_that_does_not_agree_is_told_with_its_first_line(name: str) -> 
         ("0 < S 0:0(0) <mss>", "1:18: expected the value of mss, got '>'"),
         ("0 close(3", "1:10: expected ',', got the end of the script"),
         ("0 close(3) 0", "1:12: expected '=', got '0'"),
+        ("0 < S 0:0(0) <FO 123>", "1:18: expected the bytes of a cookie in hex, got '123'"),
         ("later close(3) = 0", "1:1: expected a time [s], got 'later'"),
         ("0 `ls", "1:3: expected a closing '`', got the end of the script"),
         ("/* 0 close(3) = 0", "1:1: expected '*/', got the end of the script"),
@@ -87,7 +88,7 @@ def test_what_is_no_script_is_refused_with_its_place(text: str, said: str) -> No
         ("+0 %{ x = '%*d' % (1000000000, 1) }%", "text of that length"),
         ("+0 %{ assert tcpi_wonders == 1 }%", "tcpi_wonders is not modelled"),
         ("+0 bind(3, NULL, 99999999999) = 0\n+0 mmap(3) = 0", "the system call mmap"),
-        ("+0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "TCP_FASTOPEN is not modelled"),
+        ("+0 setsockopt(3, SOL_TCP, TCP_ULP, [1], 4) = 0", "TCP_ULP is not modelled"),
         ("+0 < udp (10)", "UDP is not modelled"),
         ("+0 < sctp: INIT[]", "SCTP is not modelled"),
         ("+0 < S 0:0(0) win 1000 <mss MSS>", "MSS is not defined: expected the value of mss"),
@@ -159,6 +160,47 @@ def test_the_window_scale_is_the_machines_where_a_script_sets_no_memory(
         )
     )
     assert play_text(text, "x.pkt").outcome == outcome
+
+
+def test_a_script_may_be_of_a_host_that_repeats_syns_as_before_linux_6_5() -> None:
+    text = (
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n"
+        "+0 setsockopt(3, SOL_TCP, TCP_SYNCNT, [2], 4) = 0\n"
+        "+0 connect(3, ..., ...) = -1 EINPROGRESS\n+0 > S 0:0(0) <...>\n"
+        "+1 > S 0:0(0) <...>\n+2 > S 0:0(0) <...>\n+5 write(3, ..., 1) = -1 ETIMEDOUT\n"
+    )
+    assert play_text(text, "x.pkt").outcome == AGREES
+    linear = "`sysctl -q net.ipv4.tcp_syn_linear_timeouts=1`\n" + text
+    assert play_text(linear, "x.pkt").outcome == DIFFERS
+
+
+def test_segments_of_a_connection_that_the_script_has_done_with_are_not_looked_at() -> None:
+    text = SOCKET + (
+        "+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n+0 connect(3, ..., ...) = -1 EINPROGRESS\n"
+        "+0 > S 0:0(0) <...>\n+0 < S. 0:0(0) ack 1 win 1000 <mss 1000>\n+0 > . 1:1(0) ack 1\n"
+        "+0 close(3) = 0\n+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4\n"
+        "+0 fcntl(4, F_SETFL, O_NONBLOCK) = 0\n+.5 connect(4, ..., ...) = -1 EINPROGRESS\n"
+        "+0 > S 0:0(0) <...>\n"
+    )
+    assert play_text(text, "x.pkt").outcome == AGREES  # the FIN of the first is not asked for
+
+
+@pytest.mark.parametrize(
+    ("key", "addresses", "cookie"),
+    [
+        # The vector of the authors of SipHash for the bytes 0 to 7 under the key 0 to 15.
+        ("03020100-07060504-0b0a0908-0f0e0d0c", ("0.1.2.3", "4.5.6.7"), "6224939a79f5f593"),
+        # What Linux answers, as recorded in a public script.
+        ("0-0-0-0", ("10.248.0.2", "192.168.0.2"), "93b7aa4f550f8a1a"),
+    ],
+)
+def test_a_cookie_is_the_siphash_of_both_addresses(
+    key: str, addresses: tuple[str, str], cookie: str
+) -> None:
+    secret = key_of(key)
+    assert secret is not None
+    assert cookie_for(secret, *addresses).hex() == cookie
+    assert key_of("1-2-3") is None
 
 
 def test_a_definition_stands_for_its_value() -> None:

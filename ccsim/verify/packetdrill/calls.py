@@ -12,6 +12,7 @@ from typing import Any
 
 from ccsim.verify.packetdrill.connection import Connection
 from ccsim.verify.packetdrill.errors import CannotExpress
+from ccsim.verify.packetdrill.fastopen import CLIENT, EVERY_LISTENER, SERVER
 from ccsim.verify.packetdrill.machine import Machine, Socket
 from ccsim.verify.packetdrill.polling import epoll_ctl, epoll_wait, poll
 from ccsim.verify.packetdrill.script import Call, Name
@@ -20,7 +21,8 @@ from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["CALLS", "check_call"]
 
-SEND_FLAGS = {"0", "MSG_MORE", "MSG_EOR", "MSG_DONTWAIT", "MSG_NOSIGNAL"}
+SEND_FLAGS = {"0", "MSG_MORE", "MSG_EOR", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_FASTOPEN"}
+FASTOPEN_NUMBER = str(0x20000000)
 RECV_FLAGS = {"0", "MSG_DONTWAIT", "MSG_PEEK", "MSG_TRUNC", "MSG_WAITALL"}
 
 
@@ -81,7 +83,10 @@ def _listen(machine: Machine, call: Call) -> Result:
         return fail("EBADF")
     if socket.connection is not None:
         return fail("EINVAL")
-    socket.listening = True
+    socket.listening = machine.listens_anew = True
+    bits = machine.settings.number("tcp_fastopen")
+    if bits & SERVER and bits & EVERY_LISTENER and not socket.fastopen_queue:
+        socket.fastopen_queue = number(call, 1) if len(call.args) > 1 else 1
     return ok(0)
 
 
@@ -108,15 +113,24 @@ def _connect(machine: Machine, call: Call) -> Result | None:
     if connection is None:
         connection = socket.connection = Connection(machine.world, socket.options)
         connection.accepted = True
-        machine.connections.append(connection)
-        connection.connect(machine.now_ns)
+        machine.begin(connection)
+        if socket.options.fastopen_connect and connection.may_defer():
+            connection.state = "SYN_SENT"
+            return ok(0)
+        if socket.options.fastopen_connect:
+            connection.connect_fast(machine.now_ns, 0)
+        else:
+            connection.connect(machine.now_ns)
         return fail("EINPROGRESS") if socket.nonblocking else None
     if connection.error is not None:
         return _take_error(connection)
+    if connection.deferred:
+        return fail("EISCONN")
     if connection.state == "SYN_SENT":
         return fail("EALREADY") if socket.nonblocking else None
-    if socket.nonblocking or call.end_us is None or connection.established is False:
+    if socket.told or not connection.established:
         return fail("EISCONN")
+    socket.told = True
     return ok(0)
 
 
@@ -133,20 +147,75 @@ def _send(machine: Machine, call: Call, size: int, flags: set[str]) -> Result | 
     if unknown:
         raise CannotExpress(call.place, f"{min(unknown)} is not modelled")
     connection = socket.connection
+    waits = not (socket.nonblocking or "MSG_DONTWAIT" in flags)
+    if socket.left is not None and connection is not None:
+        return _end_fast(machine, socket, connection, size)
+    if "MSG_FASTOPEN" in flags or (connection is not None and connection.deferred):
+        return _send_fast(machine, call, socket, size, waits=waits)
     if connection is None:
         return fail("EPIPE")
     if connection.error is not None:
         return _take_error(connection)
-    if connection.state in ("SYN_SENT", "SYN_RECV"):
-        return fail("EAGAIN") if socket.nonblocking else None
-    if connection.state not in ("ESTABLISHED", "CLOSE_WAIT"):
+    if connection.state in ("SYN_SENT", "SYN_RECV") and not connection.half_open:
+        connection.write_pending = waits
+        return None if waits else fail("EAGAIN")
+    if connection.state not in ("ESTABLISHED", "CLOSE_WAIT", "SYN_RECV"):
         return fail("EPIPE")
     if call.end_us is not None or (isinstance(call.result, int) and 0 <= call.result < size):
         raise CannotExpress(call.place, "the memory of a send buffer is not modelled")
-    if size and isinstance(call.args[1], Name) and call.args[1] == "NULL":
+    if size and _is_null(call):
         return fail("EFAULT")
     if size:
         connection.write(machine.now_ns, size, more="MSG_MORE" in flags, eor="MSG_EOR" in flags)
+    return ok(size)
+
+
+def _is_null(call: Call) -> bool:
+    return isinstance(call.args[1], Name) and call.args[1] == "NULL"
+
+
+def _send_fast(
+    machine: Machine, call: Call, socket: Socket, size: int, *, waits: bool
+) -> Result | None:
+    """Connect with data in the SYN (``tcp_sendmsg_fastopen``)."""
+    unspecified = len(call.args) > 4 and str(call.args[4]) == "AF_UNSPEC"
+    if not machine.settings.number("tcp_fastopen") & CLIENT or unspecified:
+        return fail("EOPNOTSUPP")
+    connection = socket.connection
+    if connection is None:
+        connection = socket.connection = Connection(machine.world, socket.options)
+        connection.accepted = True
+        machine.begin(connection)
+    elif connection.error is not None:
+        return _take_error(connection)
+    elif connection.state == "SYN_SENT" and not connection.deferred:
+        return fail("EALREADY")
+    elif not connection.deferred:
+        if socket.told:
+            return fail("EISCONN")
+        socket.told = True
+        return _send(machine, call, size, set())
+    if size and _is_null(call):
+        connection.abort(None)
+        return fail("EFAULT")
+    sent = connection.connect_fast(machine.now_ns, size)
+    if waits:
+        socket.left = size - sent
+        connection.write_pending = socket.left > 0
+        return None
+    return ok(sent) if sent else fail("EINPROGRESS")
+
+
+def _end_fast(machine: Machine, socket: Socket, connection: Connection, size: int) -> Result | None:
+    """End a call that has waited for its SYN to be answered: the rest is sent."""
+    if connection.state == "SYN_SENT":
+        return None
+    rest, socket.left, connection.write_pending = socket.left, None, False
+    if connection.error is not None:
+        return _take_error(connection)
+    socket.told = True
+    if rest:
+        connection.write(machine.now_ns, rest, more=False, eor=False)
     return ok(size)
 
 
@@ -154,8 +223,13 @@ def _write(machine: Machine, call: Call) -> Result | None:
     return _send(machine, call, number(call, 2), set())
 
 
+def _flags_of(call: Call, at: int) -> set[str]:
+    found = symbols(call.args[at]) if len(call.args) > at else set()
+    return {"MSG_FASTOPEN" if flag == FASTOPEN_NUMBER else flag for flag in found}
+
+
 def _send_flags(machine: Machine, call: Call) -> Result | None:
-    flags = symbols(call.args[3]) if len(call.args) > 3 else set()
+    flags = _flags_of(call, 3)
     return _send(machine, call, number(call, 2), flags)
 
 
@@ -165,7 +239,7 @@ def _writev(machine: Machine, call: Call) -> Result | None:
 
 def _sendmsg(machine: Machine, call: Call) -> Result | None:
     message = _message(call)
-    flags = symbols(call.args[2]) if len(call.args) > 2 else set()
+    flags = _flags_of(call, 2)
     return _send(machine, call, _vector_size(call, message.get("msg_iov", [])), flags)
 
 
@@ -199,8 +273,8 @@ def _receive(machine: Machine, call: Call, most: int, flags: set[str]) -> Result
     connection = socket.connection
     if connection is None:
         return fail("ENOTCONN")
-    if connection.opened_ns and connection.inbox.unread and not connection.was_reset:
-        if isinstance(call.args[1], Name) and call.args[1] == "NULL" and "MSG_TRUNC" not in flags:
+    if connection.opened_ns and connection.inbox.unread:
+        if _is_null(call) and "MSG_TRUNC" not in flags:
             return fail("EFAULT")
         return _hand_over(machine, connection, call, most, flags)
     if connection.error is not None:
@@ -242,7 +316,7 @@ def _shutdown(machine: Machine, call: Call) -> Result:
     if socket is None:
         return fail("EBADF")
     connection = socket.connection
-    if connection is None or not connection.established:
+    if connection is None or not (connection.established or connection.half_open):
         return fail("ENOTCONN")
     how = str(call.args[1])
     if how in ("SHUT_RD", "SHUT_RDWR", "0", "2"):
@@ -259,7 +333,7 @@ def _close(machine: Machine, call: Call) -> Result:
     if socket.listening:
         for connection in machine.connections:
             if connection.waits:
-                connection.close(machine.now_ns)
+                connection.reset(machine.now_ns)
     elif socket.connection is not None:
         socket.connection.close(machine.now_ns)
     return ok(0)

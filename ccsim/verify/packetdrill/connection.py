@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ccsim.tcp.host import NEVER
 from ccsim.verify.packetdrill.errors import CannotExpress, Place
+from ccsim.verify.packetdrill.fast_opening import FastOpening
 from ccsim.verify.packetdrill.inbox import Ack
-from ccsim.verify.packetdrill.opening import Opening
 from ccsim.verify.packetdrill.segment import Option, Segment
 from ccsim.verify.packetdrill.terms import (
     initial_window,
@@ -21,7 +21,7 @@ AFTER_FIN_ACKED = {"FIN_WAIT1": "FIN_WAIT2", "CLOSING": "TIME_WAIT", "LAST_ACK":
 AFTER_FIN_COME = {"ESTABLISHED": "CLOSE_WAIT", "FIN_WAIT1": "CLOSING", "FIN_WAIT2": "TIME_WAIT"}
 
 
-class Connection(Opening):
+class Connection(FastOpening):
     """A connection from its opening to its end."""
 
     @property
@@ -36,6 +36,8 @@ class Connection(Opening):
         self.segs_in += 1
         if self.state == "SYN_SENT":
             self._in_syn_sent(t, segment, place)
+        elif self.half_open:
+            self._in_half_open(t, segment)
         elif self.state == "SYN_RECV":
             self._in_syn_recv(t, segment)
         elif self.state in ("CLOSE", "TIME_WAIT"):
@@ -45,7 +47,7 @@ class Connection(Opening):
 
     def _in_syn_sent(self, t: int, segment: Segment, place: Place) -> None:
         flags = segment.flags
-        if "." in flags and segment.ack != 1:
+        if "." in flags and not 1 <= segment.ack <= 1 + self._syn_bytes:
             if "R" not in flags:
                 self._refuse(t, segment)
         elif "R" in flags:
@@ -56,14 +58,19 @@ class Connection(Opening):
         elif "S" in flags:
             self._take_syn_ack(t, segment)
 
-    def _take_syn_ack(self, t: int, segment: Segment) -> None:
-        self._ecn = self._ecn and "E" in segment.flags and "W" not in segment.flags
-        stamp = segment.option("TS")
-        self.ts_recent = stamp[0] if stamp else 0
-        self._agree(t, segment)
-        self.out.wl1 = 0
-        self._establish(t)
-        self._bare_ack(t, self.inbox.current())
+    def _in_half_open(self, t: int, segment: Segment) -> None:
+        """Take a segment for a connection that was opened by a SYN with a cookie."""
+        flags = segment.flags
+        if "S" in flags and "." not in flags:
+            self._syn(t)
+        elif "R" in flags:
+            if segment.seq == self.inbox.nxt:
+                self.abort("ECONNRESET")
+        elif "." in flags and segment.ack > self._highest_sent():
+            self._refuse(t, segment)
+        elif "." in flags and self._is_acceptable(t, segment):
+            self._open_whole(t)
+            self._synchronized(t, segment)
 
     def _in_syn_recv(self, t: int, segment: Segment) -> None:
         """Take the last segment of the handshake (``tcp_check_req``)."""
@@ -156,13 +163,6 @@ class Connection(Opening):
 
     def _take_reset(self) -> None:
         self.abort("EPIPE" if self.state == "CLOSE_WAIT" else "ECONNRESET")
-
-    def abort(self, error: str | None) -> None:
-        """Let the connection be gone."""
-        self.state = "CLOSE"
-        self.error = error
-        self.was_reset = True
-        self.syn_due_ns = NEVER
 
     def _highest_sent(self) -> int:
         queue = self.out.queue
@@ -294,20 +294,27 @@ class Connection(Opening):
     def close(self, t: int) -> None:
         """Let the application be done with the connection (``tcp_close``)."""
         self.orphan = True
-        if self.state in ("CLOSE", "SYN_SENT", "SYN_RECV"):
+        if self.state in ("CLOSE", "SYN_SENT", "SYN_RECV") and not self.half_open:
             self.abort(None)
         elif self.inbox.unread > 0 or self.options.linger0:
+            self.reset(t)
+        else:
+            self.shut_write(t)
+
+    def reset(self, t: int) -> None:
+        """Abort, and tell the peer (``tcp_send_active_reset``)."""
+        if self.state != "CLOSE":
             ack = self.inbox.current()
             self._put(t, Segment(frozenset("R."), self._highest_sent(), 0, ack.number, None,
                                  self._options(t, ()), "noecn"))  # fmt: skip
-            self.abort(None)
-        else:
-            self.shut_write(t)
+        self.abort(None)
 
     # --- timers ---
 
     def due_ns(self) -> int:
         """Return when something is due next [ns]."""
+        if self.half_open:
+            return min(self.syn_due_ns, self.sk.pacing_ns, self.inbox.due_ns)
         if self.state in ("SYN_SENT", "SYN_RECV"):
             return self.syn_due_ns
         if self.state in ("CLOSE", "TIME_WAIT"):
@@ -317,9 +324,9 @@ class Connection(Opening):
 
     def fire(self, t: int) -> None:
         """Let what is due at ``t`` happen."""
-        if self.state in ("SYN_SENT", "SYN_RECV"):
+        if self.syn_due_ns <= t:
             self._syn(t)
-        elif self.sk.timer_ns <= t:
+        elif self.sk.timer_ns <= t and not self.half_open:
             self.sk.fire_timer(t)
             self.flush(t)
         elif self.sk.pacing_ns <= t:

@@ -25,7 +25,10 @@ def tcp_info(connection: Connection | None, now_ns: int) -> dict[str, Any]:
     """Return ``tcpi_…`` by name."""
     if connection is None or not connection.opened_ns:
         state = "CLOSE" if connection is None else connection.state
-        return {**BEFORE, "tcpi_state": SOCKET_STATES.index(state) + 1}
+        return dict.fromkeys(INFO_NAMES, 0) | {
+            **BEFORE,
+            "tcpi_state": SOCKET_STATES.index(state) + 1,
+        }
     sk = connection.sk
     info: dict[str, Any] = {f"tcpi_{name}": getattr(sk, name) for name in WINDOW}
     info |= _packets(connection) | _times(connection, now_ns) | _sizes(connection)
@@ -99,6 +102,7 @@ def _options(connection: Connection) -> int:
         "WSCALE": terms.scaled,
         "ECN": terms.ecn,
         "ECN_SEEN": seen,
+        "SYN_DATA": connection.syn_data_acked,
     }
     return sum(OPTION_BITS[name] for name, is_there in there.items() if is_there)
 

@@ -32,6 +32,9 @@ class Socket:
     nonblocking: bool = False
     bound: bool = False
     notsent_lowat: int = 0
+    fastopen_queue: int = 0  # so many connections may be half open
+    told: bool = False  # a call has said that the connection is open
+    left: int | None = None  # of a blocked call: bytes that go once the connection is open
     watched: dict[int, int] = field(default_factory=dict)  # of epoll: events by descriptor,
     seen: dict[int, tuple[int, str]] = field(default_factory=dict)  # and what was told of them
 
@@ -53,11 +56,20 @@ class Machine:
         self.world = World(
             settings, kernel, ranges, self._emit, PromptHost(hz=settings.hz), EpisodeRandom(0)
         )
+        self.listens_anew = False  # there was a `listen` since the latest connection began
         self.fds: dict[int, Socket] = {}
         self.connections: list[Connection] = []
 
-    def _emit(self, t_ns: int, segment: Segment) -> None:
-        self.wire.append((t_ns, segment))
+    def _emit(self, t_ns: int, segment: Segment, origin: object = None) -> None:
+        """Put a segment on the wire, unless it is of a connection that the script has done with."""
+        if origin is None or origin is self._current():
+            self.wire.append((t_ns, segment))
+
+    def begin(self, connection: Connection) -> None:
+        """Let the script be about a new connection from now on."""
+        self.connections.append(connection)
+        self.wire.clear()
+        self.listens_anew = False
 
     def due_ns(self) -> int:
         """Return when a timer is due next [ns]."""
@@ -87,7 +99,7 @@ class Machine:
     def inject(self, segment: Segment, place: Place) -> None:
         """Let a segment come from the peer."""
         segment = self._with_live_stamp(segment)
-        if "S" in segment.flags and "." not in segment.flags and self._begin(segment, place):
+        if "S" in segment.flags and "." not in segment.flags and self._begin(segment):
             return
         connection = self._current()
         if connection is not None:
@@ -97,19 +109,19 @@ class Machine:
         else:
             raise CannotExpress(place, "a segment to a host without a socket is not modelled")
 
-    def _begin(self, syn: Segment, place: Place) -> bool:
+    def _begin(self, syn: Segment) -> bool:
         """Let a SYN begin a connection at a listener; False if it belongs to one that there is."""
         listener = next((s for s in self.fds.values() if s.listening), None)
         current = self._current()
-        if listener is None or (current is not None and current.state != "CLOSE"):
+        done = current is None or current.state == "CLOSE" or self.listens_anew
+        if listener is None or not done:
             return False
         if {"R", "F"} & syn.flags:
             return True
-        if syn.length:
-            raise CannotExpress(place, "a SYN with data (TCP Fast Open) is not modelled")
+        waiting = sum(connection.half_open for connection in self.connections)
         connection = Connection(self.world, SockOptions(**vars(listener.options)))
-        self.connections.append(connection)
-        connection.listen_to(self.now_ns, syn)
+        self.begin(connection)
+        connection.listen_to(self.now_ns, syn, fast=waiting < listener.fastopen_queue)
         return True
 
     def _at_listener(self, segment: Segment) -> None:

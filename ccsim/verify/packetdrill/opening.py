@@ -11,13 +11,13 @@ from ccsim.kernel.sock import RandomSource
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.pacing import update_pacing_rate
 from ccsim.tcp.sender import Sender
-from ccsim.verify.packetdrill.inbox import Inbox
+from ccsim.verify.packetdrill.fastopen import Cookie, cookie_option
+from ccsim.verify.packetdrill.inbox import Ack, Inbox
 from ccsim.verify.packetdrill.segment import Segment
 from ccsim.verify.packetdrill.sending import Outbox
 from ccsim.verify.packetdrill.settings import Settings
 from ccsim.verify.packetdrill.terms import (
     Terms,
-    ecn_request,
     host_of,
     initial_window,
     syn_options,
@@ -28,7 +28,6 @@ __all__ = ["Opening", "SockOptions", "World"]
 
 NS_PER_US = 1_000
 NS_PER_S = 1_000_000_000
-SYN_LINEAR = 4  # so many SYNs are sent again a second apart (tcp_syn_linear_timeouts)
 
 
 @dataclass
@@ -40,6 +39,9 @@ class SockOptions:
     cork: bool = False
     maxseg: int | None = None
     linger0: bool = False
+    syn_retries: int | None = None
+    fastopen_connect: bool = False
+    fastopen_key: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class World:
     settings: Settings
     kernel: Kernel
     ranges: list[tuple[int, int]]
-    emit: Callable[[int, Segment], None]
+    emit: Callable[[int, Segment, object], None]
     host: Host  # for clocks, before terms are agreed on
     random: RandomSource
 
@@ -75,8 +77,13 @@ class Opening:
         self.opened_ns = 0
         self.last_data_ns = self.last_ack_ns = 0
         self.segs_in = self.segs_out = self.data_segs_in = 0
+        self.half_open = False  # opened by a SYN with a cookie, and not acknowledged yet
+        self.syn_data_acked = False
+        self.write_pending = False  # a call waits that has more to send
         self._request: Segment | None = None  # the peer's SYN
         self._ecn = False
+        self._cookie: Cookie | None = None  # borne by the first SYN, or by the answer to one
+        self._syn_bytes = 0  # data that the first SYN bore
 
     # --- opening ---
 
@@ -106,9 +113,13 @@ class Opening:
         """Send the SYN, or the answer to one, and set the timer for the next (1 s, then by RFC
         6298)."""
         passive = self.passive
+        if self.tries > self._retries():
+            self.abort(None if passive else "ETIMEDOUT")
+            return
         self.tries += 1
         self.syn_ns = t
-        doublings = self.tries - 1 if passive else max(self.tries - 1 - SYN_LINEAR, 0)
+        linear = self.world.settings.number("tcp_syn_linear_timeouts")
+        doublings = self.tries - 1 if passive else max(self.tries - 1 - linear, 0)
         self.syn_due_ns = self.world.host.expiry_ns(
             t, (NS_PER_S << min(doublings, 6)) // self.world.host.jiffy_ns
         )
@@ -117,28 +128,44 @@ class Opening:
             flags |= {"E"} if passive else {"E", "W"}
         settings = self.world.settings
         stamp = (self._stamp(t), self.ts_recent)
+        options = syn_options(settings, self.own_mss, stamp, self._request)
+        if self._cookie is not None and (passive or self.tries == 1):
+            options += tuple(cookie_option(self._cookie))
         self._put(t, Segment(
-            frozenset(flags), 0, 0, 1 if passive else 0, initial_window(settings, self.own_mss),
-            syn_options(settings, self.own_mss, stamp, self._request),
+            frozenset(flags), 0, self._syn_bytes if self.tries == 1 else 0, self._syn_ack(),
+            initial_window(settings, self.own_mss), options,
         ))  # fmt: skip
 
-    def listen_to(self, t: int, syn: Segment) -> None:
-        """Answer a SYN that came to a listener."""
-        self.state = "SYN_RECV"
-        self._request = syn
-        self._ecn = ecn_request(self.world.settings, syn)
-        stamp = syn.option("TS")
-        self.ts_recent = stamp[0] if stamp else 0
-        self._syn(t)
+    def _retries(self) -> int:
+        """Return how often a SYN, or the answer to one, is sent again (``tcp_write_timeout``)."""
+        number = self.world.settings.number
+        if self.passive:
+            return number("tcp_synack_retries")
+        retries = self.options.syn_retries or number("tcp_syn_retries")
+        return retries + number("tcp_syn_linear_timeouts")
 
-    def _agree(self, t: int, peer: Segment) -> None:
-        """Take the peer's SYN: both halves begin."""
+    def _syn_ack(self) -> int:
+        """Return what a SYN acknowledges."""
+        if not self.passive:
+            return 0
+        return self.inbox.nxt if self.half_open else 1
+
+    def abort(self, error: str | None) -> None:
+        """Let the connection be gone."""
+        self.state = "CLOSE"
+        self.error = error
+        self.was_reset = True
+        self.half_open = False
+        self.syn_due_ns = NEVER
+
+    def _agree(self, t: int, peer: Segment, first: int = 1) -> None:
+        """Take the peer's SYN: both halves begin, with byte ``first`` of this side."""
         world = self.world
         self.terms: Terms = terms_of(world.settings, peer, self.own_mss, self._ecn)
         self.host = host_of(world.settings, self.terms)
         self.sk = Sender(self.host)
         self.sk.random = world.random
-        self.out = Outbox(self.sk, self.host)
+        self.out = Outbox(self.sk, self.host, first)
         self.out.nodelay, self.out.cork = self.options.nodelay, self.options.cork
         self.inbox = Inbox(
             self.host,
@@ -152,21 +179,32 @@ class Opening:
     def _establish(self, t: int) -> None:
         self.state = "ESTABLISHED"
         self.syn_due_ns = NEVER
+        self._begin_sending(t, self.tries)
+        rtt_us = (t - self.syn_ns) // NS_PER_US
+        self.inbox.receiver.measured(rtt_us, 1 << 20)
+
+    def _begin_sending(self, t: int, tries: int) -> None:
+        """Let the sender begin, with a sample of the RTT if it took one try."""
         sk, kernel = self.sk, self.world.kernel
         sk.set_clock(t)
         kernel.socket(sk)
         if self.options.congestion is not None:
             kernel.setsockopt(sk, TCP_CONGESTION, self.options.congestion)
-        sk.handshake_done(t, self.syn_ns, tries=self.tries, passive=self.passive)
-        rtt_us = (t - self.syn_ns) // NS_PER_US
-        self.inbox.receiver.measured(rtt_us, 1 << 20)
+        sk.handshake_done(t, self.syn_ns, tries=tries, passive=self.passive)
         kernel.connect(sk)
         if sk.ca_ops.cong_control is None:
             update_pacing_rate(sk)
+
+    def flush(self, t: int) -> bool:
+        """Put on the wire what the sender has sent."""
+        raise NotImplementedError
+
+    def _bare_ack(self, t: int, ack: Ack, seq: int | None = None) -> None:
+        raise NotImplementedError
 
     def _stamp(self, t: int) -> int:
         return self.world.host.timestamp_ms(t // NS_PER_US)
 
     def _put(self, t: int, segment: Segment) -> None:
         self.segs_out += 1
-        self.world.emit(t, segment)
+        self.world.emit(t, segment, self)

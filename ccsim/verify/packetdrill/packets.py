@@ -17,10 +17,10 @@ OTHER_PROTOCOLS = {
 }  # fmt: skip
 NUMBERED = {"mss": "mss", "wscale": "wscale"}
 BARE = {"nop", "eol", "sackOK"}
+COOKIES = {"FO", "FOEXP"}
+HEX_DIGITS = set("0123456789abcdefABCDEF")
 OTHER_OPTIONS = {
     "md5": "TCP-MD5",
-    "FO": "TCP Fast Open",
-    "FOEXP": "TCP Fast Open",
     "ECN": "AccECN",
     "mptcp": "Multipath TCP",
 }
@@ -40,8 +40,6 @@ def packet(words: Words) -> Packet:
     if words.take("urg"):
         raise CannotExpress(place, "urgent data are not modelled")
     options = _options(words, place)
-    if sign.text == ">" and "S" in flags and seq:
-        raise CannotExpress(place, "initial sequence numbers other than 0 are not modelled")
     return Packet(place, sign.text == "<", Segment(flags, seq, length, ack, window, options, ecn))
 
 
@@ -129,9 +127,21 @@ def _option(words: Words, place: Place) -> Option:
         return name, (val, words.number("the timestamp that is echoed"))
     if name == "sack":
         return name, _blocks(words)
+    if name in COOKIES:
+        return name, _cookie(words)
     if name in OTHER_OPTIONS or word.kind == "word":
         raise CannotExpress(place, f"the option {OTHER_OPTIONS.get(name, name)} is not modelled")
     raise PktError(word.place, f"expected a TCP option such as mss, got {name!r}")
+
+
+def _cookie(words: Words) -> tuple[int, ...]:
+    """Take the digits of a cookie, if there are any, as bytes."""
+    if words.now.kind not in ("word", "integer"):
+        return ()
+    word = words.next()
+    if len(word.text) % 2 or not set(word.text) <= HEX_DIGITS:
+        raise PktError(word.place, f"expected the bytes of a cookie in hex, got {word.text!r}")
+    return tuple(bytes.fromhex(word.text))
 
 
 def _blocks(words: Words) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ccsim.verify.packetdrill.errors import PktError, Place
 from ccsim.verify.packetdrill.expressions import call
@@ -38,6 +39,7 @@ def parse_script(text: str, file: str) -> Script:
             _last_command(script, words)
         else:
             script.events.append(_event(words))
+    script.events[:] = _numbered(script.events)
     if not script.events:
         raise PktError(words.now.place, "expected an event, got the end of the script")
     first = script.events[0]
@@ -129,13 +131,29 @@ def _place(action: Action) -> Place:
     return action.place
 
 
+def _numbered(events: list[Event]) -> Iterator[Event]:
+    """Number each side's SYN 0; scripts may begin with other numbers and count from there."""
+    begins = {True: 0, False: 0}  # the number of the last SYN of the peer, of this host
+    for event in events:
+        packet = event.action
+        if not isinstance(packet, Packet) or "S" not in packet.segment.flags:
+            yield event
+            continue
+        segment, inbound = packet.segment, packet.inbound
+        begins[inbound] = segment.seq
+        ack = segment.ack - begins[not inbound] if "." in segment.flags else 0
+        segment = replace(segment, seq=0, ack=ack)
+        yield replace(event, action=replace(packet, segment=segment))
+
+
 def inbound_data(script: Script) -> list[tuple[int, int]]:
     """Return the ranges of sequence numbers that a script injects, a FIN being one."""
     found = []
     for event in script.events:
         packet = event.action
         if isinstance(packet, Packet) and packet.inbound:
-            end = packet.segment.end + ("F" in packet.segment.flags)
-            if end > packet.segment.seq and "S" not in packet.segment.flags:
-                found.append((packet.segment.seq, end))
+            start = packet.segment.seq + ("S" in packet.segment.flags)
+            end = start + packet.segment.length + ("F" in packet.segment.flags)
+            if end > start:
+                found.append((start, end))
     return found

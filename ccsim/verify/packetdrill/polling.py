@@ -37,8 +37,8 @@ def _ready(machine: Machine, socket: Socket) -> int:
         return BITS["IN"] | BITS["RDNORM"] if any(c.waits for c in machine.connections) else 0
     if connection is None:
         return BITS["OUT"] | BITS["WRNORM"] | BITS["HUP"]
-    if connection.state in ("SYN_SENT", "SYN_RECV"):
-        return 0
+    if connection.state in ("SYN_SENT", "SYN_RECV") and not connection.half_open:
+        return BITS["OUT"] | BITS["WRNORM"] if connection.deferred else 0
     found = 0
     ended = connection.shut_read or connection.was_reset
     ended = ended or (connection.opened_ns > 0 and connection.inbox.finished)

@@ -67,4 +67,6 @@ def option_text(option: Option) -> str:
     if kind == "sack":
         blocks = zip(numbers[::2], numbers[1::2], strict=True)
         return "sack " + " ".join(f"{start}:{end}" for start, end in blocks)
+    if kind in ("FO", "FOEXP"):
+        return f"{kind} {bytes(numbers).hex()}".rstrip()
     return " ".join((kind, *map(str, numbers)))

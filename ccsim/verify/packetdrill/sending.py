@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccsim.ints import Ints
-from ccsim.tcp.cwnd import in_flight
+from ccsim.kernel.ops import CaState
+from ccsim.tcp.cwnd import current_ssthresh, in_flight, set_ca_state
 from ccsim.tcp.host import NEVER, Host
-from ccsim.tcp.output import cwnd_restart_after_idle, write_xmit
+from ccsim.tcp.output import cwnd_restart_after_idle, write_xmit, xmit_retransmit_queue
+from ccsim.tcp.rack import mark_skb_lost
 from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.tso import tso_segs
@@ -17,6 +19,7 @@ __all__ = ["Departure", "Outbox"]
 
 GSO_BYTES = 65_535 - 320  # an skb holds so much at most, less the room for headers
 MSS_DEFAULT = 536
+LOSS = int(CaState.LOSS)
 PROBE_LEAST_NS = 200_000_000  # TCP_RTO_MIN
 Blocks = tuple[tuple[int, int], ...]
 
@@ -41,17 +44,17 @@ class Outbox:
     ``probe_ns`` when a probe of a closed window or of a held packet is due.
     """
 
-    def __init__(self, sk: Sender, host: Host) -> None:
+    def __init__(self, sk: Sender, host: Host, first: int = 1) -> None:
         self.sk = sk
         self.host = host
-        self.queue = SendQueue(host.mss_bytes)
+        self.queue = SendQueue(host.mss_bytes, first)
         self.nodelay = self.cork = False
         self.window = self.wnd_max = 0
-        self.una = 1
+        self.una = first
         self.wl1 = 0
         self.probe_ns = NEVER
         self.probes = self.probe_backoff = 0
-        self._pushed_seq = 1
+        self._pushed_seq = first
         self._sent = 0  # packets that have left at least once
         self._left: list[Departure] = []
         self._skb_of: list[int] = []  # of each packet sent, the skb in which it left first
@@ -100,6 +103,24 @@ class Outbox:
         """Send the FIN behind all that was written."""
         self.queue.add_fin()
         self._send(t_ns, self.queue.packets)
+
+    def repeat_syn_data(self, t_ns: int, sent_ns: int, size: int) -> None:
+        """Send data again at once that left with a SYN and were not acknowledged
+        (``tcp_rcv_fastopen_synack``)."""
+        sk, queue = self.sk, self.queue
+        window, self.window = self.window, max(self.window, size)
+        self.write(sent_ns, size)
+        self.window = window
+        self.departures()
+        sk.set_clock(t_ns)
+        for seq in range(sk.una, sk.nxt):
+            mark_skb_lost(sk, seq)
+        sk.high, sk.prior_ssthresh, sk.undo_from = sk.nxt, 0, -1
+        sk.snd_ssthresh = current_ssthresh(sk)
+        set_ca_state(sk, LOSS)
+        xmit_retransmit_queue(sk)
+        queue.pushed.add(queue.packets - 1)
+        self._small = 0
 
     def push(self, t_ns: int, *, hold: bool = False, force: bool = False) -> None:
         """Send what may be sent; ``hold``: not the last packet if it is short; ``force``: that,

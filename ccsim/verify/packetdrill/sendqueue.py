@@ -28,20 +28,21 @@ class Skb:
 
 
 class SendQueue:
-    """The bytes of one direction, numbered from 1 as scripts number them.
+    """The bytes of one direction, numbered from ``first`` as scripts number them.
 
     ``ends`` holds one past the last sequence number of each packet; the FIN has one, too, and is
     borne by packet ``fin`` (-1: none). ``skbs`` is what is not sent; ``pushed`` the packets sent
     that bear PSH.
     """
 
-    def __init__(self, mss: int) -> None:
+    def __init__(self, mss: int, first: int = 1) -> None:
         self.mss = mss
+        self.first = first
         self.ends: list[int] = []
         self.skbs: list[Skb] = []
         self.pushed: set[int] = set()
         self.fin = -1
-        self.write_seq = 1
+        self.write_seq = first
 
     @property
     def packets(self) -> int:
@@ -57,7 +58,7 @@ class SendQueue:
 
     def start(self, packet: int) -> int:
         """Return the first sequence number of a packet."""
-        return self.ends[packet - 1] if packet else 1
+        return self.ends[packet - 1] if packet else self.first
 
     def length(self, packet: int) -> int:
         """Return the payload of a packet [bytes]."""
@@ -69,7 +70,7 @@ class SendQueue:
 
     def starting(self, number: int) -> int:
         """Return the first packet that starts at a sequence number or beyond it."""
-        return bisect_left(self.ends, number) + 1 if number > 1 else 0
+        return bisect_left(self.ends, number) + 1 if number > self.first else 0
 
     def tail(self, goal: int) -> Skb:
         """Return the skb to which bytes are added: the last, or a new one."""

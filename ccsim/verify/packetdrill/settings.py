@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from ccsim.verify.packetdrill.errors import CannotExpress, PktError, Place
+from ccsim.verify.packetdrill.fastopen import CookieCache, key_of
 from ccsim.verify.packetdrill.script import Command, Packet, Script
 
 __all__ = ["Settings", "apply_command", "settings_of"]
@@ -27,6 +29,9 @@ COMMON = {
     "tcp_early_retrans": "4",
     "tcp_ecn": "0",
     "tcp_notsent_lowat": "4294967295",
+    "tcp_syn_retries": "5",
+    "tcp_fastopen": "0x70403",
+    "tcp_fastopen_key": "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4",
 }
 # The settings of a host that has just been started.
 KERNEL = {
@@ -66,6 +71,9 @@ KERNEL = {
     "tcp_syncookies": "1",
     "tcp_invalid_ratelimit": "500",
     "tcp_tso_rtt_log": "9",
+    "tcp_syn_linear_timeouts": "4",
+    "tcp_fastopen": "1",
+    "tcp_fastopen_key": "0-0-0-0",
 }
 # What a setting must be, if it is set, for the stack to be what the script means.
 ONLY = {
@@ -75,12 +83,12 @@ ONLY = {
 }
 # Settings that change nothing that is modelled.
 HARMLESS = re.compile(
-    r"tcp_(fastopen\w*|syncookies|mem|base_mss|probe_\w+|keepalive\w*|comp_sack\w*|"
+    r"tcp_(fastopen_blackhole_timeout_sec|syncookies|mem|base_mss|probe_\w+|keepalive\w*|comp_sack\w*|"
     r"limit_output_bytes|challenge_ack_limit|max_tw_buckets|tw_reuse|low_latency|thin\w*|"
     r"adv_win_scale|app_win|workaround_signed_windows|orphan\w*|plb_\w+|reflect_tos|"
     r"shrink_window|rfc1337|stdurg|backlog\w*|early_demux|l3mdev_accept|migrate_req|"
     r"available_congestion_control|allowed_congestion_control|min_snd_mss|min_rtt_wlen|"
-    r"syn_linear_timeouts|pingpong_thresh|rto_max_ms)"
+    r"pingpong_thresh|rto_max_ms)"
 )
 HARMLESS_TREES = ("net.core.", "net.ipv6.", "net.ipv4.icmp", "net.ipv4.route", "net.ipv4.ip_",
                   "net.ipv4.conf", "net.mptcp")  # fmt: skip
@@ -119,6 +127,9 @@ class Settings:
     gro_mss: int | None = None
     hz: int = 1_000
     own_scale: int | None = None  # of the host's windows, where its memory decides
+    local_ip: str = "192.168.0.1"
+    remote_ip: str = "192.0.2.1"
+    cookies: CookieCache = field(default_factory=CookieCache)
 
     def flag(self, name: str) -> bool:
         """Return a sysctl that switches something."""
@@ -135,9 +146,11 @@ class Settings:
         return own if self.advmss is None else min(own, self.advmss)
 
 
-def settings_of(script: Script) -> Settings:
-    """Return what a script's options and set-up say; CannotExpress for what is not modelled."""
+def settings_of(script: Script, sysctl: Mapping[str, str]) -> Settings:
+    """Return what a script's options and set-up say of a host that has started with ``sysctl``;
+    CannotExpress for what is not modelled."""
     settings = Settings()
+    settings.sysctl.update(sysctl)
     for name, (value, place) in script.options.items():
         _option(settings, name, value, place)
     for command in script.setup:
@@ -170,8 +183,17 @@ def _option(settings: Settings, name: str, value: str, place: Place) -> None:
         setattr(settings, numbers[name], _number(value, place))
     elif name == "tolerance_percent":
         settings.tolerance_percent = float(_number(value, place))
+    elif name in ("local_ip", "remote_ip"):
+        setattr(settings, name, _address(value, place))
     elif name == "ip_version" and value not in ("ipv4", "ipv4_mapped_ipv6"):
         raise CannotExpress(place, "IPv6 is not modelled")
+
+
+def _address(text: str, place: Place) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError as error:
+        raise CannotExpress(place, f"expected an address of IPv4, got {text!r}") from error
 
 
 def _number(text: str, place: Place) -> int:
@@ -241,7 +263,10 @@ def _set(settings: Settings, name: str, value: str, place: Place) -> None:
         return
     if last not in settings.sysctl or not name.startswith("net.ipv4."):
         raise CannotExpress(place, f"the sysctl {name} is not modelled")
-    if last != "tcp_congestion_control" and not re.fullmatch(
+    if last == "tcp_fastopen_key":
+        if key_of(value) is None:
+            raise CannotExpress(place, f"the sysctl {name}: expected one key, got {value!r}")
+    elif last != "tcp_congestion_control" and not re.fullmatch(
         r"(?:0x[0-9a-fA-F]+|\d+)(?:\s+\d+)*", value
     ):
         raise CannotExpress(place, f"the sysctl {name}: expected numbers, got {value!r}")
@@ -271,6 +296,8 @@ def _tc(settings: Settings, words: list[str], place: Place) -> None:
 def _ip(settings: Settings, words: list[str], place: Place) -> None:
     """Do ``ip route change … mtu lock 640 advmss 600 initcwnd 11``; links and metrics are ready."""
     words = [word for word in words if not word.startswith("-")]
+    if words[:2] in (["tcp_metrics", "flush"], ["tcp_metrics", "delete"]):
+        settings.cookies.forget()
     if words[:1] in (["tcp_metrics"], ["link"], ["addr"], ["netns"]):
         return
     if words[:1] not in (["route"], ["ro"], ["r"]):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import errno_name
 from ccsim.verify.packetdrill.errors import CannotExpress
+from ccsim.verify.packetdrill.fastopen import CLIENT
 from ccsim.verify.packetdrill.machine import Machine, Socket
 from ccsim.verify.packetdrill.script import Call
 from ccsim.verify.packetdrill.values import Result, fail, number, ok
@@ -17,9 +19,11 @@ __all__ = ["getsockopt", "setsockopt"]
 HARMLESS = {
     "SO_REUSEADDR", "SO_REUSEPORT", "SO_SNDBUF", "SO_SNDBUFFORCE", "SO_PRIORITY", "SO_MARK",
     "IP_TOS", "IP_MTU_DISCOVER", "IP_FREEBIND", "IP_RECVERR", "SO_BINDTODEVICE",
-    "TCP_SYNCNT", "SO_ZEROCOPY", "SO_DONTROUTE", "IP_TTL", "SO_OOBINLINE",
+    "SO_ZEROCOPY", "SO_DONTROUTE", "IP_TTL", "SO_OOBINLINE",
 }  # fmt: skip
 MSS_LEAST, MSS_MOST = 88, 32_767
+SYN_RETRIES_MOST = 127
+KEY_BYTES = 16
 NOTSENT_UNLIMITED = 0xFFFFFFFF
 
 
@@ -33,6 +37,8 @@ def setsockopt(machine: Machine, call: Call) -> Result:
         return ok(0)
     if name == "TCP_CONGESTION":
         return _set_congestion(machine, socket, call, str(value))
+    if name == "TCP_FASTOPEN_KEY":
+        return _set_fastopen_key(socket, call)
     if name == "SO_LINGER" and isinstance(value, dict):
         socket.options.linger0 = value.get("onoff") == 1 and value.get("linger") == 0
         return ok(0)
@@ -60,12 +66,46 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         if not MSS_LEAST <= value <= MSS_MOST:
             return fail("EINVAL")
         socket.options.maxseg = value
+    elif name == "TCP_SYNCNT":
+        if not 1 <= value <= SYN_RETRIES_MOST:
+            return fail("EINVAL")
+        socket.options.syn_retries = value
+    elif name in ("TCP_FASTOPEN", "TCP_FASTOPEN_CONNECT"):
+        return _set_fastopen(machine, socket, name, value)
     elif name == "TCP_NOTSENT_LOWAT" and value in (0, NOTSENT_UNLIMITED, -1):
         socket.notsent_lowat = value
     elif name in ("SO_KEEPALIVE", "TCP_DEFER_ACCEPT", "TCP_INQ") and value == 0:
         return ok(0)
     else:
         raise CannotExpress(call.place, f"the socket option {name} is not modelled")
+    return ok(0)
+
+
+def _set_fastopen(machine: Machine, socket: Socket, name: str, value: int) -> Result:
+    """Let a listener take data with SYNs, or a client's ``connect`` wait for the first write."""
+    if name == "TCP_FASTOPEN":
+        socket.fastopen_queue = max(value, 0)
+        return ok(0)
+    if not 0 <= value <= 1:
+        return fail("EINVAL")
+    if not machine.settings.number("tcp_fastopen") & CLIENT:
+        return fail("EOPNOTSUPP")
+    if socket.connection is not None or socket.listening:
+        return fail("EINVAL")
+    socket.options.fastopen_connect = value == 1
+    return ok(0)
+
+
+def _set_fastopen_key(socket: Socket, call: Call) -> Result:
+    """Set a key given as text with its bytes as ``\\x``."""
+    size = number(call, 4) if len(call.args) > 4 else KEY_BYTES
+    if size != KEY_BYTES:
+        return fail("EINVAL")
+    text = str(call.args[3])
+    digits = re.sub(r"\\x([0-9a-fA-F]{2})", r"\1", text)
+    if len(digits) != 2 * KEY_BYTES or len(text) != 4 * KEY_BYTES:
+        raise CannotExpress(call.place, "TCP_FASTOPEN_KEY: expected 16 bytes written as \\x")
+    socket.options.fastopen_key = bytes.fromhex(digits)
     return ok(0)
 
 
