@@ -260,7 +260,7 @@ def _swap_fleet(tables: Tables) -> RunFigure:
 def _swap_decides(tables: Tables) -> RunFigure:
     panels = [
         Panel("extra_drops", "extra drops"),
-        Panel("deficit_s", "deficit in seconds"),
+        Panel("deficit_mb", "deficit in bytes"),
         Panel("queue_excess_ms", "RTT excess"),
     ]
     return _share_figure(tables["variance"], panels)
