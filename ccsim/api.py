@@ -106,13 +106,14 @@ def run(
 
 
 def sweep(
-    study: str | Path,
+    study: str | Path | Mapping[str, Any],
     *,
     out: str | Path = "results",
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> StoredStudy:
-    """Run what is missing of a study, a file or the name of a shipped one, and return it as stored.
+    """Run what is missing of a study, and return it as stored: a file, the name of a shipped one,
+    or its keys as a dict.
 
     ``workers`` processes simulate (None: one a core), which changes no result. ScenarioError lists
     what is wrong with the study or a scenario of it; ResultsError if ``out`` cannot be written.

@@ -7,7 +7,10 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["html_picture", "html_table", "plural"]
+__all__ = ["NOTEBOOK_DPI", "html_picture", "html_table", "plural"]
+
+NOTEBOOK_DPI = 110
+"""Of pictures that are shown beside tables."""
 
 ROWS = 60
 """So many rows are shown."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from executed import page
+
 import ccsim
 from ccsim.catalog import algorithms_dir
 from ccsim.cli.parser import build_parser
@@ -36,11 +38,12 @@ def write(folder: Path) -> None:
         "verbs": verbs_page(),
         "algorithms": algorithms_page(),
         "api": api_page(),
+        "notebook": page(folder.parent / "notebooks" / "swap.ipynb", folder),
     }
     for name, text in made.items():
-        page = folder / f"{name}.md"
-        if not page.is_file() or page.read_text(encoding="utf-8") != text:
-            page.write_text(text, encoding="utf-8")
+        file = folder / f"{name}.md"
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
 
 
 def keys_page(title: str, schema: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ccsim
-from ccsim.errors import CcsimError, ResultsError
+from ccsim.errors import CcsimError, ResultsError, ScenarioError
 from ccsim.frames import Frame
 
 SCENARIO = {
@@ -178,3 +178,27 @@ def test_a_studys_tables_are_data_frames(study: ccsim.StoredStudy) -> None:
     assert answer == (2,)
     with pytest.raises(CcsimError, match=r"table: expected 'runs', .* got 'run'"):
         study.to_pandas("run")
+
+
+def test_a_dict_is_the_study_that_its_file_would_be(study: ccsim.StoredStudy) -> None:
+    base = {key: value for key, value in SCENARIO.items() if key != "name"}
+    base["swaps"] = [{"at": "200 ms", "via": "setsockopt", "flows": ["bulk"], "to": "reno"}]
+    keys = {
+        "name": "rates",
+        "base": base,
+        "design": {"grid": {"path.rate": ["4 Mbit/s", "8 Mbit/s"]}},
+    }
+    ids = [row[0] for row in study.query("SELECT run_id FROM runs").rows]
+    again = ccsim.sweep(keys, out=study.path.parent, workers=1)
+    assert again.path == study.path
+    assert [row[0] for row in again.query("SELECT run_id FROM runs").rows] == ids
+    with pytest.raises(ScenarioError, match="<dict>:2:7: base: expected a shipped scenario's"):
+        ccsim.sweep({"base": None})
+
+
+def test_a_studys_picture_is_a_figure_and_in_its_page(study: ccsim.StoredStudy) -> None:
+    (axes,) = study.plot("extra_drops").axes
+    assert axes.get_xlabel() == "rate (Mbit/s)"
+    assert "data:image/png;base64," in study._repr_html_()
+    with pytest.raises(CcsimError, match=r"plot: expected 'deficit_s', .* got 'deficit'"):
+        study.plot("deficit")

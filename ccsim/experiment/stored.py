@@ -20,7 +20,7 @@ from ccsim.experiment.parquet import (
     read_result,
 )
 from ccsim.experiment.store import FAILED_SUFFIX, TWIN_FOLDERS
-from ccsim.notebook import html_picture, html_table, plural
+from ccsim.notebook import NOTEBOOK_DPI, html_picture, html_table, plural
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.words import did_you_mean
 
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 EXPORT_FORMATS = ("csv",)
-NOTEBOOK_DPI = 110
 
 
 class PlotWords(TypedDict, total=False):

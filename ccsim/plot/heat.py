@@ -17,7 +17,16 @@ from ccsim.plot.style import COLOURS, GREY
 if TYPE_CHECKING:
     from ccsim.plot.canvas import RunFigure
 
-__all__ = ["SHARES", "HeatCell", "HeatMap", "HeatSheet", "draw_heat", "shade", "shade_colour"]
+__all__ = [
+    "SHARES",
+    "HeatCell",
+    "HeatMap",
+    "HeatSheet",
+    "draw_heat",
+    "heat_figure",
+    "shade",
+    "shade_colour",
+]
 
 COST, GAIN = COLOURS[1], COLOURS[0]
 SHARES = (0.12, 0.26, 0.42, 0.60, 0.80)
@@ -28,8 +37,10 @@ STEPS = len(SHARES)
 CELL_WIDTH, CELL_HEIGHT = 60.0, 23.0  # at least: a cell grows with what is written in it
 LABELS, LABELS_MAX, GAP = 34.0, 110.0, 16.0
 EDGE, TITLE, LEGEND = 8.0, 18.0, 24.0
-SIZE, SMALL, LINE, SMALL_LINE = 7.0, 5.6, 8.6, 7.4
+SIZE, SMALL, LINE, SMALL_LINE = 7.0, 6.0, 8.6, 7.6
 AXIS_TITLE = 11.0  # of an axis with numbers
+STEP = 28.0  # of the legend
+LEAST_WIDTH = 2 * EDGE + (2 * STEPS + 1) * STEP
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,7 @@ def draw_heat(
     written: list[Path] = []
     for sheet in sheets:
         paths = file_paths(out_dir, formats, f"matrix_{sheet.name}")
-        written += write_figure(_figure(sheet), paths)
+        written += write_figure(heat_figure(sheet), paths)
     return written
 
 
@@ -181,14 +192,15 @@ def _corner(sheet: HeatSheet) -> str:
     return f"{sheet.axes[0]} \\ {sheet.axes[1]}"
 
 
-def _figure(sheet: HeatSheet) -> RunFigure:
+def heat_figure(sheet: HeatSheet) -> RunFigure:
+    """Return the figure of one sheet."""
     from ccsim.plot.canvas import RunFigure, styled, wrapped
 
     columns, rows = _extent(sheet)
     layout = _layout(sheet)
     across = layout.map_width(sheet)
     one_row = layout.top + max(len(m.rows) for m in sheet.maps) * layout.cell[1] + GAP
-    width = max(2 * EDGE + columns * (across + GAP) - GAP, 300.0)
+    width = max(2 * EDGE + columns * (across + GAP) - GAP, LEAST_WIDTH)
     caption = wrapped(sheet.caption, SMALL, width - 2 * EDGE)
     height = 2 * EDGE + TITLE + rows * one_row + LEGEND + len(caption) * SMALL_LINE
     with styled():
@@ -290,16 +302,16 @@ def _draw_legend(axes: Any, sheet: HeatSheet, y: float, caption: Sequence[str]) 
     steps = range(-STEPS if sheet.gains else 0, STEPS + 1)
     edges = [0.0, *sheet.edges()]
     for k, step in enumerate(steps):
-        x = EDGE + k * 28
+        x = EDGE + k * STEP
         box: dict[str, Any] = {
             "facecolor": shade_colour(step),
             "edgecolor": "#d0d0d0",
             "linewidth": 0.5,
         }
-        axes.add_patch(Rectangle((x, y), 28, 7, **box))
+        axes.add_patch(Rectangle((x, y), STEP, 7, **box))
         size = math.copysign(edges[abs(step)], step)
         text = f"{size:.2g}".replace("-", "\N{MINUS SIGN}") if step else "0"
-        _text(axes, x + 14, y + 13, text, size=SMALL, ha="center")
+        _text(axes, x + STEP / 2, y + 13, text, size=SMALL, ha="center")
     for number, line in enumerate(caption):
         _text(axes, EDGE, y + 23 + number * SMALL_LINE, line, size=SMALL, color=GREY)
 

@@ -15,12 +15,12 @@ from ccsim.plot.style import GREY, LIMIT, flow_look
 if TYPE_CHECKING:
     from ccsim.plot.canvas import RunFigure
 
-__all__ = ["CurveSheet", "ResponseLine", "ResponsePoint", "draw_curves"]
+__all__ = ["CurveSheet", "ResponseLine", "ResponsePoint", "curve_figure", "draw_curves"]
 
 # All in points (1/72 in); 3.5 in is one column of IEEE and ACM proceedings.
 WIDTH, PLOT, LEFT, RIGHT = 3.5 * 72, 128.0, 46.0, 10.0
 TITLE, ENTRY, AXIS, CAPTION, EDGE = 16.0, 10.0, 30.0, 8.0, 6.0
-SMALL, NOTE = 7.0, 5.8
+SMALL, NOTE = 7.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,12 @@ def draw_curves(
     written: list[Path] = []
     for sheet in sheets:
         paths = file_paths(out_dir, formats, f"curve_{sheet.name}")
-        written += write_figure(_figure(sheet), paths)
+        written += write_figure(curve_figure(sheet), paths)
     return written
 
 
-def _figure(sheet: CurveSheet) -> RunFigure:
+def curve_figure(sheet: CurveSheet) -> RunFigure:
+    """Return the figure of one sheet."""
     from matplotlib.lines import Line2D
 
     from ccsim.plot.canvas import RunFigure, styled, wrapped

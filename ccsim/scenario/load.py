@@ -22,7 +22,14 @@ from ccsim.scenario.write import scenario_text
 from ccsim.spec import Scenario
 from ccsim.spec.limits import is_harmless
 
-__all__ = ["build_scenario", "load_scenario", "parse_scenario", "read_document"]
+__all__ = [
+    "GIVEN",
+    "build_scenario",
+    "keys_text",
+    "load_scenario",
+    "parse_scenario",
+    "read_document",
+]
 
 GIVEN = "<dict>"
 """What stands for a file where keys are given."""
@@ -50,12 +57,16 @@ def load_scenario(
 
 def _of_keys(keys: Mapping[str, Any], overrides: Sequence[str]) -> Scenario:
     """Validate the keys of a scenario; errors name lines of the text that they are as YAML."""
+    document = parse_document(keys_text({"name": "scenario", **keys}), GIVEN)
+    return build_scenario(document, Path(), "", apply_overrides(document, overrides))
+
+
+def keys_text(keys: Mapping[str, Any]) -> str:
+    """Return keys as the YAML of a file; ScenarioError for a value that YAML does not have."""
     try:
-        text = scenario_text({"name": "scenario", **keys})
+        return scenario_text(keys)
     except TypeError as error:
         raise ScenarioError(Problem(GIVEN, 0, 0, "", str(error))) from error
-    document = parse_document(text, GIVEN)
-    return build_scenario(document, Path(), "", apply_overrides(document, overrides))
 
 
 def _load(file: Path, given: str, overrides: Sequence[str]) -> Scenario:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from typing import Any
 
 import pytest
@@ -33,12 +34,28 @@ def test_macos_runs_the_readmes_second_command(workflow: dict[str, Any]) -> None
     assert command.replace("python -m", "python3 -m", 1) in readme
 
 
+def test_wheels_are_built_for_every_python_and_tried_as_machine_code(
+    workflow: dict[str, Any],
+) -> None:
+    job = workflow["jobs"]["wheels"]
+    assert {name.split("-")[0] for name in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos"}
+    used = [step["uses"].split("@")[0] for step in job["steps"]]
+    assert used == ["actions/checkout", "pypa/cibuildwheel", "actions/upload-artifact"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    built = settings["tool"]["cibuildwheel"]
+    pythons = workflow["jobs"]["linux"]["strategy"]["matrix"]["python"]
+    assert built["build"].split() == [f"cp{name.replace('.', '')}-*" for name in pythons]
+    assert "machine code" in built["test-command"]
+    assert job["steps"][-1]["with"]["path"].startswith("wheelhouse/")
+
+
 def test_every_action_has_a_version_and_none_may_write(workflow: dict[str, Any]) -> None:
     used = [
         step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step
     ]
     assert used
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", name) for name in used)
+    known = r"actions/[a-z-]+@v\d+|pypa/cibuildwheel@v\d+(\.\d+){2}"
+    assert all(re.fullmatch(known, name) for name in used)
     assert workflow["permissions"] == {"contents": "read"}
 
 

@@ -80,6 +80,10 @@ def test_it_carries_what_reports_are_made_of(names: list[str]) -> None:
     assert packed == here
 
 
+def test_it_says_that_it_is_typed(names: list[str]) -> None:
+    assert "ccsim/py.typed" in names
+
+
 def test_it_installs_one_top_level_name(names: list[str]) -> None:
     top = {name.split("/")[0] for name in names}
     assert top == {"ccsim", f"ccsim-{ccsim.__version__}.dist-info"}

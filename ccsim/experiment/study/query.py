@@ -26,6 +26,7 @@ from ccsim.experiment.study.folder import RUNS, StudyFolder
 from ccsim.experiment.study.listing import find_study_folder
 from ccsim.experiment.study.repeats import mark_repeats
 from ccsim.experiment.study.tables import fill_table, quoted
+from ccsim.notebook import html_table, plural
 from ccsim.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ class Answer:
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
+
+    def __repr__(self) -> str:
+        return f"<Answer: {plural(len(self.rows), 'row')} of {', '.join(self.columns)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the rows as a notebook shows them."""
+        return html_table("", self.columns, self.rows)
 
 
 def query(name: str, sql: str, results: Path, *, verify: bool = False) -> Answer:

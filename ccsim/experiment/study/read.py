@@ -15,8 +15,8 @@ from ccsim.experiment.study.design import Factor, Level, Range, Setting, columns
 from ccsim.experiment.study.forms import Publication, quickened, read_publication
 from ccsim.experiment.study.sampling import MAX_DIMENSIONS
 from ccsim.notebook import html_table, plural
-from ccsim.scenario.document import Document, Location
-from ccsim.scenario.load import read_document
+from ccsim.scenario.document import Document, Location, parse_document
+from ccsim.scenario.load import GIVEN, keys_text, read_document
 from ccsim.scenario.vocabulary import did_you_mean, listed
 from ccsim.spec.limits import MAX_SEED, is_harmless
 from ccsim.units import show
@@ -96,14 +96,20 @@ def is_study(arg: str) -> bool:
     return bool(keys & {"base", "design", "seeds", "jitter", "keep", "backend"})
 
 
-def read_study(arg: str | Path, *, quick: bool = False) -> Study:
-    """Read a study's file, or a shipped study by its bare name; ``quick``: its quick form.
+def read_study(arg: str | Path | Mapping[str, Any], *, quick: bool = False) -> Study:
+    """Read a study's file, a shipped study by its bare name, or its keys; ``quick``: its quick
+    form.
 
     ScenarioError lists what is wrong with the study itself; its scenarios are not built yet.
     """
-    file = find_study(str(arg))
-    document = read_document(file, str(arg))
-    reader = _Reader(document, file)
+    if isinstance(arg, Mapping):
+        file, text = Path(GIVEN), keys_text({"name": "study", **arg})
+        document = parse_document(text, GIVEN)
+    else:
+        file = find_study(str(arg))
+        document = read_document(file, str(arg))
+        text = file.read_text(encoding="utf-8-sig")
+    reader = _Reader(document, file, text)
     if quick:
         quickened(document, reader.name())
     return reader.study()
@@ -112,9 +118,10 @@ def read_study(arg: str | Path, *, quick: bool = False) -> Study:
 class _Reader:
     """One study on its way; collects what is wrong with it."""
 
-    def __init__(self, document: Document, file: Path) -> None:
+    def __init__(self, document: Document, file: Path, text: str) -> None:
         self.document = document
         self.file = file
+        self.text = text
         self.problems: list[Problem] = []
 
     def complain(self, location: Location, message: str, *, at_key: bool = False) -> None:
@@ -128,7 +135,7 @@ class _Reader:
             name=self.name(),
             description=str(self.document.get("description") or ""),
             file=str(self.file),
-            text=self.file.read_text(encoding="utf-8-sig"),
+            text=self.text,
             base=base,
             base_source=source,
             folder=folder,

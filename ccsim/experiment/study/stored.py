@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -14,12 +15,13 @@ from ccsim.experiment.parquet import connect
 from ccsim.experiment.study.listing import study_folder
 from ccsim.experiment.study.query import Answer, query, study_database
 from ccsim.experiment.study.summary import Summary, summarise
-from ccsim.notebook import plural
+from ccsim.notebook import NOTEBOOK_DPI, html_picture, plural
 from ccsim.words import listed
 
 if TYPE_CHECKING:
     import pandas
     import polars
+    from matplotlib.figure import Figure
 
 __all__ = ["STUDY_TABLES", "StoredStudy", "load_study"]
 
@@ -37,8 +39,37 @@ class StoredStudy:
         return f"<StoredStudy {self.name} ({self.status}): {runs}; {self.path}>"
 
     def _repr_html_(self) -> str:
-        """Return the headline of every point, as a notebook shows it."""
-        return self.summary()._repr_html_()
+        """Return the headline of every point, and its picture if it has one, as a notebook shows
+        it."""
+        table = self.summary()._repr_html_()
+        try:
+            figure = self.plot()
+        except CcsimError:
+            return table
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=NOTEBOOK_DPI)
+        return table + html_picture(image.getvalue(), f"the picture of {self.name}")
+
+    def plot(self, metric: str = "deficit_s") -> Figure:
+        """Return the figure of what swaps cost: a curve over one numeric factor, else maps.
+
+        CcsimError, with the metrics that there are, if the study has no such picture.
+        """
+        from ccsim.experiment.curves import curve_sheets
+        from ccsim.experiment.heat_maps import heat_sheets
+        from ccsim.experiment.matrix import load_matrix
+        from ccsim.plot.heat import heat_figure
+        from ccsim.plot.response import curve_figure
+
+        matrix = load_matrix(self.path)
+        curves = {sheet.name: sheet for sheet in curve_sheets(matrix)}
+        maps = {sheet.name: sheet for sheet in heat_sheets(matrix)}
+        if metric in curves:
+            return curve_figure(curves[metric])
+        if metric in maps:
+            return heat_figure(maps[metric])
+        there = listed([*curves, *maps]) or "swaps that a picture can show"
+        raise CcsimError(f"{self.name}: plot: expected {there}, got {metric!r}")
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:
