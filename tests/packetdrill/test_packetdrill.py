@@ -18,6 +18,7 @@ OTHERS = {
     "differs_segment": (DIFFERS, 11, 7, "P. 1:11001(11000) ack 1"),
     "differs_time": (DIFFERS, 12, 7, "at 0.100140 s, got it at 0.153500 s"),
     "differs_errno": (DIFFERS, 3, 7, "expected write to return -1 ENOTCONN, got -1 EPIPE"),
+    "cannot_bsd": (CANNOT, 5, 7, "a SYN as FreeBSD sends it"),
     "cannot_command": (CANNOT, 2, 1, "'reconfigure_the_moon.sh' is not understood"),
     "cannot_window": (CANNOT, 11, 7, "the window that the receiver advertises"),
     "wrong_syntax": (WRONG, 3, 11, "expected 0:0(0), got 0:10(0)"),
@@ -201,6 +202,26 @@ def test_a_cookie_is_the_siphash_of_both_addresses(
     assert secret is not None
     assert cookie_for(secret, *addresses).hex() == cookie
     assert key_of("1-2-3") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome", "said"),
+    [
+        ("ee_data=1}", "ee_data=2}", DIFFERS, "'ee_data': 2"),
+        ("scm_nsec=50000000", "scm_nsec=60000000", DIFFERS, "'scm_nsec': 60000000"),
+        ("ee_info=SCM_TSTAMP_SND", "ee_info=SCM_TSTAMP_MOON", CANNOT, "'SCM_TSTAMP_MOON' in"),
+        ("ee_errno=0", "ee_number=0", CANNOT, "the control message"),
+        ("msg_control=[]", "msg_control=7", AGREES, ""),  # nothing has come: nothing is compared
+        ("(1)=[{..., 0}], msg_flags=0", "(1)=[{..., 0}], msg_flags=1", AGREES, ""),
+    ],
+)
+def test_control_messages_are_compared_field_by_field(
+    old: str, new: str, outcome: str, said: str
+) -> None:
+    text = SCRIPTS["error_queue"].read_text(encoding="utf-8")
+    assert old in text
+    verdict = play_text(text.replace(old, new, 1), "x.pkt")
+    assert (verdict.outcome, said in verdict.message) == (outcome, True), verdict
 
 
 def test_a_definition_stands_for_its_value() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ccsim.verify.packetdrill.ancillary import check_control, inq_message, messages_of
 from ccsim.verify.packetdrill.connection import Connection
 from ccsim.verify.packetdrill.errors import CannotExpress
 from ccsim.verify.packetdrill.fastopen import CLIENT, EVERY_LISTENER, SERVER
@@ -21,8 +22,11 @@ from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["CALLS", "check_call"]
 
-SEND_FLAGS = {"0", "MSG_MORE", "MSG_EOR", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_FASTOPEN"}
-FASTOPEN_NUMBER = str(0x20000000)
+NS_PER_US = 1_000
+SEND_FLAGS = {"0", "MSG_MORE", "MSG_EOR", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_FASTOPEN",
+              "MSG_ZEROCOPY"}  # fmt: skip
+FRAGMENTS_MOST = 17  # MAX_SKB_FRAGS
+FLAG_NUMBERS = {str(0x20000000): "MSG_FASTOPEN", str(0x4000000): "MSG_ZEROCOPY"}
 RECV_FLAGS = {"0", "MSG_DONTWAIT", "MSG_PEEK", "MSG_TRUNC", "MSG_WAITALL"}
 
 
@@ -151,7 +155,7 @@ def _send(machine: Machine, call: Call, size: int, flags: set[str]) -> Result | 
     if socket.left is not None and connection is not None:
         return _end_fast(machine, socket, connection, size)
     if "MSG_FASTOPEN" in flags or (connection is not None and connection.deferred):
-        return _send_fast(machine, call, socket, size, waits=waits)
+        return _send_fast(machine, call, socket, size, flags)
     if connection is None:
         return fail("EPIPE")
     if connection.error is not None:
@@ -166,7 +170,10 @@ def _send(machine: Machine, call: Call, size: int, flags: set[str]) -> Result | 
     if size and _is_null(call):
         return fail("EFAULT")
     if size:
-        connection.write(machine.now_ns, size, more="MSG_MORE" in flags, eor="MSG_EOR" in flags)
+        lent = "MSG_ZEROCOPY" in flags and socket.options.zerocopy
+        connection.write(
+            machine.now_ns, size, more="MSG_MORE" in flags, eor="MSG_EOR" in flags, copied=not lent
+        )
     return ok(size)
 
 
@@ -175,7 +182,7 @@ def _is_null(call: Call) -> bool:
 
 
 def _send_fast(
-    machine: Machine, call: Call, socket: Socket, size: int, *, waits: bool
+    machine: Machine, call: Call, socket: Socket, size: int, flags: set[str]
 ) -> Result | None:
     """Connect with data in the SYN (``tcp_sendmsg_fastopen``)."""
     unspecified = len(call.args) > 4 and str(call.args[4]) == "AF_UNSPEC"
@@ -194,12 +201,14 @@ def _send_fast(
         if socket.told:
             return fail("EISCONN")
         socket.told = True
-        return _send(machine, call, size, set())
+        return _send(machine, call, size, flags - {"MSG_FASTOPEN"})
     if size and _is_null(call):
         connection.abort(None)
         return fail("EFAULT")
     sent = connection.connect_fast(machine.now_ns, size)
-    if waits:
+    if sent and "MSG_ZEROCOPY" in flags and socket.options.zerocopy:
+        connection.errors.send_without_copy(1 + sent)
+    if not (socket.nonblocking or "MSG_DONTWAIT" in flags):
         socket.left = size - sent
         connection.write_pending = socket.left > 0
         return None
@@ -225,7 +234,7 @@ def _write(machine: Machine, call: Call) -> Result | None:
 
 def _flags_of(call: Call, at: int) -> set[str]:
     found = symbols(call.args[at]) if len(call.args) > at else set()
-    return {"MSG_FASTOPEN" if flag == FASTOPEN_NUMBER else flag for flag in found}
+    return {FLAG_NUMBERS.get(flag, flag) for flag in found}
 
 
 def _send_flags(machine: Machine, call: Call) -> Result | None:
@@ -240,15 +249,18 @@ def _writev(machine: Machine, call: Call) -> Result | None:
 def _sendmsg(machine: Machine, call: Call) -> Result | None:
     message = _message(call)
     flags = _flags_of(call, 2)
-    return _send(machine, call, _vector_size(call, message.get("msg_iov", [])), flags)
+    vector = message.get("msg_iov", [])
+    if "MSG_ZEROCOPY" in flags and len(vector) > FRAGMENTS_MOST:
+        raise CannotExpress(call.place, "the fragments of an skb are not modelled")
+    if "msg_control" in message:
+        raise CannotExpress(call.place, "ancillary data of sendmsg are not modelled")
+    return _send(machine, call, _vector_size(call, vector), flags)
 
 
 def _message(call: Call) -> dict[str, Any]:
     message = call.args[1]
     if not isinstance(message, dict):
         raise CannotExpress(call.place, f"{call.name} without a message")
-    if "msg_control" in message:
-        raise CannotExpress(call.place, "ancillary data are not modelled")
     return message
 
 
@@ -308,7 +320,35 @@ def _recv_flags(machine: Machine, call: Call) -> Result | None:
 def _recvmsg(machine: Machine, call: Call) -> Result | None:
     message = _message(call)
     flags = symbols(call.args[2]) if len(call.args) > 2 else set()
-    return _receive(machine, call, _vector_size(call, message.get("msg_iov", [])), flags)
+    size = _vector_size(call, message.get("msg_iov", []))
+    if "MSG_ERRQUEUE" in flags:
+        return _receive_error(machine, call)
+    result = _receive(machine, call, size, flags)
+    if result is not None and result.value >= 0:
+        _check_control(machine, call)
+    return result
+
+
+def _check_control(machine: Machine, call: Call) -> None:
+    """Compare the ancillary data of a `recvmsg` that has brought data."""
+    socket = machine.fds[number(call, 0)]
+    connection = socket.connection
+    assert connection is not None
+    got = inq_message(connection.inbox.left) if socket.options.inq else []
+    check_control(call, got, machine.settings.tolerance_us * NS_PER_US)
+
+
+def _receive_error(machine: Machine, call: Call) -> Result:
+    """Take a notice off the error queue (``inet_recv_error``)."""
+    socket = _socket(machine, call)
+    if socket is None:
+        return fail("EBADF")
+    connection = socket.connection
+    if connection is None or not connection.errors.notices:
+        return fail("EAGAIN")
+    got = messages_of(connection.errors.notices.popleft(), machine.start_ns)
+    check_control(call, got, machine.settings.tolerance_us * NS_PER_US)
+    return ok(0)
 
 
 def _shutdown(machine: Machine, call: Call) -> Result:

@@ -184,6 +184,7 @@ class Connection(FastOpening):
             out.resume(t, ack)
         else:
             out.acknowledge(t, ack, self._echo_us(segment), blocks)
+        self.errors.acknowledge(t, out.una)
         if out.queue.fin >= 0 and self.sk.una == out.queue.packets:
             self.state = AFTER_FIN_ACKED.get(self.state, self.state)
 
@@ -240,6 +241,7 @@ class Connection(FastOpening):
         """Put on the wire what the sender has sent; tell whether that was anything."""
         sent = False
         for leaving in self.out.departures():
+            self.errors.leave(t, leaving.start, leaving.start + leaving.length)
             ack = self.inbox.rides()
             flags = {"."}
             for flag, there in zip("PFWE", (leaving.push, leaving.fin, leaving.cwr, ack.ece),
@@ -256,8 +258,13 @@ class Connection(FastOpening):
 
     # --- calls ---
 
-    def write(self, t: int, size: int, *, more: bool, eor: bool) -> None:
-        """Take data from the application."""
+    def write(self, t: int, size: int, *, more: bool, eor: bool, copied: bool = True) -> None:
+        """Take data from the application; ``copied`` False: its bytes are lent."""
+        queue = self.out.queue
+        if not copied:
+            self.errors.send_without_copy(queue.write_seq + size)
+        if self.errors.stamping:
+            self.errors.tag(queue.write_seq + size - 1)
         self.out.write(t, size, more=more, eor=eor)
         self.flush(t)
 

@@ -63,6 +63,7 @@ class FastOpening(Opening):
         self._agree(t, segment, segment.ack)
         self._establish(t)
         self._learn_cookie(segment)
+        self.errors.acknowledge(t, segment.ack)
         lost = 1 + self._syn_bytes - segment.ack
         if lost:
             self.out.repeat_syn_data(t, self.syn_ns, lost)

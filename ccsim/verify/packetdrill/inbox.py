@@ -59,6 +59,12 @@ class Inbox:
         return self.nxt - self.read_seq - (self.finished and self.read_seq <= self.fin)
 
     @property
+    def left(self) -> int:
+        """What TCP_INQ tells: bytes to be read, and one more once the FIN has come
+        (``tcp_inq_hint``)."""
+        return self.nxt - self.read_seq
+
+    @property
     def finished(self) -> bool:
         """Whether all up to the peer's FIN has come."""
         return 0 <= self.fin < self.nxt

@@ -36,7 +36,7 @@ class Socket:
     told: bool = False  # a call has said that the connection is open
     left: int | None = None  # of a blocked call: bytes that go once the connection is open
     watched: dict[int, int] = field(default_factory=dict)  # of epoll: events by descriptor,
-    seen: dict[int, tuple[int, str]] = field(default_factory=dict)  # and what was told of them
+    seen: dict[int, tuple[int, int, str]] = field(default_factory=dict)  # and what was told of them
 
 
 class Machine:
@@ -44,7 +44,7 @@ class Machine:
 
     def __init__(self, settings: Settings, ranges: list[tuple[int, int]]) -> None:
         self.settings = settings
-        self.now_ns = START_NS
+        self.now_ns = self.start_ns = START_NS
         self.wire: deque[tuple[int, Segment]] = deque()
         self.stamps: dict[int, int] = {}  # timestamps of the script: what they really were
         self.stamp_shift: int | None = None  # from what they really are to those of the script

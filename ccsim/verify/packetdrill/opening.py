@@ -11,6 +11,7 @@ from ccsim.kernel.sock import RandomSource
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.pacing import update_pacing_rate
 from ccsim.tcp.sender import Sender
+from ccsim.verify.packetdrill.errqueue import ErrorQueue
 from ccsim.verify.packetdrill.fastopen import Cookie, cookie_option
 from ccsim.verify.packetdrill.inbox import Ack, Inbox
 from ccsim.verify.packetdrill.segment import Segment
@@ -42,6 +43,8 @@ class SockOptions:
     syn_retries: int | None = None
     fastopen_connect: bool = False
     fastopen_key: bytes | None = None
+    zerocopy: bool = False
+    inq: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Opening:
         self.segs_in = self.segs_out = self.data_segs_in = 0
         self.half_open = False  # opened by a SYN with a cookie, and not acknowledged yet
         self.syn_data_acked = False
+        self.errors = ErrorQueue()
         self.write_pending = False  # a call waits that has more to send
         self._request: Segment | None = None  # the peer's SYN
         self._ecn = False
@@ -157,6 +161,7 @@ class Opening:
         self.was_reset = True
         self.half_open = False
         self.syn_due_ns = NEVER
+        self.errors.purge()
 
     def _agree(self, t: int, peer: Segment, first: int = 1) -> None:
         """Take the peer's SYN: both halves begin, with byte ``first`` of this side."""

@@ -18,6 +18,7 @@ from ccsim.verify.packetdrill.machine import START_NS, Machine
 from ccsim.verify.packetdrill.parser import inbound_data, parse_script
 from ccsim.verify.packetdrill.script import ANY, Call, Code, Command, Event, Packet, Script, When
 from ccsim.verify.packetdrill.settings import Settings, apply_command, settings_of
+from ccsim.verify.packetdrill.terms import is_linux
 from ccsim.verify.packetdrill.values import Result
 
 __all__ = ["AGREES", "CANNOT", "DIFFERS", "WRONG", "Verdict", "play_file", "play_text"]
@@ -81,7 +82,7 @@ def _play(
         script = parse_script(text, file)
         settings = settings_of(script, sysctl)
         settings.hz = hz
-        _check(script)
+        _check(script, settings)
         player = Player(script, settings)
         for event in script.events:
             player.play(event)
@@ -96,7 +97,7 @@ def _play(
     return Verdict(file, AGREES, done, hz=hz)
 
 
-def _check(script: Script) -> None:
+def _check(script: Script, settings: Settings) -> None:
     """Refuse what is not modelled before anything is played."""
     known = set(INFO_NAMES)
     for event in script.events:
@@ -105,6 +106,15 @@ def _check(script: Script) -> None:
             check_call(action)
         elif isinstance(action, Code):
             check_code(action, known)
+        elif isinstance(action, Packet) and not _is_possible(action, settings):
+            raise CannotExpress(
+                action.place, "a SYN as FreeBSD sends it: its stack is not modelled"
+            )
+
+
+def _is_possible(packet: Packet, settings: Settings) -> bool:
+    own_syn = not packet.inbound and "S" in packet.segment.flags
+    return not own_syn or is_linux(settings, packet.segment)
 
 
 @dataclass

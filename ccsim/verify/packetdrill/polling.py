@@ -16,7 +16,8 @@ BITS = {"IN": 1, "PRI": 2, "OUT": 4, "ERR": 8, "HUP": 16, "RDNORM": 64, "WRNORM"
 ALWAYS = BITS["ERR"] | BITS["HUP"]
 EDGE = 1 << 31
 NAMES = {f"{prefix}{name}": bit for name, bit in BITS.items() for prefix in ("POLL", "EPOLL")}
-NAMES["EPOLLET"] = EDGE
+ONCE = 1 << 30
+NAMES |= {"EPOLLET": EDGE, "EPOLLONESHOT": ONCE, "EPOLLEXCLUSIVE": 1 << 28}
 
 
 def _events(call: Call, value: Any) -> int:
@@ -50,7 +51,7 @@ def _ready(machine: Machine, socket: Socket) -> int:
     if (ended and sent_fin) or connection.state == "CLOSE":
         found |= BITS["HUP"]
     found |= BITS["OUT"] | BITS["WRNORM"]
-    return found | (BITS["ERR"] if connection.error else 0)
+    return found | (BITS["ERR"] if connection.error or connection.errors.notices else 0)
 
 
 def poll(machine: Machine, call: Call) -> Result | None:
@@ -107,12 +108,14 @@ def epoll_wait(machine: Machine, call: Call) -> Result | None:
         return fail("EINVAL")
     for fd, wanted in epoll.watched.items():
         socket = machine.fds.get(fd)
-        if socket is None:
+        if socket is None or not wanted & ~(EDGE | ONCE):
             continue
         events = _ready(machine, socket) & (wanted | ALWAYS)
         if wanted & EDGE and not _is_new(epoll, fd, socket):
             continue
         if events:
+            if wanted & ONCE:
+                epoll.watched[fd] = wanted & (EDGE | ONCE)
             return _told(call, events)
     return ok(0) if number(call, 3) == 0 else None
 
@@ -120,7 +123,9 @@ def epoll_wait(machine: Machine, call: Call) -> Result | None:
 def _is_new(epoll: Socket, fd: int, socket: Socket) -> bool:
     """Tell whether something has happened since events were told last: data have come."""
     connection = socket.connection
-    come = (connection.data_segs_in, connection.state) if connection is not None else (0, "")
+    come = (0, 0, "")
+    if connection is not None:
+        come = (connection.data_segs_in, connection.errors.come, connection.state)
     fresh = epoll.seen.get(fd) != come
     epoll.seen[fd] = come
     return fresh

@@ -16,7 +16,7 @@ from ccsim.verify.packetdrill.errors import CannotExpress, PktError, Place
 from ccsim.verify.packetdrill.fastopen import CookieCache, key_of
 from ccsim.verify.packetdrill.script import Command, Packet, Script
 
-__all__ = ["Settings", "apply_command", "settings_of"]
+__all__ = ["KERNEL", "Settings", "apply_command", "settings_of"]
 
 BARE_BYTES = 40  # IP and TCP headers
 ETHERNET_MTU = 1500

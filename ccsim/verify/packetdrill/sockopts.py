@@ -11,7 +11,7 @@ from ccsim.verify.packetdrill.errors import CannotExpress
 from ccsim.verify.packetdrill.fastopen import CLIENT
 from ccsim.verify.packetdrill.machine import Machine, Socket
 from ccsim.verify.packetdrill.script import Call
-from ccsim.verify.packetdrill.values import Result, fail, number, ok
+from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["getsockopt", "setsockopt"]
 
@@ -19,10 +19,14 @@ __all__ = ["getsockopt", "setsockopt"]
 HARMLESS = {
     "SO_REUSEADDR", "SO_REUSEPORT", "SO_SNDBUF", "SO_SNDBUFFORCE", "SO_PRIORITY", "SO_MARK",
     "IP_TOS", "IP_MTU_DISCOVER", "IP_FREEBIND", "IP_RECVERR", "SO_BINDTODEVICE",
-    "SO_ZEROCOPY", "SO_DONTROUTE", "IP_TTL", "SO_OOBINLINE",
+    "SO_DONTROUTE", "IP_TTL", "SO_OOBINLINE",
 }  # fmt: skip
 MSS_LEAST, MSS_MOST = 88, 32_767
 SYN_RETRIES_MOST = 127
+STAMPING = {
+    f"SOF_TIMESTAMPING_{name}"
+    for name in ("TX_SCHED", "TX_SOFTWARE", "TX_ACK", "SOFTWARE", "OPT_ID", "OPT_ID_TCP")
+}
 KEY_BYTES = 16
 NOTSENT_UNLIMITED = 0xFFFFFFFF
 
@@ -42,6 +46,8 @@ def setsockopt(machine: Machine, call: Call) -> Result:
     if name == "SO_LINGER" and isinstance(value, dict):
         socket.options.linger0 = value.get("onoff") == 1 and value.get("linger") == 0
         return ok(0)
+    if name == "SO_TIMESTAMPING":
+        return _set_stamping(socket, call, symbols(value))
     if not isinstance(value, int):
         raise CannotExpress(call.place, f"{name} with {value!r} is not modelled")
     return _set_number(machine, socket, call, name, value)
@@ -66,6 +72,12 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         if not MSS_LEAST <= value <= MSS_MOST:
             return fail("EINVAL")
         socket.options.maxseg = value
+    elif name == "SO_ZEROCOPY":
+        socket.options.zerocopy = value != 0
+    elif name == "TCP_INQ":
+        if value not in (0, 1):
+            return fail("EINVAL")
+        socket.options.inq = value == 1
     elif name == "TCP_SYNCNT":
         if not 1 <= value <= SYN_RETRIES_MOST:
             return fail("EINVAL")
@@ -74,7 +86,7 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         return _set_fastopen(machine, socket, name, value)
     elif name == "TCP_NOTSENT_LOWAT" and value in (0, NOTSENT_UNLIMITED, -1):
         socket.notsent_lowat = value
-    elif name in ("SO_KEEPALIVE", "TCP_DEFER_ACCEPT", "TCP_INQ") and value == 0:
+    elif name in ("SO_KEEPALIVE", "TCP_DEFER_ACCEPT") and value == 0:
         return ok(0)
     else:
         raise CannotExpress(call.place, f"the socket option {name} is not modelled")
@@ -93,6 +105,18 @@ def _set_fastopen(machine: Machine, socket: Socket, name: str, value: int) -> Re
     if socket.connection is not None or socket.listening:
         return fail("EINVAL")
     socket.options.fastopen_connect = value == 1
+    return ok(0)
+
+
+def _set_stamping(socket: Socket, call: Call, flags: set[str]) -> Result:
+    """Let timestamps of what is sent come to the error queue."""
+    connection = socket.connection
+    if not flags <= STAMPING or connection is None or not connection.opened_ns:
+        raise CannotExpress(call.place, f"SO_TIMESTAMPING with {'|'.join(sorted(flags))}, or here")
+    connection.errors.stamping = frozenset(flags)
+    queue = connection.out.queue
+    whole = "SOF_TIMESTAMPING_OPT_ID_TCP" in flags
+    connection.errors.base = queue.write_seq if whole else connection.out.una
     return ok(0)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ccsim.tcp.host import Host
 from ccsim.verify.packetdrill.segment import Option, Segment
-from ccsim.verify.packetdrill.settings import Settings
+from ccsim.verify.packetdrill.settings import KERNEL, Settings
 
-__all__ = ["PromptHost", "Terms", "ecn_request", "host_of", "syn_options", "terms_of"]
+__all__ = ["PromptHost", "Terms", "ecn_request", "host_of", "is_linux", "syn_options", "terms_of"]
 
 TIMESTAMPS_BYTES = 12
 MSS_DEFAULT = 536  # of a peer that announces none (RFC 9293 section 3.7.1)
@@ -85,6 +85,18 @@ def syn_options(settings: Settings, own_mss: int, stamp: tuple[int, int],
     if scaled:
         options += [("nop", ()), ("wscale", (own_scale(settings),))]
     return tuple(options)
+
+
+def is_linux(settings: Settings, syn: Segment) -> bool:
+    """Tell whether a SYN that a script expects could be Linux's: others lay out the options in
+    another order, and begin with other windows."""
+    kinds = [kind for kind, _ in syn.options or ()]
+    scale = kinds.index("wscale") if "wscale" in kinds else len(kinds)
+    ordered = not {"sackOK", "TS", "eol"} & set(kinds[scale:])
+    given = settings.own_scale is None and settings.sysctl["tcp_rmem"] != KERNEL["tcp_rmem"]
+    most = UNSCALED if given else initial_window(settings, settings.own_mss)
+    too_wide = syn.window is not None and syn.window > most
+    return ordered and "eol" not in kinds and not too_wide
 
 
 def terms_of(settings: Settings, peer: Segment, own_mss: int, ecn: bool) -> Terms:
