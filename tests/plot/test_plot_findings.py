@@ -21,7 +21,7 @@ METRICS = (
         "deficit_s",
         "old_gone_s",
     ),
-    "web_p99_more_ms",
+    *("web_mean_more_ms", "web_p99_more_ms"),
 )
 SHAPES = {
     "swap_cost": ("beside, old, new", ("beside", "old", "new")),
