@@ -54,5 +54,8 @@ def verify_packetdrill_verb(args: argparse.Namespace) -> int:
 
 def _line(verdict: Verdict) -> str:
     if verdict.place is None:
-        return f"{verdict.file}: {verdict.outcome} ({verdict.events} events, HZ={verdict.hz})"
+        older = ", as before Linux 6.5" if verdict.older else ""
+        return (
+            f"{verdict.file}: {verdict.outcome} ({verdict.events} events, HZ={verdict.hz}{older})"
+        )
     return f"{verdict.place}: {verdict.outcome}: {verdict.message}"

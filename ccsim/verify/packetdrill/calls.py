@@ -153,7 +153,7 @@ def _send(machine: Machine, call: Call, size: int, flags: set[str]) -> Result | 
     connection = socket.connection
     waits = not (socket.nonblocking or "MSG_DONTWAIT" in flags)
     if socket.left is not None and connection is not None:
-        return _end_fast(machine, socket, connection, size)
+        return _go_on(machine, socket, connection, size)
     if "MSG_FASTOPEN" in flags or (connection is not None and connection.deferred):
         return _send_fast(machine, call, socket, size, flags)
     if connection is None:
@@ -165,15 +165,17 @@ def _send(machine: Machine, call: Call, size: int, flags: set[str]) -> Result | 
         return None if waits else fail("EAGAIN")
     if connection.state not in ("ESTABLISHED", "CLOSE_WAIT", "SYN_RECV"):
         return fail("EPIPE")
-    if call.end_us is not None or (isinstance(call.result, int) and 0 <= call.result < size):
-        raise CannotExpress(call.place, "the memory of a send buffer is not modelled")
     if size and _is_null(call):
         return fail("EFAULT")
     if size:
         lent = "MSG_ZEROCOPY" in flags and socket.options.zerocopy
-        connection.write(
+        taken = connection.write(
             machine.now_ns, size, more="MSG_MORE" in flags, eor="MSG_EOR" in flags, copied=not lent
         )
+        if taken < size and waits:
+            socket.left = size - taken
+            return None
+        return ok(taken) if taken else fail("EAGAIN")
     return ok(size)
 
 
@@ -215,16 +217,21 @@ def _send_fast(
     return ok(sent) if sent else fail("EINPROGRESS")
 
 
-def _end_fast(machine: Machine, socket: Socket, connection: Connection, size: int) -> Result | None:
-    """End a call that has waited for its SYN to be answered: the rest is sent."""
+def _go_on(machine: Machine, socket: Socket, connection: Connection, size: int) -> Result | None:
+    """Go on with a call that has waited for its SYN to be answered, or for space."""
+    assert socket.left is not None
     if connection.state == "SYN_SENT":
         return None
-    rest, socket.left, connection.write_pending = socket.left, None, False
+    connection.write_pending = False
     if connection.error is not None:
+        socket.left = None
         return _take_error(connection)
     socket.told = True
-    if rest:
-        connection.write(machine.now_ns, rest, more=False, eor=False)
+    if socket.left and connection.out.is_writable():
+        socket.left -= connection.write(machine.now_ns, socket.left, more=False, eor=False)
+    if socket.left:
+        return None
+    socket.left = None
     return ok(size)
 
 

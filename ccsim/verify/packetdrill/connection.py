@@ -185,6 +185,7 @@ class Connection(FastOpening):
         else:
             out.acknowledge(t, ack, self._echo_us(segment), blocks)
         self.errors.acknowledge(t, out.una)
+        out.check_space()
         if out.queue.fin >= 0 and self.sk.una == out.queue.packets:
             self.state = AFTER_FIN_ACKED.get(self.state, self.state)
 
@@ -258,15 +259,17 @@ class Connection(FastOpening):
 
     # --- calls ---
 
-    def write(self, t: int, size: int, *, more: bool, eor: bool, copied: bool = True) -> None:
-        """Take data from the application; ``copied`` False: its bytes are lent."""
-        queue = self.out.queue
-        if not copied:
-            self.errors.send_without_copy(queue.write_seq + size)
-        if self.errors.stamping:
-            self.errors.tag(queue.write_seq + size - 1)
-        self.out.write(t, size, more=more, eor=eor)
+    def write(self, t: int, size: int, *, more: bool, eor: bool, copied: bool = True) -> int:
+        """Take data from the application, and return how many bytes; ``copied`` False: they are
+        lent."""
+        taken = self.out.write(t, size, more=more, eor=eor)
+        end = self.out.queue.write_seq
+        if taken and not copied:
+            self.errors.send_without_copy(end)
+        if taken and self.errors.stamping:
+            self.errors.tag(end - 1)
         self.flush(t)
+        return taken
 
     def read(self, t: int, most: int, *, peek: bool = False) -> int:
         """Hand data to the application; return how many bytes."""

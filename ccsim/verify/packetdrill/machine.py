@@ -31,7 +31,6 @@ class Socket:
     listening: bool = False
     nonblocking: bool = False
     bound: bool = False
-    notsent_lowat: int = 0
     fastopen_queue: int = 0  # so many connections may be half open
     told: bool = False  # a call has said that the connection is open
     left: int | None = None  # of a blocked call: bytes that go once the connection is open

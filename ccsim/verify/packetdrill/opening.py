@@ -17,6 +17,7 @@ from ccsim.verify.packetdrill.inbox import Ack, Inbox
 from ccsim.verify.packetdrill.segment import Segment
 from ccsim.verify.packetdrill.sending import Outbox
 from ccsim.verify.packetdrill.settings import Settings
+from ccsim.verify.packetdrill.sndbuf import SendBuffer
 from ccsim.verify.packetdrill.terms import (
     Terms,
     host_of,
@@ -44,6 +45,8 @@ class SockOptions:
     fastopen_connect: bool = False
     fastopen_key: bytes | None = None
     zerocopy: bool = False
+    sndbuf: int | None = None
+    notsent_lowat: int = 0
     inq: bool = False
 
 
@@ -170,7 +173,8 @@ class Opening:
         self.host = host_of(world.settings, self.terms)
         self.sk = Sender(self.host)
         self.sk.random = world.random
-        self.out = Outbox(self.sk, self.host, first)
+        buffer = SendBuffer(world.settings, self.options.sndbuf, self.options.notsent_lowat)
+        self.out = Outbox(self.sk, self.host, buffer, first)
         self.out.nodelay, self.out.cork = self.options.nodelay, self.options.cork
         self.inbox = Inbox(
             self.host,
@@ -197,6 +201,7 @@ class Opening:
             kernel.setsockopt(sk, TCP_CONGESTION, self.options.congestion)
         sk.handshake_done(t, self.syn_ns, tries=tries, passive=self.passive)
         kernel.connect(sk)
+        self.out.expand()
         if sk.ca_ops.cong_control is None:
             update_pacing_rate(sk)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from ccsim.tcp.host import NEVER
@@ -29,14 +28,14 @@ EVENT_NS = 20_000  # what an event takes in life: no two happen at the same inst
 PATIENCE_NS = 2_000_000_000  # so much longer than said an expected packet is waited for
 LARGEST_BYTES = 1 << 20
 HZ = (1_000, 250)
-OLD_SYNS = {"tcp_syn_linear_timeouts": "0"}  # as it was before there was that sysctl
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a script: ``outcome``, and the place and sentence that say why.
 
-    ``events``: how many happened as the script says; ``hz``: ticks a second with which it agrees.
+    ``events``: how many happened as the script says; ``hz``: ticks a second with which it agrees;
+    ``older``: on a host as before Linux 6.5.
     """
 
     file: str
@@ -45,6 +44,7 @@ class Verdict:
     place: Place | None = None
     message: str = ""
     hz: int = 0
+    older: bool = False
 
 
 def play_file(path: Path) -> Verdict:
@@ -62,26 +62,23 @@ def play_file(path: Path) -> Verdict:
 
 def play_text(text: str, file: str) -> Verdict:
     """Play a script given as text: with a tick of 1 ms, and, if that differs, with one of 4 ms, and
-    with SYNs that are repeated as before Linux 6.5.
+    on a host as before Linux 6.5.
 
-    Scripts do not say how their host's clock ticks, and few how it repeats SYNs; the first host
+    Scripts do not say how their host's clock ticks, and few say how it repeats SYNs; the first host
     that agrees is meant.
     """
     first = _play(text, file, HZ[0])
     if first.outcome != DIFFERS:
         return first
-    others = (_play(text, file, hz, syns) for syns in ({}, OLD_SYNS) for hz in HZ)
+    others = (_play(text, file, hz, older=older) for older in (False, True) for hz in HZ)
     return next((other for other in others if other.outcome == AGREES), first)
 
 
-def _play(
-    text: str, file: str, hz: int, sysctl: Mapping[str, str] = MappingProxyType({})
-) -> Verdict:
+def _play(text: str, file: str, hz: int, *, older: bool = False) -> Verdict:
     done = 0
     try:
         script = parse_script(text, file)
-        settings = settings_of(script, sysctl)
-        settings.hz = hz
+        settings = settings_of(script, hz=hz, older=older)
         _check(script, settings)
         player = Player(script, settings)
         for event in script.events:
@@ -94,7 +91,7 @@ def _play(
         return Verdict(file, DIFFERS, done, error.place, error.message)
     except PktError as error:
         return Verdict(file, WRONG, done, error.place, error.message)
-    return Verdict(file, AGREES, done, hz=hz)
+    return Verdict(file, AGREES, done, hz=hz, older=older)
 
 
 def _check(script: Script, settings: Settings) -> None:

@@ -50,7 +50,8 @@ def _ready(machine: Machine, socket: Socket) -> int:
         found |= BITS["IN"] | BITS["RDNORM"]
     if (ended and sent_fin) or connection.state == "CLOSE":
         found |= BITS["HUP"]
-    found |= BITS["OUT"] | BITS["WRNORM"]
+    if sent_fin or connection.out.is_writable():
+        found |= BITS["OUT"] | BITS["WRNORM"]
     return found | (BITS["ERR"] if connection.error or connection.errors.notices else 0)
 
 
@@ -125,7 +126,8 @@ def _is_new(epoll: Socket, fd: int, socket: Socket) -> bool:
     connection = socket.connection
     come = (0, 0, "")
     if connection is not None:
-        come = (connection.data_segs_in, connection.errors.come, connection.state)
+        space = connection.out.buffer.events if connection.opened_ns else 0
+        come = (connection.data_segs_in, connection.errors.come + space, connection.state)
     fresh = epoll.seen.get(fd) != come
     epoll.seen[fd] = come
     return fresh

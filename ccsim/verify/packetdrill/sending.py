@@ -14,12 +14,14 @@ from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.tso import tso_segs
 from ccsim.verify.packetdrill.sendqueue import SendQueue
+from ccsim.verify.packetdrill.sndbuf import SendBuffer
 
 __all__ = ["Departure", "Outbox"]
 
 GSO_BYTES = 65_535 - 320  # an skb holds so much at most, less the room for headers
 MSS_DEFAULT = 536
 LOSS = int(CaState.LOSS)
+INIT_CWND = 10
 PROBE_LEAST_NS = 200_000_000  # TCP_RTO_MIN
 Blocks = tuple[tuple[int, int], ...]
 
@@ -44,9 +46,10 @@ class Outbox:
     ``probe_ns`` when a probe of a closed window or of a held packet is due.
     """
 
-    def __init__(self, sk: Sender, host: Host, first: int = 1) -> None:
+    def __init__(self, sk: Sender, host: Host, buffer: SendBuffer, first: int = 1) -> None:
         self.sk = sk
         self.host = host
+        self.buffer = buffer
         self.queue = SendQueue(host.mss_bytes, first)
         self.nodelay = self.cork = False
         self.window = self.wnd_max = 0
@@ -64,11 +67,16 @@ class Outbox:
 
     # --- the application ---
 
-    def write(self, t_ns: int, size: int, *, more: bool = False, eor: bool = False) -> None:
-        """Take ``size`` bytes from the application (``tcp_sendmsg_locked``)."""
+    def write(self, t_ns: int, size: int, *, more: bool = False, eor: bool = False) -> int:
+        """Take ``size`` bytes from the application, or as many as the send buffer has room for;
+        return how many (``tcp_sendmsg_locked``)."""
         goal = self._size_goal()
-        queue = self.queue
+        queue, whole = self.queue, size
         while size:
+            if queue.needs_skb(goal) and not self.buffer.has_room(*self.memory()):
+                self.buffer.nospace = True
+                more = False
+                break
             skb = queue.tail(goal)
             taken = min(goal - skb.length, size)
             queue.grow(skb, taken)
@@ -83,6 +91,37 @@ class Outbox:
         if queue.skbs and (not more or self._is_due()):
             self._mark()
         self.push(t_ns, hold=more)
+        return whole - size
+
+    def memory(self) -> tuple[int, int]:
+        """Return the bytes that are queued, with what their skbs take, and those not sent yet."""
+        self._note_sent()
+        queue, una, nxt = self.queue, self.sk.una, self.sk.nxt
+        skbs = len(queue.skbs)
+        if nxt > una:
+            skbs += self._skb_of[nxt - 1] - self._skb_of[una] + 1
+        unsent = queue.write_seq - queue.start(nxt)
+        return queue.write_seq - self.una + skbs * self.buffer.skb_bytes, unsent
+
+    def is_writable(self) -> bool:
+        """Tell whether the application may write; if not, it waits for space."""
+        writable = self.buffer.is_writable(*self.memory())
+        self.buffer.nospace |= not writable
+        return writable
+
+    def check_space(self) -> None:
+        """Grow the send buffer if the window is not full, and wake who waits
+        (``tcp_check_space``)."""
+        buffer, sk = self.buffer, self.sk
+        if buffer.nospace:
+            if in_flight(sk) < sk.snd_cwnd:
+                self.expand()
+            buffer.note_space(*self.memory())
+
+    def expand(self) -> None:
+        """Let the send buffer hold two windows (``tcp_sndbuf_expand``)."""
+        sk = self.sk
+        self.buffer.expand(self.queue.mss, max(INIT_CWND, sk.snd_cwnd, sk.reordering + 1))
 
     def _size_goal(self) -> int:
         """Return how many bytes an skb may hold (``tcp_xmit_size_goal``): at most half the widest
@@ -182,7 +221,7 @@ class Outbox:
         sk = self.sk
         packets = self.queue.acknowledged(ack)
         self.una = max(self.una, ack)
-        self._fit_window()
+        self._fit_window(packets)
         sk.write_limit = max(sk.write_limit, self._limit(max(packets, sk.una)))
         sk.receive_ack(t_ns, (t_ns, packets, echo_us, blocks))
         self._after_ack(t_ns)
@@ -217,14 +256,15 @@ class Outbox:
             return EceBlocks(found)
         return tuple(found) or None
 
-    def _fit_window(self) -> None:
-        """Tell the sender how many packets fit into the peer's window."""
+    def _fit_window(self, acked: int = 0) -> None:
+        """Tell the sender how many packets fit into the peer's window, from the first that is not
+        acknowledged; ``acked``: so many are about to be."""
         queue, sk = self.queue, self.sk
         edge = self.una + self.window
         fit = queue.acknowledged(edge)
         if fit == queue.packets:
             fit += (edge - queue.write_seq) // queue.mss
-        sk.rwnd = max(fit - sk.una, 0)
+        sk.rwnd = max(fit - max(sk.una, acked), 0)
 
     # --- probes ---
 

@@ -72,9 +72,13 @@ class SendQueue:
         """Return the first packet that starts at a sequence number or beyond it."""
         return bisect_left(self.ends, number) + 1 if number > self.first else 0
 
+    def needs_skb(self, goal: int) -> bool:
+        """Tell whether bytes that are added begin a new skb."""
+        return not self.skbs or self.skbs[-1].eor or self.skbs[-1].length >= goal
+
     def tail(self, goal: int) -> Skb:
         """Return the skb to which bytes are added: the last, or a new one."""
-        if not self.skbs or self.skbs[-1].eor or self.skbs[-1].length >= goal:
+        if self.needs_skb(goal):
             self.skbs.append(Skb(self.write_seq, self.write_seq))
         return self.skbs[-1]
 

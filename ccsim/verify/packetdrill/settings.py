@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
@@ -75,6 +75,8 @@ KERNEL = {
     "tcp_fastopen": "1",
     "tcp_fastopen_key": "0-0-0-0",
 }
+# What was not a setting before Linux 6.5.
+OLDER = {"tcp_syn_linear_timeouts": "0"}
 # What a setting must be, if it is set, for the stack to be what the script means.
 ONLY = {
     "tcp_recovery": {"1", "3", "5", "7"},
@@ -126,6 +128,7 @@ class Settings:
     fair_queueing: bool = False  # the device's qdisc is fq
     gro_mss: int | None = None
     hz: int = 1_000
+    older: bool = False  # as before Linux 6.5, in what scripts seldom say
     own_scale: int | None = None  # of the host's windows, where its memory decides
     local_ip: str = "192.168.0.1"
     remote_ip: str = "192.0.2.1"
@@ -146,11 +149,12 @@ class Settings:
         return own if self.advmss is None else min(own, self.advmss)
 
 
-def settings_of(script: Script, sysctl: Mapping[str, str]) -> Settings:
-    """Return what a script's options and set-up say of a host that has started with ``sysctl``;
-    CannotExpress for what is not modelled."""
-    settings = Settings()
-    settings.sysctl.update(sysctl)
+def settings_of(script: Script, *, hz: int, older: bool) -> Settings:
+    """Return what a script's options and set-up say of a host with a tick of ``hz``, or an
+    ``older`` one; CannotExpress for what is not modelled."""
+    settings = Settings(hz=hz, older=older)
+    if older:
+        settings.sysctl |= OLDER
     for name, (value, place) in script.options.items():
         _option(settings, name, value, place)
     for command in script.setup:

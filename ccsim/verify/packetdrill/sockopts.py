@@ -11,13 +11,14 @@ from ccsim.verify.packetdrill.errors import CannotExpress
 from ccsim.verify.packetdrill.fastopen import CLIENT
 from ccsim.verify.packetdrill.machine import Machine, Socket
 from ccsim.verify.packetdrill.script import Call
+from ccsim.verify.packetdrill.sndbuf import sndbuf_of
 from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["getsockopt", "setsockopt"]
 
 # What may be set and changes nothing that is modelled.
 HARMLESS = {
-    "SO_REUSEADDR", "SO_REUSEPORT", "SO_SNDBUF", "SO_SNDBUFFORCE", "SO_PRIORITY", "SO_MARK",
+    "SO_REUSEADDR", "SO_REUSEPORT", "SO_PRIORITY", "SO_MARK",
     "IP_TOS", "IP_MTU_DISCOVER", "IP_FREEBIND", "IP_RECVERR", "SO_BINDTODEVICE",
     "SO_DONTROUTE", "IP_TTL", "SO_OOBINLINE",
 }  # fmt: skip
@@ -84,13 +85,32 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         socket.options.syn_retries = value
     elif name in ("TCP_FASTOPEN", "TCP_FASTOPEN_CONNECT"):
         return _set_fastopen(machine, socket, name, value)
-    elif name == "TCP_NOTSENT_LOWAT" and value in (0, NOTSENT_UNLIMITED, -1):
-        socket.notsent_lowat = value
+    elif name in ("SO_SNDBUF", "SO_SNDBUFFORCE"):
+        _set_sndbuf(socket, sndbuf_of(value, force=name == "SO_SNDBUFFORCE"))
+    elif name == "TCP_NOTSENT_LOWAT":
+        socket.options.notsent_lowat = value & NOTSENT_UNLIMITED
+        if live is not None:
+            live.out.buffer.lowat = socket.options.notsent_lowat
     elif name in ("SO_KEEPALIVE", "TCP_DEFER_ACCEPT") and value == 0:
         return ok(0)
     else:
         raise CannotExpress(call.place, f"the socket option {name} is not modelled")
     return ok(0)
+
+
+def _set_sndbuf(socket: Socket, size: int) -> None:
+    socket.options.sndbuf = size
+    connection = socket.connection
+    if connection is not None and connection.opened_ns:
+        connection.out.buffer.size = size
+        connection.out.buffer.locked = True
+
+
+def _sndbuf(machine: Machine, socket: Socket) -> int:
+    connection = socket.connection
+    if connection is not None and connection.opened_ns:
+        return connection.out.buffer.size
+    return socket.options.sndbuf or machine.settings.number("tcp_wmem", 1)
 
 
 def _set_fastopen(machine: Machine, socket: Socket, name: str, value: int) -> Result:
@@ -167,7 +187,9 @@ def getsockopt(machine: Machine, call: Call) -> Result:
     if name in flags:
         return ok(0, int(flags[name]))
     if name == "TCP_NOTSENT_LOWAT":
-        return ok(0, socket.notsent_lowat)
+        return ok(0, socket.options.notsent_lowat)
+    if name == "SO_SNDBUF":
+        return ok(0, _sndbuf(machine, socket))
     raise CannotExpress(call.place, f"getsockopt of {name} is not modelled")
 
 
