@@ -2,6 +2,7 @@
 
 
 cdef class Ints:
+    cdef long long *base  # of the memory; `cells` lie behind those that were forgotten
     cdef long long *cells
     cdef Py_ssize_t count, room, seen
 
@@ -14,6 +15,7 @@ cdef class Ints:
 
 cdef Ints make_ints(Py_ssize_t count)
 cpdef Ints as_ints(object values)
+cpdef Ints filled(Py_ssize_t count, long long value)
 cpdef Ints later(Ints times, long long by_ns)
 cpdef Ints in_us(Ints times, long long after_ns)
 cpdef long long least(Ints values)

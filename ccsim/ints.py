@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    *("Ints", "as_ints", "count_until", "heappop", "heappush", "in_us", "joined_ints", "kept"),
-    *("later", "least", "part", "picked", "place", "scattered"),
+    *("Ints", "as_ints", "count_until", "filled", "heappop", "heappush", "in_us"),
+    *("joined_ints", "kept", "later", "least", "part", "picked", "place", "scattered"),
 ]
 
 
@@ -48,6 +48,11 @@ def as_ints(values: NDArray[np.int64] | Iterable[int]) -> Ints:
     if isinstance(values, Ints):
         return values
     return Ints(values.tolist() if isinstance(values, np.ndarray) else values)
+
+
+def filled(count: int, value: int) -> Ints:
+    """Return a column of so many elements that are all the same."""
+    return Ints([value] * count)
 
 
 def later(times: Ints, by_ns: int) -> Ints:

@@ -8,8 +8,8 @@ from libc.string cimport memcpy, memmove
 import numpy as np
 
 __all__ = [
-    *("Ints", "as_ints", "count_until", "heappop", "heappush", "in_us", "joined_ints", "kept"),
-    *("later", "least", "part", "picked", "place", "scattered"),
+    *("Ints", "as_ints", "count_until", "filled", "heappop", "heappush", "in_us"),
+    *("joined_ints", "kept", "later", "least", "part", "picked", "place", "scattered"),
 ]
 
 cdef Py_ssize_t FIRST_ROOM = 32
@@ -29,16 +29,24 @@ cdef class Ints:
             self.append(value)
 
     def __dealloc__(self):
-        free(self.cells)
+        free(self.base)
 
     cdef int grow(self, Py_ssize_t room) except -1:
-        """Make room for so many elements in all."""
+        """Make room for so many elements in all, or for as many again as there are."""
         if self.seen:
             raise BufferError("Ints: expected nobody to see the memory of a column that grows")
-        cdef long long *cells = <long long *>realloc(self.cells, room * sizeof(long long))
+        cdef Py_ssize_t forgotten = self.cells - self.base
+        if forgotten:
+            memmove(self.base, self.cells, self.count * sizeof(long long))
+            self.cells = self.base
+            self.room += forgotten
+            if 2 * self.count <= self.room:  # so that it is long until the next move
+                return 0
+        room = max(room, self.room)
+        cdef long long *cells = <long long *>realloc(self.base, room * sizeof(long long))
         if cells == NULL:
             raise MemoryError()
-        self.cells, self.room = cells, room
+        self.base, self.cells, self.room = cells, cells, room
         return 0
 
     cpdef int append(self, long long value) except -1:
@@ -53,9 +61,9 @@ cdef class Ints:
         """Take the first elements away."""
         if not 0 <= count <= self.count:
             raise IndexError(f"Ints: expected at most {self.count} elements to forget, got {count}")
+        self.cells += count
         self.count -= count
-        if count and self.count:
-            memmove(self.cells, self.cells + count, self.count * sizeof(long long))
+        self.room -= count
         return 0
 
     cpdef int insert(self, Py_ssize_t k, long long value) except -1:
@@ -80,6 +88,13 @@ cdef class Ints:
 
     def extend(self, values):
         """Put integers behind the last."""
+        cdef Ints others
+        cdef Py_ssize_t k
+        if isinstance(values, Ints):
+            others = values
+            for k in range(others.count):
+                self.append(others.cells[k])
+            return
         for value in values:
             self.append(value)
 
@@ -157,6 +172,15 @@ cpdef Ints as_ints(object values):
     cdef Ints made = make_ints(column.shape[0])
     if made.count:
         memcpy(made.cells, &column[0], made.count * sizeof(long long))
+    return made
+
+
+cpdef Ints filled(Py_ssize_t count, long long value):
+    """Return a column of so many elements that are all the same."""
+    cdef Ints made = make_ints(count)
+    cdef Py_ssize_t k
+    for k in range(count):
+        made.cells[k] = value
     return made
 
 

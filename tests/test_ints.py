@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccsim.ints import (
     Ints,
     as_ints,
     count_until,
+    filled,
+    heappop,
+    heappush,
     in_us,
     joined_ints,
     kept,
@@ -16,6 +21,7 @@ from ccsim.ints import (
     least,
     part,
     picked,
+    place,
     scattered,
 )
 
@@ -40,6 +46,55 @@ def test_the_first_elements_are_forgotten() -> None:
     assert column == []
     assert not column
     assert column.column().tolist() == []
+
+
+@given(st.lists(st.integers(-3, 40), max_size=300))
+def test_what_is_forgotten_while_a_column_grows_never_comes_back(steps: list[int]) -> None:
+    """A positive step puts so many integers behind, another forgets as many in front."""
+    column, expected, next_value = Ints(), list[int](), 0
+    for step in steps:
+        if step > 0:
+            column.extend(range(next_value, next_value + step))
+            expected += range(next_value, next_value + step)
+            next_value += step
+        else:
+            gone = min(-step * 20, len(expected))
+            column.forget(gone)
+            del expected[:gone]
+        assert column == expected
+
+
+def test_integers_are_put_between_others_and_taken_out() -> None:
+    column = Ints([10, 30])
+    column.insert(1, 20)
+    column.insert(0, 5)
+    column.insert(4, 40)
+    assert column == [5, 10, 20, 30, 40]
+    assert column.pop(1) == 10
+    assert column.pop(3) == 40
+    assert column.pop(0) == 5
+    assert column == [20, 30]
+
+
+def test_a_place_is_behind_what_is_not_greater() -> None:
+    ranges = Ints([10, 20, 20, 30])
+    assert [place(ranges, value) for value in (9, 10, 19, 20, 31)] == [0, 1, 1, 3, 4]
+    assert place(Ints(), 7) == 0
+
+
+@given(st.lists(st.integers(-9, 9)))
+def test_what_comes_out_of_a_heap_is_in_order(values: list[int]) -> None:
+    heap = Ints()
+    for value in values:
+        heappush(heap, value)
+    assert [heappop(heap) for _ in values] == sorted(values)
+    with pytest.raises(IndexError):
+        heappop(heap)
+
+
+def test_a_column_is_filled_with_one_integer() -> None:
+    assert filled(3, -7) == [-7, -7, -7]
+    assert filled(0, 1) == []
 
 
 def test_anything_of_integers_becomes_a_column() -> None:

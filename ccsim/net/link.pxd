@@ -2,7 +2,9 @@
 
 cimport cython
 
-from ccsim.ints cimport Ints, as_ints, count_until, joined_ints, kept, part, picked, scattered
+from ccsim.ints cimport (
+    Ints, as_ints, count_until, filled, joined_ints, kept, part, picked, scattered
+)
 from ccsim.net.fifo cimport Fifo
 
 cdef long long PACK_ROWS, VECTOR_ROWS
@@ -16,7 +18,8 @@ cdef class Batch:
 cdef class Link:
     cdef public Fifo fifo
     cdef public object dropped, marker, sampled
-    cdef public list drop_log, samples
+    cdef public list samples
+    cdef Ints _drop_flow, _drop_random, _drop_t
     cdef public bint vector
     cdef public long long full_bytes, interval_ns, meter_ns, vector_rows
     cdef long long _next_sample_ns, _accepted, _left, _departed, _odd_bytes, _logged, _drops, _losses
@@ -33,9 +36,16 @@ cdef class Link:
     cdef tuple _serve_train(self, list batches, Py_ssize_t n)
     @cython.locals(batch=Batch, sizes=Ints, arrivals=Ints, departures=Ints, order=Ints)
     cdef tuple _serve_cells(self, list batches)
+    @cython.locals(sizes=Ints, cells=cython.p_longlong, k=cython.Py_ssize_t)
+    cdef Ints _size_cells(self, Batch batch)
+    @cython.locals(
+        full=cython.longlong, size_cells=cython.p_longlong, left=cython.p_longlong,
+        k=cython.Py_ssize_t,
+    )
+    cdef _note_odd_cells(self, Ints sizes, Ints departures)
     @cython.locals(batch=Batch)
     cdef _size_column(self, list batches, Py_ssize_t n)
-    @cython.locals(batch=Batch, new=list)
+    @cython.locals(batch=Batch, times=Ints, flows=Ints, random=Ints, order=Ints)
     cdef tuple _log_drops(self, list batches, object arrivals, object departures)
     cdef _record(self, object arrivals, object departures, long long until_ns)
     @cython.locals(
@@ -48,6 +58,7 @@ cdef class Link:
     cdef long long _departed_until(self, long long t) except? -1
     cpdef pack(self, Py_ssize_t drops)
     cdef long long _odd_until(self, long long t) except? -1
+    @cython.locals(times=cython.p_longlong, random=cython.p_longlong, k=cython.Py_ssize_t)
     cdef _count_drops(self, long long t)
 
 @cython.locals(batch=Batch)
@@ -55,16 +66,18 @@ cdef _columns(list batches, Py_ssize_t n)
 cpdef as_column(object values)
 @cython.locals(cells=cython.p_longlong, k=cython.Py_ssize_t)
 cdef _fill(long long[::1] column, Py_ssize_t start, Ints values)
+cdef _taken(Ints column, Py_ssize_t n)
 @cython.locals(value=cython.longlong, at=cython.Py_ssize_t, k=cython.Py_ssize_t)
 cdef _flatten(long long[::1] flat, list rows, Py_ssize_t n)
 @cython.locals(batch=Batch)
 cdef _part(list batches, object departures)
 @cython.locals(batch=Batch, k=cython.Py_ssize_t, mixed=list)
 cdef _hand_out(list batches, list order, list departures)
-@cython.locals(departure=cython.longlong)
-cdef list _refused(long long flow, object arrivals, object departures)
-@cython.locals(times=cython.p_longlong, left=cython.p_longlong, k=cython.Py_ssize_t)
-cdef list _refused_cells(long long flow, Ints arrivals, Ints departures)
+cdef _refuse(Batch batch, Ints times, Ints flows, Ints random)
+@cython.locals(at=cython.p_longlong, left=cython.p_longlong, k=cython.Py_ssize_t)
+cdef _refuse_cells(
+    long long flow, Ints arrivals, Ints departures, Ints times, Ints flows, Ints random
+)
 cdef list _as_list(object values)
 cdef _counted(object values)
 cdef Py_ssize_t _until(object times, long long t, Py_ssize_t start) except -1

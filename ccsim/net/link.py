@@ -5,14 +5,23 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.compiled import in_use
-from ccsim.ints import Ints, as_ints, count_until, joined_ints, kept, part, picked, scattered
+from ccsim.ints import (
+    Ints,
+    as_ints,
+    count_until,
+    filled,
+    joined_ints,
+    kept,
+    part,
+    picked,
+    scattered,
+)
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
 from ccsim.spill import Rows, Spill
@@ -40,7 +49,6 @@ ACK_BYTES = 52
 SYN_SEQ = -1  # stands for a packet number
 ACK_SEQ = -2  # a pure ACK of the sender
 PACK_ROWS = 1024  # samples, and drops, that are kept as tuples
-TIME_AND_FLOW = itemgetter(0, 1)
 COMPILED = in_use()
 VECTOR_ROWS = 48  # packets of a window from which on arrays are faster
 
@@ -102,7 +110,9 @@ class Link:
         self.interval_ns = interval_ns
         self.meter_ns = meter_ns
         self.samples: list[Sample] = []
-        self.drop_log: list[Drop] = []  # in order of time, then flow
+        self._drop_t = Ints()  # when packets were refused, in order of time, then flow,
+        self._drop_flow = Ints()  # of which flow they were,
+        self._drop_random = Ints()  # and 1 for those lost at random
         self.sampled = spill.rows(5)
         self.dropped = spill.rows(3)
         self._next_sample_ns = 0
@@ -114,7 +124,7 @@ class Link:
         self._departed = 0
         self._odd: deque[tuple[int, int]] = deque()  # (departure, size less a full one), in order
         self._odd_bytes = 0  # of those before the last sample
-        self._logged = 0  # how much of drop_log has been counted, and in it
+        self._logged = 0  # how many of the drops have been counted, and of those
         self._drops = 0
         self._losses = 0
 
@@ -213,7 +223,7 @@ class Link:
         arrivals = joined_ints([as_ints(batch.arrivals) for batch in batches])
         for batch in batches:
             if batch.odd:
-                sizes = joined_ints([as_ints(self._sizes(one)) for one in batches])
+                sizes = joined_ints([self._size_cells(one) for one in batches])
                 break
         if len(batches) == 1:
             departures = self.fifo.serve_cells(arrivals, self.full_bytes, sizes)
@@ -226,8 +236,24 @@ class Link:
             departures = self.fifo.serve_cells(arrivals, self.full_bytes, sizes)
             _part(batches, scattered(departures, order))
         if sizes is not None:
-            self._note_odd(batches, sizes.tolist(), departures.tolist())
+            self._note_odd_cells(sizes, departures)
         return arrivals, departures
+
+    def _size_cells(self, batch: Batch) -> Ints:
+        """Do as `_sizes` in machine code."""
+        sizes = filled(len(batch.seqs), self.full_bytes)
+        if batch.odd:
+            cells = sizes.cells
+            for k, size in enumerate(self._sizes(batch)):
+                cells[k] = size
+        return sizes
+
+    def _note_odd_cells(self, sizes: Ints, departures: Ints) -> None:
+        """Do as `_note_odd` in machine code."""
+        full, size_cells, left = self.full_bytes, sizes.cells, departures.cells
+        for k in range(len(sizes)):
+            if size_cells[k] != full and left[k] >= 0:
+                self._odd.append((left[k], size_cells[k] - full))
 
     def _size_column(self, batches: list[Batch], n: int) -> Column | None:
         """Return the sizes of all packets [bytes]; None if all are full-sized."""
@@ -246,12 +272,15 @@ class Link:
         self, batches: list[Batch], arrivals: Values, departures: Values
     ) -> tuple[Values, Values]:
         """Log what was refused; return the arrivals and departures of what was not."""
-        new: list[Drop] = []
+        times, flows, random = Ints(), Ints(), Ints()
         for batch in batches:
-            new += _refused(batch.flow, batch.arrivals, batch.departures)
-        if len(batches) > 1:
-            new.sort(key=TIME_AND_FLOW)
-        self.drop_log.extend(new)
+            _refuse(batch, times, flows, random)
+        if len(batches) > 1:  # in order of flow, which they are to be where time does not tell
+            order = as_ints(np.argsort(as_column(times), kind="stable"))
+            times, flows, random = picked(times, order), picked(flows, order), picked(random, order)
+        self._drop_t.extend(times)
+        self._drop_flow.extend(flows)
+        self._drop_random.extend(random)
         return _accepted(arrivals, departures)
 
     def _record(self, arrivals: Values, departures: Values, until_ns: int) -> None:
@@ -270,7 +299,7 @@ class Link:
         while t < until_ns:
             arrived = _until(arrivals, t, arrived)
             departed = self._departed_until(t)
-            if self._logged < len(self.drop_log):
+            if self._logged < len(self._drop_t):
                 self._count_drops(t)
             sent_bytes = departed * full
             if self._odd or self._odd_bytes:
@@ -306,7 +335,18 @@ class Link:
     def pack(self, drops: int) -> None:
         """Put the samples, and the first ``drops`` of the log, into tables."""
         _move(self.samples, len(self.samples), self.sampled)
-        _move(self.drop_log, drops, self.dropped)
+        if drops:
+            table = np.empty((drops, 3), dtype=np.int64)
+            table[:, 0] = _taken(self._drop_t, drops)
+            table[:, 1] = _taken(self._drop_flow, drops)
+            table[:, 2] = _taken(self._drop_random, drops)
+            self.dropped.add(table)
+
+    @property
+    def drop_log(self) -> list[Drop]:
+        """The drops that are not in the table yet."""
+        times, flows, random = self._drop_t, self._drop_flow, self._drop_random
+        return list(zip(times.tolist(), flows.tolist(), random.tolist(), strict=True))
 
     def drops_since(self, t_ns: int) -> Iterator[tuple[int, int, int]]:
         """Yield the drops from ``t_ns`` on, as ``drop_log`` has them, and perhaps some before."""
@@ -324,12 +364,13 @@ class Link:
 
     def _count_drops(self, t: int) -> None:
         """Count the drops and random losses up to ``t``, which never goes back."""
-        for at, _, random in self.drop_log[self._logged :]:
-            if at > t:
+        times, random = self._drop_t.cells, self._drop_random.cells
+        for k in range(self._logged, len(self._drop_t)):
+            if times[k] > t:
                 break
             self._logged += 1
-            self._losses += random
-            self._drops += 1 - random
+            self._losses += random[k]
+            self._drops += 1 - random[k]
 
 
 def _move(rows: list[Any], n: int, table: Rows) -> None:
@@ -342,6 +383,13 @@ def _move(rows: list[Any], n: int, table: Rows) -> None:
         else:
             table.add(np.array(rows[:n], dtype=np.int64))
         del rows[:n]
+
+
+def _taken(column: Ints, n: int) -> Column:
+    """Return the first ``n`` elements of a column, which forgets them."""
+    first = as_column(part(column, 0, n))
+    column.forget(n)
+    return first
 
 
 def _flatten(flat: Column, rows: list[Any], n: int) -> None:
@@ -413,29 +461,34 @@ def _hand_out(batches: list[Batch], order: list[int], departures: list[int]) -> 
     _part(batches, mixed)
 
 
-def _refused(flow: int, arrivals: Values, departures: Values) -> list[Drop]:
-    """Return what was dropped or lost of a flow's packets."""
+def _refuse(batch: Batch, times: Ints, flows: Ints, random: Ints) -> None:
+    """Put what was dropped or lost of a batch's packets behind what was before: when it arrived,
+    whose it was, and 1 if that was at random."""
+    arrivals, departures = batch.arrivals, batch.departures
     if COMPILED:
-        return _refused_cells(flow, as_ints(arrivals), as_ints(departures))
+        _refuse_cells(batch.flow, as_ints(arrivals), as_ints(departures), times, flows, random)
+        return
     if isinstance(departures, np.ndarray):
         at_rows = np.flatnonzero(departures < 0)
         arrivals = np.asarray(arrivals, dtype=np.int64)[at_rows]
         departures = departures[at_rows].tolist()
-    return [
-        (t, flow, int(departure == LOST))
-        for t, departure in zip(_as_list(arrivals), _as_list(departures), strict=True)
-        if departure < 0
-    ]
+    for t, departure in zip(_as_list(arrivals), _as_list(departures), strict=True):
+        if departure < 0:
+            times.append(t)
+            flows.append(batch.flow)
+            random.append(int(departure == LOST))
 
 
-def _refused_cells(flow: int, arrivals: Ints, departures: Ints) -> list[Drop]:
-    """Do as `_refused` in machine code."""
-    times, left = arrivals.cells, departures.cells
-    found = []
+def _refuse_cells(
+    flow: int, arrivals: Ints, departures: Ints, times: Ints, flows: Ints, random: Ints
+) -> None:
+    """Do as `_refuse` in machine code."""
+    at, left = arrivals.cells, departures.cells
     for k in range(len(departures)):
         if left[k] < 0:
-            found.append((times[k], flow, int(left[k] == LOST)))
-    return found
+            times.append(at[k])
+            flows.append(flow)
+            random.append(left[k] == LOST)
 
 
 def _as_list(values: Values) -> list[int]:

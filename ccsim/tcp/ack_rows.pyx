@@ -3,10 +3,15 @@
 
 from libc.stdlib cimport free, realloc
 
+from ccsim.ints cimport Ints
+from ccsim.tcp.sack_blocks cimport Blocks, EceBlocks, made_of
+
 __all__ = ["AckRow", "AckRows"]
 
 AckRow = tuple
 cdef Py_ssize_t FIRST_ROOM = 16
+cdef int NONE = -1
+cdef int OTHER = -2
 
 
 cdef class AckRows:
@@ -34,13 +39,31 @@ cdef class AckRows:
         """Put an ACK behind the last."""
         if self.count == self.room:
             self.grow()
-        if blocks is not None and self.blocks is None:
-            self.blocks = [None] * self.count
-        if self.blocks is not None:
-            self.blocks.append(blocks)
         cdef Cell *cell = self.cells + self.count
         cell.t, cell.una, cell.echo_us = t, una, echo_us
+        cell.blocks, cell.ece = NONE, False
+        if blocks is not None:
+            self.add_blocks(cell, blocks)
         self.count += 1
+        return 0
+
+    cdef int add_blocks(self, Cell *cell, object blocks) except -1:
+        """Keep the blocks of the ACK that is being added."""
+        cdef Blocks known
+        cdef Py_ssize_t k
+        if not isinstance(blocks, Blocks):
+            if self.others is None:
+                self.others = {}
+            self.others[self.count] = blocks
+            cell.blocks = OTHER
+            return 0
+        known = blocks
+        if self.edges is None:
+            self.edges = Ints.__new__(Ints)
+        cell.edges, cell.blocks = self.edges.count, <int>known.count
+        cell.ece = type(known) is EceBlocks
+        for k in range(2 * known.count):
+            self.edges.append(known.edges[k])
         return 0
 
     def append(self, row):
@@ -56,10 +79,15 @@ cdef class AckRows:
     def clear(self):
         """Forget all."""
         self.count = self.at = 0
-        self.blocks = None
+        self.edges = self.others = None
 
     cdef object blocks_of(self, Py_ssize_t k):
-        return None if self.blocks is None else self.blocks[k]
+        cdef Cell *cell = self.cells + k
+        if cell.blocks == NONE:
+            return None
+        if cell.blocks == OTHER:
+            return self.others[k]
+        return made_of(self.edges.cells + cell.edges, cell.blocks, cell.ece)
 
     cdef tuple made(self, Py_ssize_t k, long long later_ns):
         if not 0 <= k < self.count:

@@ -66,7 +66,7 @@ def on_ack(sk: TcpSock, t_ns: int, ack: int, echo_us: int, blocks: Blocks | None
         _full_ack(sk, ack, echo_us, None)
         return
     sacks = as_blocks(blocks)
-    if not sacks or not usual_sack(sk, ack, sacks):
+    if not usual_sack(sk, ack, sacks):
         _full_ack(sk, ack, echo_us, sacks)
 
 
@@ -180,7 +180,7 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
     if ack < prior_una and not blocks:
         return
     rs = begin_sample(sk)
-    state = AckState(sk.host.timestamp_ms(echo_us), ece=ece)
+    state = AckState(sk.host.timestamp_ms(echo_us), ece)
     if blocks is not None:  # any option but timestamps, and ECE, are off the fast path
         state.flags = SLOWPATH
     delivered, lost = sk.delivered, sk.lost

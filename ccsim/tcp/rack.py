@@ -122,7 +122,7 @@ def mark_lost(sk: TcpSock) -> int:
     if seq < nxt and packets.tx_us[seq - base] <= mstamp:
         timeout = _judge_originals(sk, seq, _deadline(sk))
     resent_us = sk.rack_resent_us
-    if resent_us and resent_us[0] <= mstamp:
+    if len(resent_us) and resent_us.cells[0] <= mstamp:
         timeout = max(timeout, _judge_retransmits(sk, _deadline(sk)))
     return timeout
 

@@ -9,6 +9,8 @@ from ccsim.tcp.rack cimport rack_mark_lost
 from ccsim.tcp.sock cimport TcpSock
 
 cdef int CWR, DISORDER, LOSS, OPEN, RECOVERY
+cdef long long ACK_MAYBE_DELAYED, DATA_SACKED, DSACKING_ACK, DSACK_TLP, ECE, ORIG_SACK_ACKED
+cdef long long RETRANS_DATA_ACKED
 
 cdef class AckState:
     cdef public long long echo_ms, flags

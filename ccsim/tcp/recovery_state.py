@@ -41,6 +41,10 @@ ACKED = 0x4  # FLAG_DATA_ACKED
 LOST_RETRANS = 0x80  # FLAG_LOST_RETRANS
 SLOWPATH = 0x4100  # FLAG_SLOWPATH, with which comes FLAG_UPDATE_TS_RECENT
 SET_TIMER = 0x1000  # FLAG_SET_XMIT_TIMER
+ORIG_SACK_ACKED = int(AckInfo.ORIG_SACK_ACKED)
+RETRANS_DATA_ACKED, ECE = int(AckInfo.RETRANS_DATA_ACKED), int(AckInfo.ECE)
+ACK_MAYBE_DELAYED, DATA_SACKED = int(AckInfo.ACK_MAYBE_DELAYED), int(AckInfo.DATA_SACKED)
+DSACKING_ACK, DSACK_TLP = int(AckInfo.DSACKING_ACK), int(AckInfo.DSACK_TLP)
 
 
 class AckState:
@@ -51,7 +55,7 @@ class AckState:
         *("retrans_acked", "rexmit", "sack"),
     )
 
-    def __init__(self, echo_ms: int, *, ece: bool) -> None:
+    def __init__(self, echo_ms: int, ece: bool) -> None:
         self.flags = 0
         self.echo_ms = echo_ms  # TSecr; without timestamps one that proves nothing
         self.ece = ece  # FLAG_ECE
@@ -77,18 +81,18 @@ class AckState:
         """Return what ``cong_control`` is told (`AckInfo`)."""
         flags, sack = self.flags, self.sack
         if self.orig_acked or (sack is not None and sack.orig_sacked):
-            flags |= AckInfo.ORIG_SACK_ACKED
+            flags |= ORIG_SACK_ACKED
         if self.retrans_acked:
-            flags |= AckInfo.RETRANS_DATA_ACKED
+            flags |= RETRANS_DATA_ACKED
         if self.ece:
-            flags |= AckInfo.ECE
+            flags |= ECE
         if self.maybe_delayed:
-            flags |= AckInfo.ACK_MAYBE_DELAYED
+            flags |= ACK_MAYBE_DELAYED
         if sack is not None:
-            flags |= AckInfo.DATA_SACKED if sack.data_sacked else 0
-            flags |= AckInfo.DSACKING_ACK if sack.dsack else 0
-            flags |= AckInfo.DSACK_TLP if sack.dsack_tlp else 0
-        return int(flags)
+            flags |= DATA_SACKED if sack.data_sacked else 0
+            flags |= DSACKING_ACK if sack.dsack else 0
+            flags |= DSACK_TLP if sack.dsack_tlp else 0
+        return flags
 
 
 def fastretrans_alert(sk: TcpSock, prior_una: int, num_dupack: int, state: AckState) -> None:

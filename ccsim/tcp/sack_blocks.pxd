@@ -7,13 +7,12 @@ cdef class Blocks:
     cdef long long edges[8]  # start and end of each
     cdef Py_ssize_t count
 
-    cdef int put(self, long long start, long long end) except -1
-
 
 cdef class EceBlocks(Blocks):
     pass
 
 
+cdef Blocks made_of(const long long *edges, Py_ssize_t count, bint ece)
 cpdef Blocks as_blocks(object values)
 cpdef Blocks leading(Blocks blocks, Py_ssize_t most)
 cpdef Blocks trailing(Blocks blocks, Py_ssize_t first)

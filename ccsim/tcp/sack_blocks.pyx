@@ -2,6 +2,7 @@
 """SACK blocks in machine code: what `ccsim.tcp.sack_blocks` defines, as one small object."""
 
 cimport cython
+from libc.string cimport memcpy
 
 __all__ = [
     "BLOCKS_KEPT",
@@ -28,16 +29,9 @@ cdef class Blocks:
 
     def __init__(self, values=()):
         for start, end in values:
-            self.put(start, end)
-
-    cdef int put(self, long long start, long long end) except -1:
-        """Put a block behind the last, while nobody knows these blocks yet."""
-        if self.count == KEPT:
-            raise ValueError(f"Blocks: expected at most {KEPT} blocks, as an ACK has room for")
-        self.edges[2 * self.count] = start
-        self.edges[2 * self.count + 1] = end
-        self.count += 1
-        return 0
+            if self.count == KEPT:
+                raise ValueError(f"Blocks: expected at most {KEPT} blocks, as an ACK has room for")
+            put(self, start, end)
 
     def pairs(self):
         """Return the blocks as a tuple of pairs."""
@@ -72,6 +66,21 @@ cdef class EceBlocks(Blocks):
     """The SACK blocks, maybe none, of an ACK that bears the ECE flag."""
 
 
+cdef Blocks made_of(const long long *edges, Py_ssize_t count, bint ece):
+    """Return blocks with such edges."""
+    cdef Blocks found = EceBlocks.__new__(EceBlocks) if ece else Blocks.__new__(Blocks)
+    memcpy(found.edges, edges, 2 * count * sizeof(long long))
+    found.count = count
+    return found
+
+
+cdef inline void put(Blocks blocks, long long start, long long end) noexcept:
+    """Put a block behind the last, where there is room; nobody knows these blocks yet."""
+    blocks.edges[2 * blocks.count] = start
+    blocks.edges[2 * blocks.count + 1] = end
+    blocks.count += 1
+
+
 cpdef Blocks as_blocks(object values):
     """Return pairs of edges as blocks, which are the same ones if they are some."""
     return values if isinstance(values, Blocks) else Blocks(values)
@@ -92,11 +101,12 @@ cpdef Blocks trailing(Blocks blocks, Py_ssize_t first):
 cdef Blocks copied(Blocks target, Blocks blocks, Py_ssize_t start, Py_ssize_t stop):
     """Put blocks from ``start`` to before ``stop`` behind those of another, as far as there is
     room."""
-    cdef Py_ssize_t k
-    for k in range(start, min(stop, blocks.count)):
-        if target.count == KEPT:
-            break
-        target.put(blocks.edges[2 * k], blocks.edges[2 * k + 1])
+    cdef Py_ssize_t n = min(min(stop, blocks.count) - start, KEPT - target.count)
+    if n > 0:
+        memcpy(
+            target.edges + 2 * target.count, blocks.edges + 2 * start, 2 * n * sizeof(long long)
+        )
+        target.count += n
     return target
 
 
@@ -106,7 +116,7 @@ cpdef Blocks above(Blocks blocks, long long edge):
     cdef Py_ssize_t k
     for k in range(blocks.count):
         if blocks.edges[2 * k] > edge:
-            found.put(blocks.edges[2 * k], blocks.edges[2 * k + 1])
+            put(found, blocks.edges[2 * k], blocks.edges[2 * k + 1])
     return found
 
 
@@ -118,12 +128,12 @@ cpdef Blocks reported(Blocks blocks, long long seq, bint left, bint right):
     cdef long long end = seq + 1
     cdef Py_ssize_t k
     if not left and not right:
-        found.put(start, end)
+        put(found, start, end)
         return copied(found, blocks, 0, KEPT - 1)
     if not right and blocks.count and blocks.edges[1] == seq:
-        found.put(blocks.edges[0], end)  # the one reported last has grown
+        put(found, blocks.edges[0], end)  # the one reported last has grown
         return copied(found, blocks, 1, KEPT)
-    found.put(start, end)
+    put(found, start, end)
     for k in range(blocks.count):
         if blocks.edges[2 * k + 1] == start:
             start = blocks.edges[2 * k]
@@ -139,7 +149,7 @@ cpdef Blocks with_duplicate(Blocks blocks, long long seq, Py_ssize_t most):
     """Return blocks that report packet ``seq`` as a duplicate before others, ``most`` in all (RFC
     2883 section 4)."""
     cdef Blocks found = Blocks.__new__(Blocks)
-    found.put(seq, seq + 1)
+    put(found, seq, seq + 1)
     return copied(found, blocks, 0, most - 1)
 
 

@@ -168,14 +168,14 @@ def test_an_algorithm_hears_of_an_ack_after_its_marks_were_counted() -> None:
 def test_a_mark_forbids_what_an_undo_would_restore(ece: bool, left: int) -> None:
     sk = in_recovery()
     sk.prior_ssthresh = 9
-    fastretrans_alert(sk, sk.una, 0, AckState(1 << 30, ece=ece))
+    fastretrans_alert(sk, sk.una, 0, AckState(1 << 30, ece))
     assert (sk.ca_state, sk.prior_ssthresh) == (CaState.RECOVERY, left)
 
 
 def test_when_nothing_is_out_nothing_is_sacked() -> None:
     sk = connected()
     sk.una, sk.sacked_out = sk.nxt, 2
-    fastretrans_alert(sk, sk.una, 0, AckState(0, ece=False))
+    fastretrans_alert(sk, sk.una, 0, AckState(0, False))
     assert sk.sacked_out == 0
 
 
