@@ -32,7 +32,7 @@ __all__ = ["Engine", "Member"]
 
 PROGRESS_WINDOWS = 64  # how often progress is told
 LEAST_LEAP = 3  # windows: to foresee fewer is not worth while
-WINDOWS_BETWEEN_LEAPS = 4  # after one that failed
+WINDOWS_BETWEEN_LEAPS = 4  # after one that failed, or could not be tried
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -202,9 +202,10 @@ class Engine:
         if self._to_come:
             until = min(until, self._to_come[0][0])
         flow = self.live[0]
-        if until - t_ns < LEAST_LEAP * (horizon_ns - t_ns) or not flow.may_foresee(link):
+        if until - t_ns < LEAST_LEAP * (horizon_ns - t_ns):
             return horizon_ns
-        self._foreseen = flow.foresee(link, until)
+        if flow.may_foresee(link):
+            self._foreseen = flow.foresee(link, until)
         if self._foreseen is None:
             self._next_leap = self.windows + WINDOWS_BETWEEN_LEAPS
             return horizon_ns
