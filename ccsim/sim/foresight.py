@@ -31,6 +31,7 @@ Column = NDArray[np.int64]
 LEAST_PACKETS = 32  # below that nothing is gained
 MOST_PACKETS = 16384  # that are foreseen: more of them cost what they cost one window at a time
 MOST_WINDOWS = 16
+LEAST_WINDOWS = 3  # of so many packets: fewer cost more than windows that come one by one
 
 
 class Foreseen:
@@ -98,6 +99,8 @@ def foresee(flow: Flow, link: Link, until_ns: int) -> Foreseen | None:
 
 def _full_packets(flow: Flow) -> int:
     """Return how many packets are worth foreseeing: full ones that are like the others."""
+    if LEAST_WINDOWS * flow.sk.snd_cwnd > MOST_PACKETS:
+        return 0
     received = flow.receiver.rcv_nxt
     short = min((packet for packet in flow.odd_last if packet >= received), default=NEVER)
     most = min(MOST_PACKETS, MOST_WINDOWS * flow.sk.snd_cwnd)
