@@ -28,6 +28,8 @@ def host_sysctls(tcp: Tcp) -> dict[str, str]:
     own.pop("pacing", None)
     if lowat := own.pop("notsent_lowat_bytes", 0):
         own["notsent_lowat"] = lowat
+    if "min_rtt_wlen_s" in own:
+        own["min_rtt_wlen"] = own.pop("min_rtt_wlen_s")
     return {**SYSCTLS, **_named(own)}
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import PlainValidator, StrictBool, StrictInt, WithJsonSchema, model_validator
+from pydantic import (
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from ccsim import spec
 from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
-from ccsim.units import show
+from ccsim.spec.limits import MAX_MIN_RTT_WLEN_S
+from ccsim.units import NS_PER_S, format_time, show
 
 __all__ = ["TcpSpec"]
 
@@ -56,6 +64,7 @@ class TcpSpec(Spec):
     recovery: Literal[1, 3, 5, 7] = key(
         "RACK (1), with a static window (2), without a threshold of duplicates (4): their sum.", 1
     )
+    min_rtt_wlen: q.Time = key("Over which the least RTT is taken, in whole seconds.", "300 s")
     reordering: StrictInt = key("Duplicates that mean a loss, at first.", 3, ge=1, le=300)
     max_reordering: StrictInt = key("And at most.", 300, ge=1, le=300)
     pacing_ss_ratio: StrictInt = key("Pacing in slow start [% of cwnd / srtt].", 200, ge=1, le=1000)
@@ -63,6 +72,14 @@ class TcpSpec(Spec):
     notsent_lowat: q.PositiveSize | None = key(
         "What is written and has not been sent is no more than that; without: no limit.", None
     )
+
+    @field_validator("min_rtt_wlen")
+    @classmethod
+    def _whole_seconds(cls, value: int) -> int:
+        if value % NS_PER_S or value > MAX_MIN_RTT_WLEN_S * NS_PER_S:
+            got = format_time(value)
+            raise ValueError(f"expected whole seconds, at most {MAX_MIN_RTT_WLEN_S} s, got {got}")
+        return value
 
     @model_validator(mode="after")
     def _reordering_fits(self) -> TcpSpec:
@@ -81,6 +98,7 @@ class TcpSpec(Spec):
             early_retrans=self.early_retrans,
             frto=self.frto,
             recovery=self.recovery,
+            min_rtt_wlen_s=self.min_rtt_wlen // NS_PER_S,
             reordering=self.reordering,
             max_reordering=self.max_reordering,
             pacing_ss_ratio=self.pacing_ss_ratio,

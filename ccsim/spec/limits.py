@@ -14,6 +14,7 @@ __all__ = [
     "INIT_NET",
     "MAX_CONNECTIONS",
     "MAX_GRO_PACKETS",
+    "MAX_MIN_RTT_WLEN_S",
     "MAX_MSS_BYTES",
     "MAX_SEED",
     "Count",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 MAX_SEED = 2**63 - 1
+MAX_MIN_RTT_WLEN_S = 86_400  # one_day_secs
 MAX_CONNECTIONS = 100_000  # of all workloads of a scenario
 MAX_GRO_PACKETS = 64  # 64 KiB hold no more of the smallest packets that are merged
 HEADER_BYTES = 52  # IPv4 (20), TCP (20) and its timestamps (12): 1448 bytes of payload make 1500

@@ -13,7 +13,15 @@ from ccsim.notebook import html_table, plural
 from ccsim.spec.flow import Flow, Listener
 from ccsim.spec.hosts import Hosts
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
-from ccsim.spec.limits import MAX_MSS_BYTES, MAX_SEED, Name, Packets, PositiveNs, Within
+from ccsim.spec.limits import (
+    MAX_MIN_RTT_WLEN_S,
+    MAX_MSS_BYTES,
+    MAX_SEED,
+    Name,
+    Packets,
+    PositiveNs,
+    Within,
+)
 from ccsim.spec.path import Change, Hop, Path, Route
 from ccsim.spec.plain import SPARSE, NotPlain, from_plain, to_plain
 from ccsim.spec.swap import Chosen, Swap
@@ -52,6 +60,7 @@ class Sysctls:
     early_retrans: bool = True
     frto: bool = True
     recovery: Literal[1, 3, 5, 7] = 1
+    min_rtt_wlen_s: Annotated[int, Within(0, MAX_MIN_RTT_WLEN_S)] = 300
     reordering: Annotated[int, Within(1, 300)] = 3
     max_reordering: Annotated[int, Within(1, MAX_PACKETS)] = 300
     pacing_ss_ratio: Annotated[int, Within(1, 1000)] = 200

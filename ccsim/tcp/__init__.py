@@ -25,8 +25,7 @@ Left out, here and in the network around it:
 - *ECN.* RFC 3168 and the DCTCP echo; not AccECN, not ECN++: SYNs, pure ACKs and, unless the
   algorithm needs ECN, retransmissions are not ECN-capable. A queue that marks does not drop what
   is not. The receiver runs what its sender began with, and keeps it when the sender is swapped.
-- *Clocks.* The minimum RTT is kept over the connection, not over 300 s; no MTU probing, no
-  reneging, no thin-stream timeouts.
+- *Probes.* No MTU probing, no reneging, no thin-stream timeouts.
 - *Hosts* take no time: no CPU cost, interrupts, queueing discipline or TCP small queues.
 - *Path.* One bottleneck in one direction with a constant rate and delays; data is never reordered.
   ACKs may be lost or wait for a slot, but neither queue nor overtake each other.

@@ -9,7 +9,7 @@ cdef long long _wheel_tick(long long tick, long long delta)
 
 cdef class Host:
     cdef public long long hz, initial_window, jiffies0_ns, jiffy_ns, jiffy_us, max_reordering
-    cdef public long long min_tso_segs, mss_bytes, notsent_lowat_bytes, pacing_ca_ratio
+    cdef public long long min_rtt_wlen_s, min_tso_segs, mss_bytes, notsent_lowat_bytes, pacing_ca_ratio
     cdef public long long pacing_ss_ratio, recovery, reordering
     cdef public long long rto_initial_ns, rto_max_ns, rto_min_us, sndbuf_packets, tso_rtt_log
     cdef public bint dsack, early_retrans, ecn, frto, sack, slow_start_after_idle, timestamps, tso

@@ -57,6 +57,7 @@ class Host:
     rto_min_us: int = 200_000
     rto_max_ns: int = 120_000_000_000
     rto_initial_ns: int = 1_000_000_000
+    min_rtt_wlen_s: int = 300  # over which the least RTT is taken
     reordering: int = 3
     max_reordering: int = 300
     early_retrans: bool = True  # tcp_early_retrans = 3: tail loss probes

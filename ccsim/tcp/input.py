@@ -102,7 +102,8 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
     sk.rack_end = ack
     sk.sample_end = ack - 1
     rs.prior_delivered = prior_delivered = packets.delivered[last]
-    update_rtt(sk, now_us - packets.tx_us[first], ca_rtt_us)
+    delayed = acked == 1 and prior_delivered + 1 == delivered and una in sk.runts
+    update_rtt(sk, now_us - packets.tx_us[first], ca_rtt_us, delayed)
     if ops.pkts_acked is not None:
         sample = sk.ack_sample
         sample.pkts_acked = acked
@@ -122,7 +123,7 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         flag = PLAIN
         if una < sk.high:
             flag |= ORIG_SACK_ACKED
-        if acked == 1 and prior_delivered + 1 == delivered and una in sk.runts:
+        if delayed:
             rs.is_ack_delayed = True
             flag |= MAYBE_DELAYED
         ops.cong_control(sk, byte, flag, rs)
@@ -323,7 +324,7 @@ def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: 
     sk.rate_sample.rtt_us = ca_rtt_us
     if seq_rtt_us < 0:
         return
-    update_rtt(sk, seq_rtt_us, ca_rtt_us)
+    update_rtt(sk, seq_rtt_us, ca_rtt_us, state.maybe_delayed)
     if not acked and sack_rtt_us >= 0 and sk.nxt > sk.una:
         head_us = sk.packets.tx_us[sk.una - sk.packets.base]
         if sack_rtt_us > now_us - head_us:

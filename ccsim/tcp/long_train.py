@@ -127,7 +127,7 @@ class LongTrain:
         if not timers_keep_still(sk, columns):
             return None
         samples = rtt_and_samples(sk, columns, count, self.cwnd, nxt, ssthresh, sample_times)
-        sk.rtt_min_us = min(sk.rtt_min_us, columns.least_rtt)
+        columns.fold_min(sk, count)
         columns.send(sk, nxt)
         leave_as_last_ack(sk, columns, count, nxt)
         return TrainOutcome(count, sent_ns, samples)

@@ -20,7 +20,7 @@ from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit
 from ccsim.tcp.packets import APP_LIMITED
 from ccsim.tcp.rate import CE_MASK, ce_delivered
-from ccsim.tcp.rtt import set_rto
+from ccsim.tcp.rtt import min_rtt_expiry_ns, set_rto
 from ccsim.tcp.sock import SEGS_NEVER_PACED, UNBOUNDED, TcpSock
 from ccsim.tcp.train import (
     AckColumns,
@@ -68,6 +68,11 @@ def paced_train(
     the packets that leave between them; None if it takes none. ``sample_times`` as for
     `ccsim.tcp.train.ack_train`."""
     packets = sk.packets
+    if int(t[-1]) >= sk.min_rtt_due_ns:  # the least RTT may rise by and by: it does so row by row
+        keeps = int(t.searchsorted(min_rtt_expiry_ns(sk)))
+        if not keeps:
+            return None
+        t, una = t[:keeps], una[:keeps]
     if int(una[-1]) > sk.nxt or int(una[0]) + LEAST_IN_FLIGHT > sk.nxt:
         return None
     if not unmarked(packets, sk.una, int(una[-1]), UNPLAIN):
@@ -186,7 +191,7 @@ def _rtt_and_samples(
     wanted, latest = rows_before(columns.t[:k], sample_times)
     stops = latest.tolist()
     srtts = columns.fold(sk, k, acks.nxt, stops)
-    sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
+    columns.fold_min(sk, k)
     if not wanted:
         return []
     departures = memoryview(sent_ns)

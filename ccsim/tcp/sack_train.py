@@ -22,7 +22,7 @@ from ccsim.tcp.output import rearm_rto
 from ccsim.tcp.pacing import pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, SACKED
 from ccsim.tcp.rtt import set_rto
-from ccsim.tcp.rtt_train import fold_samples
+from ccsim.tcp.rtt_train import fold_min_rtt, fold_samples
 from ccsim.tcp.sack_blocks import Blocks, as_blocks
 from ccsim.tcp.sock import TIMER_RTO, TcpSock
 from ccsim.tcp.train import SenderSample, TrainOutcome, rows_before, unmarked
@@ -95,7 +95,8 @@ def sack_train(
         return None
     if sk.ca_ops.sack_train is not None and not sk.ca_ops.sack_train(sk, rtt):
         return None
-    sk.rtt_min_us = min(sk.rtt_min_us, least)
+    if least <= sk.min_rtt_3_us or int(t[-1]) >= sk.min_rtt_due_ns:
+        fold_min_rtt(sk, t, rtt)
     samples = _rtt_and_samples(sk, t, rtt, leaves, sample_times)
     _stamp(sk, row, t_us, tx, leaves)
     end = int(ends[k - 1])

@@ -47,6 +47,12 @@ class TcpSock(LinuxSock):
         "cwr_seq",
         "cwr_seqs",
         "last_blocks",
+        "min_rtt_2_tick",
+        "min_rtt_2_us",
+        "min_rtt_3_tick",
+        "min_rtt_3_us",
+        "min_rtt_due_ns",
+        "min_rtt_tick",
         "nospace",
         "on_event",
         "out_seq",
@@ -91,6 +97,10 @@ class TcpSock(LinuxSock):
         self.on_event: Listener = _ignore
         self._init_timers()
         self._init_scoreboard()
+        # The samples after that of rtt_min_us, when they were taken, and when one must follow.
+        self.min_rtt_2_us = self.min_rtt_3_us = self.rtt_min_us
+        self.min_rtt_tick = self.min_rtt_2_tick = self.min_rtt_3_tick = 0
+        self.min_rtt_due_ns = NEVER
 
     def _init_timers(self) -> None:
         self.timer_ns = NEVER

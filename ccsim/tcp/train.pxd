@@ -23,6 +23,7 @@ cdef class AckColumns:
     cpdef _read(self, PacketColumns packets, long long before)
     cpdef _gather(self, PacketColumns packets, long long before)
     cpdef list fold(self, TcpSock sk, long long k, nxt, list stops)
+    cpdef fold_min(self, TcpSock sk, long long k)
     cpdef make_room(self, TcpSock sk, long long count)
     cpdef send(self, TcpSock sk, nxt)
     cpdef stamp_paced(self, TcpSock sk, nxt, sent_ns)

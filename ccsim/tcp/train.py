@@ -24,7 +24,7 @@ from ccsim.tcp.output import schedule_loss_probe
 from ccsim.tcp.pacing import pacing_rate, pacing_rates
 from ccsim.tcp.packets import PacketColumns
 from ccsim.tcp.rtt import set_rto
-from ccsim.tcp.rtt_train import as_folded, fold_rounds
+from ccsim.tcp.rtt_train import as_folded, fold_min_rtt, fold_rounds
 from ccsim.tcp.sock import TcpSock
 from ccsim.tcp.train_loops import COLUMNS, RATES, fold_each, rates, read, stamp
 
@@ -123,6 +123,11 @@ class AckColumns:
             return fold_each(sk, una, self._columns, nxt, stops)
         return fold_rounds(sk, una, self._rtt, nxt, stops)
 
+    def fold_min(self, sk: TcpSock, k: int) -> None:
+        """Fold the RTTs of the first ``k`` ACKs into the least RTT."""
+        if self.least_rtt <= sk.min_rtt_3_us or int(self.t[k - 1]) >= sk.min_rtt_due_ns:
+            fold_min_rtt(sk, self.t[:k], self.ca_rtt[:k])
+
     def make_room(self, sk: TcpSock, count: int) -> None:
         """Make sure that the next ``count`` packets have rows."""
         packets = sk.packets
@@ -219,8 +224,7 @@ def ack_train(sk: TcpSock, t: Column, una: Column, sample_times: list[int]) -> T
         return None
     nxt = next_numbers(sk, una[:k], acks.cwnd[:k])
     samples = rtt_and_samples(sk, columns, k, acks.cwnd, nxt, ssthresh, sample_times)
-    if columns.least_rtt < sk.rtt_min_us:
-        sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))
+    columns.fold_min(sk, k)
     sent_ns = columns.send(sk, nxt)
     leave_as_last_ack(sk, columns, k, nxt)
     return TrainOutcome(k, sent_ns, samples)

@@ -145,7 +145,7 @@ MUTANTS = (
     Mutant(
         "a train does not lower the minimum RTT",
         flow.ack_train,
-        "sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))",
+        "columns.fold_min(sk, k)",
         "pass",
         directed="the least RTT falls when another flow leaves the queue",
     ),
@@ -202,7 +202,7 @@ MUTANTS = (
     Mutant(
         "a paced train does not lower the minimum RTT",
         paced_train._rtt_and_samples,
-        "sk.rtt_min_us = min(sk.rtt_min_us, int(columns.ca_rtt[:k].min()))",
+        "columns.fold_min(sk, k)",
         "pass",
         directed="the least RTT of a paced flow falls",
     ),

@@ -141,7 +141,7 @@ def test_without_notsent_lowat_the_buffer_is_the_limit() -> None:
     "tcp",
     [
         *("sack: 0", "timestamps: 0", "frto: 0, early_retrans: 0", "recovery: 7", "pacing: fq"),
-        "notsent_lowat: 16 KiB",
+        *("notsent_lowat: 16 KiB", "min_rtt_wlen: 1 s"),
     ],
 )
 def test_neither_cuts_nor_trains_change_a_byte(tcp: str) -> None:
@@ -177,6 +177,8 @@ def test_the_sysctls_defaults_are_the_hosts() -> None:
         ("pacing: tbf", "tcp.pacing: expected 'internal' or 'fq', got"),
         ("notsent_lowat: 0 B", "tcp.notsent_lowat"),
         ("reordering: 10, max_reordering: 5", "expected a reordering of at most max_reordering, 5"),
+        ("min_rtt_wlen: 1500 ms", "expected whole seconds, at most 86400 s, got 1.5 s"),
+        ("min_rtt_wlen: 86401 s", "expected whole seconds, at most 86400 s, got 86401 s"),
         ("pacing_ss_ratio: 0", "tcp.pacing_ss_ratio: expected at least 1, got 0"),
         ("slow_start: 0", "unknown key 'slow_start'"),
     ],

@@ -47,6 +47,7 @@ KERNEL = {
     "tcp_congestion_control": "cubic",
     "tcp_slow_start_after_idle": "1",
     "tcp_early_retrans": "3",
+    "tcp_min_rtt_wlen": "300",
     "tcp_recovery": "1",
     "tcp_ecn": "2",
     "tcp_ecn_fallback": "1",
@@ -89,7 +90,7 @@ HARMLESS = re.compile(
     r"limit_output_bytes|challenge_ack_limit|max_tw_buckets|tw_reuse|low_latency|thin\w*|"
     r"adv_win_scale|app_win|workaround_signed_windows|orphan\w*|plb_\w+|reflect_tos|"
     r"shrink_window|rfc1337|stdurg|backlog\w*|early_demux|l3mdev_accept|migrate_req|"
-    r"available_congestion_control|allowed_congestion_control|min_snd_mss|min_rtt_wlen|"
+    r"available_congestion_control|allowed_congestion_control|min_snd_mss|"
     r"pingpong_thresh|rto_max_ms)"
 )
 HARMLESS_TREES = ("net.core.", "net.ipv6.", "net.ipv4.icmp", "net.ipv4.route", "net.ipv4.ip_",

@@ -130,6 +130,7 @@ def host_of(settings: Settings, terms: Terms) -> Host:
         early_retrans=number("tcp_early_retrans") in (3, 4),
         frto=flag("tcp_frto"),
         recovery=number("tcp_recovery"),
+        min_rtt_wlen_s=number("tcp_min_rtt_wlen"),
         timestamps=terms.timestamps,
         sack=terms.sack,
         dsack=flag("tcp_dsack"),
