@@ -307,3 +307,24 @@ def test_red_watches_each_flow_of_an_sfq_by_itself() -> None:
     assert state["forced_mark"] + state["prob_mark"] > 0
     assert 0 in averages
     assert max(averages) > 2000
+
+
+def test_a_red_with_a_limit_of_nothing_has_no_queue_and_drops_all() -> None:
+    """Linux has noop in place of the inner queue; its verdict is congestion."""
+    red = make("red", 0, **{**RAW, "limit": 0})
+    assert send(red, 0, [1, 2]) == [2, 2]
+    assert (dropped(red), red.observe()["pdrop"]) == ([1, 2], 2)
+
+
+def test_a_change_to_a_limit_of_nothing_keeps_the_queue_and_what_is_in_it() -> None:
+    red = make("red", *[0] * 9, **{**RAW, "limit": 4000})
+    send(red, 0, [1, 2])
+    red.change({**RAW, "limit": 0}, MS)
+    assert dropped(red) == []
+    assert send(red, MS, [3]) == [1]
+    assert take_all(red, MS) == [1, 2]
+
+
+def test_a_greatest_average_of_nothing_is_taken_as_it_is() -> None:
+    red = make("red", *[0] * 9, **{**RAW, "min": 0, "max": 0, "flags": 0})
+    assert send(red, 0, [1]) == [2]

@@ -165,3 +165,13 @@ def test_what_does_not_ask_to_be_woken_says_so() -> None:
     send(tbf, 0, [1])
     take(tbf, 0)
     assert (tbf.wake_ns, tbf.tick_ns) == (NEVER, NEVER)
+
+
+def test_a_tbf_made_with_a_limit_of_nothing_has_no_queue() -> None:
+    """Linux has noop in place of the FIFO; its verdict is congestion. A packet longer than the
+    bucket never gets that far."""
+    tbf = make("tbf", rate_Bps=RATE, burst=1000, limit=0)
+    assert [*send(tbf, 0, [1], size=900), *send(tbf, 0, [2], size=1001)] == [2, 1]
+    tbf.change({"rate_Bps": RATE, "burst": 1000, "limit": 900}, MS)
+    tbf.change({"rate_Bps": RATE, "burst": 1000, "limit": 0}, MS)
+    assert send(tbf, MS, [3], size=900) == [1]

@@ -80,7 +80,7 @@ class CakeShaper(Qdisc):
             tin.set_rate(rate, self.mtu, self.target_us, self.interval_us)
             tin.quantum = quantum
         for tin in self.tins[self.tin_cnt :]:
-            for flow in tin.flows.values():
+            for _, flow in sorted(tin.flows.items()):
                 while flow.queue:
                     self.dropped.append(self._take(tin, flow))
             self.cur_tin, self.cur_flow = tin.number, QUEUES

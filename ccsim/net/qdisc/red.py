@@ -67,7 +67,7 @@ class Red(Qdisc):
 
     __slots__ = (
         *("flags", "forced_drop", "forced_mark", "limit", "parms", "pdrop", "prob_drop"),
-        *("prob_mark", "qidlestart", "queue", "vars"),
+        *("prob_mark", "qidlestart", "queue", "room", "vars"),
     )
 
     kind: ClassVar = "red"
@@ -109,6 +109,7 @@ class Red(Qdisc):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.queue: deque[Packet] = deque()
         self.vars = RedVars()
+        self.room = 0  # of the inner queue [bytes]; 0: there is none, and noop drops all
         self.prob_drop = self.prob_mark = self.forced_drop = self.forced_mark = self.pdrop = 0
         super().__init__(*args, **options)
 
@@ -125,9 +126,11 @@ class Red(Qdisc):
             given["stab"],
             given["max_P"],
         )
-        self.dropped.extend(self.queue)
-        self.queue.clear()
-        self.qlen = self.backlog = 0
+        if self.limit:  # a limit of 0 leaves the inner queue as it is, or without one
+            self.room = self.limit
+            self.dropped.extend(self.queue)
+            self.queue.clear()
+            self.qlen = self.backlog = 0
         self.vars.restart()
         self.qidlestart = now
         self.tick_ns = self._next_tick(now)
@@ -148,17 +151,17 @@ class Red(Qdisc):
         if verdict and self._drops(verdict, packet):
             self.dropped.append(packet)
             return CONGESTION
-        if self.backlog + packet.len > self.limit:
+        if self.backlog + packet.len > self.room:
             self.pdrop += 1
             self.dropped.append(packet)
-            return DROPPED
+            return DROPPED if self.room else CONGESTION
         self.queue.append(packet)
         self.qlen += 1
         self.backlog += packet.len
         return QUEUED
 
     def reason(self, verdict: int) -> int:
-        return OVERFLOW if verdict == DROPPED else AQM
+        return OVERFLOW if verdict == DROPPED or not self.room else AQM
 
     def _drops(self, verdict: int, packet: Packet) -> bool:
         """Mark a packet that was chosen; tell whether it has to be dropped instead."""
@@ -240,7 +243,10 @@ def kernel_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _thresholds(given: Mapping[str, Any]) -> dict[str, int]:
     """Return the two thresholds; one that is missing follows from the other, or from the limit."""
-    high = given.get("max") or (3 * given["min"] if given.get("min") else given["limit"] // 4)
+    if "Wlog" in given and "min" in given and "max" in given:
+        high = given["max"]  # as the kernel has them: 0 is 0
+    else:
+        high = given.get("max") or (3 * given["min"] if given.get("min") else given["limit"] // 4)
     low = given["min"] if "min" in given else high // 3
     if low > high:
         raise QdiscError(f"red: min: expected at most max, {high} bytes, got {low}")

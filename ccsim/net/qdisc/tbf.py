@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import DROPPED, QUEUED, Packet, Qdisc
+from ccsim.net.qdisc.base import CONGESTION, DROPPED, QUEUED, Packet, Qdisc
 from ccsim.net.qdisc.parameters import Parameter, QdiscError
 from ccsim.net.qdisc.token_rate import ATM, ETHERNET, TokenRate
 
@@ -35,7 +35,17 @@ class Tbf(Qdisc):
     """A FIFO behind a token bucket. `change` takes all parameters anew, as tc does."""
 
     __slots__ = (
-        *("buffer", "drops", "limit", "max_size", "mtu_ns", "overlimits", "peak", "ptokens"),
+        *(
+            "buffer",
+            "drops",
+            "has_queue",
+            "limit",
+            "max_size",
+            "mtu_ns",
+            "overlimits",
+            "peak",
+            "ptokens",
+        ),
         *("queue", "rate", "t_c", "tokens"),
     )
 
@@ -62,6 +72,7 @@ class Tbf(Qdisc):
         self.queue: deque[Packet] = deque()
         self.drops = self.overlimits = 0
         self.t_c = now
+        self.has_queue = False
         super().__init__(values, now, *args, **options)
 
     def _configure(self, values: Mapping[str, Any], now: int) -> None:
@@ -71,6 +82,7 @@ class Tbf(Qdisc):
         self.rate = TokenRate(given["rate_Bps"], *cost, atm=atm)
         self.peak = TokenRate(given.get("peakrate_Bps", 0), *cost, atm=atm)
         self.limit: int = given["limit"]
+        self.has_queue |= self.limit > 0  # without one, noop drops all
         self.max_size: int = given["burst"]
         self.buffer = self.rate.time(given["burst"])
         self.mtu_ns = 0
@@ -84,7 +96,7 @@ class Tbf(Qdisc):
         if packet.len > self.max_size or self.backlog + packet.len > self.limit:
             self.drops += 1
             self.dropped.append(packet)
-            return DROPPED
+            return DROPPED if self.has_queue or packet.len > self.max_size else CONGESTION
         self.queue.append(packet)
         self.qlen += 1
         self.backlog += packet.len
