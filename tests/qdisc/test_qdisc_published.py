@@ -77,6 +77,7 @@ class Path:
         self.busy = False
         self.delays: dict[int, list[int]] = {}
         self.sent: dict[int, int] = {}
+        self.marked: dict[int, int] = {}
         self.busy_ns = 0
         self.since = 0
         self.samples: list[int] = []
@@ -144,6 +145,7 @@ class Path:
         if now >= self.since:
             self.delays.setdefault(packet.flow, []).append(now - packet.pacing_rate)
             self.sent[packet.flow] = self.sent.get(packet.flow, 0) + packet.len
+            self.marked[packet.flow] = self.marked.get(packet.flow, 0) + (packet.ecn == CE)
             self.busy_ns += service
         self._at(now + service, "serve")
         if packet.flow != PROBE:
@@ -242,12 +244,34 @@ def test_adaptive_red_holds_its_average() -> None:
     assert path.busy_ns / (60 * S) > 0.98
 
 
-@pytest.mark.parametrize(("rtt_ms", "ratio"), [(5, 2.8), (10, 2.1), (20, 1.65)])
-def test_dualpi2_couples_a_classic_and_a_scalable_flow(rtt_ms: int, ratio: float) -> None:
+def coupled(mbit: int, rtt_ms: int, seconds: float) -> Path:
     sources = [Source(0, 0.5, ecn=2), Source(1, 0.5, ecn=1, scalable=True)]
-    path = Path("dualpi2", {}, 40_000_000, rtt_ms * MS, sources)
-    path.run(40, 15)
-    assert path.sent[1] / path.sent[0] == pytest.approx(ratio, rel=0.1)
-    assert 10 <= mean(path.delays[0]) / MS <= 18
+    path = Path("dualpi2", {}, mbit * 1_000_000, rtt_ms * MS, sources)
+    path.run(seconds, 15)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mbit", "rtt_ms", "ratio"), [(40, 5, 2.8), (40, 10, 2.1), (40, 20, 1.65), (120, 10, 2.3)]
+)
+def test_dualpi2_couples_a_classic_and_a_scalable_flow(
+    mbit: int, rtt_ms: int, ratio: float
+) -> None:
+    path = coupled(mbit, rtt_ms, 40 if mbit == 40 else 28)
+    assert path.sent[1] / path.sent[0] == pytest.approx(ratio, rel=0.1 if mbit == 40 else 0.35)
+    assert 8 <= mean(path.delays[0]) / MS <= 18
     assert mean(path.delays[1]) / MS < 1
-    assert path.busy_ns / (25 * S) > 0.97
+    assert path.busy_ns / ((25 if mbit == 40 else 13) * S) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("rtt_ms", "classic", "square"), [(10, 0.0026, 0.0021), (20, 0.0011, 0.0009)]
+)
+def test_classic_packets_are_marked_by_the_square_of_half_the_scalable_ones(
+    rtt_ms: int, classic: float, square: float
+) -> None:
+    """p_C = (p_L/2)^2 (RFC 9332, section 2.1), as measured of the kernel's; 30 %."""
+    path = coupled(40, rtt_ms, 60)
+    share = [path.marked[flow] * FULL / path.sent[flow] for flow in (0, 1)]
+    assert share[0] == pytest.approx(classic, rel=0.3)
+    assert (share[1] / 2) ** 2 == pytest.approx(square, rel=0.3)
