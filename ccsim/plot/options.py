@@ -13,7 +13,7 @@ __all__ = ["COLUMNS", "PANELS", "TWINS", "PlotOptions", "Size", "plot_options", 
 
 PANELS = (
     *("throughput", "cwnd", "rtt", "queue", "inflight", "pacing", "marks"),
-    *("sojourn", "probability", "connections", "slowdown"),
+    *("sojourn", "probability", "probes", "connections", "slowdown"),
 )
 TWINS = ("auto", "none", "a", "b", "both")
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0}

@@ -25,6 +25,7 @@ from ccsim.plot.curves import (
 from ccsim.plot.hops import hop_panels, link_look
 from ccsim.plot.options import PlotOptions
 from ccsim.plot.picture import LegendEntry, Panel, Picture, Rug
+from ccsim.plot.probes import probe_panels
 from ccsim.plot.reduce import occupied_bins
 from ccsim.plot.style import (
     CAPACITY,
@@ -73,11 +74,13 @@ def run_picture(
     draw = _grouped if len(result.flows) > MANY_FLOWS else _one_by_one
     panels, legend = draw(run, view, options)
     queue, drop_entries = link_panel(result, view)
+    probes, probe_entries = probe_panels(result, view)
+    hops = hop_panels(result, view, marks="marks" in options.panels)
     return Picture(
         title=run_name(run),
         duration_s=view.duration_ns / 1e9,
-        panels=(*panels, queue, *hop_panels(result, view, marks="marks" in options.panels)),
-        legend=(*legend, *limit_entry(view), *drop_entries),
+        panels=(*panels, queue, *hops, *probes),
+        legend=(*legend, *limit_entry(view), *drop_entries, *probe_entries),
         marks=swap_marks(result),
     )
 

@@ -163,6 +163,12 @@ class View:
         label = f"Sojourn ({self.rtt.name})"
         return Panel(label, "of what left last", tuple(curves), (), y, key="sojourn")
 
+    def probes(self, curves: Sequence[Curve]) -> Panel:
+        """Return the panel of how long probes took there and back."""
+        y = y_range(curves, (), headroom=1.08)
+        label = f"Probe RTT ({self.rtt.name})"
+        return Panel(label, "when each left", tuple(curves), (), y, key="probes")
+
     def marking(self, curves: Sequence[Curve]) -> Panel:
         """Return the panel of ECN marks."""
         y = y_range(curves, (), headroom=1.08)

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from ccsim.plot.picture import Curve, Panel, Picture
 from ccsim.plot.view import PlottableRun
-from ccsim.sim.traces import Completions, Flows, FlowTrace, GroupTrace, LinkTrace, SimResult
+from ccsim.sim.traces import (
+    Completions,
+    Flows,
+    FlowTrace,
+    GroupTrace,
+    LinkTrace,
+    SimResult,
+    TrafficTrace,
+)
 
 __all__ = ["cropped", "moved"]
 
@@ -84,6 +92,7 @@ def _result(result: SimResult, start_ns: int, end_ns: int) -> SimResult:
             )
             for swap in result.swaps
         ),
+        traffic=tuple(_probe(one, start_ns, end_ns) for one in result.traffic),
         completions=_completions(result.completions, start_ns, end_ns),
     )
 
@@ -144,6 +153,12 @@ def _instants(link: LinkTrace, start_ns: int, end_ns: int) -> dict[str, Any]:
         if kind == "drop":
             found["drop_reason"] = link.drop_reason[rows]
     return found
+
+
+def _probe(one: TrafficTrace, start_ns: int, end_ns: int) -> TrafficTrace:
+    """Return the probes that left in a span."""
+    found = ((t, rtt) for t, rtt in one.rtts_ns if start_ns <= t <= end_ns)
+    return replace(one, rtts_ns=tuple((t - start_ns, rtt) for t, rtt in found))
 
 
 def _steps(rates: tuple[tuple[int, int], ...], start_ns: int) -> tuple[tuple[int, int], ...]:

@@ -10,8 +10,9 @@ import numpy as np
 from ccsim.plot.hops import hop_panels, marks_per_s, probability
 from ccsim.plot.run import run_picture
 from ccsim.plot.view import view_of
+from ccsim.plot.window import cropped
 from ccsim.sim.result_tables import columns_of, describe, from_tables, to_tables
-from ccsim.sim.traces import LinkTrace
+from ccsim.sim.traces import LinkTrace, SimResult, TrafficTrace
 from tests.plot.plot_runs import MS, Run, flow, link, result, scenario
 
 
@@ -39,6 +40,35 @@ def test_hops_have_panels_for_what_was_sampled_of_them() -> None:
     assert [curve.y.max() for curve in panels[0].curves] == [7.0, 3.0]
     assert [len(panel.curves) for panel in panels] == [2, 1, 1]
     assert panels[2].curves[0].y.max() == 2.5  # 25,000 of a million
+
+
+def probe(name: str, *rtts_ms: int) -> TrafficTrace:
+    rtts = tuple((k * 100 * MS, rtt * MS) for k, rtt in enumerate(rtts_ms))
+    return TrafficTrace(name, "probe", 3, 3, 0, 252, (0, 0, 0, 0), rtts)
+
+
+def test_probes_have_a_panel_with_the_rtt_of_each_when_it_left() -> None:
+    call = TrafficTrace("call", "cbr", 3, 3, 0, 600, (0, 0, 0, 0))
+    given = replace(
+        result([flow(100)], [link(100)]), traffic=(probe("ping", 20, 90, 40), call, probe("far"))
+    )
+    picture = run_picture(Run(given, scenario()))
+    panel = picture.panels[-1]
+    assert (panel.key, panel.label) == ("probes", "Probe RTT (ms)")
+    assert [curve.t_s.tolist() for curve in panel.curves] == [[0.0, 0.1, 0.2], []]
+    assert panel.curves[0].y.tolist() == [20.0, 90.0, 40.0]
+    assert [text for _, text in picture.legend][-2:] == ["probe ping", "probe far"]
+    assert "probes" not in {one.key for one in run_picture(_without(given)).panels}
+
+
+def _without(given: SimResult) -> Run:
+    return Run(replace(given, traffic=()), scenario())
+
+
+def test_of_a_part_of_the_time_the_probes_that_left_in_it_are_drawn() -> None:
+    given = replace(result([flow(100)], [link(100)]), traffic=(probe("ping", 20, 90, 40),))
+    part = cropped(Run(given, scenario()), 100 * MS, 150 * MS).result
+    assert part.traffic[0].rtts_ns == ((0, 90 * MS),)
 
 
 def test_marks_are_counted_in_bins() -> None:
