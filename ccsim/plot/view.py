@@ -66,7 +66,7 @@ class Marking:
 class View:
     """Scales shared by the panels of a figure; limits are distinct values, ascending.
 
-    Capacities are of the slowest hop on the way of the data: those that stay, and in ``steps``
+    Capacities are of the slowest hop on each way of data: those that stay, and in ``steps``
     (instant [ns], rate) those that change. ``steady_rtts_ns`` are the base RTTs that no change of a
     delay makes others.
     """
@@ -188,7 +188,7 @@ def view_of(runs: Sequence[PlottableRun]) -> View:
     results = [run.result for run in runs]
     flows = [flow for result in results for flow in result.flows]
     links = [link for result in results for link in result.links]
-    capacities = sorted({_capacity(run) for run in runs if run.result.links})
+    capacities = sorted({steps for run in runs if run.result.links for steps in _capacities(run)})
     duration_ns = max((result.duration_ns for result in results), default=0)
     base = sorted({rtt for run in runs for rtt in base_rtts_ns(run.scenario)})
     return View(
@@ -222,15 +222,18 @@ def _highest(columns: Iterable[Any]) -> int:
     return max((int(column.max()) for column in columns if len(column)), default=0)
 
 
-def _capacity(run: PlottableRun) -> Steps:
-    """Return from when on [ns] data can pass at which rate: that of the slowest hop on the way."""
+def _capacities(run: PlottableRun) -> Iterator[Steps]:
+    """Yield from when on [ns] data can pass at which rate, for each route, or for the path."""
+    lines = [(link.name, link.rates or ((0, link.rate_bps),)) for link in run.result.links]
     routes = (run.scenario.get("routes") or {}).values()
-    names = {name for route in routes for name in route["out"]}
-    lines = [
-        link.rates or ((0, link.rate_bps),)
-        for link in run.result.links
-        if not names or link.name in names
-    ]
+    ways = [route["out"] for route in routes] or [[name for name, _ in lines]]
+    for way in ways:
+        if found := [line for name, line in lines if name in way]:
+            yield _slowest(found)
+
+
+def _slowest(lines: Sequence[Steps]) -> Steps:
+    """Return the rate of the slowest of some lines, as it changes."""
     instants = sorted({t_ns for line in lines for t_ns, _ in line})
     found = [(t_ns, min(_rate_at(line, t_ns) for line in lines)) for t_ns in instants]
     return tuple(step for k, step in enumerate(found) if k == 0 or step[1] != found[k - 1][1])

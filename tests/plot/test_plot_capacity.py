@@ -28,6 +28,16 @@ def test_the_capacity_is_that_of_the_slowest_hop_on_the_way_of_the_data() -> Non
     assert view_of([run(access, core, up)]).capacities_bps == (MBIT,)  # nobody says what leads back
 
 
+def test_each_way_of_data_has_a_capacity_of_its_own() -> None:
+    down = replace(link(100), name="down", rate_bps=50 * MBIT)
+    up = replace(link(100), name="up", rate_bps=10 * MBIT)
+    routes = {
+        "download": {"out": ["down"], "back": ["up"]},
+        "upload": {"out": ["up"], "back": ["down"]},
+    }
+    assert view_of([run(down, up, routes=routes)]).capacities_bps == (10 * MBIT, 50 * MBIT)
+
+
 def test_a_line_that_changes_is_drawn_as_steps() -> None:
     changing = replace(link(100), rates=((0, 80 * MBIT), (SECOND // 4, 20 * MBIT)))
     view = view_of([run(changing)])
