@@ -8,9 +8,6 @@ from ccsim.verify.packetdrill.errors import CannotExpress, Place
 from ccsim.verify.packetdrill.fast_opening import FastOpening
 from ccsim.verify.packetdrill.inbox import Ack
 from ccsim.verify.packetdrill.segment import Option, Segment
-from ccsim.verify.packetdrill.terms import (
-    initial_window,
-)
 
 __all__ = ["Connection"]
 
@@ -84,9 +81,7 @@ class Connection(FastOpening):
             return
         elif segment.ack != 1:
             self._refuse(t, segment)
-        elif self._is_old(segment) or segment.seq > 1 + initial_window(
-            self.world.settings, self.own_mss
-        ):
+        elif self._is_old(segment) or segment.seq > 1 + self._rcv_wnd():
             self._put(t, Segment(frozenset("."), 1, 0, 1))
         else:
             assert self._request is not None
@@ -236,7 +231,7 @@ class Connection(FastOpening):
         at = self._highest_sent() if seq is None else seq
         self.inbox.wup = ack.number
         options = self._options(t, ack.blocks)
-        self._put(t, Segment(frozenset(flags), at, 0, ack.number, None, options, "noecn"))
+        self._put(t, Segment(frozenset(flags), at, 0, ack.number, self._window(), options, "noecn"))
 
     def flush(self, t: int) -> bool:
         """Put on the wire what the sender has sent; tell whether that was anything."""
@@ -249,7 +244,7 @@ class Connection(FastOpening):
                                    strict=True):  # fmt: skip
                 flags |= {flag} if there else set()
             self._put(t, Segment(
-                frozenset(flags), leaving.start, leaving.length, ack.number, None,
+                frozenset(flags), leaving.start, leaving.length, ack.number, self._window(),
                 self._options(t, ack.blocks), "ect0" if leaving.ect else "noecn", leaving.burst,
             ))  # fmt: skip
             if leaving.length and not sent:

@@ -96,6 +96,7 @@ class Inbox:
         if end <= before or self._is_held(first, last):
             receiver.receive((t_ns,), (first,), (0,), rows)
             return self._duplicate(rows[-1], start, end)
+        repeated = () if fin else self._repeated(start, end)
         first = max(first, receiver.rcv_nxt)
         if first == receiver.rcv_nxt:
             self._in_order(end, fin, last - first)
@@ -104,9 +105,28 @@ class Inbox:
         else:
             self._one_by_one(t_ns, range(first, last), rows)
         if rows:
-            return self.answered(rows[-1])
+            ack = self.answered(rows[-1])
+            if repeated:
+                kept = self.current().blocks
+                ack.blocks = (repeated + kept)[: 2 * receiver.blocks_max]
+            return ack
         receiver.delack_ns = min(receiver.delack_ns, waiting)
         return None
+
+    def _repeated(self, start: int, end: int) -> Blocks:
+        """Return what of a segment with news had come before: the part that is old, or the first
+        that lies out of order (``tcp_ofo_queue``, ``tcp_data_queue_ofo``)."""
+        receiver, edges = self.receiver, self.edges
+        if not (receiver.host.sack and receiver.host.dsack):
+            return ()
+        block = (start, self.nxt) if start < self.nxt else (0, 0)
+        for held, held_end in zip(receiver.starts, receiver.ends, strict=True):
+            low, high = max(edges[held], start), min(edges[held_end], end)
+            if low < high and block == (0, 0):
+                block = low, high
+            elif low < high and low <= block[1]:
+                block = block[0], high
+        return () if block == (0, 0) else block
 
     def _one_by_one(self, t_ns: int, packets: range, rows: AckRows) -> None:
         """Take the parts of one segment, which is acknowledged once."""

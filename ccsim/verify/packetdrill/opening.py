@@ -16,7 +16,7 @@ from ccsim.verify.packetdrill.fastopen import Cookie, cookie_option
 from ccsim.verify.packetdrill.inbox import Ack, Inbox
 from ccsim.verify.packetdrill.segment import Segment
 from ccsim.verify.packetdrill.sending import Outbox
-from ccsim.verify.packetdrill.settings import Settings
+from ccsim.verify.packetdrill.settings import KERNEL, Settings
 from ccsim.verify.packetdrill.sndbuf import SendBuffer
 from ccsim.verify.packetdrill.terms import (
     Terms,
@@ -46,6 +46,7 @@ class SockOptions:
     fastopen_key: bytes | None = None
     zerocopy: bool = False
     sndbuf: int | None = None
+    rcvbuf: int | None = None
     notsent_lowat: int = 0
     inq: bool = False
 
@@ -135,12 +136,13 @@ class Opening:
             flags |= {"E"} if passive else {"E", "W"}
         settings = self.world.settings
         stamp = (self._stamp(t), self.ts_recent)
-        options = syn_options(settings, self.own_mss, stamp, self._request)
+        rcvbuf = self.options.rcvbuf
+        options = syn_options(settings, self.own_mss, stamp, self._request, rcvbuf)
         if self._cookie is not None and (passive or self.tries == 1):
             options += tuple(cookie_option(self._cookie))
         self._put(t, Segment(
             frozenset(flags), 0, self._syn_bytes if self.tries == 1 else 0, self._syn_ack(),
-            initial_window(settings, self.own_mss), options,
+            initial_window(settings, self.own_mss, rcvbuf), options,
         ))  # fmt: skip
 
     def _retries(self) -> int:
@@ -169,7 +171,9 @@ class Opening:
     def _agree(self, t: int, peer: Segment, first: int = 1) -> None:
         """Take the peer's SYN: both halves begin, with byte ``first`` of this side."""
         world = self.world
-        self.terms: Terms = terms_of(world.settings, peer, self.own_mss, self._ecn)
+        self.terms: Terms = terms_of(
+            world.settings, peer, self.own_mss, self._ecn, self.options.rcvbuf
+        )
         self.host = host_of(world.settings, self.terms)
         self.sk = Sender(self.host)
         self.sk.random = world.random
@@ -180,7 +184,7 @@ class Opening:
             self.host,
             world.ranges,
             world.settings.gro_mss or self.own_mss,
-            initial_window(world.settings, self.own_mss),
+            self._rcv_wnd(),
         )
         self.out.window = self.out.wnd_max = peer.window or 0
         self.opened_ns = t
@@ -191,6 +195,21 @@ class Opening:
         self._begin_sending(t, self.tries)
         rtt_us = (t - self.syn_ns) // NS_PER_US
         self.inbox.receiver.measured(rtt_us, 1 << 20)
+
+    def _rcv_wnd(self) -> int:
+        """Return the window that this side begins with [bytes]."""
+        return initial_window(self.world.settings, self.own_mss, self.options.rcvbuf)
+
+    def _window(self) -> int | None:
+        """Return the window in the header of what leaves now; None if its scale is a machine's and
+        not told, and once data have come, as it depends on the memory that they take then
+        (``__tcp_select_window``)."""
+        settings, scale = self.world.settings, self.terms.own_scale
+        told = settings.own_scale is not None or self.options.rcvbuf is not None
+        told = told or settings.sysctl["tcp_rmem"] != KERNEL["tcp_rmem"]
+        if self.data_segs_in or (scale and not told):
+            return None
+        return -(-self._rcv_wnd() >> scale)
 
     def _begin_sending(self, t: int, tries: int) -> None:
         """Let the sender begin, with a sample of the RTT if it took one try."""

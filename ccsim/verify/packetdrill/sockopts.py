@@ -11,7 +11,7 @@ from ccsim.verify.packetdrill.errors import CannotExpress
 from ccsim.verify.packetdrill.fastopen import CLIENT
 from ccsim.verify.packetdrill.machine import Machine, Socket
 from ccsim.verify.packetdrill.script import Call
-from ccsim.verify.packetdrill.sndbuf import sndbuf_of
+from ccsim.verify.packetdrill.sndbuf import SOCK_BUFFER_MOST, sndbuf_of
 from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["getsockopt", "setsockopt"]
@@ -29,6 +29,7 @@ STAMPING = {
     for name in ("TX_SCHED", "TX_SOFTWARE", "TX_ACK", "SOFTWARE", "OPT_ID", "OPT_ID_TCP")
 }
 KEY_BYTES = 16
+RCVBUF_LEAST = 2048 + 256  # SOCK_MIN_RCVBUF
 NOTSENT_UNLIMITED = 0xFFFFFFFF
 
 
@@ -85,6 +86,8 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         socket.options.syn_retries = value
     elif name in ("TCP_FASTOPEN", "TCP_FASTOPEN_CONNECT"):
         return _set_fastopen(machine, socket, name, value)
+    elif name in ("SO_RCVBUF", "SO_RCVBUFFORCE"):
+        return _set_rcvbuf(socket, call, name, value)
     elif name in ("SO_SNDBUF", "SO_SNDBUFFORCE"):
         _set_sndbuf(socket, sndbuf_of(value, force=name == "SO_SNDBUFFORCE"))
     elif name == "TCP_NOTSENT_LOWAT":
@@ -95,6 +98,15 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         return ok(0)
     else:
         raise CannotExpress(call.place, f"the socket option {name} is not modelled")
+    return ok(0)
+
+
+def _set_rcvbuf(socket: Socket, call: Call, name: str, value: int) -> Result:
+    connection = socket.connection
+    if connection is not None and connection.opened_ns:
+        raise CannotExpress(call.place, f"{name} once data may come is not modelled")
+    value = value if name.endswith("FORCE") else min(value, SOCK_BUFFER_MOST)
+    socket.options.rcvbuf = max(2 * value, RCVBUF_LEAST)
     return ok(0)
 
 
@@ -188,6 +200,8 @@ def getsockopt(machine: Machine, call: Call) -> Result:
         return ok(0, int(flags[name]))
     if name == "TCP_NOTSENT_LOWAT":
         return ok(0, socket.options.notsent_lowat)
+    if name == "SO_RCVBUF" and not (connection is not None and connection.opened_ns):
+        return ok(0, socket.options.rcvbuf or machine.settings.number("tcp_rmem", 1))
     if name == "SO_SNDBUF":
         return ok(0, _sndbuf(machine, socket))
     raise CannotExpress(call.place, f"getsockopt of {name} is not modelled")

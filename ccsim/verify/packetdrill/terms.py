@@ -45,17 +45,20 @@ class Terms:
     ecn: bool
 
 
-def own_scale(settings: Settings) -> int:
-    """Return the shift that this host announces (``tcp_select_initial_window``)."""
+def own_scale(settings: Settings, rcvbuf: int | None = None) -> int:
+    """Return the shift that this host announces, with a buffer that an application has set
+    (``tcp_select_initial_window``)."""
+    if rcvbuf is not None:
+        return max((rcvbuf >> 1).bit_length() - 16, 0)
     if settings.own_scale is not None:
         return min(settings.own_scale, WSCALE_MOST)
     space = max(settings.number("tcp_rmem", 2), 1)
     return min(max(space.bit_length() - 16, 0), WSCALE_MOST)
 
 
-def initial_window(settings: Settings, mss: int) -> int:
+def initial_window(settings: Settings, mss: int, rcvbuf: int | None = None) -> int:
     """Return the window of a SYN or SYN-ACK [bytes]: half of the buffer, whole segments."""
-    space = settings.number("tcp_rmem", 1) >> 1
+    space = (settings.number("tcp_rmem", 1) if rcvbuf is None else rcvbuf) >> 1
     if space > mss:
         space -= space % mss
     return min(space, UNSCALED)
@@ -67,7 +70,7 @@ def ecn_request(settings: Settings, syn: Segment) -> bool:
 
 
 def syn_options(settings: Settings, own_mss: int, stamp: tuple[int, int],
-                peer: Segment | None) -> tuple[Option, ...]:  # fmt: skip
+                peer: Segment | None, rcvbuf: int | None) -> tuple[Option, ...]:  # fmt: skip
     """Return the options of a SYN, or of the answer to ``peer``, in Linux's order
     (``tcp_options_write``)."""
     timestamps = settings.flag("tcp_timestamps") and (peer is None or peer.option("TS") is not None)
@@ -83,7 +86,7 @@ def syn_options(settings: Settings, own_mss: int, stamp: tuple[int, int],
     elif sack:
         options += [("nop", ()), ("nop", ()), ("sackOK", ())]
     if scaled:
-        options += [("nop", ()), ("wscale", (own_scale(settings),))]
+        options += [("nop", ()), ("wscale", (own_scale(settings, rcvbuf),))]
     return tuple(options)
 
 
@@ -99,7 +102,9 @@ def is_linux(settings: Settings, syn: Segment) -> bool:
     return ordered and "eol" not in kinds and not too_wide
 
 
-def terms_of(settings: Settings, peer: Segment, own_mss: int, ecn: bool) -> Terms:
+def terms_of(
+    settings: Settings, peer: Segment, own_mss: int, ecn: bool, rcvbuf: int | None
+) -> Terms:
     """Return what a peer's SYN or SYN-ACK and this host's settings make together."""
     announced = peer.option("mss")
     mss = min(own_mss, announced[0] if announced else MSS_DEFAULT)
@@ -111,7 +116,7 @@ def terms_of(settings: Settings, peer: Segment, own_mss: int, ecn: bool) -> Term
         sack=settings.flag("tcp_sack") and peer.option("sackOK") is not None,
         scaled=scale is not None,
         peer_scale=min(scale[0], WSCALE_MOST) if scale else 0,
-        own_scale=own_scale(settings) if scale else 0,
+        own_scale=own_scale(settings, rcvbuf) if scale else 0,
         ecn=ecn,
     )
 
