@@ -57,6 +57,7 @@ MODULES = (
     *("ccsim.tcp.cwnd", "ccsim.tcp.delack", "ccsim.tcp.host", "ccsim.tcp.input"),
     *("ccsim.tcp.linux_sock", "ccsim.tcp.output", "ccsim.tcp.pacer", "ccsim.tcp.pacing"),
     *("ccsim.tcp.packets", "ccsim.tcp.rack", "ccsim.tcp.rate", "ccsim.tcp.receiver"),
+    *("ccsim.tcp.receiver_train",),
     *("ccsim.tcp.recovery_state", "ccsim.tcp.rtt", "ccsim.tcp.rtt_train", "ccsim.tcp.sack"),
     *("ccsim.tcp.sock", "ccsim.tcp.train", "ccsim.tcp.train_loops", "ccsim.tcp.usual_sack"),
     *("ccsim.tcp.xmit_timer",),

@@ -14,6 +14,7 @@ from ccsim.compiled import in_use
 from ccsim.ints import as_ints
 from ccsim.sim.acks import AckTrainRows, SackTrainRows
 from ccsim.tcp.ack_rows import AckRows
+from ccsim.tcp.receiver_train import plain_prefix, receive_train
 
 if TYPE_CHECKING:
     from ccsim.sim.delivering import Delivering
@@ -39,7 +40,7 @@ def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Colu
         acks = AckRows()
         receiver.flush(int(times[done]) + 1, acks)
         flow.send_acks(acks)
-        count = receiver.plain_prefix(times[done:], seqs[done:]) if flow.vector else 0
+        count = plain_prefix(receiver, times[done:], seqs[done:]) if flow.vector else 0
         if count >= TRAIN_ROWS:
             stop = done + count
             _receive_plain(flow, times[done:stop], sent_ns[done:stop])
@@ -62,7 +63,7 @@ def receive_columns(flow: Delivering, times: Column, seqs: Column, sent_ns: Colu
 
 
 def _receive_plain(flow: Delivering, times: Column, sent_ns: Column) -> None:
-    at, numbers, echoes = flow.receiver.receive_train(times, sent_ns)
+    at, numbers, echoes = receive_train(flow.receiver, times, sent_ns)
     if flow.ack_path is not None:
         at, numbers, echoes = flow.ack_path.train(at, numbers, echoes)
     if flow.returns_train is not None:

@@ -20,6 +20,7 @@ from ccsim.net.link import Link
 from ccsim.sim.acks import AckTrainRows
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.long_train import LongTrain, may_take_long_train
+from ccsim.tcp.receiver_train import elicits
 
 if TYPE_CHECKING:
     from ccsim.sim.flow import Flow
@@ -119,7 +120,7 @@ class _Path:
         self.before = len(before)  # of them are packets that have been queued already
         self.last_ns = fifo.last_ns
         departures = self.inside[self.before :]
-        answered = receiver.elicits(packets)
+        answered = elicits(receiver, packets)
         self.acks_ns = departures[answered] + (flow.path.out_ns + flow.path.back_ns)
         self.numbers = answered + (self.first + 1)
         self.first_ns = int(departures[0]) + flow.path.out_ns

@@ -9,7 +9,6 @@ from ccsim.tcp.sack_blocks cimport (
 )
 
 cdef int MAX_QUICKACKS
-cdef bint COMPILED
 
 cdef class Receiver(DelayedAck):
     cdef dict __dict__
@@ -42,21 +41,3 @@ cdef class Receiver(DelayedAck):
     )
     cdef _out_of_order(self, long long t, long long seq, long long k, AckRows acks)
     cdef _duplicate(self, long long t, long long seq, long long tx_us, AckRows acks)
-
-@cython.locals(before=cython.longlong, t=cython.longlong, k=cython.Py_ssize_t)
-cdef Py_ssize_t _count_plain(
-    const long long[:] times, const long long[:] seqs, Py_ssize_t n, long long first,
-    long long near_ns
-) except? -1
-@cython.locals(
-    quick=cython.longlong, unacked=cython.longlong, echo_us=cython.longlong,
-    rcv_nxt=cython.longlong, delayed=cython.bint, sent=cython.Py_ssize_t, k=cython.Py_ssize_t,
-)
-cdef Py_ssize_t _acknowledge(
-    Receiver receiver,
-    const long long[:] times,
-    const long long[:] tx_ns,
-    long long[::1] at,
-    long long[::1] numbers,
-    long long[::1] echoes,
-) except? -1

@@ -10,10 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ccsim.compiled import in_use
 from ccsim.ints import Ints, as_ints, place
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.delack import MAX_QUICKACKS, DelayedAck, Exchange
@@ -34,10 +30,7 @@ from ccsim.tcp.writer import BulkWriter
 
 __all__ = ["Receiver"]
 
-Column = NDArray[np.int64]
-
 BLOCKS_WITH_TIMESTAMPS = 3  # what fits beside the timestamps option (RFC 2018 section 3)
-COMPILED = in_use()  # then packets one by one are faster than columns at once
 
 
 class Receiver(DelayedAck):
@@ -221,29 +214,6 @@ class Receiver(DelayedAck):
         elif leaves <= self.delack_ns:
             self.delack_ns, self.rides = leaves, True
 
-    def plain_prefix(self, times: Column, seqs: Column) -> int:
-        """Return how many leading packets `receive_train` can take: consecutive, and so close that
-        the delayed-ACK timeout stays as it is and no timer fires."""
-        n = len(times)
-        if self.pushed:
-            n = min(n, self._before_push())
-        if self.starts or self.writer or not n or self.delack_ns <= times[0]:
-            return 0
-        if times[0] - self.lrcv_ns >= self.near_ns or not self.is_settled():
-            return 0
-        if self.ecn is not None and not (self.ecn.plain and not self.ecn.ece):
-            return 0
-        n = min(n, max(self.fin - self.rcv_nxt, 0))
-        if COMPILED:
-            return _count_plain(times, seqs, n, self.rcv_nxt, self.near_ns)
-        shift = seqs[:n] - np.arange(self.rcv_nxt, self.rcv_nxt + n)
-        if shift.any():
-            n = int(np.flatnonzero(shift)[0])
-        if n and times[n - 1] - times[0] >= self.near_ns:
-            late = np.flatnonzero(times[1:n] - times[: n - 1] >= self.near_ns)
-            n = int(late[0]) + 1 if len(late) else n
-        return n
-
     def in_plain_order(self) -> bool:
         """Tell whether nothing but packets in order, and their number, elicits ACKs."""
         plain = self.ecn is None and self.writer is None and not self.starts
@@ -255,89 +225,15 @@ class Receiver(DelayedAck):
         near_ns = self.near_ns
         return first_ns < self.delack_ns and first_ns - self.lrcv_ns < near_ns and gap_ns < near_ns
 
-    def elicits(self, n: int) -> Column:
-        """Return which of the next ``n`` packets are acknowledged at once if all are in order and
-        none is late: while ``quick`` lasts all, afterwards every second."""
-        if not self.delayed:
-            return np.arange(n)
-        if not self.quick:
-            return np.arange(1 - self.unacked, n, 2)
-        # A packet that waited when the quick phase begins is covered by its first ACK.
-        quick = min(self.quick, n)
-        return np.concatenate((np.arange(quick), np.arange(quick + 1, n, 2)))
-
     def plain_ahead(self) -> int:
         """Return how many packets are to come before the next that bears PSH or FIN."""
-        ahead = self._before_push() if self.pushed else NEVER
+        ahead = self.before_push() if self.pushed else NEVER
         return max(min(ahead, self.fin - self.rcv_nxt), 0)
 
-    def _before_push(self) -> int:
+    def before_push(self) -> int:
         """Return how many packets are to come before the next that bears PSH."""
         self.pushed.difference_update([seq for seq in self.pushed if seq < self.rcv_nxt])
         return min(self.pushed, default=NEVER) - self.rcv_nxt
-
-    def receive_train(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
-        """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return
-        the ACKs' times [ns], numbers and echoes [us].
-
-        While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from
-        the last ACK.
-        """
-        n = len(times)
-        if COMPILED:
-            at, numbers, echoes = np.empty((3, n), dtype=np.int64)
-            sent = _acknowledge(self, times, tx_ns, at, numbers, echoes)
-            return at[:sent], numbers[:sent], echoes[:sent]
-        pending = self.unacked
-        if self.delayed and not self.quick:
-            return self._every_second(times, tx_ns)
-        at = self.elicits(n)
-        sent = len(at)
-        numbers = at + (self.rcv_nxt + 1)
-        first = np.empty(sent, dtype=np.int64)  # the packet that each ACK echoes
-        if sent:
-            first[0] = 0
-            first[1:] = at[:-1] + 1
-        echoes = tx_ns[first] // 1000
-        if sent and pending:
-            echoes[0] = self.echo_us
-        self._after_train(times, tx_ns, echoes, int(at[-1]) if sent else -1)
-        return times[at], numbers, echoes
-
-    def _every_second(self, times: Column, tx_ns: Column) -> tuple[Column, Column, Column]:
-        """Do as `receive_train` where every second packet is acknowledged, counted with the one
-        that waits."""
-        n = len(times)
-        first = 1 - self.unacked
-        numbers = np.arange(self.rcv_nxt + first + 1, self.rcv_nxt + n + 1, 2)
-        sent = len(numbers)
-        if first or not sent:
-            echoes = tx_ns[: 2 * sent : 2] // 1000
-        else:
-            echoes = np.empty(sent, dtype=np.int64)
-            echoes[0] = self.echo_us
-            np.floor_divide(tx_ns[1 : 2 * sent - 1 : 2], 1000, out=echoes[1:])
-        self._after_train(times, tx_ns, echoes, first + 2 * sent - 2 if sent else -1)
-        return times[first::2], numbers, echoes
-
-    def _after_train(self, times: Column, tx_ns: Column, echoes: Column, last: int) -> None:
-        """Note what a train leaves, after ACKs with such ``echoes``, the last elicited by packet
-        ``last``."""
-        n, sent = len(times), len(echoes)
-        self.rcv_nxt += n
-        self.lrcv_ns = int(times[-1])
-        self.quick = max(0, self.quick - sent)
-        if sent:
-            self.unacked = n - 1 - last
-            self.echo_us = int(echoes[-1])
-            self.delack_ns = NEVER
-            waiting = last + 1
-        else:
-            waiting = 0 if not self.unacked else -1
-            self.unacked += n
-        if self.unacked and waiting >= 0 and n > waiting:
-            self.echo_us = int(tx_ns[waiting]) // 1000
-            self.delack_ns = self.expiry(int(times[waiting]))
 
     @property
     def sacks_alone(self) -> bool:
@@ -440,41 +336,3 @@ class Receiver(DelayedAck):
                 # and its ACK is no quick one (``tcp_send_dupack``).
                 scheduled = self.unacked > 0
         self._ack(t, acks, seq, scheduled)
-
-
-def _count_plain(times: Column, seqs: Column, n: int, first: int, near_ns: int) -> int:
-    """Return how many of ``n`` packets are consecutive from ``first`` on and come within
-    ``near_ns`` [ns] of each other."""
-    before = times[0] if n else 0
-    for k in range(n):
-        t = times[k]
-        if seqs[k] != first + k or t - before >= near_ns:
-            return k
-        before = t
-    return n
-
-
-def _acknowledge(
-    receiver: Receiver, times: Column, tx_ns: Column, at: Column, numbers: Column, echoes: Column
-) -> int:
-    """Do as `Receiver.receive_train` packet by packet; put the ACKs into columns and return how
-    many they are."""
-    quick, unacked, echo_us = receiver.quick, receiver.unacked, receiver.echo_us
-    rcv_nxt, delayed = receiver.rcv_nxt, receiver.delayed
-    sent = 0
-    for k in range(len(times)):
-        if not unacked:
-            echo_us = tx_ns[k] // 1000
-        rcv_nxt += 1
-        unacked += 1
-        if unacked > 1 or quick or not delayed:
-            at[sent], numbers[sent], echoes[sent] = times[k], rcv_nxt, echo_us
-            sent += 1
-            unacked = 0
-            if quick:
-                quick -= 1
-    receiver.quick, receiver.unacked, receiver.echo_us = quick, unacked, echo_us
-    receiver.rcv_nxt = rcv_nxt
-    receiver.lrcv_ns = times[-1]
-    receiver.delack_ns = receiver.expiry(times[-1]) if unacked else NEVER
-    return sent

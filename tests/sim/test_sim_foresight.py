@@ -17,9 +17,10 @@ import pytest
 from ccsim.net.fifo import Fifo
 from ccsim.sim import engine, foresight
 from ccsim.sim.world import World
-from ccsim.tcp import long_train, receiver
+from ccsim.tcp import long_train, receiver_train
 from ccsim.tcp.host import Host
 from ccsim.tcp.receiver import Receiver
+from ccsim.tcp.receiver_train import elicits
 from tests.planting import is_difference, plant
 from tests.sim.sim_rig import MS, scenario_of
 from tests.sim.test_sim_equality import check_text
@@ -168,7 +169,7 @@ def test_packets_leave_back_to_back() -> None:
 def test_packets_elicit_acks(delayed: bool, quick: int, unacked: int, expected: list[int]) -> None:
     receiver = Receiver(Host(), quick, delayed=delayed)
     receiver.unacked = unacked
-    assert receiver.elicits(7).tolist() == expected
+    assert elicits(receiver, 7).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -301,8 +302,8 @@ MUTANTS = (
     ),
     (
         "a packet that waits for its ACK is forgotten",
-        receiver.Receiver.elicits,
-        "1 - self.unacked",
+        receiver_train.elicits,
+        "1 - receiver.unacked",
         "1",
         ALONE,
     ),

@@ -25,7 +25,7 @@ from ccsim.cc import bbr_train as path_train
 from ccsim.cc import rate_train
 from ccsim.net import fifo, link, loss
 from ccsim.sim import engine, flow, followed
-from ccsim.tcp import paced_train, receiver, rtt_train, train
+from ccsim.tcp import paced_train, receiver_train, rtt_train, train
 from ccsim.verify.fuzz import equality as fuzz
 from ccsim.verify.fuzz.scenarios import RandomDraw, make_example
 from tests.planting import is_difference, plant
@@ -158,8 +158,8 @@ MUTANTS = (
     ),
     Mutant(
         "a train of packets forgets the one that waits for its ACK",
-        receiver.Receiver._every_second,
-        "first = 1 - self.unacked",
+        receiver_train._every_second,
+        "first = 1 - receiver.unacked",
         "first = 1",
         seeds=(3,),
     ),

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccsim.tcp import receiver as receiver_module
+from ccsim.tcp import receiver_train
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import Receiver
+from ccsim.tcp.receiver_train import plain_prefix, receive_train
 from tests.tcp.tcp_rig import MS
 
 
@@ -168,16 +169,16 @@ def test_trains_of_packets_are_received_as_one_by_one(
     got = AckRows()
     done = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receiver_module, "COMPILED", one_by_one)  # what compiled code does
+        patch.setattr(receiver_train, "COMPILED", one_by_one)  # what compiled code does
         while done < n:
             other.flush(int(times[done]) + 1, got)
             seqs = np.arange(done, n)
             most = data.draw(st.integers(1, n - done))
-            count = min(other.plain_prefix(times[done:], seqs), most)
+            count = min(plain_prefix(other, times[done:], seqs), most)
             tx = np.arange(100 + done, 100 + n)
             if count and data.draw(st.booleans()):
-                at, numbers, echoes = other.receive_train(
-                    times[done : done + count], 1000 * tx[:count]
+                at, numbers, echoes = receive_train(
+                    other, times[done : done + count], 1000 * tx[:count]
                 )
                 columns = at.tolist(), numbers.tolist(), echoes.tolist()
                 got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
@@ -208,5 +209,5 @@ def test_a_train_ends_where_order_or_the_timer_ends_it(
     one_by_one: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(receiver_module, "COMPILED", one_by_one)
-    assert receiver_at(0).plain_prefix(np.array(times_ms) * MS, np.array(seqs)) == expected
+    monkeypatch.setattr(receiver_train, "COMPILED", one_by_one)
+    assert plain_prefix(receiver_at(0), np.array(times_ms) * MS, np.array(seqs)) == expected

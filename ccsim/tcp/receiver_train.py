@@ -1,0 +1,162 @@
+"""The receiver's closed forms: the ACKs that a train of packets in order elicits, as columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsim.compiled import in_use
+from ccsim.tcp.host import NEVER
+from ccsim.tcp.receiver import Receiver
+
+__all__ = ["elicits", "plain_prefix", "receive_train"]
+
+Column = NDArray[np.int64]
+
+COMPILED = in_use()  # then packets one by one are faster than columns at once
+
+
+def plain_prefix(receiver: Receiver, times: Column, seqs: Column) -> int:
+    """Return how many leading packets `receive_train` can take: consecutive, and so close that
+    the delayed-ACK timeout stays as it is and no timer fires."""
+    n = len(times)
+    if receiver.pushed:
+        n = min(n, receiver.before_push())
+    if receiver.starts or receiver.writer or not n or receiver.delack_ns <= times[0]:
+        return 0
+    if times[0] - receiver.lrcv_ns >= receiver.near_ns or not receiver.is_settled():
+        return 0
+    if receiver.ecn is not None and not (receiver.ecn.plain and not receiver.ecn.ece):
+        return 0
+    n = min(n, max(receiver.fin - receiver.rcv_nxt, 0))
+    if COMPILED:
+        return _count_plain(times, seqs, n, receiver.rcv_nxt, receiver.near_ns)
+    shift = seqs[:n] - np.arange(receiver.rcv_nxt, receiver.rcv_nxt + n)
+    if shift.any():
+        n = int(np.flatnonzero(shift)[0])
+    if n and times[n - 1] - times[0] >= receiver.near_ns:
+        late = np.flatnonzero(times[1:n] - times[: n - 1] >= receiver.near_ns)
+        n = int(late[0]) + 1 if len(late) else n
+    return n
+
+
+def elicits(receiver: Receiver, n: int) -> Column:
+    """Return which of the next ``n`` packets are acknowledged at once if all are in order and
+    none is late: while ``quick`` lasts all, afterwards every second."""
+    if not receiver.delayed:
+        return np.arange(n)
+    if not receiver.quick:
+        return np.arange(1 - receiver.unacked, n, 2)
+    # A packet that waited when the quick phase begins is covered by its first ACK.
+    quick = min(receiver.quick, n)
+    return np.concatenate((np.arange(quick), np.arange(quick + 1, n, 2)))
+
+
+def receive_train(
+    receiver: Receiver, times: Column, tx_ns: Column
+) -> tuple[Column, Column, Column]:
+    """Take consecutive packets, sent at ``tx_ns`` [ns], at once (see `plain_prefix`); return
+    the ACKs' times [ns], numbers and echoes [us].
+
+    While ``quick`` lasts every packet is acknowledged; afterwards every second, counted from
+    the last ACK.
+    """
+    n = len(times)
+    if COMPILED:
+        at, numbers, echoes = np.empty((3, n), dtype=np.int64)
+        sent = _acknowledge(receiver, times, tx_ns, at, numbers, echoes)
+        return at[:sent], numbers[:sent], echoes[:sent]
+    pending = receiver.unacked
+    if receiver.delayed and not receiver.quick:
+        return _every_second(receiver, times, tx_ns)
+    at = elicits(receiver, n)
+    sent = len(at)
+    numbers = at + (receiver.rcv_nxt + 1)
+    first = np.empty(sent, dtype=np.int64)  # the packet that each ACK echoes
+    if sent:
+        first[0] = 0
+        first[1:] = at[:-1] + 1
+    echoes = tx_ns[first] // 1000
+    if sent and pending:
+        echoes[0] = receiver.echo_us
+    _after_train(receiver, times, tx_ns, echoes, int(at[-1]) if sent else -1)
+    return times[at], numbers, echoes
+
+
+def _every_second(
+    receiver: Receiver, times: Column, tx_ns: Column
+) -> tuple[Column, Column, Column]:
+    """Like `receive_train` where every second packet is acknowledged, counted with the one
+    that waits."""
+    n = len(times)
+    first = 1 - receiver.unacked
+    numbers = np.arange(receiver.rcv_nxt + first + 1, receiver.rcv_nxt + n + 1, 2)
+    sent = len(numbers)
+    if first or not sent:
+        echoes = tx_ns[: 2 * sent : 2] // 1000
+    else:
+        echoes = np.empty(sent, dtype=np.int64)
+        echoes[0] = receiver.echo_us
+        np.floor_divide(tx_ns[1 : 2 * sent - 1 : 2], 1000, out=echoes[1:])
+    _after_train(receiver, times, tx_ns, echoes, first + 2 * sent - 2 if sent else -1)
+    return times[first::2], numbers, echoes
+
+
+def _after_train(
+    receiver: Receiver, times: Column, tx_ns: Column, echoes: Column, last: int
+) -> None:
+    """Note what a train leaves, after ACKs with these ``echoes``, the last elicited by packet
+    ``last``."""
+    n, sent = len(times), len(echoes)
+    receiver.rcv_nxt += n
+    receiver.lrcv_ns = int(times[-1])
+    receiver.quick = max(0, receiver.quick - sent)
+    if sent:
+        receiver.unacked = n - 1 - last
+        receiver.echo_us = int(echoes[-1])
+        receiver.delack_ns = NEVER
+        waiting = last + 1
+    else:
+        waiting = 0 if not receiver.unacked else -1
+        receiver.unacked += n
+    if receiver.unacked and waiting >= 0 and n > waiting:
+        receiver.echo_us = int(tx_ns[waiting]) // 1000
+        receiver.delack_ns = receiver.expiry(int(times[waiting]))
+
+
+def _count_plain(times: Column, seqs: Column, n: int, first: int, near_ns: int) -> int:
+    """Return how many of ``n`` packets are consecutive from ``first`` on and come within
+    ``near_ns`` [ns] of each other."""
+    before = times[0] if n else 0
+    for k in range(n):
+        t = times[k]
+        if seqs[k] != first + k or t - before >= near_ns:
+            return k
+        before = t
+    return n
+
+
+def _acknowledge(
+    receiver: Receiver, times: Column, tx_ns: Column, at: Column, numbers: Column, echoes: Column
+) -> int:
+    """Like `receive_train`, packet by packet; put the ACKs into columns and return how
+    many they are."""
+    quick, unacked, echo_us = receiver.quick, receiver.unacked, receiver.echo_us
+    rcv_nxt, delayed = receiver.rcv_nxt, receiver.delayed
+    sent = 0
+    for k in range(len(times)):
+        if not unacked:
+            echo_us = tx_ns[k] // 1000
+        rcv_nxt += 1
+        unacked += 1
+        if unacked > 1 or quick or not delayed:
+            at[sent], numbers[sent], echoes[sent] = times[k], rcv_nxt, echo_us
+            sent += 1
+            unacked = 0
+            if quick:
+                quick -= 1
+    receiver.quick, receiver.unacked, receiver.echo_us = quick, unacked, echo_us
+    receiver.rcv_nxt = rcv_nxt
+    receiver.lrcv_ns = times[-1]
+    receiver.delack_ns = receiver.expiry(times[-1]) if unacked else NEVER
+    return sent
