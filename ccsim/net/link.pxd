@@ -5,6 +5,7 @@ cimport cython
 from ccsim.ints cimport (
     Ints, as_ints, count_until, filled, joined_ints, kept, part, picked, scattered
 )
+from ccsim.net.batch_values cimport accepted_rows, as_column, as_list, count_up_to, countable
 from ccsim.net.fifo cimport Fifo
 
 cdef long long PACK_ROWS, VECTOR_ROWS
@@ -63,7 +64,6 @@ cdef class Link:
 
 @cython.locals(batch=Batch)
 cdef _columns(list batches, Py_ssize_t n)
-cpdef as_column(object values)
 @cython.locals(cells=cython.p_longlong, k=cython.Py_ssize_t)
 cdef _fill(long long[::1] column, Py_ssize_t start, Ints values)
 cdef _taken(Ints column, Py_ssize_t n)
@@ -78,7 +78,3 @@ cdef _refuse(Batch batch, Ints times, Ints flows, Ints random)
 cdef _refuse_cells(
     long long flow, Ints arrivals, Ints departures, Ints times, Ints flows, Ints random
 )
-cdef list _as_list(object values)
-cdef _counted(object values)
-cdef Py_ssize_t _until(object times, long long t, Py_ssize_t start) except -1
-cdef tuple _accepted(object arrivals, object departures)

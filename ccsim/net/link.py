@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -14,13 +13,20 @@ from ccsim.compiled import in_use
 from ccsim.ints import (
     Ints,
     as_ints,
-    count_until,
     filled,
     joined_ints,
-    kept,
     part,
     picked,
     scattered,
+)
+from ccsim.net.batch_values import (
+    Countable,
+    Values,
+    accepted_rows,
+    as_column,
+    as_list,
+    count_up_to,
+    countable,
 )
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
@@ -34,12 +40,9 @@ __all__ = [
     "SYN_SEQ",
     "Batch",
     "Link",
-    "as_column",
 ]
 
 Column = NDArray[np.int64]
-Values = Column | list[int]
-Counted = list[int] | memoryview
 Drop = tuple[int, int, int]  # t, flow, 1 if random
 Sample = tuple[int, int, int, int, int]  # t, queue, drops, losses, departed bytes
 
@@ -119,7 +122,7 @@ class Link:
         self._accepted = 0  # before the present window
         # Departures, by window, of those that were not yet out at the last sample: of the first
         # window's the first so many had left, and `_departed` others before them.
-        self._inside: deque[Counted] = deque()
+        self._inside: deque[Countable] = deque()
         self._left = 0
         self._departed = 0
         self._odd: deque[tuple[int, int]] = deque()  # (departure, size less a full one), in order
@@ -159,14 +162,14 @@ class Link:
 
     def _serve(self, batches: list[Batch]) -> tuple[list[int], list[int]]:
         if len(batches) == 1:
-            arrivals = _as_list(batches[0].arrivals)
+            arrivals = as_list(batches[0].arrivals)
             sizes = self._sizes(batches[0])
             departures = self.fifo.serve(arrivals, sizes)
             batches[0].departures = departures
         else:
             arrivals, sizes = [], []
             for batch in batches:
-                arrivals.extend(_as_list(batch.arrivals))
+                arrivals.extend(as_list(batch.arrivals))
                 sizes.extend(self._sizes(batch))
             order = sorted(range(len(arrivals)), key=arrivals.__getitem__)
             arrivals = [arrivals[k] for k in order]
@@ -181,7 +184,7 @@ class Link:
         odd, full = batch.odd, self.full_bytes
         if not odd:
             return [full] * len(batch.seqs)
-        return [odd.get(seq, full) for seq in _as_list(batch.seqs)]
+        return [odd.get(seq, full) for seq in as_list(batch.seqs)]
 
     def _note_odd(self, batches: list[Batch], sizes: list[int], departures: list[int]) -> None:
         """Note which of the accepted packets are not full-sized."""
@@ -281,23 +284,23 @@ class Link:
         self._drop_t.extend(times)
         self._drop_flow.extend(flows)
         self._drop_random.extend(random)
-        return _accepted(arrivals, departures)
+        return accepted_rows(arrivals, departures)
 
     def _record(self, arrivals: Values, departures: Values, until_ns: int) -> None:
         """Keep what samples need of the packets accepted; sample at every instant before
         ``until_ns``: all that arrives by then is known."""
         if len(departures):
-            self._inside.append(_counted(departures))
+            self._inside.append(countable(departures))
         if self._next_sample_ns < until_ns:
-            self._sample(_counted(arrivals), until_ns)
+            self._sample(countable(arrivals), until_ns)
         self._accepted += len(arrivals)
 
-    def _sample(self, arrivals: Counted, until_ns: int) -> None:
+    def _sample(self, arrivals: Countable, until_ns: int) -> None:
         """Sample at every instant before ``until_ns``: packets inside, drops and losses so far,
         bytes departed."""
         t, full, arrived = self._next_sample_ns, self.full_bytes, 0
         while t < until_ns:
-            arrived = _until(arrivals, t, arrived)
+            arrived = count_up_to(arrivals, t, arrived)
             departed = self._departed_until(t)
             if self._logged < len(self._drop_t):
                 self._count_drops(t)
@@ -325,7 +328,7 @@ class Link:
         while inside:
             departures = inside[0]
             if departures[-1] > t:
-                self._left = _until(departures, t, self._left)
+                self._left = count_up_to(departures, t, self._left)
                 break
             self._departed += len(departures)
             self._left = 0
@@ -429,11 +432,6 @@ def _columns(batches: list[Batch], n: int) -> Column:
     return columns
 
 
-def as_column(values: Values) -> Column:
-    """Return times or numbers of packets as a column."""
-    return values.column() if isinstance(values, Ints) else np.asarray(values, dtype=np.int64)
-
-
 def _fill(column: Column, start: int, values: Ints) -> None:
     """Put values into a column, from ``start`` on."""
     cells = values.cells
@@ -472,7 +470,7 @@ def _refuse(batch: Batch, times: Ints, flows: Ints, random: Ints) -> None:
         at_rows = np.flatnonzero(departures < 0)
         arrivals = np.asarray(arrivals, dtype=np.int64)[at_rows]
         departures = departures[at_rows].tolist()
-    for t, departure in zip(_as_list(arrivals), _as_list(departures), strict=True):
+    for t, departure in zip(as_list(arrivals), as_list(departures), strict=True):
         if departure < 0:
             times.append(t)
             flows.append(batch.flow)
@@ -489,33 +487,3 @@ def _refuse_cells(
             times.append(at[k])
             flows.append(flow)
             random.append(left[k] == LOST)
-
-
-def _as_list(values: Values) -> list[int]:
-    return values if isinstance(values, list) else values.tolist()
-
-
-def _counted(values: Values) -> Counted:
-    """Return ascending times as `_until` reads them fast."""
-    return memoryview(values) if isinstance(values, np.ndarray) else values
-
-
-def _until(times: Counted, t: int, start: int) -> int:
-    """Return how many of ascending times are not beyond ``t``, which ``start`` of them are not."""
-    if isinstance(times, Ints):
-        return count_until(times, t, start)
-    return bisect_right(times, t, start)
-
-
-def _accepted(arrivals: Values, departures: Values) -> tuple[Values, Values]:
-    """Return the arrivals and departures of the packets that were not dropped."""
-    if isinstance(arrivals, Ints) and isinstance(departures, Ints):
-        rows = kept(departures)
-        return picked(arrivals, rows), picked(departures, rows)
-    if isinstance(arrivals, list) and isinstance(departures, list):
-        return (
-            [a for a, d in zip(arrivals, departures, strict=True) if d >= 0],
-            [d for d in departures if d >= 0],
-        )
-    keep = np.asarray(departures) >= 0
-    return np.asarray(arrivals)[keep], np.asarray(departures)[keep]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.ints import Ints, as_ints, in_us, kept, later, least, picked
-from ccsim.net.link import SYN_SEQ, Batch, as_column
+from ccsim.net.batch_values import as_column
+from ccsim.net.link import SYN_SEQ, Batch
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
