@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "from_json",
+    "json_lines",
     "open_here",
     "read_bounded",
     "text_lines",
@@ -69,6 +70,23 @@ def text_lines(path: Path) -> Iterator[str]:
             if len(line) > MAX_LINE:
                 raise OSError(f"expected lines of at most {MAX_LINE >> 20} MiB, got a longer one")
             yield line
+
+
+def json_lines(path: Path, wrong: type[Exception]) -> Iterator[Any]:
+    """Yield what each line of a text means as JSON (see `text_lines`); ``wrong``, with the place,
+    where it cannot be read or means nothing."""
+    import lzma
+    import zlib
+
+    number = 0
+    try:
+        for line in text_lines(path):
+            number += 1
+            yield from_json(line)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
+        raise wrong(f"{path}: cannot be read after line {number}: {error}") from error
+    except ValueError as error:
+        raise wrong(f"{path}:{number}: expected a JSON object: {error}") from error
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -233,6 +233,7 @@ class Reader:
         self._known: dict[int, str] = {0: ""}
 
     def type(self) -> Type:
+        """Read the next type. MalformedError if it is none."""
         name, info, size_or_type = self._take(_TYPE)
         kind, count, flag = info >> 24 & 0x1F, info & 0xFFFF, bool(info >> 31)
         if not 0 < kind < len(KIND_NAMES):
@@ -240,6 +241,7 @@ class Reader:
         return _PARSERS[kind](self, self.text(name), kind, count, flag, size_or_type)
 
     def text(self, offset: int) -> str:
+        """Return the string at an offset of the string table."""
         found = self._known.get(offset)
         if found is None:
             found = self._known[offset] = _string(self._strings, offset)
@@ -261,11 +263,13 @@ class Reader:
         return found
 
     def plain(self, name: str, kind: int, count: int, flag: bool, other: int) -> Type:
+        """Make a type that is its header alone: it has a size, or refers to another type."""
         if kind in SIZED:
             return Type(kind, name, size=other)
         return Type(kind, name, type=other, count=count, signed=flag)
 
     def integer(self, name: str, kind: int, count: int, flag: bool, size: int) -> Type:
+        """Read the rest of an integer."""
         (word,) = self._take(_WORD)
         encoding, bits = word >> 24 & 0xF, word & 0xFF
         if not 0 < size <= 16 or bits > 8 * size:
@@ -273,10 +277,12 @@ class Reader:
         return Type(INT, name, size=size, encoding=encoding, signed=bool(encoding & SIGNED))
 
     def array(self, name: str, kind: int, count: int, flag: bool, size: int) -> Type:
+        """Read the rest of an array."""
         element, _, elements = self._take(_TRIPLE)
         return Type(ARRAY, name, type=element, count=elements)
 
     def composite(self, name: str, kind: int, count: int, flag: bool, size: int) -> Type:
+        """Read the members of a struct or union."""
         members = tuple(
             Member(self.text(n), t, o & 0xFFFFFF if flag else o, o >> 24 if flag else 0)
             for n, t, o in self._rows(_TRIPLE, count)
@@ -286,6 +292,7 @@ class Reader:
         return Type(kind, name, size=size, members=members)
 
     def enumeration(self, name: str, kind: int, count: int, flag: bool, size: int) -> Type:
+        """Read the values of an enumeration."""
         if kind == ENUM64:
             rows = [(n, low | high << 32) for n, low, high in self._rows(_TRIPLE, count)]
         else:
@@ -295,14 +302,17 @@ class Reader:
         return Type(kind, name, size=size, signed=flag, values=values)
 
     def prototype(self, name: str, kind: int, count: int, flag: bool, returned: int) -> Type:
+        """Read the parameters of a function prototype."""
         params = tuple((self.text(n), t) for n, t in self._rows(_PAIR, count))
         return Type(FUNC_PROTO, name, type=returned, params=params)
 
     def variable(self, name: str, kind: int, count: int, flag: bool, type: int) -> Type:
+        """Read the linkage of a variable."""
         (linkage,) = self._take(_WORD)
         return Type(kind, name, type=type, count=linkage)
 
     def section(self, name: str, kind: int, count: int, flag: bool, size: int) -> Type:
+        """Read the variables of a data section."""
         rows = tuple((t, o, s) for t, o, s in self._rows(_TRIPLE, count))
         return Type(DATASEC, name, size=size, variables=rows)
 

@@ -58,6 +58,7 @@ class Section:
 
     @property
     def executable(self) -> bool:
+        """Whether it holds code."""
         return bool(self.flags & SHF_EXECINSTR)
 
 

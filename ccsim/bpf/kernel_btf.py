@@ -57,6 +57,7 @@ class Target:
 
     @property
     def cong_control_arguments(self) -> int:
+        """How many arguments the kernel gives ``cong_control``: 4 since Linux 6.10."""
         return 4 if self.version >= (6, 10, 0) else 2
 
     @property

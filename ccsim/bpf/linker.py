@@ -41,6 +41,7 @@ class Function:
 
     @property
     def end(self) -> int:
+        """The first instruction behind it."""
         return self.start + len(self.code)
 
 

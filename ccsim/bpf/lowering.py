@@ -8,23 +8,13 @@ from dataclasses import dataclass, field
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.known import Value, result_bits
 from ccsim.bpf.memory import U32, U64
+from ccsim.bpf.operations import CONDITIONS
 
 __all__ = ["Expression", "comparison", "computed", "cut", "literal", "sign_extended"]
 
 NOTHING: frozenset[str] = frozenset()
 _SYMBOLS = {isa.ADD: "+", isa.SUB: "-", isa.MUL: "*", isa.OR: "|", isa.AND: "&", isa.XOR: "^"}
-_COMPARED = {
-    isa.JEQ: "==",
-    isa.JNE: "!=",
-    isa.JGT: ">",
-    isa.JGE: ">=",
-    isa.JLT: "<",
-    isa.JLE: "<=",
-    isa.JSGT: ">",
-    isa.JSGE: ">=",
-    isa.JSLT: "<",
-    isa.JSLE: "<=",
-}
+_COMPARED = {jump: sign for jump, sign in CONDITIONS.items() if jump != isa.JSET}
 _SIGNED = (isa.JSGT, isa.JSGE, isa.JSLT, isa.JSLE)
 
 

@@ -133,12 +133,15 @@ class MemoryWriter(RegisterWriter):
             return Expression(f"({name} & {U64})")
         return Expression(name)
 
+    def _pointer(self, base: int, offset: int) -> Expression:
+        pointer = self._use(base)
+        if not offset:
+            return pointer
+        return pointer.within(f"({{0}} {'+' if offset > 0 else '-'} {abs(offset)})")
+
     def _read_anywhere(self, address: Value, size: int, base: int, offset: int) -> Expression:
         self._note_vague(address)
-        pointer = self._use(base)
-        if offset:
-            sign = "+" if offset > 0 else "-"
-            pointer = pointer.within(f"({{0}} {sign} {abs(offset)})")
+        pointer = self._pointer(base, offset)
         found = self._array(address)
         if found is not None:
             start = MAP_VALUES + (found << 32)
@@ -298,10 +301,7 @@ class MemoryWriter(RegisterWriter):
         self, address: Value, size: int, base: int, offset: int, value: Expression
     ) -> None:
         self._note_vague(address)
-        pointer = self._use(base)
-        if offset:
-            sign = "+" if offset > 0 else "-"
-            pointer = pointer.within(f"({{0}} {sign} {abs(offset)})")
+        pointer = self._pointer(base, offset)
         found = self._array(address)
         if found is not None:
             self._disturb(frozenset({"map"}))

@@ -7,14 +7,12 @@ program changed.
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError
-from ccsim.files import from_json, text_lines
+from ccsim.files import json_lines
 
 __all__ = ["BpfRecordingError", "Line", "read_recording", "recordings_in"]
 
@@ -44,7 +42,7 @@ def recordings_in(paths: list[str | Path]) -> list[Path]:
 
 def read_recording(path: Path) -> tuple[Line, Iterator[Line]]:
     """Return a recording's header and its calls; BpfRecordingError if it is none."""
-    lines = _lines(path)
+    lines = json_lines(path, BpfRecordingError)
     header = next(lines, None)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         got = header.get("format") if isinstance(header, dict) else header
@@ -53,15 +51,3 @@ def read_recording(path: Path) -> tuple[Line, Iterator[Line]]:
     if missing:
         raise BpfRecordingError(f"{path}:1: expected {', '.join(sorted(missing))}")
     return header, lines
-
-
-def _lines(path: Path) -> Iterator[Line]:
-    number = 0
-    try:
-        for line in text_lines(path):
-            number += 1
-            yield from_json(line)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
-        raise BpfRecordingError(f"{path}: cannot be read after line {number}: {error}") from error
-    except ValueError as error:
-        raise BpfRecordingError(f"{path}:{number}: expected a JSON object: {error}") from error

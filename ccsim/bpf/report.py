@@ -33,6 +33,7 @@ class ObjectReport:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing was refused."""
         return not self.refusals
 
     @property

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import formats, natural, positive
+from ccsim.cli.arguments import add_formats, natural, positive
 
 if TYPE_CHECKING:
     from ccsim.experiment.gallery import GalleryRun
@@ -40,12 +40,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--duration", default="40 s", metavar="TIME", help="default: 40 s")
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="default: 1")
     parser.add_argument("--out", default="results/gallery", metavar="DIR")
-    parser.add_argument(
-        "--format",
-        type=formats,
-        default=("png", "pdf"),
-        help="one or more of png, pdf, svg, pgf with commas between; default: png,pdf",
-    )
+    add_formats(parser)
     parser.add_argument("--jobs", type=positive, metavar="N", help="runs at once; default: cores")
     parser.set_defaults(func=gallery_verb)
 

@@ -83,8 +83,7 @@ def run_scenario(
     started, clock = datetime.now(UTC), time.perf_counter()
     identity = scenario.identity()
     name, code = run_id(identity, scenario.seed), code_sha256(identity)
-    if backend is not None:
-        name = backend.name(name)
+    name = name if backend is None else backend.name(name)
     final = folder_for(Path(out), scenario.name, name)
     plotter = plotter or PlotWorker(formats, jobs or default_jobs())
     with plotter, unfinished_folder(final) as folder:
@@ -96,23 +95,14 @@ def run_scenario(
                 spill=spill,
                 fork=fork,
             )
-        if code_sha256(identity) != code:
-            reason = (
-                "an algorithm that ships with ccsim changed while the run went on; start it again"
-            )
-            raise ResultsError(str(final), reason)
+        _expect_code(code, identity, final)
         if failed:
             final = final.with_name(name + FAILED_SUFFIX)
         with explained(final):
             run = _write(folder, scenario, results, failed, plotter)
             manifest = write_manifest(
                 folder,
-                scenario=scenario.name,
-                run_id=name,
-                code_sha256=code,
-                status="failed" if failed else "complete",
-                failed=failed or None,
-                seed=scenario.seed,
+                **_identified(scenario, name, code, failed),
                 argv=list(argv),
                 started=started.isoformat(timespec="seconds"),
                 wall_s=round(time.perf_counter() - clock, 3),
@@ -122,6 +112,25 @@ def run_scenario(
     if not failed:
         shutil.rmtree(final.with_name(name + FAILED_SUFFIX), ignore_errors=True)
     return replace(run, path=final, manifest=manifest)
+
+
+def _identified(scenario: Scenario, name: str, code: str, failed: str) -> dict[str, Any]:
+    """Return what the manifest says of what was run and how it ended."""
+    return {
+        "scenario": scenario.name,
+        "run_id": name,
+        "code_sha256": code,
+        "status": "failed" if failed else "complete",
+        "failed": failed or None,
+        "seed": scenario.seed,
+    }
+
+
+def _expect_code(code: str, identity: dict[str, Any], final: Path) -> None:
+    """Raise ResultsError if the code is no longer what it was when the run began."""
+    if code_sha256(identity) != code:
+        reason = "an algorithm that ships with ccsim changed while the run went on; start it again"
+        raise ResultsError(str(final), reason)
 
 
 def _write(

@@ -20,7 +20,7 @@ cdef class Hop:
     cdef public DelayProcess delay
     cdef public HopLog log
     cdef public BernoulliLoss loss
-    cdef public list arrivals, changes, drops, legs
+    cdef public list arrivals, changes, drops, legs, out
     cdef public bint serving
     cdef public long long busy_ns, bytes_dropped, bytes_in, bytes_out, filtered, known_ns
     cdef public long long least_bits, order, packets_dropped, packets_in, packets_out
@@ -30,14 +30,17 @@ cdef class Hop:
     cpdef take(self, object rows, long long source=*)
     cpdef take_rows(self, object rows, long long source)
     cpdef run_rows(self, long long until_ns)
-    @cython.locals(
-        arrival=cython.longlong, tick=cython.longlong, change=cython.longlong,
-        due=cython.longlong, now=cython.longlong, taken=cython.Py_ssize_t, n=cython.Py_ssize_t,
-        arrivals=list, out=list, qdisc=Qdisc, log=HopLog,
-    )
+    @cython.locals(t=cython.longlong, taken=cython.Py_ssize_t, arrivals=list, packet=Packet)
     cpdef list run(self, long long until_ns)
     cpdef long long _due_ns(self) except? -1
-    cpdef _act(self, long long now, list out)
+    @cython.locals(now=cython.longlong, log=HopLog)
+    cdef _come_to(self, long long t)
+    cdef _finish(self, long long until_ns)
+    @cython.locals(due=cython.longlong, tick=cython.longlong)
+    cdef long long _own_ns(self) except? -1
+    @cython.locals(qdisc=Qdisc)
+    cdef _do_own(self, long long now)
+    cpdef _act(self, long long now)
     @cython.locals(free=cython.longlong)
     cpdef long long bound_ns(self) except? -1
     @cython.locals(bound=cython.longlong)
@@ -45,9 +48,11 @@ cdef class Hop:
     cpdef long long on_line(self) except? -1
     cpdef _change(self, long long now)
     @cython.locals(qdisc=Qdisc, verdict=cython.longlong)
-    cpdef _arrive(self, long long now, Packet packet, list out)
-    @cython.locals(qdisc=Qdisc, packet=Packet, end=cython.longlong)
-    cpdef _serve(self, long long now, list out)
+    cpdef _arrive(self, long long now, Packet packet)
+    @cython.locals(qdisc=Qdisc, packet=Packet)
+    cdef Packet _ask(self, long long now)
+    @cython.locals(packet=Packet, end=cython.longlong)
+    cpdef _serve(self, long long now)
     cpdef _note(self, long long now, Packet packet)
     cpdef _collect(self, long long now, long long reason)
     cpdef _dropped(self, long long now, Packet packet, long long reason)

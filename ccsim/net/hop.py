@@ -64,6 +64,7 @@ class Hop:
     __slots__ = (
         *("arrivals", "busy_ns", "bytes_dropped", "bytes_in", "bytes_out", "changes", "delay"),
         *("drops", "filtered", "known_ns", "least_bits", "legs", "line", "log", "loss", "order"),
+        "out",
         *("packets_dropped", "packets_in", "packets_out", "qdisc", "serving", "serving_bytes"),
         "wake_ns",
     )
@@ -94,6 +95,7 @@ class Hop:
         self.busy_ns = 0  # when the transmission in progress ends, or the last one has ended
         self.wake_ns = _FOREVER
         self.arrivals: list[tuple[int, int, int, Packet]] = []  # time, source, order
+        self.out: list[Departure] = []  # in the present window
         self.order = 0
         self.drops: list[tuple[int, Packet]] = []
         self.packets_in = self.packets_out = self.packets_dropped = 0
@@ -122,35 +124,36 @@ class Hop:
         the line, in order."""
         if until_ns <= self.known_ns:
             return []
-        qdisc, log, arrivals = self.qdisc, self.log, self.arrivals
+        arrivals = self.arrivals
         arrivals.sort()  # never by packets: the order of sending is unique
-        out: list[Departure] = []
-        taken, n = 0, len(arrivals)
-        while True:
-            arrival = arrivals[taken][0] if taken < n else _FOREVER
-            tick = qdisc.tick_ns - _BOOT_NS if qdisc.tick_ns != _NEVER else _FOREVER
-            change = self.changes[0][0] if self.changes else _FOREVER
-            due = self._due_ns()
-            now = min(change, tick, due, arrival)
-            if now >= until_ns:
+        taken = 0
+        for t, _, _, packet in arrivals:
+            if t >= until_ns:
                 break
+            self._come_to(t)
+            self._arrive(t, packet)
+            taken += 1
+        del arrivals[:taken]
+        self._finish(until_ns)
+        out, self.out = self.out, []
+        return out
+
+    def _come_to(self, t: int) -> None:
+        """Do all up to an instant that is no arrival, and take the samples before it."""
+        log = self.log
+        while (now := self._own_ns()) <= t:
             if log is not None and log.next_ns < now:
                 log.sample(self, now)
-            if now == change:
-                self._change(now)
-            elif now == tick:
-                qdisc.tick(now + _BOOT_NS)
-                self._collect(now, _AQM)
-            elif now == due:
-                self._act(now, out)
-            else:
-                self._arrive(now, arrivals[taken][3], out)
-                taken += 1
-        del arrivals[:taken]
+            self._do_own(now)
+        if log is not None and log.next_ns < t:
+            log.sample(self, t)
+
+    def _finish(self, until_ns: int) -> None:
+        """Do what is left before an instant, after which nothing is known."""
+        self._come_to(until_ns - 1)
         self.known_ns = until_ns
-        if log is not None and log.next_ns < until_ns:
-            log.sample(self, until_ns)
-        return out
+        if self.log is not None and self.log.next_ns < until_ns:
+            self.log.sample(self, until_ns)
 
     def next_ns(self) -> int:
         """Return when the next packet is due that is known, to arrive or to leave; FOREVER if none
@@ -164,14 +167,34 @@ class Hop:
         """Return when the line does something next, or the qdisc's watchdog."""
         return min(self.busy_ns, self.wake_ns) if self.serving else self.wake_ns
 
-    def _act(self, now: int, out: list[Departure]) -> None:
+    def _own_ns(self) -> int:
+        """Return when something is to happen next that is no arrival."""
+        due, tick = self._due_ns(), self.qdisc.tick_ns
+        if tick != _NEVER and tick - _BOOT_NS < due:
+            due = tick - _BOOT_NS
+        if self.changes and self.changes[0][0] < due:
+            due = self.changes[0][0]
+        return due
+
+    def _do_own(self, now: int) -> None:
+        """Do the first of what was to happen: a change, the qdisc's timer, what the line does."""
+        qdisc = self.qdisc
+        if self.changes and self.changes[0][0] == now:
+            self._change(now)
+        elif qdisc.tick_ns != _NEVER and qdisc.tick_ns - _BOOT_NS == now:
+            qdisc.tick(now + _BOOT_NS)
+            self._collect(now, _AQM)
+        else:
+            self._act(now)
+
+    def _act(self, now: int) -> None:
         """Do what was due: the end of a transmission, else the watchdog."""
         if self.serving and now == self.busy_ns:
-            self._serve(now, out)
+            self._serve(now)
             return
         self.wake_ns = _FOREVER
         if not self.serving:
-            self._serve(now, out)
+            self._serve(now)
 
     def bound_ns(self) -> int:
         """Return an instant before which nothing leaves the line that `run` has not returned."""
@@ -209,7 +232,7 @@ class Hop:
         self.qdisc.change(self.changes.pop(0)[1], now + _BOOT_NS)
         self._collect(now, OVERFLOW)
 
-    def _arrive(self, now: int, packet: Packet, out: list[Departure]) -> None:
+    def _arrive(self, now: int, packet: Packet) -> None:
         self.packets_in += 1
         self.bytes_in += packet.len
         packet.arrived = now
@@ -222,16 +245,21 @@ class Hop:
         if qdisc.dropped or qdisc.wake_ns != _NEVER:
             self._collect(now, qdisc.reason(verdict))
         if not self.serving:
-            self._serve(now, out)
+            self._serve(now)
 
-    def _serve(self, now: int, out: list[Departure]) -> None:
-        """Ask for the next packet and send it."""
+    def _ask(self, now: int) -> Packet | None:
+        """Ask for the next packet, which is then on the line."""
         qdisc = self.qdisc
         qdisc.wake_ns = _NEVER
         packet = qdisc.dequeue(now + _BOOT_NS)
         if qdisc.dropped or qdisc.wake_ns != _NEVER:
             self._collect(now, _AQM)
         self.serving = packet is not None
+        return packet
+
+    def _serve(self, now: int) -> None:
+        """Ask for the next packet and send it."""
+        packet = self._ask(now)
         if packet is None:
             return
         self.busy_ns = end = self.line.finish(now, 8 * packet.len)
@@ -241,7 +269,7 @@ class Hop:
         if self.log is not None:
             self._note(now, packet)
         if end < _FOREVER:
-            out.append((end, self.delay.reach(end), packet))
+            self.out.append((end, self.delay.reach(end), packet))
 
     def _note(self, now: int, packet: Packet) -> None:
         """Note how long a packet has waited, and the mark that it got here."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ccsim.net.delay_process import DelayProcess
 from ccsim.net.delivery_trace import OPPORTUNITY_BYTES, DeliveryTrace
-from ccsim.net.hop import Departure, Hop
+from ccsim.net.hop import Hop
 from ccsim.net.qdisc.base import AQM, BOOT_NS, NEVER, Packet, Qdisc
 from ccsim.net.rate_process import FOREVER, ConstantRate
 from ccsim.units import NS_PER_MS
@@ -53,16 +53,16 @@ class TraceHop(Hop):
         """Return when the next opportunity is that may find a packet."""
         return self._instant(self.next) if self._waits() else FOREVER
 
-    def _arrive(self, now: int, packet: Packet, out: list[Departure]) -> None:
+    def _arrive(self, now: int, packet: Packet) -> None:
         """Take a packet; the opportunities up to now that found none are lost."""
         if not self._waits():
             self.next = self.trace.first_after(now // NS_PER_MS)
-        super()._arrive(now, packet, out)
+        super()._arrive(now, packet)
 
-    def _serve(self, now: int, out: list[Departure]) -> None:
+    def _serve(self, now: int) -> None:
         """Ask for nothing before an opportunity."""
 
-    def _act(self, now: int, out: list[Departure]) -> None:
+    def _act(self, now: int) -> None:
         """Use one opportunity."""
         self.next += 1
         room = OPPORTUNITY_BYTES
@@ -77,7 +77,7 @@ class TraceHop(Hop):
             room -= sent
             self.left_bytes -= sent
             if not self.left_bytes:
-                out.append((now, self.delay.reach(now), self.transit))
+                self.out.append((now, self.delay.reach(now), self.transit))
                 self.transit, self.serving = None, False
 
     def _next_packet(self, now: int) -> Packet | None:

@@ -32,19 +32,15 @@ cdef class TrainHop(Hop):
 
     cpdef take_rows(self, object rows, long long source)
     cpdef run_rows(self, long long until_ns)
-    @cython.locals(
-        arrival=cython.longlong, tick=cython.longlong, change=cython.longlong,
-        due=cython.longlong, now=cython.longlong, qdisc=Qdisc, log=HopLog,
-    )
+    @cython.locals(t=cython.longlong, place=cython.Py_ssize_t)
     cdef _run(self, long long[::1] flat, Py_ssize_t k, Py_ssize_t n, long long until_ns)
-    cdef _act_on_rows(self, long long now)
     @cython.locals(qdisc=Qdisc, queue=RowQueue, verdict=cython.longlong)
     cdef _arrive_row(self, long long now, Py_ssize_t place, long long length)
     @cython.locals(
         qdisc=Qdisc, queue=RowQueue, place=cython.Py_ssize_t, length=cython.longlong,
         arrived=cython.longlong, packet=Packet, sent=Segment,
     )
-    cdef _serve_row(self, long long now)
+    cpdef _serve(self, long long now)
     cdef _take_note(self, long long now, Py_ssize_t place)
     @cython.locals(end=cython.longlong)
     cdef _depart(self, long long now, Py_ssize_t place, long long length)

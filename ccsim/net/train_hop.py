@@ -176,39 +176,11 @@ class TrainHop(Hop):
 
     def _run(self, flat: memoryview, k: int, n: int, until_ns: int) -> None:
         """Do all that happens before an instant: rows ``k`` to ``n`` arrive."""
-        qdisc, log = self.qdisc, self.log
-        while True:
-            arrival = flat[k * _WIDTH] if k < n else _FOREVER
-            tick = qdisc.tick_ns - _BOOT_NS if qdisc.tick_ns != _NEVER else _FOREVER
-            change = self.changes[0][0] if self.changes else _FOREVER
-            due = self._due_ns()
-            now = min(change, tick, due, arrival)
-            if now >= until_ns:
-                break
-            if log is not None and log.next_ns < now:
-                log.sample(self, now)
-            if now == change:
-                self._change(now)
-            elif now == tick:
-                qdisc.tick(now + _BOOT_NS)
-                self._collect(now, _AQM)
-            elif now == due:
-                self._act_on_rows(now)
-            else:
-                self._arrive_row(now, k, flat[k * _WIDTH + _LENGTH])
-                k += 1
-        self.known_ns = until_ns
-        if log is not None and log.next_ns < until_ns:
-            log.sample(self, until_ns)
-
-    def _act_on_rows(self, now: int) -> None:
-        """See `Hop._act`."""
-        if self.serving and now == self.busy_ns:
-            self._serve_row(now)
-            return
-        self.wake_ns = _FOREVER
-        if not self.serving:
-            self._serve_row(now)
+        for place in range(k, n):
+            t = flat[place * _WIDTH]
+            self._come_to(t)
+            self._arrive_row(t, place, flat[place * _WIDTH + _LENGTH])
+        self._finish(until_ns)
 
     def _arrive_row(self, now: int, place: int, length: int) -> None:
         self.packets_in += 1
@@ -225,9 +197,9 @@ class TrainHop(Hop):
             if qdisc.dropped or qdisc.wake_ns != _NEVER:
                 self._collect(now, qdisc.reason(verdict))
         if not self.serving:
-            self._serve_row(now)
+            self._serve(now)
 
-    def _serve_row(self, now: int) -> None:
+    def _serve(self, now: int) -> None:
         """Ask for the next packet and send it."""
         queue, qdisc = self.queue, self.qdisc
         if queue.head < queue.tail:
@@ -242,11 +214,7 @@ class TrainHop(Hop):
                 if queue.flat[place * _WIDTH + _ECN] >= _MARKED:
                     self._take_note(now, place)
                 return
-        qdisc.wake_ns = _NEVER
-        packet = qdisc.dequeue(now + _BOOT_NS)
-        if qdisc.dropped or qdisc.wake_ns != _NEVER:
-            self._collect(now, _AQM)
-        self.serving = packet is not None
+        packet = self._ask(now)
         if packet is None:
             return
         assert isinstance(packet, Segment)

@@ -58,6 +58,7 @@ def section(name: str, title: str, *children: Any) -> Markup:
 
 @cache
 def asset_text(*names: str) -> str:
+    """Return the text of files that the page is made of, one after the other."""
     folder = files("ccsim.report") / "assets"
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 

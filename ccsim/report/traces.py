@@ -56,6 +56,7 @@ class Legend:
     entries: list[dict[str, Any]]
 
     def add(self, label: str, look: str, *, on: bool = True, dash: str = "", **more: Any) -> int:
+        """Add an entry and return its number."""
         self.entries.append({"label": label, "look": look, "on": on, "dash": dash, **more})
         return len(self.entries) - 1
 

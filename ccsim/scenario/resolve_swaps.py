@@ -60,6 +60,7 @@ class SwapResolver:
             )
 
     def before_end(self) -> str:
+        """What a time has to be that lies before the end of the run."""
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
     def times(self, i: int, entry: swap_spec.SwapSpec) -> range:
@@ -80,6 +81,7 @@ class SwapResolver:
         return times[:MAX_REPETITIONS]
 
     def trigger(self, when: swap_spec.WhenSpec | None) -> spec.Trigger | None:
+        """Resolve what starts a swap; None if it starts at a time."""
         if when is None:
             return None
         rtt_ns = next((flow.rtt_ns for flow in self.flows if flow.name == when.flow), 0)
@@ -127,6 +129,7 @@ class SwapResolver:
             self.complain(("swaps", i, "cohort"), message)
 
     def sweep(self, i: int, entry: swap_spec.SweepSpec, at_ns: int, flows: int) -> dict[str, Any]:
+        """Resolve how a sweep goes, over a time or by cohorts, and hold it against the end."""
         over_ns = entry.over or 0
         if entry.cohort is None:
             if at_ns < self.written.duration <= at_ns + over_ns and entry.when is None:
@@ -140,6 +143,7 @@ class SwapResolver:
         return {"cohort": size, "pause_ns": pause_ns}
 
     def staged(self, i: int, entry: swap_spec.StagedSpec, at_ns: int) -> dict[str, Any]:
+        """Resolve the steps of a roll-out and its guard."""
         self.check_end(i, "pause", at_ns, entry.pause * (len(entry.steps) - 1), "the last step")
         return {
             "link": entry.link,
@@ -149,6 +153,7 @@ class SwapResolver:
         }
 
     def guard(self, i: int, entry: swap_spec.StagedSpec, at_ns: int) -> spec.Guard | None:
+        """Resolve what rolls a roll-out back; None if nothing does."""
         guard = entry.guard
         if guard is None:
             return None

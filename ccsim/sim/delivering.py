@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.ints import Ints, as_ints, in_us, kept, later, least, picked
-from ccsim.net.batch_values import as_column
+from ccsim.net.batch_values import as_column, as_list
 from ccsim.net.link import SYN_SEQ, Batch
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns
 from ccsim.sim.lateness import Handover
 from ccsim.sim.reception import Reception
-from ccsim.sim.writing import Writing, as_list, joined
+from ccsim.sim.writing import Writing, joined
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from ccsim.bpf.handshake import tell_before_init
 from ccsim.bpf.memory import PrivateArea
@@ -18,6 +20,7 @@ from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.followed import FollowedFlow
 from ccsim.sim.foresight import Foreseen
 from ccsim.sim.reception import begin_ecn
+from ccsim.sim.traces import FlowTrace
 from ccsim.sim.workloads import Connection
 from ccsim.spec import Flow as FlowSpec
 from ccsim.tcp.ecn import TCP_ECN_OK, EcnEcho
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["NO_PACKETS", "LiveFlow"]
 
 Process = Generator[simpy.Event, Any, None]
+Column = NDArray[np.int64]
+Columns = dict[str, Column]
 T = TypeVar("T")
 NO_PACKETS = PacketColumns()  # of all flows that have not begun or have closed
 
@@ -230,6 +235,52 @@ class LiveFlow(FollowedFlow):
         """Give back what a closed flow needs no more."""
         self.sk.packets = NO_PACKETS
         self.recorder.close(self.sk, self.closed_ns or 0)
+
+    def marked_ns(self) -> Column:
+        """Return when packets of it were marked [ns]."""
+        marked = self.reception.marked_ns if self.reception is not None else ()
+        return np.array(marked, dtype=np.int64)
+
+    def trace(
+        self, columns: Columns, metered: Columns, marked_ns: Column, end_ns: int
+    ) -> FlowTrace:
+        """Return what was recorded of it, put into ``columns`` and ``metered``, in a run that ends
+        at ``end_ns``."""
+        return self.recorder.trace(
+            self.sk,
+            self.source,
+            columns,
+            metered,
+            marked_ns,
+            name=self.spec.name,
+            congestion=self.congestion,
+            start_ns=self.spec.start_ns,
+            end_ns=self.completed_ns,
+            counters=self._counters(end_ns),
+            workload=self.connection.workload,
+            established_ns=self.established_ns,
+        )
+
+    def _counters(self, end_ns: int) -> dict[str, int]:
+        """Return what was counted of it up to the run's end."""
+        network, sk = self.network, self.sk
+        inside = 0 if network is None else network.inside()
+        counters = {
+            "packets_sent": self.sent,
+            "packets_delivered": self.delivered,
+            "packets_dropped": self.dropped,
+            "packets_in_flight": self.arriving + len(self.waiting[0]) + inside,
+            "retransmissions": sk.total_retrans,
+            **sk.counters,
+        }
+        if network is not None and network.copies():
+            counters["packets_duplicated"] = network.copies()
+        if self.reception is not None and self.reception.ecn:
+            counters["packets_marked"] = len(self.reception.marked_ns)
+        if self.ack_path is not None:
+            until = end_ns if self.closed_ns is None else self.closed_ns
+            counters["acks_lost"] = self.ack_path.lost_before(until - self.path.back_ns)
+        return counters
 
     def stop_at(self, t_ns: int) -> Process:
         """Let the application stop writing at ``t_ns``."""

@@ -12,6 +12,7 @@ cdef int OPEN
 
 @cython.locals(timer=cython.longlong, pace=cython.longlong, t=cython.longlong)
 cpdef fire_timers(TcpSock sk, Sampler sampler, long long t_ns, long long write_ns)
+cdef _catch_up(TcpSock sk, Sampler sampler, long long t_ns, long long write_ns)
 cpdef int take_rows(
     TcpSock sk, Sampler sampler, object rows, long long horizon_ns, long long watch,
     long long write_ns

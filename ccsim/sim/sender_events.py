@@ -43,6 +43,14 @@ def fire_timers(sk: Sender, sampler: Sampler, t_ns: int, write_ns: int) -> None:
             sk.fire_timer(timer)
 
 
+def _catch_up(sk: Sender, sampler: Sampler, t_ns: int, write_ns: int) -> None:
+    """Let timers fire and take the samples before an ACK at ``t_ns``."""
+    if sk.pacing_ns < t_ns or sk.timer_ns < t_ns:
+        fire_timers(sk, sampler, t_ns, write_ns)
+    if sampler.next_ns < t_ns:
+        sampler.catch_up(sk, t_ns)
+
+
 def take_rows(
     sk: Sender,
     sampler: Sampler,
@@ -92,10 +100,8 @@ def _take_columns(
         if t >= horizon_ns or write_ns < t:
             rows.at = k
             return SOURCE_FIRST if t < horizon_ns else ALL_TAKEN
-        if sk.pacing_ns < t or sk.timer_ns < t:
-            fire_timers(sk, sampler, t, write_ns)
-        if sampler.next_ns < t:
-            sampler.catch_up(sk, t)
+        if sk.pacing_ns < t or sk.timer_ns < t or sampler.next_ns < t:
+            _catch_up(sk, sampler, t, write_ns)
         on_ack(sk, t, numbers[k], echoes[k], None)
         if sk.una >= watch:
             rows.at = k + 1
@@ -123,10 +129,8 @@ def _take_cells(
         if t >= horizon_ns or write_ns < t:
             rows.at = k
             return SOURCE_FIRST if t < horizon_ns else ALL_TAKEN
-        if sk.pacing_ns < t or sk.timer_ns < t:
-            fire_timers(sk, sampler, t, write_ns)
-        if sampler.next_ns < t:
-            sampler.catch_up(sk, t)
+        if sk.pacing_ns < t or sk.timer_ns < t or sampler.next_ns < t:
+            _catch_up(sk, sampler, t, write_ns)
         on_ack(sk, t, una, rows.cells[k].echo_us, rows.blocks_of(k))
         if sk.una >= watch:
             rows.at = k + 1
@@ -156,10 +160,8 @@ def _take_tuples(
         if t >= horizon_ns or write_ns < t:
             rows.at = k
             return SOURCE_FIRST if t < horizon_ns else ALL_TAKEN
-        if sk.pacing_ns < t or sk.timer_ns < t:
-            fire_timers(sk, sampler, t, write_ns)
-        if sampler.next_ns < t:
-            sampler.catch_up(sk, t)
+        if sk.pacing_ns < t or sk.timer_ns < t or sampler.next_ns < t:
+            _catch_up(sk, sampler, t, write_ns)
         on_ack(sk, t, una, echo_us, blocks)
         if sk.una >= watch:
             rows.at = k + 1

@@ -365,7 +365,7 @@ class World:
         if self.registry.objects:
             objects = {name: it.values() for name, it in self.registry.objects.items()}
             self.log("objects", None, end, objects)
-        marked = {flow.index: _marked_ns(flow) for flow in self.flows}
+        marked = {flow.index: flow.marked_ns() for flow in self.flows}
         flows = self._flow_traces(marked)
         marks = marks_of({index: times for index, times in marked.items() if len(times)}, end)
         links = self._link_traces(end, marks)
@@ -404,7 +404,7 @@ class World:
         columns, parts = self._in_parts(TRACED, [len(one.packed) for one in recorders])
         metered, metered_parts = self._in_parts(METER_COLUMNS, [len(r.metered) for r in recorders])
         traces = tuple(
-            self._flow_trace(flow, part, metered_part, marked[flow.index])
+            flow.trace(part, metered_part, marked[flow.index], self.end_ns)
             for flow, part, metered_part in zip(self.flows, parts, metered_parts, strict=True)
         )
         release(*columns.values(), *metered.values())
@@ -418,49 +418,3 @@ class World:
         columns = self.spill.columns(names, ends[-1])
         parts = [{name: column[i:k] for name, column in columns.items()} for i, k in pairwise(ends)]
         return columns, parts
-
-    def _flow_trace(
-        self, flow: LiveFlow, columns: Columns, metered: Columns, marked_ns: Column
-    ) -> FlowTrace:
-        sk = flow.sk
-        counters = {
-            "packets_sent": flow.sent,
-            "packets_delivered": flow.delivered,
-            "packets_dropped": flow.dropped,
-            "packets_in_flight": flow.arriving + len(flow.waiting[0]) + _inside(flow),
-            "retransmissions": sk.total_retrans,
-            **sk.counters,
-        }
-        if flow.network is not None and flow.network.copies():
-            counters["packets_duplicated"] = flow.network.copies()
-        if flow.reception is not None and flow.reception.ecn:
-            counters["packets_marked"] = len(flow.reception.marked_ns)
-        if flow.ack_path is not None:
-            until = self.end_ns if flow.closed_ns is None else flow.closed_ns
-            counters["acks_lost"] = flow.ack_path.lost_before(until - flow.path.back_ns)
-        return flow.recorder.trace(
-            sk,
-            flow.source,
-            columns,
-            metered,
-            marked_ns,
-            name=flow.spec.name,
-            congestion=flow.congestion,
-            start_ns=flow.spec.start_ns,
-            end_ns=flow.completed_ns,
-            counters=counters,
-            workload=flow.connection.workload,
-            established_ns=flow.established_ns,
-        )
-
-
-def _inside(flow: LiveFlow) -> int:
-    """Return how many of a flow's packets hops hold."""
-    return 0 if flow.network is None else flow.network.inside()
-
-
-def _marked_ns(flow: LiveFlow) -> Column:
-    """Return when packets of a flow were marked."""
-    if flow.reception is None:
-        return np.empty(0, dtype=np.int64)
-    return np.array(flow.reception.marked_ns, dtype=np.int64)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.net.batch_values import Values, as_list
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, HEADER_BYTES, SYN_BYTES, SYN_SEQ
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.recorder import FlowRecorder
@@ -16,10 +17,9 @@ from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import UNBOUNDED
 
-__all__ = ["Writing", "as_list", "before_source", "joined"]
+__all__ = ["Writing", "before_source", "joined"]
 
 Column = NDArray[np.int64]
-Values = Column | list[int]
 
 
 class Writing:
@@ -157,10 +157,6 @@ def before_source(rows: TrainRows, stop: int, source: Source) -> int:
     that do not wake it."""
     stop = min(stop, int(np.searchsorted(rows.t, source.next_ns, side="right")))
     return min(stop, int(np.searchsorted(rows.numbers, source.wake_una)))
-
-
-def as_list(values: Values) -> list[int]:
-    return values if isinstance(values, list) else values.tolist()
 
 
 def joined(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:

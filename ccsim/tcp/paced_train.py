@@ -20,13 +20,14 @@ from ccsim.tcp.input import MARKED
 from ccsim.tcp.output import set_xmit_timer, write_xmit
 from ccsim.tcp.packets import APP_LIMITED
 from ccsim.tcp.rate import CE_MASK, ce_delivered
-from ccsim.tcp.rtt import min_rtt_expiry_ns, set_rto
+from ccsim.tcp.rtt import min_rtt_expiry_ns
 from ccsim.tcp.sock import SEGS_NEVER_PACED, UNBOUNDED, TcpSock
 from ccsim.tcp.train import (
     AckColumns,
     SenderSample,
     TrainOutcome,
     in_plain_order,
+    note_delivery,
     rows_before,
     timers_keep_still,
     unmarked,
@@ -255,20 +256,9 @@ def _validate_window(sk: TcpSock, acks: RateTrain, k: int) -> None:
 def _settle(sk: TcpSock, columns: AckColumns, acks: RateTrain, k: int, sent_ns: Column) -> None:
     """Leave the socket as the last ACK taken leaves it."""
     last_ns = int(columns.t[k - 1])
-    now_us = int(columns.t_us[k - 1])
     ack = int(columns.una[k - 1])
-    sk.delivered += ack - sk.una
-    sk.delivered_mstamp = now_us
-    sk.una = ack
+    note_delivery(sk, columns, k)
     sk.nxt = int(acks.nxt[k - 1])
-    sk.icsk_retransmits = 0
-    sk.rack_advanced = True
-    sk.rack_mstamp_us = sk.first_tx_us = int(columns.last_tx[k - 1])
-    sk.rack_rtt_us = now_us - sk.first_tx_us
-    sk.rack_end = ack
-    sk.sample_end = ack - 1
-    set_rto(sk)
-    sk.backoff = 0
     if len(sent_ns):
         sk.lsnd_ns = int(sent_ns[-1])
         sk.data_segs_out += len(sent_ns)

@@ -4,6 +4,7 @@ cimport cython
 from ccsim.tcp.sock cimport TcpSock
 
 cpdef rtt_estimator(TcpSock sk, long long m)
+cpdef long long new_mdev(long long mdev, long long m) except? -1
 cpdef end_of_round(TcpSock sk, long long nxt)
 cpdef set_rto(TcpSock sk)
 @cython.locals(now_ns=cython.longlong)

@@ -8,6 +8,7 @@ from ccsim.tcp.sock import TcpSock
 __all__ = [
     "end_of_round",
     "min_rtt_expiry_ns",
+    "new_mdev",
     "rtt_estimator",
     "set_rto",
     "update_min_rtt",
@@ -42,6 +43,15 @@ def rtt_estimator(sk: TcpSock, m: int) -> None:
             sk.rttvar_us = mdev
     if sk.una > sk.rtt_nxt:
         end_of_round(sk, sk.nxt)
+
+
+def new_mdev(mdev: int, m: int) -> int:
+    """Return the mean deviation [us << 2] after a sample that is ``m`` [us] above the smoothed RTT:
+    an RTT that falls raises it by an eighth as much as one that rises (`rtt_estimator`)."""
+    if m < 0:
+        m = -m - (mdev >> 2)
+        return mdev + (m >> 3 if m > 0 else m)
+    return mdev + m - (mdev >> 2)
 
 
 def end_of_round(sk: TcpSock, nxt: int) -> None:

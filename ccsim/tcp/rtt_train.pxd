@@ -1,7 +1,7 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
-from ccsim.tcp.rtt cimport end_of_round
+from ccsim.tcp.rtt cimport end_of_round, new_mdev
 from ccsim.tcp.sock cimport TcpSock
 
 @cython.locals(sample=cython.longlong, m=cython.longlong)

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.tcp.rtt import end_of_round, update_min_rtt
+from ccsim.tcp.rtt import end_of_round, new_mdev, update_min_rtt
 from ccsim.tcp.sock import TcpSock
 
 __all__ = ["Samples", "as_folded", "fold_min_rtt", "fold_rounds", "fold_samples"]
@@ -231,13 +231,7 @@ def _steps(excess: int, mdev: int, count: int) -> tuple[int, int, int]:
     for _ in range(count):
         m = -(excess >> 3)
         excess += m
-        if m < 0:
-            m = -m - (mdev >> 2)
-            if m > 0:
-                m >>= 3
-        else:
-            m -= mdev >> 2
-        mdev += m
+        mdev = new_mdev(mdev, m)
         if mdev > most:
             most = mdev
     return excess, mdev, most

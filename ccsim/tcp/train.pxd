@@ -46,4 +46,5 @@ cpdef next_numbers(TcpSock sk, una, cwnd)
 cpdef list rtt_and_samples(
     TcpSock sk, AckColumns columns, long long k, cwnd, nxt, long long ssthresh, list sample_times
 )
+cpdef note_delivery(TcpSock sk, AckColumns columns, long long k)
 cpdef leave_as_last_ack(TcpSock sk, AckColumns columns, long long k, nxt)

@@ -37,6 +37,7 @@ __all__ = [
     "leave_as_last_ack",
     "may_take_train",
     "next_numbers",
+    "note_delivery",
     "rows_before",
     "rtt_and_samples",
     "timers_keep_still",
@@ -330,13 +331,9 @@ def rtt_and_samples(
     ]
 
 
-def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> None:
-    """Leave the socket as the last ACK taken leaves it."""
-    last_ns = int(columns.t[k - 1])
-    now_us = last_ns // 1000
-    ack = int(columns.una[k - 1])
-    nxt_before, nxt_after = int(nxt[k - 1]), int(nxt[k])
-    sent = nxt_after - sk.nxt
+def note_delivery(sk: TcpSock, columns: AckColumns, k: int) -> None:
+    """Note what the first ``k`` ACKs acknowledge, as the last of them finds it."""
+    now_us, ack = int(columns.t[k - 1]) // 1000, int(columns.una[k - 1])
     sk.delivered += ack - sk.una
     sk.delivered_mstamp = now_us
     sk.una = ack
@@ -348,6 +345,14 @@ def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> 
     sk.sample_end = ack - 1
     set_rto(sk)
     sk.backoff = 0
+
+
+def leave_as_last_ack(sk: TcpSock, columns: AckColumns, k: int, nxt: Column) -> None:
+    """Leave the socket as the last ACK taken leaves it."""
+    last_ns, ack = int(columns.t[k - 1]), int(columns.una[k - 1])
+    nxt_before, nxt_after = int(nxt[k - 1]), int(nxt[k])
+    sent = nxt_after - sk.nxt
+    note_delivery(sk, columns, k)
     if sent:
         row = k - 1  # the last ACK that let something out
         if nxt_after == nxt_before:

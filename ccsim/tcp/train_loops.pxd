@@ -2,7 +2,7 @@
 
 cimport cython
 from ccsim.tcp.packets cimport PacketColumns
-from ccsim.tcp.rtt cimport end_of_round
+from ccsim.tcp.rtt cimport end_of_round, new_mdev
 from ccsim.tcp.sock cimport TcpSock
 
 cdef int T_US, ACKED, LAST_TX, CA_RTT, RTT, DELIVERED, PRIOR_DELIVERED, INTERVAL, PRIOR_US

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.tcp.packets import PacketColumns
-from ccsim.tcp.rtt import end_of_round
+from ccsim.tcp.rtt import end_of_round, new_mdev
 from ccsim.tcp.sock import TcpSock
 
 __all__ = [
@@ -58,7 +58,7 @@ def read(
 
 
 def fold_each(sk: TcpSock, una: Any, columns: Any, nxt: Any, stops: Sequence[int]) -> list[int]:
-    """Do as `ccsim.tcp.rtt_train.fold_rounds`."""
+    """Like `ccsim.tcp.rtt_train.fold_rounds`."""
     srtt, mdev, mdev_max = sk.srtt_us, sk.mdev_us, sk.mdev_max_us
     found: list[int] = []
     asked = iter(stops)
@@ -66,13 +66,7 @@ def fold_each(sk: TcpSock, una: Any, columns: Any, nxt: Any, stops: Sequence[int
     for k in range(len(una)):
         m = columns[RTT, k] - (srtt >> 3)
         srtt += m
-        if m < 0:
-            m = -m - (mdev >> 2)
-            if m > 0:
-                m >>= 3
-        else:
-            m -= mdev >> 2
-        mdev += m
+        mdev = new_mdev(mdev, m)
         if mdev > mdev_max:
             mdev_max = mdev
         while stop == k:

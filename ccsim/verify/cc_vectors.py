@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import lzma
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Any
 
 from ccsim.catalog import algorithm_files
 from ccsim.errors import CcsimError
-from ccsim.files import from_json, text_lines
+from ccsim.files import json_lines
 from ccsim.kernel.loader import load_tables
 from ccsim.kernel.ops import AckSample, CaEvent, RateSample, TcpCongestionOps
 from ccsim.kernel.sock import Sock
@@ -100,12 +98,15 @@ class RecordedRandom:
         self.draws: deque[list[Any]] = deque()
 
     def u32(self) -> int:
+        """Return the next recorded 32 bits."""
         return self._next("u32", 0)
 
     def u32_below(self, bound: int) -> int:
+        """Return the next recorded number below ``bound``."""
         return self._next("u32_below", bound)
 
     def u8(self) -> int:
+        """Return the next recorded 8 bits."""
         return self._next("u8", 0)
 
     def _next(self, kind: str, bound: int) -> int:
@@ -175,18 +176,6 @@ def _is_vector(path: Path) -> bool:
     return path.is_file() and path.name.endswith(SUFFIXES)
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    number = 0
-    try:
-        for line in text_lines(path):
-            number += 1
-            yield from_json(line)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
-        raise VectorError(f"{path}: cannot be read after line {number}: {error}") from error
-    except ValueError as error:
-        raise VectorError(f"{path}: line {number}: expected a JSON object: {error}") from error
-
-
 def _header(path: Path, lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
     header = next(lines, None)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -204,7 +193,7 @@ def replay(path: str | Path, ops: TcpCongestionOps) -> FileResult:
     Raises VectorError for a broken or truncated file.
     """
     path = Path(path)
-    lines = _lines(path)
+    lines = json_lines(path, VectorError)
     header = _header(path, lines)
     run = _Replay(header, ops)
     agreed, difference = 0, None

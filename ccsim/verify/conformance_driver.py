@@ -103,6 +103,7 @@ class RecordingDriver:
         self.labels[obj.kind, obj.id] = f"{slot}#{self.made[slot]}"
 
     def map_new(self, slot: str) -> None:
+        """Create a map and keep its descriptor under a name."""
         if slot == "ARR":
             attr = {"map_type": MapType.ARRAY, "map_name": slot, "max_entries": 1}
             self.add(slot, self.kernel.bpf(BpfCmd.MAP_CREATE, attr))
@@ -113,6 +114,7 @@ class RecordingDriver:
         self.values[obj.maps[slot].fd] = obj.maps[slot].kern_vdata
 
     def map_set(self, slot: str, flags: str = "0") -> None:
+        """Update element 0 of a map."""
         fd = self.fd(slot)
         value = self.values.get(fd, 1)
         self.kernel.bpf(
@@ -121,17 +123,21 @@ class RecordingDriver:
         )
 
     def map_delete(self, slot: str) -> None:
+        """Delete element 0 of a map."""
         self.kernel.bpf(BpfCmd.MAP_DELETE_ELEM, {"map_fd": self.fd(slot)})
 
     def close_fd(self, slot: str) -> None:
+        """Close a descriptor."""
         self.kernel.close_fd(self.fd(slot))
         del self.fds[slot]
 
     def link_create(self, slot: str, map: str, flags: str = "0") -> None:
+        """Create a link over a map."""
         attr = {"map_fd": self.fd(map), "flags": int(flags, 0)}
         self.add(slot, self.kernel.bpf(BpfCmd.LINK_CREATE, attr))
 
     def link_update(self, slot: str, map: str, flags: str, old: str) -> None:
+        """Replace the map of a link."""
         self.kernel.bpf(
             BpfCmd.LINK_UPDATE,
             {
@@ -143,24 +149,30 @@ class RecordingDriver:
         )
 
     def link_detach(self, slot: str) -> None:
+        """Detach a link."""
         self.kernel.bpf(BpfCmd.LINK_DETACH, {"link_fd": self.fd(slot)})
 
     def link_pin(self, slot: str, path: str) -> None:
+        """Pin a link to a path."""
         self.kernel.bpf(BpfCmd.OBJ_PIN, {"bpf_fd": self.fd(slot), "pathname": path})
 
     def link_get(self, slot: str, path: str) -> None:
+        """Open a pinned link."""
         self.fds[slot] = self.kernel.bpf(BpfCmd.OBJ_GET, {"pathname": path})
 
     def unpin(self, path: str) -> None:
+        """Remove a pin."""
         self.kernel.unlink(path)
 
     def conn_prep(self, slot: str, name: str = "-") -> None:
+        """Open a socket and choose its congestion control."""
         connection = self.connections[slot] = _Connection()
         self.kernel.socket(connection.client, self.netns)
         if name != "-":
             self.kernel.setsockopt(connection.client, TCP_CONGESTION, name)
 
     def conn_go(self, slot: str) -> None:
+        """Connect a prepared socket to the listener."""
         connection = self.connection(slot)
         if connection.connected:
             raise KernelError(EISCONN, f"{slot} is connected")
@@ -168,6 +180,7 @@ class RecordingDriver:
         self.kernel.accept(self.listener, connection.server)
 
     def conn_open(self, slot: str, name: str = "-") -> None:
+        """Open a socket and connect it."""
         try:
             self.conn_prep(slot, name)
         finally:
@@ -180,15 +193,19 @@ class RecordingDriver:
         return self.connections[slot]
 
     def listen_cc(self, name: str) -> None:
+        """Choose the listener's congestion control."""
         self.kernel.setsockopt(self.listener, TCP_CONGESTION, name)
 
     def conn_cc(self, slot: str, name: str) -> None:
+        """Change a connection's congestion control."""
         self.kernel.setsockopt(self.connection(slot).client, TCP_CONGESTION, name)
 
     def conn_send(self, slot: str) -> None:
+        """Let the client send."""
         _transfer(self._established(slot).client)
 
     def conn_rsend(self, slot: str) -> Step:
+        """Let the server send; return what serves it."""
         server = self._established(slot).server
         _transfer(server)
         return {"server_cc": self.kernel.getsockopt(server, TCP_CONGESTION)}
@@ -200,6 +217,7 @@ class RecordingDriver:
         return connection
 
     def conn_close(self, slot: str) -> None:
+        """Close both ends of a connection."""
         connection = self.connection(slot)
         if connection.connected:
             self.kernel.close(connection.server)
@@ -207,9 +225,11 @@ class RecordingDriver:
         del self.connections[slot]
 
     def sysctl_set(self, name: str) -> None:
+        """Set the namespace's default."""
         self.kernel.set_default(name, self.netns)
 
     def load_get_info(self) -> None:
+        """Load a table with a hook that struct_ops does not support."""
         table = replace(self.tables["A1"], get_info=lambda sk: {})
         Object.open({"unsupported": table}).load(self.kernel)
 

@@ -28,11 +28,9 @@ def cong_avoid_two(sk: Sock, ack: int, acked: int) -> None:
     """Slow start as Reno's, then two packets a round trip."""
     if not tcp_is_cwnd_limited(sk):
         return
-    if sk.snd_cwnd < sk.snd_ssthresh:
-        acked = tcp_slow_start(sk, acked)
-        if not acked:
-            return
-    tcp_cong_avoid_ai(sk, max(sk.snd_cwnd // 2, 1), acked)
+    left = tcp_slow_start(sk, acked) if sk.snd_cwnd < sk.snd_ssthresh else acked
+    if left:
+        tcp_cong_avoid_ai(sk, max(sk.snd_cwnd // 2, 1), left)
 
 
 T1 = TcpCongestionOps(

@@ -132,7 +132,7 @@ def test_a_file_cut_off_anywhere_is_an_error(tmp_path: Path) -> None:
     [
         ("", "line 1: format: expected 'ccvec-1', got None"),
         ('{"format": "ccvec-2"}\n', "line 1: format: expected 'ccvec-1', got 'ccvec-2'"),
-        ("cwnd\n", "line 1: expected a JSON object"),
+        ("cwnd\n", ":1: expected a JSON object"),
     ],
 )
 def test_a_file_that_is_no_recording_is_an_error(tmp_path: Path, text: str, message: str) -> None:

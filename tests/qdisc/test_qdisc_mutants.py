@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 MUTANTS = [  # module, what stands there, what a mistake would make of it
     ("fifo", "self.qlen < self.limit else", "self.qlen <= self.limit else"),
     ("fifo", "self.backlog + packet.len <= self.limit", "self.backlog <= self.limit"),
-    ("fifo", "return CONGESTION", "return QUEUED"),
+    ("fifo", "return CONGESTION", "return DROPPED"),
     ("codel", "self.backlog <= self.mtu", "self.backlog <= self.maxpacket"),
     ("codel", "return 0 < (now - flow.first_above_time & _U32) < _SIGN", "return now > flow.first_above_time"),  # the wrap
     ("codel", "flow.newton()\n            if packet", "flow.rec_inv_sqrt = int(65536 / flow.count**0.5) & 65535\n            if packet"),

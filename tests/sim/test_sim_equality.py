@@ -209,7 +209,8 @@ def test_a_sample_sees_the_ack_of_its_own_instant(monkeypatch: pytest.MonkeyPatc
     assert acked[0] < acked[1] == acked[2]
     # and one that does not is found
     for taking in (rows._take_columns, rows._take_tuples):
-        plant(monkeypatch, taking, "if sampler.next_ns < t:", "if sampler.next_ns <= t:")
+        plant(monkeypatch, taking, "sampler.next_ns < t:", "sampler.next_ns <= t:")
+    plant(monkeypatch, rows._catch_up, "sampler.next_ns < t_ns:", "sampler.next_ns <= t_ns:")
     right = "if self.next_ns >= before_ns:"
     plant(monkeypatch, sampler.Sampler.catch_up, right, f"before_ns += 1\n    {right}")
     assert is_difference(check_text(f"{TIES}record: {{interval: {t} ns}}\n", 3 * MS))

@@ -348,10 +348,12 @@ def _shift32(op: int, a: Bounds, count: int) -> Bounds:
 
 
 def add(a: Bounds, b: Bounds) -> Bounds:
+    """Return what 64-bit addition can give."""
     return alu(isa.ADD, True, a, b)
 
 
 def subtract(a: Bounds, b: Bounds) -> Bounds:
+    """Return what 64-bit subtraction can give."""
     return alu(isa.SUB, True, a, b)
 
 

@@ -37,10 +37,12 @@ class Bounds(NamedTuple):
 
     @property
     def const(self) -> bool:
+        """Whether all 64 bits are known."""
         return not self.mask
 
     @property
     def const32(self) -> bool:
+        """Whether the lower 32 bits are known."""
         return not self.mask & U32
 
 
@@ -88,6 +90,7 @@ def tnum_range(low: int, high: int) -> tuple[int, int]:
 
 
 def tnum_intersect(av: int, am: int, bv: int, bm: int) -> tuple[int, int]:
+    """Return the value and mask of what is in both of two sets (``tnum_intersect``)."""
     mask = am & bm
     return (av | bv) & ~mask & U64, mask
 

@@ -143,6 +143,7 @@ class Checker:
     # --- what the steps tell and ask ---
 
     def new_id(self) -> int:
+        """Return an id that no value has yet."""
         self._ids += 1
         return self._ids
 

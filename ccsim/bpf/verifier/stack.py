@@ -47,6 +47,7 @@ def check_range(reg: Reg, off: int, size: int, number: int, what: str) -> tuple[
 
 
 def v_signed(value: int) -> int:
+    """Return 64 bits as a signed number."""
     return (value & U64 ^ 1 << 63) - (1 << 63)
 
 

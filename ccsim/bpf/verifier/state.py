@@ -31,6 +31,7 @@ class Frame:
         self.stack: dict[int, Slot] = {}
 
     def copy(self) -> Frame:
+        """Return a copy that can change by itself."""
         new = Frame.__new__(Frame)
         new.start, new.callsite, new.callback = self.start, self.callsite, self.callback
         new.rounds = self.rounds
@@ -72,6 +73,7 @@ class State:
         self.length = 0
 
     def copy(self) -> State:
+        """Return a copy that can change by itself."""
         new = State([frame.copy() for frame in self.frames])
         new.refs = self.refs.copy()
         new.lock, new.jumps, new.length = self.lock, self.jumps, self.length
@@ -79,6 +81,7 @@ class State:
 
     @property
     def frame(self) -> Frame:
+        """The frame of the function that runs."""
         return self.frames[-1]
 
 
@@ -202,6 +205,7 @@ def _number(slot: Slot) -> bool:
 
 
 def within_unknown(reg: Reg) -> bool:
+    """Report whether nothing is known of a register's value."""
     return reg.bounds == ANYTHING.bounds
 
 

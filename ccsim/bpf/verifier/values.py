@@ -62,10 +62,12 @@ NULL = Reg(SCALAR, ZERO)
 
 
 def scalar(bounds: Bounds) -> Reg:
+    """Return a register that holds a number within bounds."""
     return Reg(SCALAR, bounds)
 
 
 def constant(value: int) -> Reg:
+    """Return a register that holds a known number."""
     return Reg(SCALAR, known(value))
 
 

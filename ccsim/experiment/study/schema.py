@@ -13,6 +13,101 @@ __all__ = ["study_schema"]
 _SEED = {"type": "integer", "minimum": 0, "maximum": MAX_SEED}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MAX_POINTS}
 _SCALAR = {"type": ["string", "integer", "number"]}
+_SAMPLED = {"$ref": "#/$defs/Sampled"}
+_DESIGN = {
+    "description": "Which keys get which values; several forms are crossed.",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "grid": {
+            "description": "Every combination of the factors' values.",
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/Factor"},
+        },
+        "list": {
+            "description": "The points as they stand.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object"},
+        },
+        "random": {"description": "A Latin hypercube.", **_SAMPLED},
+        "sobol": {"description": "Sobol's sequence, shifted digitally.", **_SAMPLED},
+    },
+}
+_FACTOR = {
+    "description": "Values of a key, or of several keys that move together.",
+    "anyOf": [
+        {"type": "array", "minItems": 1},
+        {"$ref": "#/$defs/KeyedFactor"},
+        {"$ref": "#/$defs/LabelledValues"},
+    ],
+}
+_KEYED_FACTOR = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "key": {"description": "The key that it sets.", "type": "string"},
+        "keys": {
+            "description": "The keys that it sets together.",
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+        "values": {
+            "description": "A list, or label: value.",
+            "anyOf": [{"type": "array", "minItems": 1}, {"type": "object"}],
+        },
+        "ordered_pairs": {
+            "description": "All pairs of two different ones, in both orders.",
+            "type": "array",
+            "minItems": 2,
+        },
+    },
+}
+_POINTS = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["points", "over"],
+    "properties": {
+        "points": {"description": "How many.", **_COUNT},
+        "seed": {"description": "Of the design itself.", **_SEED},
+        "over": {
+            "description": "What each key is drawn from.",
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/Range"},
+        },
+    },
+}
+_RANGE = {
+    "description": "From low to high, or one of some.",
+    "anyOf": [
+        {"type": "array", "items": _SCALAR, "minItems": 2, "maxItems": 2},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["low", "high"],
+            "properties": {
+                "low": _SCALAR,
+                "high": _SCALAR,
+                "scale": {"enum": ["linear", "log"]},
+            },
+        },
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["choice"],
+            "properties": {"choice": {"type": "array", "minItems": 1}},
+        },
+    ],
+}
+_PARTS = {
+    "Design": _DESIGN,
+    "Factor": _FACTOR,
+    "KeyedFactor": _KEYED_FACTOR,
+    "LabelledValues": {"description": "label: value", "type": "object"},
+    "Sampled": _POINTS,
+    "Range": _RANGE,
+}
 
 
 def study_schema() -> dict[str, Any]:
@@ -28,7 +123,7 @@ def study_schema() -> dict[str, Any]:
     own.pop("required", None)
     return {
         "$schema": scenario["$schema"],
-        "$defs": {**scenario["$defs"], "Scenario": own, **_parts()},
+        "$defs": {**scenario["$defs"], "Scenario": own, **_PARTS},
         "title": "ccsim study",
         "description": "One scenario over a design and seeds, run once each, stored as one table.",
         "type": "object",
@@ -93,98 +188,5 @@ def study_schema() -> dict[str, Any]:
                 "type": "object",
                 "minProperties": 1,
             },
-        },
-    }
-
-
-def _parts() -> dict[str, Any]:
-    sampled = {"$ref": "#/$defs/Sampled"}
-    return {
-        "Design": {
-            "description": "Which keys get which values; several forms are crossed.",
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "grid": {
-                    "description": "Every combination of the factors' values.",
-                    "type": "object",
-                    "additionalProperties": {"$ref": "#/$defs/Factor"},
-                },
-                "list": {
-                    "description": "The points as they stand.",
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"type": "object"},
-                },
-                "random": {"description": "A Latin hypercube.", **sampled},
-                "sobol": {"description": "Sobol's sequence, shifted digitally.", **sampled},
-            },
-        },
-        "Factor": {
-            "description": "Values of a key, or of several keys that move together.",
-            "anyOf": [
-                {"type": "array", "minItems": 1},
-                {"$ref": "#/$defs/KeyedFactor"},
-                {"$ref": "#/$defs/LabelledValues"},
-            ],
-        },
-        "KeyedFactor": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "key": {"description": "The key that it sets.", "type": "string"},
-                "keys": {
-                    "description": "The keys that it sets together.",
-                    "type": "array",
-                    "items": {"type": "string"},
-                    "minItems": 1,
-                },
-                "values": {
-                    "description": "A list, or label: value.",
-                    "anyOf": [{"type": "array", "minItems": 1}, {"type": "object"}],
-                },
-                "ordered_pairs": {
-                    "description": "All pairs of two different ones, in both orders.",
-                    "type": "array",
-                    "minItems": 2,
-                },
-            },
-        },
-        "LabelledValues": {"description": "label: value", "type": "object"},
-        "Sampled": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["points", "over"],
-            "properties": {
-                "points": {"description": "How many.", **_COUNT},
-                "seed": {"description": "Of the design itself.", **_SEED},
-                "over": {
-                    "description": "What each key is drawn from.",
-                    "type": "object",
-                    "additionalProperties": {"$ref": "#/$defs/Range"},
-                },
-            },
-        },
-        "Range": {
-            "description": "From low to high, or one of some.",
-            "anyOf": [
-                {"type": "array", "items": _SCALAR, "minItems": 2, "maxItems": 2},
-                {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["low", "high"],
-                    "properties": {
-                        "low": _SCALAR,
-                        "high": _SCALAR,
-                        "scale": {"enum": ["linear", "log"]},
-                    },
-                },
-                {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["choice"],
-                    "properties": {"choice": {"type": "array", "minItems": 1}},
-                },
-            ],
         },
     }

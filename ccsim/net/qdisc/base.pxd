@@ -29,3 +29,10 @@ cdef class Qdisc:
     cpdef long long stamp_of(self, long long arrived) except? -1
     cpdef tick(self, long long now)
     cpdef long long reason(self, long long verdict) except? -1
+
+cdef class OneQueue(Qdisc):
+    cdef public object queue
+
+    cpdef Packet dequeue(self, long long now)
+    cdef long long _append(self, Packet packet) except? -1
+    cdef Packet _oldest(self)

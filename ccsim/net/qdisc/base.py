@@ -6,6 +6,7 @@ of one clock that never goes back, lengths bytes with the link's header, as Linu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -32,6 +33,7 @@ __all__ = [
     "STOLEN",
     "U32",
     "U64",
+    "OneQueue",
     "Packet",
     "Qdisc",
     "instant_of_jiffies",
@@ -259,3 +261,37 @@ class Qdisc:
         """Add the defaults."""
         defaults = {p.key: p.default for p in cls.PARAMETERS if p.default is not None}
         return {**defaults, **values}
+
+
+class OneQueue(Qdisc):
+    """What disciplines with a single queue have in common: it is first in, first out."""
+
+    __slots__ = ("queue",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.queue: deque[Packet] = deque()
+        super().__init__(*args, **options)
+
+    def hold(self, queue: Any) -> None:
+        """Keep packets in this queue."""
+        self.queue = queue
+
+    def dequeue(self, now: int) -> Packet | None:
+        """Hand out the oldest packet; None if there is none."""
+        return self._oldest() if self.queue else None
+
+    def packets(self) -> Iterator[Packet]:
+        """Return what is inside, the oldest first."""
+        return iter(self.queue)
+
+    def _append(self, packet: Packet) -> int:
+        self.queue.append(packet)
+        self.qlen += 1
+        self.backlog += packet.len
+        return QUEUED
+
+    def _oldest(self) -> Packet:
+        packet = self.queue.popleft()
+        self.qlen -= 1
+        self.backlog -= packet.len
+        return packet

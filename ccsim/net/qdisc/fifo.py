@@ -11,26 +11,24 @@ limit  packets  1000     how many packets fit; of bfifo bytes, 1,514,000
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import CONGESTION, DROPPED, QUEUED, Packet, Qdisc
+from ccsim.net.qdisc.base import CONGESTION, DROPPED, OneQueue, Packet
 from ccsim.net.qdisc.parameters import Parameter
 
 __all__ = ["Bfifo", "Pfifo", "PfifoHeadDrop"]
 
 
-class _Fifo(Qdisc):
+class _Fifo(OneQueue):
     """What the three have in common."""
 
-    __slots__ = ("drops", "limit", "queue")
+    __slots__ = ("drops", "limit")
 
     TRAINS: ClassVar = True
     OBSERVED: ClassVar = ("qlen", "backlog", "limit", "drops")
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.queue: deque[Packet] = deque()
         self.drops = 0
         super().__init__(*args, **options)
 
@@ -38,30 +36,10 @@ class _Fifo(Qdisc):
         if "limit" in values:
             self.limit: int = values["limit"]
 
-    def hold(self, queue: Any) -> None:
-        self.queue = queue
-
     def gives(self, length: int, arrived: int, now: int) -> bool:
         self.qlen -= 1
         self.backlog -= length
         return True
-
-    def dequeue(self, now: int) -> Packet | None:
-        if not self.queue:
-            return None
-        packet = self.queue.popleft()
-        self.qlen -= 1
-        self.backlog -= packet.len
-        return packet
-
-    def packets(self) -> Iterator[Packet]:
-        return iter(self.queue)
-
-    def _append(self, packet: Packet) -> int:
-        self.queue.append(packet)
-        self.qlen += 1
-        self.backlog += packet.len
-        return QUEUED
 
     def _refuse(self, packet: Packet) -> int:
         self.drops += 1
@@ -126,9 +104,3 @@ class PfifoHeadDrop(Pfifo):
         self._refuse(self._oldest())
         self._append(packet)
         return CONGESTION
-
-    def _oldest(self) -> Packet:
-        packet = self.queue.popleft()
-        self.qlen -= 1
-        self.backlog -= packet.len
-        return packet

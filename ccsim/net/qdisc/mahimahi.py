@@ -13,11 +13,10 @@ bytes    bytes    unlimited  how many bytes fit
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import CONGESTION, DROPPED, QUEUED, U64, Packet, Qdisc
+from ccsim.net.qdisc.base import CONGESTION, DROPPED, QUEUED, U64, OneQueue, Packet
 from ccsim.net.qdisc.parameters import Parameter
 
 __all__ = ["DropHead", "DropTail"]
@@ -25,10 +24,10 @@ __all__ = ["DropHead", "DropTail"]
 UNLIMITED = U64
 
 
-class DropTail(Qdisc):
+class DropTail(OneQueue):
     """The queue that refuses."""
 
-    __slots__ = ("limit_bytes", "limit_packets", "queue")
+    __slots__ = ("limit_bytes", "limit_packets")
 
     kind: ClassVar = "mm_droptail"
     summary: ClassVar = "mahimahi's queue that drops its tail"
@@ -38,7 +37,6 @@ class DropTail(Qdisc):
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.queue: deque[Packet] = deque()
         self.limit_packets = self.limit_bytes = UNLIMITED
         super().__init__(*args, **options)
 
@@ -51,24 +49,7 @@ class DropTail(Qdisc):
         if full:
             self.dropped.append(packet)
             return DROPPED
-        self._append(packet)
-        return QUEUED
-
-    def _append(self, packet: Packet) -> None:
-        self.queue.append(packet)
-        self.qlen += 1
-        self.backlog += packet.len
-
-    def dequeue(self, now: int) -> Packet | None:
-        if not self.queue:
-            return None
-        packet = self.queue.popleft()
-        self.qlen -= 1
-        self.backlog -= packet.len
-        return packet
-
-    def packets(self) -> Iterator[Packet]:
-        return iter(self.queue)
+        return self._append(packet)
 
 
 class DropHead(DropTail):
@@ -84,8 +65,6 @@ class DropHead(DropTail):
         self._append(packet)
         verdict = QUEUED
         while self.qlen > self.limit_packets or self.backlog > self.limit_bytes:
-            oldest = self.dequeue(now)
-            if oldest is not None:
-                self.dropped.append(oldest)
+            self.dropped.append(self._oldest())
             verdict = CONGESTION
         return verdict

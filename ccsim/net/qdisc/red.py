@@ -23,8 +23,7 @@ nodrop       flag         0           with ecn: pass what cannot be marked
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ccsim.net.qdisc.base import (
@@ -33,10 +32,9 @@ from ccsim.net.qdisc.base import (
     DROPPED,
     NEVER,
     OVERFLOW,
-    QUEUED,
     U32,
+    OneQueue,
     Packet,
-    Qdisc,
     instant_of_jiffies,
     jiffies,
     set_ce,
@@ -62,12 +60,12 @@ FLAGS = {"ecn": ECN, "harddrop": HARDDROP, "adaptive": ADAPTIVE, "nodrop": NODRO
 PROBABILITY = 85_899_346  # 2 % of 2^32
 
 
-class Red(Qdisc):
+class Red(OneQueue):
     """A FIFO of bytes behind RED's verdict. `change` takes all parameters anew, as tc does."""
 
     __slots__ = (
         *("flags", "forced_drop", "forced_mark", "limit", "parms", "pdrop", "prob_drop"),
-        *("prob_mark", "qidlestart", "queue", "room", "vars"),
+        *("prob_mark", "qidlestart", "room", "vars"),
     )
 
     kind: ClassVar = "red"
@@ -107,7 +105,6 @@ class Red(Qdisc):
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.queue: deque[Packet] = deque()
         self.vars = RedVars()
         self.room = 0  # of the inner queue [bytes]; 0: there is none, and noop drops all
         self.prob_drop = self.prob_mark = self.forced_drop = self.forced_mark = self.pdrop = 0
@@ -155,10 +152,7 @@ class Red(Qdisc):
             self.pdrop += 1
             self.dropped.append(packet)
             return DROPPED if self.room else CONGESTION
-        self.queue.append(packet)
-        self.qlen += 1
-        self.backlog += packet.len
-        return QUEUED
+        return self._append(packet)
 
     def reason(self, verdict: int) -> int:
         return OVERFLOW if verdict == DROPPED or not self.room else AQM
@@ -186,10 +180,7 @@ class Red(Qdisc):
             if self.qidlestart == 0:
                 self.qidlestart = now
             return None
-        packet = self.queue.popleft()
-        self.qlen -= 1
-        self.backlog -= packet.len
-        return packet
+        return self._oldest()
 
     def tick(self, now: int) -> None:
         """Adapt the probability (``red_adaptative_timer``)."""
@@ -198,9 +189,6 @@ class Red(Qdisc):
             qavg = self.parms.average_idle(qavg, now - self.qidlestart)
         self.parms.adapt(qavg)
         self.tick_ns = self._next_tick(now)
-
-    def packets(self) -> Iterator[Packet]:
-        return iter(self.queue)
 
     def observe(self) -> dict[str, int]:
         flow, parms = self.vars, self.parms

@@ -20,33 +20,22 @@ atm        flag     0             count cells of 53 bytes that carry 48
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ccsim.net.qdisc.base import CONGESTION, DROPPED, QUEUED, Packet, Qdisc
+from ccsim.net.qdisc.base import CONGESTION, DROPPED, OneQueue, Packet
 from ccsim.net.qdisc.parameters import Parameter, QdiscError
 from ccsim.net.qdisc.token_rate import ATM, ETHERNET, TokenRate
 
 __all__ = ["Tbf"]
 
 
-class Tbf(Qdisc):
+class Tbf(OneQueue):
     """A FIFO behind a token bucket. `change` takes all parameters anew, as tc does."""
 
     __slots__ = (
-        *(
-            "buffer",
-            "drops",
-            "has_queue",
-            "limit",
-            "max_size",
-            "mtu_ns",
-            "overlimits",
-            "peak",
-            "ptokens",
-        ),
-        *("queue", "rate", "t_c", "tokens"),
+        *("buffer", "drops", "has_queue", "limit", "max_size", "mtu_ns", "overlimits", "peak"),
+        *("ptokens", "rate", "t_c", "tokens"),
     )
 
     kind: ClassVar = "tbf"
@@ -69,7 +58,6 @@ class Tbf(Qdisc):
     )
 
     def __init__(self, values: Mapping[str, Any], now: int, *args: Any, **options: Any) -> None:
-        self.queue: deque[Packet] = deque()
         self.drops = self.overlimits = 0
         self.t_c = now
         self.has_queue = False
@@ -97,10 +85,7 @@ class Tbf(Qdisc):
             self.drops += 1
             self.dropped.append(packet)
             return DROPPED if self.has_queue or packet.len > self.max_size else CONGESTION
-        self.queue.append(packet)
-        self.qlen += 1
-        self.backlog += packet.len
-        return QUEUED
+        return self._append(packet)
 
     def dequeue(self, now: int) -> Packet | None:
         if not self.queue:
@@ -118,12 +103,7 @@ class Tbf(Qdisc):
         self.t_c = now
         self.tokens = tokens
         self.ptokens = ptokens
-        self.qlen -= 1
-        self.backlog -= length
-        return self.queue.popleft()
-
-    def hold(self, queue: Any) -> None:
-        self.queue = queue
+        return self._oldest()
 
     def takes(self, length: int, now: int) -> bool:
         if length > self.max_size or self.backlog + length > self.limit:
@@ -142,9 +122,6 @@ class Tbf(Qdisc):
         self.qlen -= 1
         self.backlog -= length
         return True
-
-    def packets(self) -> Iterator[Packet]:
-        return iter(self.queue)
 
     def observe(self) -> dict[str, int]:
         rate, peak = self.rate, self.peak

@@ -6,25 +6,16 @@ Drawn after everything else and in a third of all scenarios, so that the others 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ccsim.verify.fuzz.draw import Draw
 
 __all__ = ["add_features", "flow_text", "path_text"]
 
-T = TypeVar("T")
 Plain = dict[str, Any]
 MSS_BYTES = 1448
 NS_PER_S = 1_000_000_000
-
-
-class Draw(Protocol):
-    """Where choices are taken from."""
-
-    def between(self, low: int, high: int) -> int:
-        """Return an integer in [low, high]."""
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
 
 
 def add_features(draw: Draw, scenario: Plain, time: Callable[[int, int], int]) -> None:

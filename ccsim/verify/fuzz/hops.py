@@ -8,14 +8,14 @@ timers come often.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from ccsim.net.qdisc.kinds import kind_of
 from ccsim.net.qdisc.parameters import parse
+from ccsim.verify.fuzz.draw import Draw
 
 __all__ = ["add_hops", "buffer_text", "hops_text", "queue_text", "resolved_hops"]
 
-T = TypeVar("T")
 Scenario = dict[str, Any]
 Time = Callable[[int, int], int]
 QDISCS = (
@@ -45,16 +45,6 @@ IMPAIRMENTS = (
     "{delay: 2 ms, reorder: 90 %, gap: 5}",
 )
 CHANGES = ("rate", "rate", "delay", "outage", "walk", "lasts")
-
-
-class Draw(Protocol):
-    """Where choices are taken from."""
-
-    def between(self, low: int, high: int) -> int:
-        """Return an integer in [low, high]."""
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
 
 
 def add_hops(draw: Draw, scenario: Scenario, time: Time) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ccsim.verify.fuzz.draw import Draw
 
 __all__ = ["add_lateness", "lateness_text"]
 
-T = TypeVar("T")
 Scenario = dict[str, Any]
-
-
-class Draw(Protocol):
-    """Where choices are taken from."""
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
 
 
 def add_lateness(draw: Draw, scenario: Scenario, time: Callable[[int, int], int]) -> None:

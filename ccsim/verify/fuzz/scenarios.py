@@ -9,12 +9,12 @@ fifth has recoveries of many packets, for otherwise their SACKs hardly do.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from ccsim.spec import Scenario
+from ccsim.verify.fuzz.draw import Draw, RandomDraw
 from ccsim.verify.fuzz.features import add_features, flow_text, path_text
 from ccsim.verify.fuzz.hops import add_hops, buffer_text, hops_text, queue_text, resolved_hops
 from ccsim.verify.fuzz.lateness import add_lateness, lateness_text
@@ -33,7 +33,6 @@ __all__ = [
     "to_yaml",
 ]
 
-T = TypeVar("T")
 Plain = dict[str, Any]
 
 MS = 1_000_000
@@ -43,31 +42,6 @@ ONE_PACKET_CUTS = 900  # scenarios up to so many packets are also cut down to si
 # At these rates a full packet takes a whole number of microseconds.
 ROUND_RATES_BPS = (1_200_000, 2_400_000, 6_000_000, 12_000_000, 24_000_000, 60_000_000, 120_000_000)
 LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.2)
-
-
-class Draw(Protocol):
-    """Where the generator takes its choices from."""
-
-    def between(self, low: int, high: int) -> int:
-        """Return an integer in [low, high]."""
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
-
-
-class RandomDraw:
-    """Choices from a seed."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def between(self, low: int, high: int) -> int:
-        """Return an integer in [low, high]."""
-        return self._random.randint(low, high)
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
-        return self._random.choice(options)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ Drawn after everything else and in half of all scenarios, so that the others sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ccsim.verify.fuzz.draw import Draw
 
 __all__ = [
     "ALGORITHMS",
@@ -23,7 +25,6 @@ __all__ = [
     "swap_text",
 ]
 
-T = TypeVar("T")
 Plain = dict[str, Any]
 MSS_BYTES = 1448
 PPM = 1_000_000
@@ -44,16 +45,6 @@ STATES = (
 )
 GUARD_METRICS = ("goodput", "retransmissions", "drops", "rtt_p99", "stall")
 STEPS_PPM = ((PPM,), (10_000, 100_000, PPM), (400_000, 900_000))
-
-
-class Draw(Protocol):
-    """Where choices are taken from."""
-
-    def between(self, low: int, high: int) -> int:
-        """Return an integer in [low, high]."""
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
 
 
 Time = Callable[[int, int], int]

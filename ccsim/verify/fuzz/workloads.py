@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from ccsim.verify.fuzz.draw import Draw
 from ccsim.verify.fuzz.swaps import congestion_text
 
 __all__ = ["draw_workloads", "workload_text"]
 
-T = TypeVar("T")
 Plain = dict[str, Any]
 MSS = 1448
 MOST = 12  # connections of one workload
@@ -17,16 +17,6 @@ TABLES = (
     ((1, 0.3), (MSS, 0.6), (20 * MSS, 1.0)),
     ((MSS, 0.0), (10 * MSS, 0.5), (10 * MSS, 0.5), (60 * MSS, 1.0)),
 )
-
-
-class Draw(Protocol):
-    """Where choices come from."""
-
-    def between(self, low: int, high: int) -> int:
-        """Return an integer in [low, high]."""
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of the options."""
 
 
 def draw_workloads(

@@ -105,6 +105,7 @@ class TrainLife:
         return ""
 
     def set_clock(self, row: Row) -> None:
+        """Set the clocks, and what is acknowledged, to those of a row."""
         sk = self.sk
         sk.tcp_clock_cache, sk.tcp_mstamp = row[0], row[0] // 1000
         sk.tcp_jiffies32 = (row[0] + JIFFIES0_NS) // self.jiffy_ns
@@ -170,6 +171,7 @@ class TrainLife:
         return twin
 
     def enter(self, state: CaState) -> None:
+        """Enter a state, as TCP does: the hook first."""
         if self.sk.ca_ops.set_state is not None:
             self.sk.ca_ops.set_state(self.sk, int(state))
         self.sk.ca_state = int(state)
