@@ -1,12 +1,12 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
-from ccsim.cc.ack_aggregation cimport bdp, extra_in_flight, track_aggregation
+from ccsim.cc.bbr_model cimport bdp, extra_in_flight, track_aggregation
 from ccsim.kernel.kfuncs cimport after, tcp_packets_in_flight
 from ccsim.kernel.ops cimport RateSample
 from ccsim.cc.pacing cimport pace_from_rtt, paced_rate, packets_at_departure, tso_segs_goal
 from ccsim.cc.bbr_model cimport PathModel, adopt_path, stamp_min_rtt, track_rate
-from ccsim.cc.policer cimport forget_policer, held_long_enough, policer_found
+from ccsim.cc.bbr_model cimport forget_policer, held_long_enough, policer_found
 from ccsim.kernel.sock cimport Sock
 
 cdef long long CWND_GAIN, DRAIN, FULL_BW_GROWTH, FULL_BW_ROUNDS, GAIN_SHIFT, HIGH_GAIN, INIT_CWND

@@ -21,11 +21,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccsim.cc.ack_aggregation import bdp, extra_in_flight, track_aggregation
 from ccsim.cc.bbr_model import (
     PathModel,
     adopt_path,
+    bdp,
+    extra_in_flight,
+    forget_policer,
+    held_long_enough,
+    policer_found,
     stamp_min_rtt,
+    track_aggregation,
     track_rate,
 )
 from ccsim.cc.bbr_train import ProbingTrain
@@ -40,7 +45,6 @@ from ccsim.cc.pacing import (
     start_pacing,
     tso_segs_goal,
 )
-from ccsim.cc.policer import forget_policer, held_long_enough, policer_found
 from ccsim.kernel.kfuncs import after, tcp_packets_in_flight
 from ccsim.kernel.ops import (
     TCP_CONG_NON_RESTRICTED,

@@ -3,7 +3,7 @@
 cimport cython
 from ccsim.cc cimport bbr3_model as path
 from ccsim.cc cimport bbr3_bounds as bounds
-from ccsim.cc.ack_aggregation cimport bdp, track_aggregation
+from ccsim.cc.bbr_model cimport bdp, track_aggregation
 from ccsim.cc.bbr3_bounds cimport InflightModel
 from ccsim.kernel.kfuncs cimport tcp_packets_in_flight
 from ccsim.kernel.ops cimport RateSample

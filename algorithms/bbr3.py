@@ -36,8 +36,8 @@ from dataclasses import dataclass
 from ccsim.cc import bbr3_bounds as bounds
 from ccsim.cc import bbr3_model as path
 from ccsim.cc import pacing
-from ccsim.cc.ack_aggregation import bdp, track_aggregation
 from ccsim.cc.bbr3_bounds import InflightModel, Limits
+from ccsim.cc.bbr_model import bdp, track_aggregation
 from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
 from ccsim.cc.model_transfer import bandwidth_of, export_path, min_rtt_of
 from ccsim.cc.pacing import paced_rate, tso_segs_goal

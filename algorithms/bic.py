@@ -30,8 +30,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ccsim.cc.fixed_point import U32_MAX, s32
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, require_range, s32
 from ccsim.cc.window_laws import any_rtt, reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import (
     tcp_cong_avoid_ai,

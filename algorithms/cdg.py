@@ -30,8 +30,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ccsim.cc.fixed_point import U32_MAX, s32
-from ccsim.cc.fixed_point_more import div_round_closest, div_toward_zero, require_range
+from ccsim.cc.fixed_point import U32_MAX, div_round_closest, div_toward_zero, require_range, s32
 from ccsim.cc.window_laws import first_beyond, reaches_clamp, reno_rows
 from ccsim.kernel.kfuncs import (
     after,

@@ -5,7 +5,7 @@ from ccsim.cc.fixed_point cimport s32, usecs_to_jiffies
 from ccsim.cc.hystart cimport HyStart, ends_slow_start, start_round
 from ccsim.kernel.kfuncs cimport after, tcp_cong_avoid_ai, tcp_is_cwnd_limited, tcp_slow_start
 from ccsim.kernel.ops cimport AckSample
-from ccsim.cc.search cimport first_at_least
+from ccsim.cc.row_loops cimport first_at_least
 from ccsim.kernel.sock cimport Sock
 
 cdef long long BETA_SCALE, CURVE_SHIFT, NARROW_REACH, NARROW_SPAN, TIME_SHIFT, U32_MAX

@@ -24,8 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccsim.cc.fixed_point import U32_MAX, U64_MAX, cubic_root, s32, usecs_to_jiffies
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, U64_MAX, cubic_root, require_range, s32, usecs_to_jiffies
 from ccsim.cc.hystart import (
     HyStart,
     HyStartParams,
@@ -35,7 +34,7 @@ from ccsim.cc.hystart import (
     start_round,
 )
 from ccsim.cc.model_transfer import export_window, import_ssthresh
-from ccsim.cc.search import first_at_least
+from ccsim.cc.row_loops import first_at_least
 from ccsim.cc.train import AckTrain, Column
 from ccsim.cc.window_laws import acknowledged_before, reaches_clamp, slow_start
 from ccsim.kernel.kfuncs import (

@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ccsim.cc.ecn_echo import TCP_ECN_OK, ExactEcho, take_mark
-from ccsim.cc.fixed_point import U32_MAX
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, require_range
 from ccsim.cc.window_laws import acknowledged_before, first_beyond, reno_train, snd_nxt_at
 from ccsim.kernel.kfuncs import (
     before,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import require_range
 from ccsim.cc.train import AckTrain
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.sock import Sock

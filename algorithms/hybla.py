@@ -21,8 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, require_range
 from ccsim.cc.window_laws import increase_each
 from ccsim.kernel.kfuncs import (
     tcp_is_cwnd_limited,

@@ -31,8 +31,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ccsim.cc.fixed_point import U32_MAX
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, require_range
 from ccsim.cc.window_laws import (
     acknowledged_before,
     by_rounds,

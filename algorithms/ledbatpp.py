@@ -25,8 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, require_range
 from ccsim.kernel.kfuncs import tcp_is_cwnd_limited, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import AckSample, CaState, TcpCongestionOps
 from ccsim.kernel.sock import Sock

@@ -29,8 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ccsim.cc.fixed_point import U32_MAX, s32
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, require_range, s32
 from ccsim.cc.window_laws import by_rounds, last_taken, reaches_clamp, reno_rows, snd_nxt_at
 from ccsim.kernel.kfuncs import (
     before,

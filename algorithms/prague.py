@@ -27,8 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccsim.cc.ecn_echo import TCP_ECN_OK, ExactEcho, take_mark
-from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, require_range
 from ccsim.cc.pacing import start_pacing
 from ccsim.kernel.kfuncs import (
     before,

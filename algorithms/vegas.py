@@ -23,8 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.cc.fixed_point import U32_MAX
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, require_range
 from ccsim.cc.rtt_samples import (
     MIN_SAMPLES,
     NO_RTT_US,

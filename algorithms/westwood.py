@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ccsim.cc.fixed_point import U32_MAX, USEC_PER_SEC, usecs_to_jiffies
-from ccsim.cc.fixed_point_more import jiffies_to_usecs
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_SEC, jiffies_to_usecs, usecs_to_jiffies
 from ccsim.cc.window_laws import acknowledged_before, last_taken, reno_train, seq_of
 from ccsim.kernel.kfuncs import tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd
 from ccsim.kernel.ops import AckFlag, AckSample, CaEvent, TcpCongestionOps

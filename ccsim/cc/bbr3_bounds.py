@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccsim.cc.bbr3_model import DeliveryModel, reset_full_bw
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import require_range
 from ccsim.kernel.ops import CaState
 from ccsim.kernel.sock import Sock
 

@@ -1,7 +1,7 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
-from ccsim.cc.ack_aggregation cimport Aggregation
+from ccsim.cc.bbr_model cimport Aggregation
 from ccsim.kernel.ops cimport RateSample
 from ccsim.kernel.sock cimport Sock
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ccsim.cc.ack_aggregation import Aggregation
-from ccsim.cc.bandwidth import BW_SHIFT, NO_MIN_RTT
+from ccsim.cc.bbr_model import Aggregation
+from ccsim.cc.fixed_point import BW_SHIFT, NO_MIN_RTT
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.sock import Sock
 

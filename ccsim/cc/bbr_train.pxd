@@ -4,7 +4,7 @@ cimport cython
 from ccsim.cc.minmax cimport settled_until
 from ccsim.cc.pacing cimport paced_rate, tso_segs_goal
 from ccsim.cc.bbr_model cimport PathModel
-from ccsim.cc.search cimport first_at_least
+from ccsim.cc.row_loops cimport first_at_least
 from ccsim.kernel.sock cimport Sock
 
 cdef long long BW_SHIFT, BW_WINDOW, MAX_EPOCH_ACKED, NO_SAMPLE

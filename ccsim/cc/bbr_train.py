@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ccsim.cc.ack_aggregation import MAX_EPOCH_ACKED
-from ccsim.cc.bandwidth import BW_SHIFT, BW_WINDOW
-from ccsim.cc.bbr_model import PathModel
+from ccsim.cc.bbr_model import MAX_EPOCH_ACKED, PathModel
+from ccsim.cc.fixed_point import BW_SHIFT, BW_WINDOW
 from ccsim.cc.minmax import settled_until
 from ccsim.cc.pacing import paced_rate, tso_segs_goal
 from ccsim.cc.rate_train import RateTrain
-from ccsim.cc.search import first_at_least
+from ccsim.cc.row_loops import first_at_least
 from ccsim.cc.train import Column
 from ccsim.compiled import in_use
 from ccsim.kernel.ops import RateSample

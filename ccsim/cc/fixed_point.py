@@ -1,14 +1,23 @@
-"""Integer arithmetic as the kernel does it: fixed widths, ticks, a root without floating point."""
+"""Integer arithmetic as the kernel does it: fixed widths, ticks, units of bandwidth, C division, a
+root without floating point."""
 
 from __future__ import annotations
 
 __all__ = [
+    "BW_SHIFT",
+    "BW_UNIT",
+    "BW_WINDOW",
+    "NO_MIN_RTT",
     "U32_MAX",
     "U64_MAX",
     "USEC_PER_MSEC",
     "USEC_PER_SEC",
     "cubic_root",
+    "div_round_closest",
+    "div_toward_zero",
+    "jiffies_to_usecs",
     "msecs_to_jiffies",
+    "require_range",
     "s32",
     "usecs_to_jiffies",
 ]
@@ -17,6 +26,10 @@ U32_MAX = 0xFFFFFFFF
 U64_MAX = 0xFFFFFFFFFFFFFFFF
 USEC_PER_SEC = 1_000_000
 USEC_PER_MSEC = 1_000
+BW_SHIFT = 24  # bandwidths are in packets per microsecond, times 2**24
+BW_UNIT = 1 << BW_SHIFT
+BW_WINDOW = 10  # rounds for which the greatest of them counts
+NO_MIN_RTT = U32_MAX
 _SIGN, _MASK = 0x80000000, 0xFFFFFFFF  # integers of C where this is compiled
 
 
@@ -57,3 +70,26 @@ def cubic_root(a: int) -> int:
     x = ((_CBRT_SEED[a >> thirds * 3] + 10) << thirds) >> 6
     x = 2 * x + a // (x * (x - 1))
     return x * 341 >> 10
+
+
+def div_toward_zero(dividend: int, divisor: int) -> int:
+    """Return the quotient as C's ``/`` does, without its fraction (Python's ``//`` rounds down)."""
+    quotient = abs(dividend) // abs(divisor)
+    return quotient if (dividend < 0) == (divisor < 0) else -quotient
+
+
+def div_round_closest(dividend: int, divisor: int) -> int:
+    """Return the quotient by a positive divisor, to the nearest integer, halves away from zero."""
+    quotient = (abs(dividend) + divisor // 2) // divisor
+    return quotient if dividend >= 0 else -quotient
+
+
+def jiffies_to_usecs(ticks: int, hz: int) -> int:
+    """Return ticks of 1/``hz`` s in microseconds, as the 32-bit number that the kernel reports."""
+    return ticks * USEC_PER_SEC // hz & U32_MAX
+
+
+def require_range(place: str, value: int, low: int, high: int) -> None:
+    """Raise ValueError, naming ``place``, unless ``low`` <= ``value`` <= ``high``."""
+    if not low <= value <= high:
+        raise ValueError(f"{place}: expected {low} to {high}, got {value}")

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, s32
-from ccsim.cc.fixed_point_more import require_range
+from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, require_range, s32
 from ccsim.cc.train import AckTrain
 from ccsim.kernel.kfuncs import after
 from ccsim.kernel.sock import PACING_NONE, Sock

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ccsim.cc.bandwidth import BW_SHIFT
-from ccsim.cc.rate_loops import depart, first_at_departure, follow
+from ccsim.cc.fixed_point import BW_SHIFT
+from ccsim.cc.row_loops import depart, first_at_departure, follow
 from ccsim.cc.train import AckTrain, Column
 from ccsim.compiled import in_use
 from ccsim.kernel.ops import RateSample

@@ -49,10 +49,9 @@ __all__ = [
 
 MODULES = (
     *("ccsim.kernel.kfuncs", "ccsim.kernel.ops", "ccsim.kernel.sock"),
-    *("ccsim.cc.ack_aggregation", "ccsim.cc.bbr3_bounds", "ccsim.cc.bbr3_model"),
-    *("ccsim.cc.bbr_model", "ccsim.cc.bbr_train", "ccsim.cc.fixed_point", "ccsim.cc.hystart"),
-    *("ccsim.cc.minmax", "ccsim.cc.pacing", "ccsim.cc.policer", "ccsim.cc.rate_loops"),
-    *("ccsim.cc.search",),
+    *("ccsim.cc.bbr3_bounds", "ccsim.cc.bbr3_model", "ccsim.cc.bbr_model", "ccsim.cc.bbr_train"),
+    *("ccsim.cc.fixed_point", "ccsim.cc.hystart", "ccsim.cc.minmax", "ccsim.cc.pacing"),
+    *("ccsim.cc.row_loops",),
     *("ccsim.bpf.memory",),
     *("ccsim.tcp.cwnd", "ccsim.tcp.delack", "ccsim.tcp.host", "ccsim.tcp.input"),
     *("ccsim.tcp.linux_sock", "ccsim.tcp.output", "ccsim.tcp.pacer", "ccsim.tcp.pacing"),

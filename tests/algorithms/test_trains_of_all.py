@@ -17,9 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccsim.catalog import algorithm_files
-from ccsim.cc.hook_train import hook_train
 from ccsim.cc.rtt_samples import NO_RTT_US, RttSamples, pkts_acked, take_rows
-from ccsim.cc.train import AckTrain
+from ccsim.cc.train import AckTrain, hook_train
 from ccsim.cc.window_laws import additive_increase, first_beyond, reno_rows, slow_start
 from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.verify.cc_vectors import load_algorithm

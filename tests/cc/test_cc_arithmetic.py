@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ccsim.cc.bbr_model import Policer, policer_found
 from ccsim.cc.fixed_point import cubic_root
 from ccsim.cc.hystart import HyStart, HyStartParams, ends_slow_start
 from ccsim.cc.minmax import running_max
-from ccsim.cc.policer import Policer, policer_found
 from ccsim.cc.train import AckTrain
 from ccsim.kernel.sock import Sock
 from ccsim.verify.cc_vectors import load_algorithm, replay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.cc.fixed_point_more import (
+from ccsim.cc.fixed_point import (
     div_round_closest,
     div_toward_zero,
     jiffies_to_usecs,

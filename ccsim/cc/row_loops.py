@@ -1,5 +1,5 @@
-"""What a train of paced ACKs is asked in columns, as loops over its rows: faster where they are
-compiled (``ccsim compile``), and only there.
+"""Loops over the rows of a train, for machine code (``ccsim compile``): what a train of paced ACKs
+is asked in columns, and the search of a column.
 
 A column is a buffer of int64, one element an ACK. Packets leave at ``depart_ns + gap_ns * k``, the
 first of them packet number ``seq``.
@@ -7,11 +7,18 @@ first of them packet number ``seq``.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
-from ccsim.cc.bandwidth import BW_SHIFT
+from ccsim.cc.fixed_point import BW_SHIFT
+from ccsim.compiled import in_use
 
-__all__ = ["depart", "first_at_departure", "follow"]
+__all__ = [
+    "depart",
+    "first_at_departure",
+    "first_at_least",
+    "follow",
+]
 
 
 def depart(
@@ -82,3 +89,20 @@ def follow(acked: Any, cwnd: Any, row: int, stop: int, window: int, target: int)
             window = target
         cwnd[k] = window
     return window
+
+
+COMPILED = in_use()
+
+
+def first_at_least(column: Any, value: int, row: int, stop: int) -> int:
+    """Return the first row from ``row`` to before ``stop`` that is not below a value; ``stop`` if
+    all are."""
+    if not COMPILED:
+        return bisect_left(column, value, row, stop)
+    while row < stop:
+        middle = (row + stop) // 2
+        if column[middle] < value:
+            row = middle + 1
+        else:
+            stop = middle
+    return row

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from ccsim.cc import bbr_train as path_train
-from ccsim.cc import rate_train, search
+from ccsim.cc import rate_train, row_loops
 from ccsim.cc.bbr_model import PathModel
 from ccsim.cc.bbr_train import PathTrain
-from ccsim.cc.rate_loops import depart, first_at_departure, follow
 from ccsim.cc.rate_train import RateTrain
-from ccsim.cc.search import first_at_least
+from ccsim.cc.row_loops import depart, first_at_departure, first_at_least, follow
 from ccsim.kernel.sock import Sock
 
 MS = 1_000_000
@@ -30,7 +29,7 @@ def by_rows(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return what lets trains do as if they were compiled, or not."""
 
     def choose(rows: bool) -> None:
-        for module in (rate_train, path_train, search):
+        for module in (rate_train, path_train, row_loops):
             monkeypatch.setattr(module, "COMPILED", rows)
 
     return choose

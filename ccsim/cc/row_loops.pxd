@@ -25,3 +25,10 @@ cpdef long long follow(
     const long long[:] acked, long long[:] cwnd, Py_ssize_t row, Py_ssize_t stop,
     long long window, long long target
 )
+
+cdef bint COMPILED
+
+@cython.locals(middle=cython.Py_ssize_t)
+cpdef Py_ssize_t first_at_least(
+    const long long[:] column, long long value, Py_ssize_t row, Py_ssize_t stop
+)
