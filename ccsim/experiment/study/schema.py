@@ -108,6 +108,66 @@ _PARTS = {
     "Sampled": _POINTS,
     "Range": _RANGE,
 }
+_KEYS = {
+    "name": {
+        "description": "Its folder below results; else the file's name.",
+        "type": "string",
+        "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$",
+    },
+    "description": {"description": "What it asks, in a sentence.", "type": "string"},
+    "base": {
+        "description": "A shipped scenario, a file beside this one, or a scenario.",
+        "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Scenario"}],
+    },
+    "design": {"$ref": "#/$defs/Design"},
+    "seeds": {
+        "description": "How many from 1 on, a list, or how many from a first one on.",
+        "anyOf": [
+            _COUNT,
+            {"type": "array", "items": _SEED, "minItems": 1},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"first": _SEED, "count": _COUNT},
+            },
+        ],
+    },
+    "jitter": {
+        "description": "Keys drawn anew for each seed, the same for all points.",
+        "type": "object",
+        "additionalProperties": {"$ref": "#/$defs/Range"},
+    },
+    "keep": {"description": "Numbers alone, or run folders.", "enum": list(KEEP)},
+    "backend": {
+        "description": "What runs it: the simulator, or this machine's kernel.",
+        "enum": list(BACKENDS),
+    },
+    "publish": {
+        "description": "What --publish stores: a row a run, and cells with intervals.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["select", "by"],
+        "properties": {
+            "select": {"description": "SQL over the study's tables.", "type": "string"},
+            "by": {
+                "description": "Columns that make cells, level by level.",
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "array", "items": {"type": "string"}},
+            },
+            "variance": {
+                "description": "The factors of a complete grid, for Sobol's indices.",
+                "type": "array",
+                "items": {"type": "string"},
+            },
+        },
+    },
+    "quick": {
+        "description": "What --quick sets instead: dotted keys of the study.",
+        "type": "object",
+        "minProperties": 1,
+    },
+}
 
 
 def study_schema() -> dict[str, Any]:
@@ -129,64 +189,5 @@ def study_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["base"],
-        "properties": {
-            "name": {
-                "description": "Its folder below results; else the file's name.",
-                "type": "string",
-                "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$",
-            },
-            "description": {"description": "What it asks, in a sentence.", "type": "string"},
-            "base": {
-                "description": "A shipped scenario, a file beside this one, or a scenario.",
-                "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Scenario"}],
-            },
-            "design": {"$ref": "#/$defs/Design"},
-            "seeds": {
-                "description": "How many from 1 on, a list, or how many from a first one on.",
-                "anyOf": [
-                    _COUNT,
-                    {"type": "array", "items": _SEED, "minItems": 1},
-                    {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {"first": _SEED, "count": _COUNT},
-                    },
-                ],
-            },
-            "jitter": {
-                "description": "Keys drawn anew for each seed, the same for all points.",
-                "type": "object",
-                "additionalProperties": {"$ref": "#/$defs/Range"},
-            },
-            "keep": {"description": "Numbers alone, or run folders.", "enum": list(KEEP)},
-            "backend": {
-                "description": "What runs it: the simulator, or this machine's kernel.",
-                "enum": list(BACKENDS),
-            },
-            "publish": {
-                "description": "What --publish stores: a row a run, and cells with intervals.",
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["select", "by"],
-                "properties": {
-                    "select": {"description": "SQL over the study's tables.", "type": "string"},
-                    "by": {
-                        "description": "Columns that make cells, level by level.",
-                        "type": "array",
-                        "minItems": 1,
-                        "items": {"type": "array", "items": {"type": "string"}},
-                    },
-                    "variance": {
-                        "description": "The factors of a complete grid, for Sobol's indices.",
-                        "type": "array",
-                        "items": {"type": "string"},
-                    },
-                },
-            },
-            "quick": {
-                "description": "What --quick sets instead: dotted keys of the study.",
-                "type": "object",
-                "minProperties": 1,
-            },
-        },
+        "properties": _KEYS,
     }
