@@ -184,7 +184,7 @@ def next_phase(sk: Sock, ca: Bbr) -> None:
 
 
 def probed(sk: Sock, ca: Bbr, rs: RateSample, bw: int, is_full_length: bool) -> bool:
-    """Tell whether a phase with a gain above or below 1 is over: it waits for its effect."""
+    """Report whether a phase with a gain above or below 1 is over: it waits for its effect."""
     if is_full_length != (ca.pacing_gain > UNIT):
         return is_full_length
     target = probe_target(sk, ca)
@@ -200,7 +200,7 @@ def probe_target(sk: Sock, ca: Bbr) -> int:
 
 
 def is_steady(sk: Sock, ca: Bbr) -> bool:
-    """Tell whether ProbeBW goes through its phases, undisturbed by losses or a pause."""
+    """Report whether ProbeBW goes through its phases, undisturbed by losses or a pause."""
     disturbed = ca.packet_conservation or ca.idle_restart or ca.prev_ca_state != sk.ca_state
     return ca.mode == PROBE_BW and not disturbed
 

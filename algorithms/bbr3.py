@@ -202,7 +202,7 @@ def update_cycle(sk: Sock, ca: Bbr3, in_flight: int) -> None:
 
 
 def adapt_long_term(sk: Sock, ca: Bbr3, rs: RateSample) -> bool:
-    """Follow a probe's feedback, and raise the long-term bound where more was borne; tell whether
+    """Follow a probe's feedback, and raise the long-term bound where more was borne; report whether
     the state has changed."""
     if ca.round_start and ca.acks_stopping:
         ca.is_bw_probe_sample = ca.acks_stopping = False
@@ -217,14 +217,14 @@ def adapt_long_term(sk: Sock, ca: Bbr3, rs: RateSample) -> bool:
 
 
 def is_time_to_probe(sk: Sock, ca: Bbr3) -> bool:
-    """Tell whether the wait is over, or Reno would by now have grown by a window's worth."""
+    """Report whether the wait is over, or Reno would by now have grown by a window's worth."""
     if sk.tcp_mstamp > ca.cycle_mstamp + ca.bw_probe_wait_us:
         return True
     return ca.rounds_since_probe_up >= min(ca.bdp, sk.snd_cwnd, MAX_RENO_ROUNDS)
 
 
 def is_time_to_go_down(sk: Sock, ca: Bbr3, in_flight: int) -> bool:
-    """Tell whether UP has found the bandwidth, or has come to a bound that was too much before."""
+    """Report whether UP has found the bandwidth, or come to a bound that was too much before."""
     if ca.prev_probe_too_high and in_flight >= ca.inflight_longterm:
         ca.prev_probe_precautionary = True
         return True

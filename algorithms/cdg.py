@@ -241,7 +241,7 @@ def guess_queue(ca: Cdg, g_min: int, g_max: int) -> None:
 
 
 def back_off(sk: Sock, gradient: int) -> bool:
-    """Back off by chance (1), unless that has not helped lately; tell whether it does."""
+    """Back off by chance (1), unless that has not helped lately; report whether it does."""
     ca, params = sk.ca, sk.ca_ops.params
     if sk.random.u32() <= exp_minus(gradient * params.backoff_factor & U32_MAX):
         return False
@@ -285,7 +285,7 @@ def hystart(sk: Sock, ca: Cdg) -> None:
 
 
 def long_ack_train(sk: Sock, ca: Cdg) -> bool:
-    """Tell whether ACKs in close succession have come for longer than half the smallest RTT."""
+    """Report whether ACKs in close succession have come for longer than half the smallest RTT."""
     now = sk.tcp_mstamp & U32_MAX
     if ca.last_ack == 0 or not tcp_is_cwnd_limited(sk):
         ca.last_ack = ca.round_start = now

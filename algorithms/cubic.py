@@ -145,7 +145,7 @@ def start_epoch(ca: Cubic, cwnd: int, now: int, acked: int) -> None:
 
 
 def time_to_rise(cube_factor: int, packets: int) -> int:
-    """Return the time in which the curve rises by so many packets to its plateau (equation 2)."""
+    """Return the time in which the curve rises by that many packets to its plateau (equation 2)."""
     return cubic_root(cube_factor * packets & U64_MAX)
 
 
@@ -250,7 +250,7 @@ def tick(acks: AckTrain, t_ns: int) -> int:
 
 
 def is_regular_start(sk: Sock, acks: AckTrain) -> bool:
-    """Tell whether `slow_start_train` covers the train: each ACK has an RTT sample that counts."""
+    """Report whether `slow_start_train` covers the train: each ACK has a sample that counts."""
     epoch_start = sk.ca.epoch_start
     if epoch_start and tick(acks, int(acks.t_ns[0])) - epoch_start < sk.ca.hz:
         return False

@@ -1,4 +1,4 @@
-"""Fixed window: keep so many packets in flight, whatever the network says.
+"""Fixed window: keep a number of packets in flight, whatever the network says.
 
 No congestion control at all, for teaching and as a yardstick. With W packets in flight on a path of
 bandwidth B and round-trip time RTT the sender is limited by its window or by the link:

@@ -167,7 +167,7 @@ def move(sk: Sock, ca: Ledbatpp, change: int) -> None:
 
 
 def in_slowdown(sk: Sock, ca: Ledbatpp) -> bool:
-    """Begin a slowdown when it is due; tell whether one holds the window at two packets."""
+    """Begin a slowdown when it is due; report whether one holds the window at two packets."""
     now = sk.tcp_mstamp
     if not ca.began_mstamp:
         due = ca.slowdown_mstamp and now >= ca.slowdown_mstamp and sk.ca_state == OPEN

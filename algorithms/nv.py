@@ -288,7 +288,7 @@ def end_round(sk: Sock, bytes_acked: int, snd_nxt: int) -> None:
 
 
 def decrease(sk: Sock, max_win: int) -> bool:
-    """Reduce the window towards ``max_win``; tell whether there were measurements enough."""
+    """Reduce the window towards ``max_win``; report whether there were measurements enough."""
     ca = sk.ca
     if ca.rtt_count < MIN_RTTS_TO_DECREASE:
         return False
@@ -308,7 +308,7 @@ def decrease(sk: Sock, max_win: int) -> bool:
 
 
 def permit_growth(ca: Nv) -> bool:
-    """Allow growth, after a while faster; tell whether there were measurements enough."""
+    """Allow growth, after a while faster; report whether there were measurements enough."""
     if ca.eval_count < MIN_EVALS_TO_INCREASE:
         return False
     ca.allow_growth = True

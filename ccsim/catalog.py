@@ -341,7 +341,7 @@ def _is_none(value: ast.expr) -> bool:
 
 
 def _is_restricted(call: ast.Call) -> bool | None:
-    """Tell whether a table's flags lack TCP_CONG_NON_RESTRICTED; None for what is not plain."""
+    """Report whether a table's flags lack TCP_CONG_NON_RESTRICTED; None for what is not plain."""
     flags = next((keyword.value for keyword in call.keywords if keyword.arg == "flags"), None)
     if any(keyword.arg is None for keyword in call.keywords):
         return None

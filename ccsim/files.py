@@ -153,7 +153,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_special(path: Path) -> bool:
-    """Tell whether a path is there and neither a file nor a folder."""
+    """Report whether a path is there and neither a file nor a folder."""
     try:
         mode = path.stat().st_mode
     except OSError:

@@ -51,7 +51,7 @@ class Spill:
         return self._file is not None
 
     def rows(self, width: int) -> Rows:
-        """Return a new table of so many columns, to which rows are added."""
+        """Return a new table of that many columns, to which rows are added."""
         self._kept.append(Rows(width, self))
         return self._kept[-1]
 
@@ -71,7 +71,7 @@ class Spill:
         return dict(zip(names, table, strict=True))
 
     def added(self, size: int) -> None:
-        """Take note of so many bytes more; beyond the bound, write all rows that are held."""
+        """Take note of that many more bytes; beyond the bound, write all rows that are held."""
         self._bytes += size
         if self.folder is None or self._bytes <= self.bound_bytes:
             return

@@ -76,7 +76,7 @@ def _fields_of(struct: str) -> dict[str, Field]:
 
 
 def _member(struct: str, name: str, bits: int) -> Member:
-    """Return the binding of a member of so many bits."""
+    """Return the binding of a member of that many bits."""
     field = _fields_of(struct).get(name)
     mask = (1 << bits) - 1
     if field is None:
@@ -213,7 +213,7 @@ _SOCK_READS: dict[int, Callable[[Any], int]] = {}
 
 
 def sock_reader(offset: int, size: int) -> Callable[[Any], int]:
-    """Return the function that reads so many bytes at an offset of an owner's ``sk``."""
+    """Return the function that reads that many bytes at an offset of an owner's ``sk``."""
     key = offset << 4 | size
     if key not in _SOCK_READS:
         start = offset - area_offset()
@@ -243,7 +243,7 @@ _SOCK_WRITES: dict[int, Callable[[Any, int], None]] = {}
 
 
 def sock_writer(offset: int, size: int) -> Callable[[Any, int], None]:
-    """Return the function that writes so many low bytes of a number to an offset of a socket."""
+    """Return the function that writes that many low bytes of a number to an offset of a socket."""
     key = offset << 4 | size
     if key not in _SOCK_WRITES:
         start = offset - area_offset()

@@ -12,7 +12,7 @@ ELF = b"\x7fELF"
 
 
 def is_object(path: str | Path) -> bool:
-    """Tell whether a file is a compiled object: it begins as ELF files do."""
+    """Report whether a file is a compiled object: it begins as ELF files do."""
     try:
         return read_bounded(path, len(ELF) - 1) == ELF
     except (OSError, ValueError):  # ValueError: a NUL in the name

@@ -144,7 +144,7 @@ def _common(blocks: dict[int, Block], a: int, b: int) -> int:
 
 
 def _classify(blocks: dict[int, Block], order: list[int]) -> bool:
-    """Mark loops and merges; tell whether each loop is entered at its head alone."""
+    """Mark loops and merges; report whether each loop is entered at its head alone."""
     reducible = True
     for start in order:
         block = blocks[start]

@@ -288,7 +288,7 @@ def _spin_unlock(call: Invocation, *rest: int) -> int:
 
 @is_helper(181)
 def _loop(call: Invocation, rounds: int, function: int, context: int, flags: int, *r: int) -> int:
-    """Call ``function(index, context)`` so many times, or until it returns 1."""
+    """Call ``function(index, context)`` that many times, or until it returns 1."""
     rounds &= U32
     if flags:
         return -EINVAL

@@ -32,7 +32,7 @@ WIDTHS = (1, 8, 16, 32, 64)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What is known of a number: it has at most so many ``bits``; its ``known`` value; or that it
+    """What is known of a number: it has at most that many ``bits``; its ``known`` value; or that it
     is an address in ``region``, or NULL."""
 
     bits: int = 64
@@ -50,7 +50,7 @@ def constant(value: int) -> Value:
 
 
 def scalar(bits: int) -> Value:
-    """Return what is known of a number of so many bits."""
+    """Return what is known of a number of that many bits."""
     return Value(min(bits, 64))
 
 
@@ -86,7 +86,7 @@ class State:
         return State(list(self.registers), dict(self.stack), self.moved)
 
     def merge(self, other: State) -> bool:
-        """Keep what holds in both; tell whether that is less than before."""
+        """Keep what holds in both; report whether that is less than before."""
         registers = [_merge(a, b) for a, b in zip(self.registers, other.registers, strict=True)]
         stack = {
             at: merged

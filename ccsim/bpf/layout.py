@@ -286,14 +286,14 @@ class FunctionWriter:
         return self._tree(target, fall)
 
     def _is_tail(self, start: int) -> bool:
-        """Tell whether a block ends the function and is short enough to be written twice."""
+        """Report whether a block ends the function and is short enough to be written twice."""
         block = self.blocks[start]
         short = not block.following and block.end - block.start <= SMALL_TAIL
         return short and not block.is_loop
 
 
 def _leads_to(lines: Lines, target: int | None) -> bool:
-    """Tell whether a jump to a block is among lines."""
+    """Report whether a jump to a block is among lines."""
     for line in lines:
         if isinstance(line, _Jump) and line.target == target:
             return True

@@ -44,7 +44,7 @@ __all__ = [
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
 NUMBERS = {size: struct.Struct(kind) for size, kind in ((1, "<B"), (2, "<H"), (4, "<I"), (8, "<Q"))}
-"""How a number of so many bytes lies in memory."""
+"""How a number of that many bytes lies in memory."""
 AREA_BYTES = 104  # icsk_ca_priv
 STACK_BYTES = 512  # of one frame
 MAX_FRAMES = 8

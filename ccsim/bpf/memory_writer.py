@@ -98,7 +98,7 @@ class MemoryWriter(RegisterWriter):
         return place
 
     def _is_foreign(self) -> bool:
-        """Tell whether the private area may be another implementation's by now."""
+        """Report whether the private area may be another implementation's by now."""
         return self.state.moved or (self.translation.may_move and not self.function.is_hook)
 
     def _read(self, address: Value, size: int, base: int, offset: int) -> Expression:
@@ -313,7 +313,7 @@ class MemoryWriter(RegisterWriter):
         self._emit(f"call.store({pointer.text}, {size}, {value.text})")
 
     def _atomic(self, at: int, it: isa.Instruction, address: Value) -> None:
-        """Read, compute and write in so many statements."""
+        """Read, compute and write, in that many statements."""
         bits = it.size * 8
         mask = (1 << bits) - 1
         self._disturb(EVERYTHING)

@@ -139,7 +139,7 @@ def _views(index: int, view: memoryview) -> dict[str, memoryview]:
 
 
 def _may_fault(source: str) -> bool:
-    """Tell whether a text calls what does not know which program it serves."""
+    """Report whether a text calls what does not know which program it serves."""
     return any(word in source for word in ("call.", "get(", "put(", "(call,"))
 
 

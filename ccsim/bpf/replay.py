@@ -21,7 +21,7 @@ __all__ = ["BpfDifference", "BpfReplay", "Replayed", "replay_recording"]
 
 U32 = (1 << 32) - 1
 AREA_BYTES = 104
-CYCLE_RAND = 7  # BBR draws ProbeBW's phase out of so many
+CYCLE_RAND = 7  # BBR draws ProbeBW's phase out of that many
 Runtimes = Callable[[Line], Mapping[str, Runtime]]
 _MEMBERS = members_of("tcp_sock")
 

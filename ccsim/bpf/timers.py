@@ -43,7 +43,7 @@ class _Timer:
 
 
 class _Clock:
-    """What a callback has in place of a socket: the time, and the starting socket's stream."""
+    """What a callback has instead of a socket: the time, and the starting socket's stream."""
 
     def __init__(self, sk: Any, t_ns: int) -> None:
         self.tcp_clock_cache = t_ns
@@ -90,7 +90,7 @@ class Timers:
         return 0
 
     def start(self, address: int, sk: Any, ns: int, flags: int) -> int:
-        """Let a timer be due in, or with BPF_F_TIMER_ABS at, so many nanoseconds."""
+        """Let a timer be due in, or with BPF_F_TIMER_ABS at, that many nanoseconds."""
         timer = self._timers.get(address)
         if flags & ~(ABSOLUTE | PINNED) or timer is None or timer.run is None:
             return -EINVAL

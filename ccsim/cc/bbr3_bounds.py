@@ -79,12 +79,12 @@ class InflightModel(DeliveryModel):
 
 
 def is_too_high(ca: InflightModel, limits: Limits) -> bool:
-    """Tell whether the losses exceed the threshold (``IsInflightTooHigh``)."""
+    """Report whether the losses exceed the threshold (``IsInflightTooHigh``)."""
     return ca.lost > 0 and ca.lost * 1000 > ca.tx_in_flight * limits.loss_thresh
 
 
 def note_loss(sk: Sock, ca: InflightModel, limits: Limits, app_limited: bool) -> bool:
-    """Take the losses of an ACK; tell whether they are the first too many of a probe
+    """Take the losses of an ACK; report whether they are the first too many of a probe
     (``HandleLostPacket``)."""
     ca.is_loss_in_round = True
     ca.loss_events += 1

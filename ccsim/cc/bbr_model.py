@@ -215,7 +215,7 @@ class PathModel(Policer):
     third_bw: int = 0  # the least value that changes it,
     settled_until: int = 0  # and the round until which that holds
     rtt_cnt: int = 0  # rounds
-    next_rtt_delivered: int = 0  # one ends with a packet sent after so many were delivered
+    next_rtt_delivered: int = 0  # one ends with a packet sent after that many were delivered
     min_rtt_stamp: int = 0  # when RTprop was measured,
     min_rtt_mstamp: int = 0  # and the same in us
 

@@ -111,7 +111,7 @@ class ProbingTrain:
     phases: ACKs between its decisions are taken at once, each decision is left to
     ``cong_control``.
 
-    ``is_steady(sk, ca)`` tells whether phases are all that changes its gains; ``cwnd_target(sk, ca,
+    ``is_steady(sk, ca)`` says whether phases are all that changes its gains; ``cwnd_target(sk, ca,
     bw)`` and ``probe_target(sk, ca)`` are the window that it aims at and the packets in flight that
     a phase waits for; ``unit`` is a gain of 1, ``min_rtt_window_us`` how long RTprop counts.
     """

@@ -26,7 +26,7 @@ class ExactEcho:
 
 
 def take_mark(sk: Sock, ca: ExactEcho, event: int) -> bool:
-    """Take ``cwnd_event``'s news of an arriving packet; tell whether it was that.
+    """Take ``cwnd_event``'s news of an arriving packet; report whether it was that.
 
     What came before a change of marks is acknowledged first, with the echo that it is due.
     """

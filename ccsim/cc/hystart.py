@@ -80,7 +80,7 @@ def start_round(sk: Sock, ca: HyStart) -> None:
 
 
 def ends_slow_start(sk: Sock, ca: HyStart, params: HyStartParams, delay: int) -> bool:
-    """Take an RTT sample ``delay`` [us] in slow start; tell whether slow start should end."""
+    """Take an RTT sample ``delay`` [us] in slow start; report whether slow start should end."""
     if after(sk.snd_una, ca.end_seq):
         start_round(sk, ca)
     if sk.snd_cwnd < params.hystart_low_window:
@@ -118,7 +118,7 @@ def _delay_has_grown(ca: HyStart, delay: int) -> bool:
 
 
 def is_regular_train(sk: Sock, acks: AckTrain) -> bool:
-    """Tell whether `ends_slow_start_train` may be asked.
+    """Report whether `ends_slow_start_train` may be asked.
 
     Each ACK needs an RTT sample, and there must be a pacing rate.
     """
@@ -238,7 +238,7 @@ class _Tests:
         return start + int(full.argmax()) if full.any() else none
 
     def surely_long(self, row: int) -> bool:
-        """Tell whether the train is that long at any pacing rate."""
+        """Report whether the train is that long at any pacing rate."""
         limit = (int(self.floor[row]) + USEC_PER_MSEC) >> self.halved
         return (int(self.t_us[row]) - self.ca.round_start) & U32_MAX > limit
 

@@ -131,7 +131,7 @@ def _shadow(sk: Sock) -> Sock:
 
 
 def _run(shadow: Sock, acks: AckTrain, count: int) -> tuple[int, bool]:
-    """Run the hooks for so many ACKs; return how many are good, and whether the window fell below
+    """Run the hooks for ``count`` ACKs; return how many are good, and whether the window fell below
     the first with the next one."""
     ops, mss = shadow.ca_ops, shadow.mss_cache
     pkts_acked, cong_avoid = ops.pkts_acked, ops.cong_avoid

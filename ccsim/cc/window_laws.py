@@ -49,7 +49,7 @@ def any_rtt(sk: Sock) -> int:
 
 
 def seq_of(sk: Sock, acks: AckTrain, packets: int) -> int:
-    """Return the sequence number that follows so many packets [bytes]."""
+    """Return the sequence number that follows that many packets [bytes]."""
     return sk.snd_nxt + (packets - acks.snd_nxt) * acks.mss
 
 
@@ -68,7 +68,7 @@ def first_beyond(sk: Sock, acks: AckTrain, end_seq: int, row: int) -> int:
 
 
 def reaches_clamp(sk: Sock, acks: AckTrain) -> bool:
-    """Tell whether the window might reach ``snd_cwnd_clamp`` within the train."""
+    """Report whether the window might reach ``snd_cwnd_clamp`` within the train."""
     acked = int(acks.una[-1]) - acknowledged_before(acks)
     return sk.snd_cwnd + acked + acks.n > sk.snd_cwnd_clamp
 

@@ -88,7 +88,7 @@ def _completion(args: argparse.Namespace) -> int:
 
 
 def candidates(words: Sequence[str]) -> list[tuple[str, str]]:
-    """Return what may stand in place of the last word, each with what it means; none where only
+    """Return what may stand instead of the last word, each with what it means; none where only
     the shell knows, as of files."""
     *before, word = words
     found = dict(_known(before, word))

@@ -110,7 +110,7 @@ def _lean() -> Iterator[None]:
 
 
 def _from_kernel(error: Exception) -> bool:
-    """Tell whether the emulated kernel refused something, without importing it."""
+    """Report whether the emulated kernel refused something, without importing it."""
     kernel = sys.modules.get("ccsim.kernel.errors")
     return kernel is not None and isinstance(error, kernel.KernelError)
 

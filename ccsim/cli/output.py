@@ -94,7 +94,7 @@ _FLOW_HEADERS = [
 _FLOW_DROP = ("p50 (ms)", "lost (packets)", "p99 (ms)", "marked (packets)", "RTT mean (ms)")
 """What goes first where the screen is narrow."""
 MANY = 4
-"""From so many flows on there is a line with their total."""
+"""From that many flows on there is a line with their total."""
 
 
 def _flows(metrics: Row, screen: Screen) -> str:
@@ -222,7 +222,7 @@ def _cut(
 
 
 def _number(value: Any, digits: int, scale: float = 1, short: bool = False) -> str:
-    """Return a number with so many decimals; ``> x`` if it is censored, a dash if there is none."""
+    """Return a number with that many decimals; ``> x`` if censored, a dash if there is none."""
     if value is None:
         return NONE
     if isinstance(value, Mapping):

@@ -74,6 +74,6 @@ def screen_of(args: argparse.Namespace) -> Screen:
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal with colour; NO_COLOR (no-color.org) says it is none."""
+    """Report whether a stream is a terminal with colour, which NO_COLOR (no-color.org) denies."""
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

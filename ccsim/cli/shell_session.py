@@ -55,7 +55,7 @@ def _turn(shell: Shell) -> bool:
 
 
 def completions(shell: Shell, before: str, word: str) -> list[str]:
-    """Return what may stand in place of ``word``, after the words ``before`` it on the line."""
+    """Return what may stand instead of ``word``, after the words ``before`` it on the line."""
     words = before.split()
     words = [words[0].lstrip("!"), *words[1:]] if words and words[0] != "!" else words[1:]
     if not words:

@@ -19,7 +19,7 @@ _RUNS = {"run": "run", "twin_a": "A-twin", "twin_b": "B-twin"}
 def workload_tables(metrics: Row, number: Number) -> list[Table]:
     """Return headers and rows of the tables that a run with workloads has; none for others.
 
-    ``number`` formats a value with so many decimals and a ``scale``.
+    ``number`` formats a value with that many decimals and a ``scale``.
     """
     found = []
     if rows := metrics.get("implementations"):
@@ -54,7 +54,7 @@ def _told(rows: Sequence[Row]) -> list[Row]:
 
 
 def _alone(row: Row, rows: Sequence[Row]) -> bool:
-    """Tell whether one implementation served all of a workload, so that there is no row "all"."""
+    """Report whether one implementation served all of a workload, so that there is no row "all"."""
     return not any(
         other["implementation"] == "all"
         and other["phase"] is None

@@ -51,7 +51,7 @@ class _Interface:
 
 
 def is_capture(head: bytes) -> bool:
-    """Tell whether a file begins as a capture does; ``head`` are its first four bytes or more."""
+    """Report whether a file begins as a capture does; ``head`` are its first four bytes or more."""
     if len(head) < 4:
         return False
     numbers = {order.unpack(head[:4])[0] for order in _U32.values()}
@@ -89,7 +89,7 @@ class _Reader:
         return ImportedFileError(self._name, f"byte {offset}", reason)
 
     def _take(self, count: int, what: str) -> bytes:
-        """Read so many bytes; there must be as many."""
+        """Read that many bytes; there must be as many."""
         data = self._stream.read(count)
         if len(data) < count:
             got = f"the file ends after {len(data)}"

@@ -50,11 +50,11 @@ class Selection:
     side: str = "sender"
 
     def names(self, *names: str | None) -> bool:
-        """Tell whether a flow of one of these names, its own and its workload's, is wanted."""
+        """Report whether a flow of one of these names, its own and its workload's, is wanted."""
         return not self.flows or any(name in self.flows for name in names)
 
     def takes(self, sight: Sight, flow: Connection) -> bool:
-        """Tell whether a sight of a packet of a flow is wanted."""
+        """Report whether a sight of a packet of a flow is wanted."""
         return (
             self.from_ns <= sight.t_ns < self.to_ns
             and (self.side == "both" or sight.at_sender == (self.side == "sender"))

@@ -185,7 +185,7 @@ def _filled(one: CapturedConnection, start: int, stop: int) -> tuple[slice, Floa
 
 def _while_busy(delivered: Floats, busy: NDArray[np.bool_], longest_bits: int) -> Floats:
     """Return the rates over windows in which the line was busy throughout: a quarter of a second,
-    or longer where it takes longer for so many bits, as a window has whole packets."""
+    or longer where it takes longer for that many bits, as a window has whole packets."""
     width = round(WINDOW_S * 1e9 / INTERVAL_NS)
     if not busy.any():
         return np.empty(0)

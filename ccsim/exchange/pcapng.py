@@ -52,7 +52,7 @@ class PcapngWriter:
         direction: int,
         comments: Sequence[str] = (),
     ) -> None:
-        """Write a packet: ``head`` and so many zeros after it."""
+        """Write a packet: ``head`` and that many zeros after it."""
         whole = len(head) + zeros
         kept = min(whole, self._snaplen or whole)
         padded = -(-kept // 4) * 4

@@ -46,7 +46,7 @@ TIMES = {"t_s": 1.0, "t_ms": 1e-3, "t_us": 1e-6, "t_ns": 1e-9}
 
 
 def is_probe(head: str) -> bool:
-    """Tell whether a text begins as what a probe has printed."""
+    """Report whether a text begins as what a probe has printed."""
     return any(
         TRACEPOINT.search(line) or MODULE.match(line) for line in head.splitlines()[:50]
     ) or bool(_header(head.partition("\n")[0]))

@@ -152,7 +152,7 @@ class TappedFlow(LiveFlow):
         self.world.note(ACK_IN, Sight(t_ns, True, segment))
 
     def is_seen(self, order: int, sight: Sight) -> bool:
-        """Tell whether what is due now happens: a sender that has closed takes no ACKs. What the
+        """Report whether what is due now happens: a sender that has closed takes no ACKs. What the
         sender echoes is the latest timestamp that has come."""
         if order == ACK_IN:
             self._heard_ms = sight.segment.ts_val

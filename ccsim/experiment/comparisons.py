@@ -31,9 +31,9 @@ Floats = NDArray[np.float64]
 NORMAL = NormalDist()
 LEVEL = 0.05
 EXACT_RANKS = 200
-"""Up to so many pairs the signed ranks' distribution is worked out exactly."""
+"""Up to that many pairs the signed ranks' distribution is worked out exactly."""
 EXACT_FLIPS = 16
-"""Up to so many pairs all sign flips are tried."""
+"""Up to that many pairs all sign flips are tried."""
 FLIPS = 99_999
 
 
@@ -96,13 +96,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def least_p(pairs: int, tests: int) -> float:
-    """Return the least p, corrected after Holm, that a signed-rank test of so many pairs can give
-    among so many tests: that of differences of one sign, 2 / 2^n times the number of tests."""
+    """Return the least p, corrected after Holm, that a signed-rank test of that many pairs can give
+    among that many tests: that of differences of one sign, 2 / 2^n times the number of tests."""
     return min(tests * 2.0 / 2.0**pairs, 1.0)
 
 
 def pairs_to_tell(tests: int) -> int:
-    """Return from how many pairs on one of so many tests can give less than `LEVEL`."""
+    """Return from how many pairs on one of that many tests can give less than `LEVEL`."""
     return math.floor(math.log2(2 * tests / LEVEL)) + 1
 
 
@@ -150,7 +150,7 @@ def pairs_needed(
 def detectable_difference(
     spread: float, pairs: int, *, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Return the mean difference that so many seeds find with that power; inverse of
+    """Return the mean difference that this many seeds find with that power; inverse of
     `pairs_needed`, infinite where no difference is found by so few."""
     z_alpha, z_power = _quantiles(alpha, power)
     left = pairs - z_alpha**2 / 2

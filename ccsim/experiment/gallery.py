@@ -58,7 +58,7 @@ def gallery_scenarios(
     """Return a scenario for each algorithm: one bulk flow on the path, by the algorithm's name.
 
     ``names`` are shipped algorithms, and files ending in ``.py`` whose tables all count; none means
-    all that are shipped. ``path`` holds keys of a scenario's ``path`` in place of the default's.
+    all that are shipped. ``path`` holds keys of a scenario's ``path`` instead of the default's.
     Algorithms that need ECN, which are Reno without it, get a queue that marks at 5 ms, unless
     ``path`` says how it marks. Raises GalleryError for a name, ScenarioError for the path or the
     duration.
@@ -83,7 +83,7 @@ def gallery_scenarios(
 
 
 def _needs_ecn(file: str | Path) -> bool:
-    """Tell whether a file's tables bear the flag of algorithms that need ECN."""
+    """Report whether a file's tables bear the flag of algorithms that need ECN."""
     if is_object(file):
         return needs_ecn(Path(file).read_bytes(), Path(file).name)
     return _NEEDS_ECN in Path(file).read_text(encoding="utf-8")

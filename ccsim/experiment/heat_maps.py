@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MAX_CURVES, MAX_NUMERIC = 8, 24
-"""So many lines can be told apart, and so many small maps looked through."""
+"""That many lines can be told apart, and that many small maps looked through."""
 MAX_MAPS = 60
 """A design with more conditions than these (a random one) is shown as a ranking alone."""
 CAPTIONS = {
@@ -51,12 +51,12 @@ def heat_sheets(matrix: Matrix) -> list[HeatSheet]:
 
 
 def by_one_number(matrix: Matrix) -> bool:
-    """Tell whether the design is one number and a few series: curves show it."""
+    """Report whether the design is one number and a few series: curves show it."""
     return len(matrix.axes) == 1 and len(_series(matrix)) <= MAX_CURVES
 
 
 def _by_numbers(matrix: Matrix) -> bool:
-    """Tell whether two or three numbers make full grids: maps with numeric axes show it."""
+    """Report whether two or three numbers make full grids: maps with numeric axes show it."""
     if len(matrix.axes) not in (2, 3):
         return False
     places = math.prod(len(axis.values) for axis in matrix.axes)

@@ -203,7 +203,7 @@ def _constant(name: str, rows: Sequence[Row]) -> bool:
 
 
 def _determined(name: str, rows: Sequence[Row], by: Sequence[str]) -> bool:
-    """Tell whether a column says no more than some others do together: a label of theirs."""
+    """Report whether a column says no more than some others do together: a label of theirs."""
     found: dict[tuple[Any, ...], set[Any]] = {}
     for row in rows:
         found.setdefault(tuple(row[other] for other in by), set()).add(row[name])

@@ -114,7 +114,7 @@ def _objects(result: SimResult) -> dict[str, Any]:
 
 
 def _workloads(compared: Compared, spans: list[Span]) -> dict[str, Any]:
-    """Return what only runs with workloads, or with sums in place of samples, have."""
+    """Return what only runs with workloads, or with sums instead of samples, have."""
     result = compared.result
     found: dict[str, Any] = {}
     if result.groups or result.completions is not None:

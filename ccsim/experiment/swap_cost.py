@@ -219,7 +219,7 @@ def _fairness(compared: Compared, span: tuple[int, int]) -> dict[str, Any] | Non
 
 
 def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
-    """Tell whether a flow could send all through a span that is not empty."""
+    """Report whether a flow could send all through a span that is not empty."""
     able = flow.established_ns is not None and flow.established_ns <= span[0] < span[1]
     return able and min([span[1], *_ends(flow)]) == span[1]
 

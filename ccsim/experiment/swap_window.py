@@ -92,7 +92,7 @@ class Compared:
 
 
 def took_effect(swap: SwapRecord) -> bool:
-    """Tell whether a swap changed something: one that failed for some flows may for others."""
+    """Report whether a swap changed something: one that failed for some flows may for others."""
     return not swap.errno or bool(swap.flows)
 
 
@@ -265,7 +265,7 @@ class SwapWindow:
             yield about, [side.of_group(name, members) for side in sides]
 
     def _by_itself(self, flow: FlowTrace) -> bool:
-        """Tell whether a flow has a row of its own: of a workload, what the swap reached has."""
+        """Report whether a flow has a row of its own: of a workload, what the swap reached has."""
         return flow.recorded and (not flow.workload or flow.name in self._reached)
 
     def _compare(self, figures: Sequence[_Figures]) -> dict[str, Any]:
@@ -298,5 +298,5 @@ class SwapWindow:
 
 
 def _is_there(flow: FlowTrace, span: Span) -> bool:
-    """Tell whether a flow lives in a span."""
+    """Report whether a flow lives in a span."""
     return flow.start_ns < span[1] and (flow.end_ns is None or flow.end_ns > span[0])

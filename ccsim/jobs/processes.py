@@ -17,7 +17,7 @@ LOOK_S = 1.0
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; where that cannot be asked, say that it does."""
+    """Report whether a process runs; where that cannot be asked, say that it does."""
     if os.name != "posix":  # where signal 0 would end the process
         return True
     try:

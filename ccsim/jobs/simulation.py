@@ -101,7 +101,7 @@ class Apart:
 
 
 def needs_watch(scenario: Scenario, hook_timeout_s: float | None) -> bool:
-    """Tell whether a simulation executes code that may hang as no exception ends it. Compiled
+    """Report whether a simulation executes code that may hang as no exception ends it. Compiled
     objects do not: they are verified, and bounded where they run."""
     return bool(hook_timeout_s and can_watch() and _algorithm_files(scenario))
 

@@ -37,7 +37,7 @@ Place = tuple[str, int, str]  # file, line, hook
 
 
 def can_watch() -> bool:
-    """Tell whether this platform lets one process watch another like that."""
+    """Report whether this platform lets one process watch another like that."""
     return sys.platform == "linux" and hasattr(os, "memfd_create")
 
 

@@ -182,7 +182,7 @@ def _write_all(stream: int, data: bytes) -> None:
 
 
 def _exactly(stream: int, size: int) -> bytes:
-    """Read so many bytes; nothing is read ahead, so that one can wait for what is not read yet."""
+    """Read that many bytes; nothing is read ahead, so that one can wait for the rest."""
     parts, left = [], size
     while left:
         part = os.read(stream, min(left, 1 << 20))

@@ -287,7 +287,7 @@ class Kernel:
             data.netns.sockets -= 1
 
     def would_change(self, sk: Sock, name: str) -> bool:
-        """Tell whether ``setsockopt`` of ``TCP_CONGESTION`` would bring another implementation;
+        """Report whether ``setsockopt`` of ``TCP_CONGESTION`` would bring another implementation;
         asks for a module as that does.
         """
         ca = self.tcp_cong.find_autoload(name[: TCP_CA_NAME_MAX - 1])

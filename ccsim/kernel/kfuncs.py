@@ -30,14 +30,14 @@ _SIGN = 0x80000000
 
 
 def before(a: int, b: int) -> bool:
-    """Tell whether sequence number ``a`` comes before ``b``: the sign of their 32-bit
+    """Report whether sequence number ``a`` comes before ``b``: the sign of their 32-bit
     difference.
     """
     return (a - b) & _SIGN != 0
 
 
 def after(a: int, b: int) -> bool:
-    """Tell whether sequence number ``a`` comes after ``b``."""
+    """Report whether sequence number ``a`` comes after ``b``."""
     return (b - a) & _SIGN != 0
 
 
@@ -49,12 +49,12 @@ def tcp_packets_in_flight(sk: Sock) -> int:
 
 
 def tcp_in_slow_start(sk: Sock) -> bool:
-    """Tell whether the window is below ssthresh (``tcp_in_slow_start``)."""
+    """Report whether the window is below ssthresh (``tcp_in_slow_start``)."""
     return sk.snd_cwnd < sk.snd_ssthresh
 
 
 def tcp_is_cwnd_limited(sk: Sock) -> bool:
-    """Tell whether the window held the sender back (``tcp_is_cwnd_limited``).
+    """Report whether the window held the sender back (``tcp_is_cwnd_limited``).
 
     In slow start a window of which more than half was used counts as filled, so that it may double
     (RFC 7661's concern, in Linux's form).

@@ -118,20 +118,20 @@ def unloaded_after() -> Iterator[None]:
 
 
 def is_loaded(frame: FrameType) -> bool:
-    """Tell whether a frame executes code of an algorithm file."""
+    """Report whether a frame executes code of an algorithm file."""
     name = frame.f_globals.get("__name__")
     return isinstance(name, str) and name.startswith(_PREFIX)
 
 
 def is_users(frame: FrameType) -> bool:
-    """Tell whether a frame executes code of an algorithm file that does not ship with ccsim."""
+    """Report whether a frame executes code of an algorithm file that does not ship with ccsim."""
     if not is_loaded(frame):
         return False
     return Path(frame.f_code.co_filename).parent != algorithms_dir()
 
 
 def _is_policy_of(module: str, value: object) -> bool:
-    """Tell whether a value is a named state policy that a module itself defines."""
+    """Report whether a value is a named state policy that a module itself defines."""
     if not isinstance(value, type) or not issubclass(value, StatePolicy):
         return False
     return value.__module__ == module and bool(value.name)
@@ -178,7 +178,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _declares(name: str, value: object) -> bool:
-    """Tell whether a variable is a table of the file: neither private nor the kernel's reno."""
+    """Report whether a variable is a table of the file: neither private nor the kernel's reno."""
     return isinstance(value, TcpCongestionOps) and name[0] != "_" and value is not TCP_RENO
 
 

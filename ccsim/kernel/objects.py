@@ -57,7 +57,7 @@ class BpfObject:
         self.release_if_unused()
 
     def held(self) -> bool:
-        """Tell whether anything but descriptors and pins holds the object."""
+        """Report whether anything but descriptors and pins holds the object."""
         return False
 
     def release_if_unused(self) -> None:

@@ -110,7 +110,7 @@ class NetNamespace:
 class SockData:
     """What the kernel keeps about one socket beside its fields: found at ``sk.kernel_data``.
 
-    ``ecn_xmit`` tells whether all packets are marked ECN-capable (``INET_ECN_xmit``)
+    ``ecn_xmit`` says whether all packets are marked ECN-capable (``INET_ECN_xmit``)
     and ``ect_1`` whether ECT(1) is what they bear;
     ``chg_cc_inprogress`` and ``releasing`` guard against hooks that change the algorithm again
     (``bpf_chg_cc_inprogress``). ``on_close`` is told when the socket is gone: what a map stores

@@ -88,7 +88,7 @@ def check_prog(member: str, func: Callable[..., Any]) -> None:
 
 
 def check_arguments(member: str, func: Callable[..., Any], arguments: Sequence[str]) -> None:
-    """Check that something can be called with so many arguments by position; EINVAL if not."""
+    """Check that something can be called with that many arguments by position; EINVAL if not."""
     wanted = ", ".join(arguments)
     if not callable(func):
         raise KernelError(EINVAL, f"{member}: expected a function of ({wanted}), got {func!r}")
@@ -142,7 +142,7 @@ def _known(member: str, func: Callable[..., Any]) -> dict[str, Collection[str]]:
 
 
 def _is_shipped(func: Any) -> bool:
-    """Tell whether a function stands in a file of ccsim's."""
+    """Report whether a function stands in a file of ccsim's."""
     code = getattr(func, "__code__", None)
     file = Path(getattr(code, "co_filename", ""))
     return any(folder in file.parents for folder in (PACKAGE, algorithms_dir()))

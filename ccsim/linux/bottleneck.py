@@ -18,7 +18,7 @@ from ccsim.net.loss import BernoulliLoss
 
 __all__ = ["Bottleneck"]
 
-TO_LINE = -1  # in place of an end: the packet reaches the queue
+TO_LINE = -1  # instead of an end: the packet reaches the queue
 
 
 class Bottleneck:

@@ -170,7 +170,7 @@ class KernelObject:
         return made
 
     def _real(self, it: Instruction, slot: int, code: Code) -> Instruction:
-        """Return an instruction with the kernel's descriptors and numbers in place of ours."""
+        """Return an instruction with the kernel's descriptors and numbers instead of ours."""
         if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_MAP_FD:
             return _with_imm(it, self.descriptors[it.imm])
         if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_MAP_VALUE:

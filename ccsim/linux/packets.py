@@ -39,8 +39,8 @@ class Way:
 
 
 def flow_of(packet: bytes, flows: int) -> tuple[int, bool] | None:
-    """Return a packet's flow, of so many, and whether it opens or ends a connection; None if it is
-    not ours, as the kernel's own IPv6 solicitations are not."""
+    """Return a packet's flow, one of ``flows``, and whether it opens or ends a connection; None if
+    it is not ours, as the kernel's own IPv6 solicitations are not."""
     if len(packet) < HEADERS_BYTES or packet[0] >> 4 != 4 or packet[9] != IPPROTO_TCP:
         return None
     at = (packet[0] & 15) * 4

@@ -122,7 +122,7 @@ class Traffic:
 
 
 def bucket_options(rate_bps: int, packet_bytes: int) -> bytes:
-    """Return the options of ``tbf`` for a rate [bit/s] and packets of so many bytes."""
+    """Return the options of ``tbf`` for a rate [bit/s] and packets of that many bytes."""
     rate = rate_bps // 8  # byte/s
     burst = BURST_PACKETS * packet_bytes + rate * BURST_NS // 1_000_000_000
     speed = struct.pack("=BBHhHI", 0, LINKLAYER_ETHERNET, 0, 0, 0, min(rate, U32))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 __all__ = ["Waiter"]
 
-SPIN_SHARE = 4  # at most one part in so many of all time is spent on looking
+SPIN_SHARE = 4  # at most one part in that many of all time is spent on looking
 CREDIT_NS = 2_000_000  # and so much more at first
 GREATEST_NS = 200_000  # what is later than this says nothing of how late the machine is as a rule
 NAP_NS = 300_000

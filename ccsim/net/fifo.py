@@ -18,7 +18,7 @@ __all__ = ["DROPPED", "LOST", "Fifo"]
 
 Column = NDArray[np.int64]
 NS_PER_S = 1_000_000_000
-DROPPED = -1  # in place of a departure time: the queue was full
+DROPPED = -1  # instead of a departure time: the queue was full
 LOST = -2  # lost at random before the queue
 BITS_NS = 8 * NS_PER_S  # of a byte
 DATA_BYTES_MIN = 200  # smaller packets (SYN, pure ACK) are not lost at random
@@ -121,7 +121,7 @@ class Fifo:
         return self.loss.draws(sum([size > _DATA_MIN for size in sizes]))[::-1]
 
     def serve_cells(self, arrivals: Ints, size: int, sizes: Ints | None) -> Ints:
-        """Do as `serve` for packets of one size or of ``sizes``, as machine code is fastest at it:
+        """Like `serve`, for packets of one size or of ``sizes``, as machine code is fastest at it:
         services that are as long as the one before, but for the remainder, cost no division."""
         inside, out, loss = self._inside_cells(), Ints(), self.loss
         rate, limit, last, rem = self.rate_bps, self.limit, self.last_ns, self.remainder
@@ -164,7 +164,7 @@ class Fifo:
         return self._cells
 
     def serve_train(self, arrivals: Column, size: int, sizes: Column | None = None) -> Column:
-        """Do as `serve` at once, for packets of one size or of ``sizes``.
+        """Like `serve` at once, for packets of one size or of ``sizes``.
 
         Departures are a running maximum, d_k = S_k + max(last, max_{i<=k}(a_i - S_{i-1})) with S
         the cumulative service times. Packet k finds the queue full exactly if the one ``limit``

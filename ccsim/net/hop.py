@@ -88,7 +88,7 @@ class Hop:
         self.changes = list(changes)
         self.log = log
         self.legs: list[Leg] = []  # of the network, whose rows it takes
-        self.filtered = 0  # so many ACKs has the qdisc filtered out
+        self.filtered = 0  # how many ACKs the qdisc has filtered out
         self.known_ns = 0
         self.serving = False
         self.serving_bytes = 0  # of the packet on the line
@@ -116,7 +116,7 @@ class Hop:
         self.take([(packet.arrived, packet) for packet in segments(rows, self.legs)], source)
 
     def run_rows(self, until_ns: int) -> Rows:
-        """Do as `run`; return what has left, or is on the line, as rows."""
+        """Like `run`; return what has left, or is on the line, as rows."""
         return rows_of([(reach, packet) for _, reach, packet in self.run(until_ns)])
 
     def run(self, until_ns: int) -> list[Departure]:

@@ -24,7 +24,7 @@ class HopLog:
     """The trace of one hop.
 
     Samples are taken at every multiple of ``interval_ns``, and of ``meter_ns`` if that is not 0.
-    The ``gauges`` of the qdisc, so many, are sampled with the others.
+    The ``gauges`` of the qdisc, that many, are sampled with the others.
     """
 
     __slots__ = (

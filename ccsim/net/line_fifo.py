@@ -1,5 +1,5 @@
 """The queue of `ccsim.net.fifo` as a qdisc, for hops that need more than its closed form: drop-tail
-with room for so many packets, the one on the line among them, and its marking at a threshold.
+with room for a number of packets, the one on the line among them, and its marking at a threshold.
 """
 
 from __future__ import annotations

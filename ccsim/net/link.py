@@ -121,7 +121,7 @@ class Link:
         self._next_sample_ns = 0
         self._accepted = 0  # before the present window
         # Departures, by window, of those that were not yet out at the last sample: of the first
-        # window's the first so many had left, and `_departed` others before them.
+        # window's the first that many had left, and `_departed` others before them.
         self._inside: deque[Countable] = deque()
         self._left = 0
         self._departed = 0
@@ -199,7 +199,7 @@ class Link:
                 self._odd.append((departure, size - full))
 
     def _serve_train(self, batches: list[Batch], n: int) -> tuple[Column, Column]:
-        """Do as `_serve` with columns; the batches' own become parts of them."""
+        """Like `_serve`, with columns; the batches' own become parts of them."""
         arrivals = _columns(batches, n)
         sizes = self._size_column(batches, n)
         if len(batches) == 1:
@@ -221,7 +221,7 @@ class Link:
         return arrivals, departures
 
     def _serve_cells(self, batches: list[Batch]) -> tuple[Ints, Ints]:
-        """Do as `_serve` in machine code."""
+        """Like `_serve`, in machine code."""
         sizes: Ints | None = None
         arrivals = joined_ints([as_ints(batch.arrivals) for batch in batches])
         for batch in batches:

@@ -23,11 +23,11 @@ class BernoulliLoss:
         self.threshold = int(probability * (1 << 53))
         self._reached = seed & MASK  # the stream's state behind the numbers that are ahead
         self._ahead: list[int] = []  # numbers of 53 bits
-        self._at = 0  # so many of them have been drawn
+        self._at = 0  # how many of them have been drawn
 
     @property
     def state(self) -> int:
-        """The stream's state: the seed, and so many times the golden ratio as were drawn."""
+        """The stream's state: the seed, and the golden ratio times the number drawn."""
         return (self._reached - (len(self._ahead) - self._at) * GOLDEN) & MASK
 
     def draw(self) -> bool:

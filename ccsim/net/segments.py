@@ -2,7 +2,7 @@
 
 A row holds when a packet reaches the next hop or its far end, its leg, length and ECN codepoint,
 what the sender says of it, and its place among all that the flow has sent. Rows of a `Leg` that
-bears ACKs hold the packets acknowledged and the send time echoed [us] in place of a packet's number
+bears ACKs hold the packets acknowledged and the send time echoed [us] instead of a packet's number
 and its send time [ns]; SACK blocks are kept beside.
 """
 

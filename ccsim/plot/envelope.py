@@ -69,7 +69,7 @@ def _bands(crossed: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def with_envelopes(picture: Picture, width: float, detail_width: float) -> Picture:
-    """Return a picture that is ``width`` [pt] wide, and its detail, with bands in place of blocks;
+    """Return a picture that is ``width`` [pt] wide, and its detail, with bands instead of blocks;
     the legend says what they are."""
     detail = picture.detail and with_envelopes(picture.detail, detail_width, 0.0)
     edges = np.linspace(picture.start_s, picture.end_s, max(int(width / BIN), 1) + 1)
@@ -87,7 +87,7 @@ def _drawn(panel: Panel, edges: Floats) -> Panel:
 
 
 def _banded(curve: Curve, edges: Floats, height: float) -> Curve:
-    """Return a curve with bins in place of the points of its dense stretches."""
+    """Return a curve with bins instead of the points of its dense stretches."""
     if curve.low is not None:
         return curve
     found = envelope(*(curve.samples or (curve.t_s, curve.y)), edges, height)

@@ -78,7 +78,7 @@ class _Grid:
         return left / WIDTH, bottom / h, self.width / WIDTH, STRIPS[strip] / h
 
     def is_lowest(self, index: int) -> bool:
-        """Tell whether no cell stands below."""
+        """Report whether no cell stands below."""
         return index + self.columns >= self.count
 
 

@@ -53,7 +53,7 @@ class PlotOptions:
     detail_ns: int | None = None
 
     def asks_for_twin(self, which: str) -> bool:
-        """Tell whether a twin ("a" or "b") is asked for by name."""
+        """Report whether a twin ("a" or "b") is asked for by name."""
         return self.twins in (which, "both")
 
     def span_ns(self, duration_ns: int) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def decimate(t: Floats, y: Floats, columns: int, thickness: float = 0.0) -> tupl
 
 
 def _flattened(y: Floats, column: Ints, thickness: float) -> Floats:
-    """Return ``y`` with the mean in place of the points of a column that are almost equal."""
+    """Return ``y`` with the mean instead of the points of a column that are almost equal."""
     finite = y[np.isfinite(y)]
     if not thickness or not len(finite):
         return y

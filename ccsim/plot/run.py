@@ -125,7 +125,7 @@ def _asked_panels(
 
 
 def _runs(flow: FlowTrace, result: SimResult) -> bool:
-    """Tell whether a flow runs within the picture's time, which may be a part of the run's."""
+    """Report whether a flow runs within the picture's time, which may be a part of the run's."""
     return flow.start_ns <= result.duration_ns and (flow.end_ns is None or flow.end_ns >= 0)
 
 

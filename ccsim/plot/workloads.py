@@ -43,7 +43,7 @@ Ints = NDArray[np.int64]
 
 
 def has_workloads(result: SimResult) -> bool:
-    """Tell whether a run has connections that come and go."""
+    """Report whether a run has connections that come and go."""
     return result.completions is not None
 
 

@@ -12,7 +12,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def decimal(value: Any, digits: int = 2, scale: float = 1.0) -> str:
-    """Return a number with so many decimals; ``> x`` if it is censored, a dash if there is none."""
+    """Return a number with that many decimals; ``> x`` if censored, a dash if there is none."""
     if value is None:
         return NONE
     if isinstance(value, Mapping):

@@ -18,7 +18,7 @@ __all__ = ["run_sentences"]
 
 Row = Mapping[str, Any]
 ONE_BY_ONE = 4
-"""Up to so many flows that a swap reached are told of one by one."""
+"""Up to that many flows reached by a swap are listed one by one."""
 
 
 def run_sentences(

@@ -13,7 +13,7 @@ __all__ = ["setting_words", "workload_sentences"]
 
 Row = Mapping[str, Any]
 NAMED = 6
-"""Up to so many flows and workloads are named with their RTTs."""
+"""Up to that many flows and workloads are named with their RTTs."""
 
 
 def setting_words(scenario: Row, metrics: Row, connections: Mapping[str, int]) -> list[Any]:

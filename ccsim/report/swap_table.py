@@ -87,7 +87,7 @@ def _shown(one: Figure, row: Row) -> str:
 
 
 def _is_told(one: Figure, rows: Sequence[Row]) -> bool:
-    """Tell whether any row has a figure; one that is optional, whether it is not 0."""
+    """Report whether any row has a figure; one that is optional, whether it is not 0."""
     if one.optional and not any(row.get(one.name) for row in rows):
         return False
     return any(_shown(one, row) != NONE for row in rows)

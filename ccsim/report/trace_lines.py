@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 HOP_PANELS = ("sojourn", "marks", "probability")
 PANELS = ("throughput", "cwnd", "rtt", "connections", "slowdown", "queue", *HOP_PANELS)
 DIGITS = 1_000
-"""Rates keep so many parts of the panel's unit (kbit/s of Mbit/s), times whole microseconds."""
+"""Rates keep that many parts of the panel's unit (kbit/s of Mbit/s), times whole microseconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def panels_of(
     rugs: Sequence[dict[str, Any]],
     notes: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Return the panels with their lines packed, each of at most about so many points: those with
+    """Return the panels with their lines packed, each of at most about that many points: those with
     any lines, and the queue's.
 
     ``notes`` replace what is said of a panel's lines.

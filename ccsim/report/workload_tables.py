@@ -46,7 +46,7 @@ def completion_rows(metrics: Row) -> list[Row]:
 
 
 def _is_sum(row: Row, rows: Sequence[Row]) -> bool:
-    """Tell whether a row is of all sizes, and of all implementations or the only one."""
+    """Report whether a row is of all sizes, and of all implementations or the only one."""
     if row["sizes"] != "all":
         return False
     beside = [one for one in rows if all(one[k] == row[k] for k in ("of", "workload"))]

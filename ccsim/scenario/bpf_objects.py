@@ -39,7 +39,7 @@ def tables_of(
 
 
 def needs_ecn(content: bytes, name: str) -> bool:
-    """Tell whether a compiled object has a table that needs ECN; it is loaded for that."""
+    """Report whether a compiled object has a table that needs ECN; it is loaded for that."""
     from ccsim.bpf.live import loaded_object
 
     tables = loaded_object(content, name).tables.values()

@@ -72,7 +72,7 @@ Parameters = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 
 class EcnSpec(Spec):
-    """Marking of ECN-capable packets in place of drops."""
+    """Marking of ECN-capable packets instead of drops."""
 
     mark_above: q.Threshold = key(
         'Mark what finds more than this in the queue, such as "30 packets", "5 ms" or "0.2 BDP".'

@@ -129,7 +129,7 @@ class Cohort:
     share_ppm: int = 0
 
     def size(self, flows: int) -> int:
-        """Return how many of so many flows that is, rounded up."""
+        """Return how many of that many flows that is, rounded up."""
         return self.flows or -(-flows * self.share_ppm // 1_000_000)
 
 

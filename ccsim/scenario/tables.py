@@ -102,7 +102,7 @@ def _shipped_file(name: str, source: str) -> Path | None:
 
 
 def is_restricted(name: str, links: Mapping[str, str], files: Sequence[ObjectFile]) -> bool:
-    """Tell whether an algorithm surely lacks TCP_CONG_NON_RESTRICTED: only the initial namespace
+    """Report whether an algorithm surely lacks TCP_CONG_NON_RESTRICTED: only the initial namespace
     may default to it.
     """
     found = _table_of(name, links, files)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate"]
 
-YOUNG_OBJECTS = 100_000  # so many new ones before the collector looks at them
+YOUNG_OBJECTS = 100_000  # new ones before the collector looks at them
 
 
 def simulate(

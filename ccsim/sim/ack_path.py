@@ -43,7 +43,7 @@ class AckPath:
         return kept
 
     def train(self, t: Column, una: Column, echo_us: Column) -> Columns:
-        """Do as `rows` for plain ACKs in columns."""
+        """Like `rows`, for plain ACKs in columns."""
         if self.loss is not None:
             lost = self.loss.draw_many(len(t))
             if lost.any():

@@ -142,7 +142,7 @@ class Delivering(Writing):
         self.receive(arrivals, seqs, sent)
 
     def _deliver_rows(self, departures: Ints, seqs: Ints, arrivals: Ints, handshake: bool) -> None:
-        """Do as `deliver` packet by packet; ``handshake``: some may be no data."""
+        """Like `deliver`, packet by packet; ``handshake``: some may be no data."""
         n = len(departures)
         if least(departures) < 0:
             rows = kept(departures)
@@ -202,7 +202,7 @@ class Delivering(Writing):
             self.send_acks(acks)
 
     def owes_ack(self) -> bool:
-        """Tell whether the receiver will send something though nothing comes."""
+        """Report whether the receiver will send something though nothing comes."""
         held = self.reception is not None and self.reception.due_ns != NEVER
         return held or self.receiver.delack_ns != NEVER
 

@@ -60,7 +60,7 @@ class Member(Protocol):
         """Return what reaches the queue before ``until_ns``."""
 
     def may_foresee(self, link: Link) -> bool:
-        """Tell whether windows beyond the horizon may be tried."""
+        """Report whether windows beyond the horizon may be tried."""
 
     def foresee(self, link: Link, until_ns: int) -> Foreseen | None:
         """Compute windows beyond the horizon, up to ``until_ns`` at most, if that can be."""
@@ -72,14 +72,14 @@ class Member(Protocol):
         """Take what the link made of a batch."""
 
     def over(self) -> bool:
-        """Tell whether the flow has closed and nothing of it is left to send."""
+        """Report whether the flow has closed and nothing of it is left to send."""
 
     def retire(self) -> None:
         """Give back what a closed flow needs no more."""
 
 
 class Engine:
-    """Runs flows over one link until ``end_ns``; `ccsim.sim.hop_engine` has hops in place of it.
+    """Runs flows over one link until ``end_ns``; `ccsim.sim.hop_engine` has hops instead of it.
 
     ``lookahead_ns`` cuts windows shorter than the horizon would allow, which changes nothing but
     the time it takes; ``check`` is called after every window (invariants).

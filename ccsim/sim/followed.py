@@ -39,7 +39,7 @@ class FollowedFlow(Flow):
                 self._tell(t)
 
     def may_foresee(self, link: Link) -> bool:
-        """Tell whether `foresee` may be tried: nobody follows, and nothing else is in the way."""
+        """Report whether `foresee` may be tried: nobody follows, and nothing else is in the way."""
         return not self.followers and may_foresee(self, link)
 
     def foresee(self, link: Link, until_ns: int) -> Foreseen | None:

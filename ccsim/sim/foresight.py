@@ -47,7 +47,7 @@ class Foreseen:
 
 
 def may_foresee(flow: Flow, link: Link) -> bool:
-    """Tell whether nothing but the queue lies between the sender and the receiver, and the ACKs
+    """Report whether nothing but the queue lies between the sender and the receiver, and the ACKs
     under way are plain and answer all that has left the queue."""
     receiver, sk = flow.receiver, flow.sk
     return (
@@ -127,7 +127,7 @@ class _Path:
         self.service_ns = fifo.service_ns(link.full_bytes)
 
     def next_ack_ns(self, received: int) -> int:
-        """Return the earliest time at which an ACK comes that so many packets do not elicit [ns]:
+        """Return the earliest time at which an ACK comes that these packets do not elicit [ns]:
         a gap before it, and the next packet has its ACK at once."""
         departure = int(self.inside[self.before + received - self.first])
         return departure + self.flow.path.out_ns + self.flow.path.back_ns

@@ -1,4 +1,4 @@
-"""The engine over hops in place of one link: what a flow sends becomes packets on a network, and
+"""The engine over hops instead of one link: what a flow sends becomes packets on a network, and
 what that delivers becomes batches for its receiver, or ACKs for its sender.
 """
 
@@ -140,7 +140,7 @@ class _Ends:
         return self.out.copies
 
     def rests(self) -> bool:
-        """Tell whether nothing is under way in either direction, or will be."""
+        """Report whether nothing is under way in either direction, or will be."""
         if self.out.inside:
             return False
         owes = self.back is not None and self.flow.owes_ack()
@@ -269,7 +269,7 @@ class _Ends:
 
 
 def _says_more(row: AckRow) -> bool:
-    """Tell whether an ACK is more than the numbers of a row: with blocks, or what a tap puts in
+    """Report whether an ACK is more than the numbers of a row: with blocks, or what a tap puts in
     their place."""
     return row[3] is not None
 

@@ -100,7 +100,7 @@ class Hops:
 
 
 def needs_hops(scenario: Scenario) -> bool:
-    """Tell whether the path is more than a FIFO behind a constant line, which `Link` is."""
+    """Report whether the path is more than a FIFO behind a constant line, which `Link` is."""
     path = scenario.path
     more = path.netem or path.trace or path.qdisc != "fifo"
     return bool(more or scenario.hops or scenario.changes or scenario.traffic)

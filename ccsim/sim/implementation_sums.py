@@ -1,5 +1,5 @@
 """Sums over all flows that one implementation serves, or of one workload, on a grid: what is kept
-of thousands of connections in place of each one's samples."""
+of thousands of connections instead of each one's samples."""
 
 from __future__ import annotations
 

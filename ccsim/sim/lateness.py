@@ -68,7 +68,7 @@ class Handover:
         return done
 
     def column(self, t_ns: Column) -> Column:
-        """Do as `times` with a column."""
+        """Like `times`, with a column."""
         n = len(t_ns)
         if not n:
             return t_ns

@@ -49,7 +49,7 @@ class OnNetwork(Protocol):
         """Return how many copies of packets hops have made."""
 
     def rests(self) -> bool:
-        """Tell whether nothing is under way in either direction, or will be."""
+        """Report whether nothing is under way in either direction, or will be."""
 
 
 class LiveFlow(FollowedFlow):
@@ -196,7 +196,7 @@ class LiveFlow(FollowedFlow):
         return isinstance(private, type) and issubclass(private, PrivateArea)
 
     def may_foresee(self, link: Link) -> bool:
-        """Tell whether `foresee` may be tried; what the algorithm raises ends the run."""
+        """Report whether `foresee` may be tried; what the algorithm raises ends the run."""
         return self._guarded(lambda: super(LiveFlow, self).may_foresee(link))
 
     def foresee(self, link: Link, until_ns: int) -> Foreseen | None:
@@ -226,7 +226,7 @@ class LiveFlow(FollowedFlow):
         self.world.log("start", self, start, start_event)
 
     def over(self) -> bool:
-        """Tell whether the flow has closed and nothing of it is left to send."""
+        """Report whether the flow has closed and nothing of it is left to send."""
         if self.closed_ns is None or self.waiting[0]:
             return False
         return self.network is None or self.network.rests()

@@ -35,14 +35,14 @@ RUN_ROWS = 8  # of more packets than that between two special ones, arrays are m
 
 
 class Reception:
-    """Takes a flow's packets off the link in place of the flow itself.
+    """Takes a flow's packets off the link instead of the flow itself.
 
     ECN (``ecn``): new data is ECN-capable, and retransmissions are if the algorithm that they are
     sent under needs ECN (RFC 3168 section 6.1.5 forbids it to others). A CE mark is echoed as the
     receiver's ``ecn`` says. SYNs and pure ACKs are never marked.
 
     GRO (``gro_packets`` > 1): packets in order that follow within ``gro_ns`` of the first are
-    handed to TCP as one when there are so many or that time is over, and get one ACK. What is out
+    handed to TCP as one when there are that many or that time is over, and get one ACK. What is out
     of order, or marked otherwise than those before, is not merged and ends the waiting. Linux also
     merges what is out of order.
 
@@ -54,7 +54,7 @@ class Reception:
         self.ecn = False
         self.ect = ECT_0  # the codepoint of packets that are ECN-capable
         self._ect_again = False
-        # Of so many of the packets `sent` next both were still so: an implementation went then.
+        # Of that many of the packets `sent` next both were still so: an implementation went then.
         self._before: list[tuple[int, int, bool]] = []
         self._otherwise: dict[tuple[int, int], int] = {}  # packets `sent` last: their codepoint
         self.gro_packets = gro_packets
@@ -106,7 +106,7 @@ class Reception:
         return self._otherwise.get((sent_ns, seq), self.ect)
 
     def bears_cwr(self, seq: int) -> bool:
-        """Tell whether a packet that has been `sent` bears CWR, if it was for the first time."""
+        """Report whether a packet that has been `sent` bears CWR, if it was for the first time."""
         return seq in self._cwr
 
     # --- at the receiver ---
@@ -234,7 +234,7 @@ class Reception:
     # --- merging ---
 
     def _may_hold(self, seq: int, ce: bool) -> bool:
-        """Tell whether a packet may join those that are held, or be the first of them."""
+        """Report whether a packet may join those that are held, or be the first of them."""
         receiver, held = self.flow.receiver, self._held
         if receiver.starts or seq != receiver.rcv_nxt + len(held) or seq == receiver.fin:
             return False

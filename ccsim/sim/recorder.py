@@ -319,7 +319,7 @@ class FlowRecorder(Sampler):
         return payload
 
     def _payload(self, packets: Any, sk: TcpSock, source: Source | None) -> Any:
-        """Return the payload of the first so many packets [bytes], for each count."""
+        """Return the payload of the first packets [bytes], for each count of them."""
         if source is not None:
             return source.payload_bytes(packets)
         return np.minimum(packets, self.bare_fin) * sk.mss_cache

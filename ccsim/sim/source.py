@@ -75,7 +75,7 @@ class Source:
             self.wake_una = self.sk.una + 1
 
     def _is_writeable(self) -> bool:
-        """Tell whether a third of the buffer is free and little enough has not left yet
+        """Report whether a third of the buffer is free and little enough has not left yet
         (``__sk_stream_is_writeable``)."""
         sk, lowat = self.sk, self.sk.host.notsent_lowat_bytes
         if sk.una < sk.write_limit - 2 * self.capacity // 3:
@@ -111,7 +111,7 @@ class Source:
         self.wake_una = self._wake_una() if self.sk.nospace else UNBOUNDED
 
     def _fill(self, t_ns: int) -> bool:
-        """Write what the buffer has room for; tell whether packets were begun."""
+        """Write what the buffer has room for; report whether packets were begun."""
         sk, mss = self.sk, self.sk.mss_cache
         written_bytes = self.written_bytes
         self._fill_tail()
@@ -165,7 +165,7 @@ class Source:
         self.written_bytes += size_bytes
 
     def payload_bytes(self, packets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the payload of the first so many packets [bytes], for each count."""
+        """Return the payload of the first packets [bytes], for each count of them."""
         full = packets * self.sk.mss_cache
         if not self.short:
             return full

@@ -44,7 +44,7 @@ class HostStalls:
         return ends[k] if k >= 0 and t_ns < ends[k] else t_ns
 
     def awake_column(self, t_ns: Column) -> Column:
-        """Do as `awake` with each of many times."""
+        """Like `awake`, with each of many times."""
         seconds = t_ns // NS_PER_S
         awake = t_ns.copy()
         for number in range(int(seconds.min()), int(seconds.max()) + 1):

@@ -294,7 +294,7 @@ class SwapRecord:
     outcome_ns: int | None = None
 
     def owns(self, event: Event) -> bool:
-        """Tell whether an event of kind ``swap`` is one of this swap's steps."""
+        """Report whether an event of kind ``swap`` is one of this swap's steps."""
         detail = event.detail
         numbered = detail.get("swap", self.index) == self.index and detail.get("via") == self.via
         takes_time = self.via in ("sweep", "staged", "reregister")

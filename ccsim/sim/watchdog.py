@@ -40,7 +40,7 @@ class _Watchdog:
         self.caught = 0
 
     def look(self, frame: FrameType | None, cpu_s: float) -> bool:
-        """Take note of what is being executed; tell whether it has lasted too long."""
+        """Take note of what is being executed; report whether it has lasted too long."""
         hook = _outermost(frame)
         if hook is not self.frame:
             self.frame, self.since_s, self.caught = hook, cpu_s, 0

@@ -131,7 +131,7 @@ class World:
 
     @property
     def network(self) -> Network | None:
-        """The hops, where there are some in place of the link."""
+        """The hops, where there are some instead of the link."""
         return self.hops.network if self.hops is not None else None
 
     def drops_since(self, t_ns: int) -> Iterator[tuple[int, int, int]]:
@@ -413,7 +413,7 @@ class World:
     def _in_parts(
         self, names: tuple[str, ...], lengths: list[int]
     ) -> tuple[Columns, list[Columns]]:
-        """Return columns of so many rows in all, and their parts of those lengths."""
+        """Return columns of that many rows in all, and their parts of those lengths."""
         ends = list(accumulate(lengths, initial=0))
         columns = self.spill.columns(names, ends[-1])
         parts = [{name: column[i:k] for name, column in columns.items()} for i, k in pairwise(ends)]

@@ -146,7 +146,7 @@ class Writing:
         return {s: short[s] + HEADER_BYTES for s in as_list(seqs) if s in short} if short else {}
 
     def _handshake_follows(self, seqs: Values) -> bool:
-        """Tell whether packets of the handshake may come after these."""
+        """Report whether packets of the handshake may come after these."""
         if self.passive:
             return not self.connected or SYN_SEQ in self.waiting[1]
         return ACK_SEQ not in as_list(seqs)

@@ -46,7 +46,7 @@ FLOW_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 def is_harmless(name: str) -> bool:
-    """Tell whether a name fits `FLOW_NAME` and is no way out of a folder ("." and "..")."""
+    """Report whether a name fits `FLOW_NAME` and is no way out of a folder ("." and "..")."""
     return bool(FLOW_NAME.fullmatch(name)) and bool(name.strip("."))
 
 

@@ -39,7 +39,7 @@ def _checked(field: str) -> Any:
 
 
 def _by_a_user(frame: FrameType | None) -> bool:
-    """Tell whether a frame, or one that called it, is a user's own file's."""
+    """Report whether a frame, or one that called it, is a user's own file's."""
     while frame is not None:
         if is_users(frame):
             return True

@@ -34,7 +34,7 @@ class Exchange:
 class DelayedAck:
     """The delayed-ACK machine of one receiver.
 
-    ``quick``: so many ACKs are still sent at once, one a packet; ``pingpong``: how often data was
+    ``quick``: that many ACKs are still sent at once, one a packet; ``pingpong``: how often data was
     answered by data so soon that an ACK could ride on it, which overrules ``quick``. ``ato`` is the
     timeout [ticks], ``lrcv_ns`` when data last came in order. ``delack_ns`` is when the ACK is due
     that waits: when the timer fires, or, if ``rides``, when the application's data leaves.
@@ -74,7 +74,7 @@ class DelayedAck:
         self.quick_most = min(MAX_QUICKACKS, rwnd_packets // 2 or 2)
 
     def is_settled(self) -> bool:
-        """Tell whether packets that come close to each other leave all but ``quick`` as it is."""
+        """Report whether packets that come close to each other leave all but ``quick`` as it is."""
         return self.ato == self.ato_min and not self.pingpong
 
     def adapt(self, t_ns: int) -> None:
@@ -93,7 +93,7 @@ class DelayedAck:
             self.quick = max(self.quick, self.quick_most)
 
     def go_quick(self, acks: int) -> None:
-        """Send the next so many ACKs at once (``tcp_enter_quickack_mode``)."""
+        """Send the next ``acks`` ACKs at once (``tcp_enter_quickack_mode``)."""
         self.quick = max(self.quick, min(acks, self.quick_most))
         self.pingpong = 0
         self.ato = self.ato_min

@@ -22,7 +22,7 @@ QUICK_AFTER_MARK = 2  # segments acknowledged one by one after a mark
 
 
 class HookEcho(Sock):
-    """The receiving end as a socket of its host, in place of `ccsim.tcp.ecn.EcnEcho`: it has sent a
+    """The receiving end as a socket of its host, instead of `ccsim.tcp.ecn.EcnEcho`: it has sent a
     SYN-ACK and nothing else. Its owner opens it in a kernel, where its hooks find all they need.
 
     Before each packet the owner calls `at`; ``send_ack`` is then what `tcp_send_ack` uses.
@@ -60,7 +60,7 @@ class HookEcho(Sock):
         self, t_ns: int, packets: int, *, ack_delayed: bool, send_ack: Callable[[int], None]
     ) -> None:
         """Set the scene for one packet that comes at ``t_ns``: ``packets`` received in order with
-        it, whether a delayed ACK waits, and who sends an ACK for so many packets at once."""
+        it, whether a delayed ACK waits, and who sends an ACK for that many packets at once."""
         self.set_clock(t_ns)
         self.rcv_nxt = packets * self.mss_cache
         self.ack_pending = ICSK_ACK_TIMER if ack_delayed else 0

@@ -105,7 +105,7 @@ def skb_delivered(sk: TcpSock, i: int, rs: RateSample) -> None:
 
 
 def take_sample(sk: TcpSock, rs: RateSample, delivered: int, lost: int) -> None:
-    """Complete the sample of an ACK that delivered and lost so many packets (``tcp_rate_gen``)."""
+    """Complete the sample of an ACK that delivered and lost these packets (``tcp_rate_gen``)."""
     if sk.app_limited and sk.delivered > sk.app_limited:
         sk.app_limited = 0
     now_us = sk.tcp_mstamp

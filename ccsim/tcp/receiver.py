@@ -187,7 +187,7 @@ class Receiver(DelayedAck):
             self.delack_ns = self.expiry(waits_ns)
 
     def _is_prompt(self, pushed: bool) -> bool:
-        """Tell whether quick mode or the read of a write's end elicits an ACK at once
+        """Report whether quick mode or the read of a write's end elicits an ACK at once
         (``tcp_in_quickack_mode``, ``tcp_cleanup_rbuf``)."""
         return not self.pingpong and (pushed or self.quick > 0)
 
@@ -215,13 +215,13 @@ class Receiver(DelayedAck):
             self.delack_ns, self.rides = leaves, True
 
     def in_plain_order(self) -> bool:
-        """Tell whether nothing but packets in order, and their number, elicits ACKs."""
+        """Report whether nothing but packets in order, and their number, elicits ACKs."""
         plain = self.ecn is None and self.writer is None and not self.starts
         return plain and self.is_settled()
 
     def is_prompt(self, first_ns: int, gap_ns: int) -> bool:
-        """Tell whether packets from ``first_ns`` on, so far apart [ns], come before the delayed ACK
-        is due, of the one that waits and of all that follow."""
+        """Report whether packets from ``first_ns`` on, ``gap_ns`` apart, come before the delayed
+        ACK is due, of the one that waits and of all that follow."""
         near_ns = self.near_ns
         return first_ns < self.delack_ns and first_ns - self.lrcv_ns < near_ns and gap_ns < near_ns
 
@@ -241,12 +241,12 @@ class Receiver(DelayedAck):
         return self.host.sack and self.ecn is None and self.writer is None
 
     def extends_sack(self, seq: int) -> bool:
-        """Tell whether `receive_sacked` can take packet ``seq`` and those that follow it, if
+        """Report whether `receive_sacked` can take packet ``seq`` and those that follow it, if
         `sacks_alone`: beyond all that has arrived, each makes the first block grow by it."""
         return bool(self.starts and self.sacks) and self.ends[-1] == self.sacks[0][1] == seq
 
     def receive_sacked(self, count: int) -> tuple[tuple[int, int], Blocks, int]:
-        """Take so many packets at once (see `extends_sack`); return what their ACKs have in
+        """Take ``count`` packets at once (see `extends_sack`); return what their ACKs have in
         common: the packets received in order and where the first block starts, the other blocks,
         the echo [us]."""
         start, end = self.sacks[0]

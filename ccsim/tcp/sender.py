@@ -31,7 +31,7 @@ class Sender(TcpSock):
     def handshake_done(
         self, t_ns: int, syn_ns: int, *, tries: int = 1, passive: bool = False
     ) -> None:
-        """Take the SYN-ACK's RTT sample, unless it is ambiguous after so many ``tries``
+        """Take the SYN-ACK's RTT sample, unless it is ambiguous after that many ``tries``
         (``tcp_synack_rtt_meas``, RFC 6298 section 3). A ``passive`` socket has sent nothing yet:
         the SYN-ACK is that of the request."""
         self.set_clock(t_ns)
@@ -45,7 +45,7 @@ class Sender(TcpSock):
         self.snd_cwnd_stamp_ns = self.lsnd_ns = t_ns
 
     def write(self, t_ns: int, packets: int) -> None:
-        """Let the application write so many packets at ``t_ns`` (``tcp_sendmsg_locked``).
+        """Let the application write that many packets at ``t_ns`` (``tcp_sendmsg_locked``).
 
         Each packet is pushed as soon as it is full, and a window that lay idle is restarted before
         the first.

@@ -17,7 +17,7 @@ __all__ = ["transmit_bursts", "tso_segs"]
 
 NS_PER_S = 1_000_000_000
 GSO_MAX_SEGS = 65_535
-GSO_BITS = 32  # of gso_max_size: a shift by so many leaves nothing
+GSO_BITS = 32  # of gso_max_size: a shift by that many leaves nothing
 
 
 def tso_segs(sk: TcpSock) -> int:

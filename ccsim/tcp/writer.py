@@ -52,7 +52,7 @@ class BulkWriter:
         self.written = 0
 
     def acknowledged(self, packets: int, pushed: set[int]) -> None:
-        """Take an ACK of so many packets in all; add to ``pushed`` those that now end a write."""
+        """Take an ACK of that many packets in all; add to ``pushed`` those that now end a write."""
         while self._writable(packets):
             self._write(packets, pushed)
 

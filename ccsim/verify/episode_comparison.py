@@ -13,7 +13,7 @@ NS_PER_US = 1_000
 SEND_TOLERANCE_NS = 1_500_000
 TICK_NS = 4_250_000  # a tick of 4 ms, and how late its timers may run
 STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
-BBR_PHASES = 7  # BBR starts PROBE_BW in one of so many phases, at random
+BBR_PHASES = 7  # BBR starts PROBE_BW in one of that many phases, at random
 
 Sends = tuple[Transmission, ...]
 
@@ -44,7 +44,7 @@ class Comparison:
     late: int
     states_agree: bool
     cwnd_agree: int  # ACKs after which cwnd and ssthresh agree,
-    cwnd_total: int  # of so many
+    cwnd_total: int  # of that many
     counters: dict[str, tuple[int, int]]  # those that differ: recorded, simulated
     first: str  # the first difference, in words; empty: none
 

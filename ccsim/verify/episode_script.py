@@ -47,7 +47,7 @@ class Span:
     stop_ns: int
 
     def holds(self, t_ns: int) -> bool:
-        """Tell whether the stretch holds an instant."""
+        """Report whether the stretch holds an instant."""
         return self.start_ns <= t_ns < self.stop_ns
 
 

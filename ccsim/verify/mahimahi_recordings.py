@@ -24,7 +24,7 @@ _LIMIT = re.compile(r"(packets|bytes)=(\d{1,12})", re.ASCII)
 
 
 def is_modelled(recording: QdiscRecording) -> bool:
-    """Tell whether the recording's queue is one that is modelled; mahimahi's own CoDel and PIE,
+    """Report whether the recording's queue is one that is modelled; mahimahi's own CoDel and PIE,
     which are not Linux's, are not."""
     return recording.header["queue"] not in ("codel", "pie")
 

@@ -176,7 +176,7 @@ class _Player:
         return _apart(call, out, ("id", "ecn") if op == "deq" else ())
 
     def _random(self) -> dict[str, Any]:
-        """Tell whether the call used exactly the random numbers that it had used."""
+        """Report whether the call used exactly the random numbers that it had used."""
         left, missing = len(self.draws.left), self.draws.missing
         return {"random numbers used": (0, missing - left)} if left or missing else {}
 

@@ -32,7 +32,7 @@ BBR_SWAP = Requirement("swap with bbr", 0.005, 0.07, 0.02, 0.03, 0.15)
 TWO_FLOWS = Requirement("two flows", 0.06, None, 0.10, 0.04, 0.20)
 SMALLER_BESIDE_BBR = 0.10  # of acknowledged bytes, for the smaller of two flows
 SWAP_DROPS = 0.20  # in the second after a swap,
-SWAP_DROPS_COUNT = 4  # or so many
+SWAP_DROPS_COUNT = 4  # or that many
 
 
 def requirement_of(trace: Trace) -> Requirement:
@@ -51,7 +51,7 @@ def requirement_of(trace: Trace) -> Requirement:
 
 
 def is_random(trace: Trace) -> bool:
-    """Tell whether several seeds are needed: BBR draws its first phase, two flows interlock by
+    """Report whether several seeds are needed: BBR draws its first phase, two flows interlock by
     chance."""
     return "bbr" in _algorithms(trace) or len(trace.flows) > 1
 

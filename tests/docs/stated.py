@@ -86,7 +86,7 @@ def _differences(said: str, row: Iterable[Any], sql: str, *, whole: bool) -> Ite
 
 
 def states(number: str, value: float) -> bool:
-    """Tell whether a printed number is a value, rounded to the digits that are printed."""
+    """Report whether a printed number is a value, rounded to the digits that are printed."""
     digits = number.replace(",", "").replace("−", "-")
     decimals = len(digits.partition(".")[2])
     return abs(float(digits) - value) <= 0.5 * 10**-decimals + 1e-9

@@ -144,7 +144,7 @@ def result(
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Tell whether two traces are equal, arrays and all."""
+    """Report whether two traces are equal, arrays and all."""
     if isinstance(one, np.ndarray):
         return np.array_equal(one, other) and one.dtype == other.dtype
     if isinstance(one, (tuple, list)):

@@ -93,7 +93,7 @@ def of_session(session: int) -> list[int]:
 
 
 def gone(session: int, within_s: float = 5.0) -> bool:
-    """Tell whether all processes of a session end soon."""
+    """Report whether all processes of a session end soon."""
     end = time.monotonic() + within_s
     while of_session(session):
         if time.monotonic() > end:

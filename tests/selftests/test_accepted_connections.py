@@ -133,13 +133,13 @@ swaps:
 
 
 def same(a: SimResult, b: SimResult) -> bool:
-    """Tell whether two results are equal in every column, event and record."""
+    """Report whether two results are equal in every column, event and record."""
     pairs = zip((*a.flows, *a.links), (*b.flows, *b.links), strict=True)
     return all(equal(*pair) for pair in pairs) and a.events == b.events and a.swaps == b.swaps
 
 
 def equal(ours: Any, theirs: Any) -> bool:
-    """Tell whether two values are equal: arrays, and records of such."""
+    """Report whether two values are equal: arrays, and records of such."""
     if is_dataclass(ours):
         return all(equal(value, getattr(theirs, key)) for key, value in vars(ours).items())
     return np.array_equal(ours, theirs)

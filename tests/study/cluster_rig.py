@@ -30,7 +30,7 @@ class Cluster:
         self.workers = [self.worker(), self.worker()]
 
     def written(self) -> bool:
-        """Tell whether the scheduler's file is there, and whole."""
+        """Report whether the scheduler's file is there, and whole."""
         return self.file.exists() and self.file.read_text().rstrip().endswith("}")
 
     @property

@@ -69,13 +69,13 @@ def known(value: int) -> Bounds:
 
 @lru_cache(64)
 def unsigned_below(bits: int) -> Bounds:
-    """Return the bounds of any number of so many bits."""
+    """Return the bounds of any number of that many bits."""
     return sync(UNKNOWN._replace(mask=(1 << bits) - 1))
 
 
 @lru_cache(64)
 def signed_of(bits: int) -> Bounds:
-    """Return the bounds of any number of so many bits, sign-extended to 64."""
+    """Return the bounds of any number of that many bits, sign-extended to 64."""
     top = 1 << bits - 1
     return sync(UNKNOWN._replace(smin=-top, smax=top - 1, s32_min=max(-top, S32_MIN)))
 

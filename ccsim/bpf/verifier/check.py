@@ -29,7 +29,7 @@ from ccsim.kernel.errors import E2BIG, EACCES, EINVAL
 __all__ = ["COMPLEXITY_LIMIT", "Checker", "Verdict"]
 
 COMPLEXITY_LIMIT = 1_000_000  # instructions on all paths together (BPF_COMPLEXITY_LIMIT_INSNS)
-FORKS_SHARE = 250  # ours: with more than one fork in so many of these, it is guarded instead
+FORKS_SHARE = 250  # ours: with more than one fork in that many of these, it is guarded instead
 MAX_BRANCHES = 8192  # BPF_COMPLEXITY_LIMIT_JMP_SEQ
 MAX_FRAMES = 8
 STACK_LIMIT = 512

@@ -15,7 +15,7 @@ from ccsim.experiment.search.space import Range
 __all__ = ["ROUND", "Answer", "Sampler"]
 
 ROUND = 4
-"""Candidates a round: they run at once, and so many whatever the number of workers."""
+"""Candidates a round: they run at once, the same number whatever the number of workers."""
 _SEEDS_APART = 1_000_003
 
 Answer = tuple[dict[str, float], float | None]
@@ -55,7 +55,7 @@ class Sampler:
             )
 
     def ask(self, most: int) -> list[dict[str, float]]:
-        """Return the candidates of the next round, at most so many."""
+        """Return the candidates of the next round, at most that many."""
         done = self.told
         self.study.sampler = self.optuna.samplers.TPESampler(
             seed=(self.seed * _SEEDS_APART + done) % 2**32, constant_liar=True

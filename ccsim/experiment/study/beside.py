@@ -89,7 +89,7 @@ def _values(
 
 
 def _through(flow: FlowTrace, span: tuple[int, int]) -> bool:
-    """Tell whether a flow with samples could send all through a span."""
+    """Report whether a flow with samples could send all through a span."""
     if not flow.recorded or flow.established_ns is None or flow.established_ns > span[0]:
         return False
     return flow.end_ns is None or flow.end_ns >= span[1]

@@ -315,7 +315,7 @@ _RESULTS = f"""
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a sweep, or a worker of one, holds a study's folder."""
+    """Report whether a sweep, or a worker of one, holds a study's folder."""
     try:
         import fcntl
 

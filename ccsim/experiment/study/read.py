@@ -86,7 +86,7 @@ def find_study(arg: str) -> Path:
 
 
 def is_study(arg: str) -> bool:
-    """Tell whether ``arg`` means a study and no scenario: by its keys, or a shipped one's name."""
+    """Report whether ``arg`` means a study, not a scenario: by its keys, or a shipped name."""
     if not Path(arg).is_file():
         return arg in study_files()
     try:
@@ -152,7 +152,7 @@ class _Reader:
         return study
 
     def known_keys(self, location: Location, value: Any, keys: Sequence[str]) -> bool:
-        """Complain about keys that mean nothing; tell whether the value is a mapping at all."""
+        """Complain about keys that mean nothing; report whether the value is a mapping at all."""
         if not isinstance(value, Mapping):
             self.complain(location, f"expected {listed(keys)}, got {show(value)}")
             return False

@@ -52,7 +52,7 @@ def mark_repeats(plan: Mapping[str, Any], facts: Mapping[str, Fact]) -> dict[str
 
 
 def repeated(run: Mapping[str, Any]) -> bool:
-    """Tell whether a planned run repeats another one."""
+    """Report whether a planned run repeats another one."""
     return "same_as" in run
 
 

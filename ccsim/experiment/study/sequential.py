@@ -85,14 +85,14 @@ def until_ci(text: str, metric: str, max_seeds: int) -> Rounds:
 
 
 def _settled(sample: Samples, seeds: tuple[int, ...], fixed: set[int]) -> bool:
-    """Tell whether more seeds tell no more: none makes a difference, or of enough none did."""
+    """Report whether more seeds tell no more: none makes a difference, or of enough none did."""
     if sample.point in fixed:
         return True
     return len(seeds) >= FEW and len(set(sample.numbers.tolist())) == 1
 
 
 def _with_more(seeds: tuple[int, ...], wanted: int) -> tuple[int, ...]:
-    """Return seeds and the next ones after the greatest, until there are so many."""
+    """Return seeds and the next ones after the greatest, until there are that many."""
     first = max(seeds) + 1
     more = range(first, min(first + max(wanted - len(seeds), 0), MAX_SEED))
     return (*seeds, *more)

@@ -247,7 +247,7 @@ class _Session:
         self.folder.log("start", run=job.run_id, kind=job.kind)
 
     def take(self, schedule: Schedule, job: Job, reply: Reply) -> bool:
-        """Deal with one reply; tell whether a run was stored."""
+        """Deal with one reply; report whether a run was stored."""
         if reply is None:
             self.deaths += 1
             self.folder.log("died", run=job.run_id, kind=job.kind)

@@ -34,5 +34,5 @@ cdef class OneQueue(Qdisc):
     cdef public object queue
 
     cpdef Packet dequeue(self, long long now)
-    cdef long long _append(self, Packet packet) except? -1
-    cdef Packet _oldest(self)
+    cpdef long long _append(self, Packet packet) except? -1
+    cpdef Packet _oldest(self)

@@ -210,13 +210,14 @@ class Qdisc:
         raise NotImplementedError
 
     def takes(self, length: int, now: int) -> bool:
-        """Do as `enqueue` for a packet of so many bytes that is to be appended and nothing else,
-        but for appending it; False, with nothing done, if `enqueue` has to decide."""
+        """Do what `enqueue` does for a packet of ``length`` bytes that is to be appended and
+        nothing else, except append it; False, with nothing done, if `enqueue` has to decide."""
         return False
 
     def gives(self, length: int, arrived: int, now: int) -> bool:
-        """Do as `dequeue` if the packet at the head, which arrived then, is to leave and nothing
-        else, but for taking it off; False, with nothing done, if `dequeue` has to decide."""
+        """Do what `dequeue` does if the packet at the head, which arrived at ``arrived``, is to
+        leave and nothing else, except take it off; False, with nothing done, if `dequeue` has to
+        decide."""
         return False
 
     def hold(self, queue: Any) -> None:

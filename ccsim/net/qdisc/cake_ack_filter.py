@@ -34,7 +34,7 @@ class TcpAck:
 
 
 def _after(a: int, b: int) -> bool:
-    """Tell whether a sequence number is after another, modulo 2^32."""
+    """Report whether a sequence number is after another, modulo 2^32."""
     return 0 < (a - b & U32) < S32_SIGN
 
 
@@ -75,7 +75,7 @@ def superseded(queue: deque[Packet], mode: int) -> Packet | None:
 
 
 def _may_go(old: TcpAck, new: TcpAck) -> bool:
-    """Tell whether an ACK says nothing that the newer one does not."""
+    """Report whether an ACK says nothing that the newer one does not."""
     if old.flags & PURE != ACK or old.payload:
         return False
     if _after(old.tsval, new.tsval) or _after(old.tsecr, new.tsecr) or _after(old.ack, new.ack):

@@ -101,7 +101,7 @@ class CodelQdisc(Qdisc):
         self.dropped.append(packet)
 
     def _should_drop(self, flow: CodelFlow, packet: Packet | None, now: int) -> bool:
-        """Tell whether waits have been above the target for an interval (``codel_should_drop``)."""
+        """Report whether waits were above the target for an interval (``codel_should_drop``)."""
         if packet is None:
             flow.first_above_time = 0
             return False

@@ -226,7 +226,7 @@ class DualPi2(Qdisc):
             self.ecn_mark += 1
 
     def _must_drop(self, packet: Packet) -> bool:
-        """Tell whether a packet is to be dropped, or mark it (``must_drop``)."""
+        """Report whether a packet is to be dropped, or mark it (``must_drop``)."""
         if self.backlog < 2 * self.mtu:
             return False
         kind = packet.cb & 15

@@ -48,7 +48,7 @@ class _Fifo(OneQueue):
 
 
 class Pfifo(_Fifo):
-    """A FIFO of so many packets."""
+    """A FIFO bounded in packets."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class Pfifo(_Fifo):
 
 
 class Bfifo(_Fifo):
-    """A FIFO of so many bytes."""
+    """A FIFO bounded in bytes."""
 
     __slots__ = ()
 
@@ -89,7 +89,7 @@ class Bfifo(_Fifo):
 
 
 class PfifoHeadDrop(Pfifo):
-    """A FIFO of so many packets that makes room at its head."""
+    """A FIFO bounded in packets that makes room at its head."""
 
     __slots__ = ()
 

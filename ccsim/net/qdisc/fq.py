@@ -219,7 +219,7 @@ class Fq(Qdisc):
         return QUEUED
 
     def _fast_path(self, departure: int, now: int) -> bool:
-        """Tell whether next to nothing waits, so that a packet need not (``fq_fastpath_check``)."""
+        """Report whether so little waits that a packet need not (``fq_fastpath_check``)."""
         if departure > now or self.maxrate != NO_RATE:
             return False
         if self.qlen == 0:

@@ -159,7 +159,7 @@ class Netem(Qdisc):
         return self._enqueue(packet, now, self.duplicate)
 
     def _enqueue(self, packet: Packet, now: int, duplicate: int) -> int:
-        """Do as `enqueue`; a copy is not doubled again."""
+        """Like `enqueue`; a copy is not doubled again."""
         copies = 1
         if duplicate and duplicate >= self.dup_cor.draw(self.draws):
             copies = 2

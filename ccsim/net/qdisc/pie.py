@@ -152,7 +152,7 @@ class Pie(Qdisc):
         self.backlog += length
 
     def _early(self, length: int) -> bool:
-        """Tell whether a packet is to be dropped or marked on arrival (``pie_drop_early``)."""
+        """Report whether a packet is to be dropped or marked on arrival (``pie_drop_early``)."""
         prob = self.prob
         if self.burst_time > 0:
             return False

@@ -158,7 +158,7 @@ class Red(OneQueue):
         return OVERFLOW if verdict == DROPPED or not self.room else AQM
 
     def _drops(self, verdict: int, packet: Packet) -> bool:
-        """Mark a packet that was chosen; tell whether it has to be dropped instead."""
+        """Mark a packet that was chosen; report whether it has to be dropped instead."""
         hard = verdict == HARD_MARK
         if self.flags & ECN and not (hard and self.flags & HARDDROP):
             if set_ce(packet):

@@ -202,7 +202,7 @@ class Sfq(Qdisc):
         return place
 
     def _chosen(self, parms: RedParms, slot: SfqSlot, packet: Packet) -> bool:
-        """Tell whether RED drops a packet of the slot; mark one instead where that is allowed."""
+        """Report whether RED drops a packet of the slot; mark one instead where that is allowed."""
         slot.red.qavg = parms.average_after(slot.red.qavg, slot.backlog)
         verdict = parms.judge(slot.red, self.draws)
         if not verdict:
@@ -222,7 +222,7 @@ class Sfq(Qdisc):
         return True
 
     def _replace(self, slot: SfqSlot, packet: Packet) -> int:
-        """Drop the flow's oldest packet in place of the new one."""
+        """Drop the flow's oldest packet instead of the new one."""
         oldest = slot.queue.popleft()
         slot.queue.append(packet)
         slot.backlog += packet.len - oldest.len

@@ -18,7 +18,7 @@ RAMP_ROUNDS = 4  # smoothed RTTs that pacing_ramp lasts
 
 
 def is_reducing(sk: Sock) -> bool:
-    """Tell whether ssthresh is what a reduction under way is heading for, and cwnd is not free."""
+    """Report whether ssthresh is where a reduction under way is heading, and cwnd is not free."""
     return sk.ca_state >= CaState.CWR
 
 

@@ -39,7 +39,7 @@ def trigger_text(trigger: Trigger | None) -> str:
 
 
 def is_in_state(sk: TcpSock, state: str) -> bool:
-    """Tell whether a connection is in a state: of TCP, of its application, or its algorithm's
+    """Report whether a connection is in a state: of TCP, of its application, or its algorithm's
     phase."""
     if state in CA_STATE_NAMES:
         return CA_STATE_NAMES[sk.ca_state] == state
@@ -83,7 +83,7 @@ class _Watch:
         self.world.engine.reactions_ns.pop(self.index, None)
 
     def holds(self) -> bool:
-        """Tell whether the flow lives and is in the state that the trigger waits for."""
+        """Report whether the flow lives and is in the state that the trigger waits for."""
         flow, sk, trigger = self.flow, self.flow.sk, self.trigger
         if not flow.connected or not flow.running:
             return False

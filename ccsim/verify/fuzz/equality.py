@@ -276,7 +276,7 @@ def _without(scenario: Plain, kind: str, k: int) -> Plain:
 
 
 def _has_sense(swap: Plain, gone: str) -> bool:
-    """Tell whether a swap still reaches something, and does not wait for the flow that is gone."""
+    """Report whether a swap still reaches something, and waits for no flow that is gone."""
     if (swap.get("trigger") or {}).get("flow") == gone:
         return False
     aims = ("flows", "listeners") if swap["via"] in REACHES else ("link", "netns")

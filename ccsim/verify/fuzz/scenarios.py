@@ -38,7 +38,7 @@ Plain = dict[str, Any]
 MS = 1_000_000
 NS_PER_S = 1_000_000_000
 PACKET_BITS = 12_000  # 1448 bytes of payload and 52 of headers
-ONE_PACKET_CUTS = 900  # scenarios up to so many packets are also cut down to single packets
+ONE_PACKET_CUTS = 900  # scenarios up to that many packets are also cut down to single packets
 # At these rates a full packet takes a whole number of microseconds.
 ROUND_RATES_BPS = (1_200_000, 2_400_000, 6_000_000, 12_000_000, 24_000_000, 60_000_000, 120_000_000)
 LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.2)

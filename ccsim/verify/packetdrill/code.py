@@ -226,7 +226,7 @@ class _Run:
 
 
 def _is_small(values: tuple[Any, ...]) -> bool:
-    """Tell whether text times a number, or text with a width in it, stays short."""
+    """Report whether text times a number, or text with a width in it, stays short."""
     first = values[0]
     if isinstance(first, str) and "%" in first:
         return "*" not in first and not any(

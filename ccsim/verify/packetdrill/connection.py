@@ -90,7 +90,7 @@ class Connection(FastOpening):
             self._synchronized(t, segment)
 
     def _is_old(self, segment: Segment) -> bool:
-        """Tell whether a timestamp shows that a later segment came before (PAWS)."""
+        """Report whether a timestamp shows that a later segment came before (PAWS)."""
         stamp = segment.option("TS")
         return stamp is not None and self.ts_recent > 0 and stamp[0] < self.ts_recent
 
@@ -234,7 +234,7 @@ class Connection(FastOpening):
         self._put(t, Segment(frozenset(flags), at, 0, ack.number, self._window(), options, "noecn"))
 
     def flush(self, t: int) -> bool:
-        """Put on the wire what the sender has sent; tell whether that was anything."""
+        """Put on the wire what the sender has sent; report whether that was anything."""
         sent = False
         for leaving in self.out.departures():
             self.errors.leave(t, leaving.start, leaving.start + leaving.length)

@@ -75,7 +75,7 @@ class Machine:
         return min((connection.due_ns() for connection in self.connections), default=NEVER)
 
     def step(self, until_ns: int) -> bool:
-        """Let the next timer fire that is due by ``until_ns``; tell whether there was one."""
+        """Let the next timer fire that is due by ``until_ns``; report whether there was one."""
         due = self.due_ns()
         if due > until_ns:
             return False
@@ -137,7 +137,7 @@ class Machine:
         return self._current()
 
     def _with_live_stamp(self, segment: Segment) -> Segment:
-        """Put the real timestamp in place of that of the script, which a segment echoes."""
+        """Put the real timestamp instead of that of the script, which a segment echoes."""
         stamp = segment.option("TS")
         if stamp is None or segment.options is None or "." not in segment.flags:
             return segment

@@ -122,7 +122,7 @@ def epoll_wait(machine: Machine, call: Call) -> Result | None:
 
 
 def _is_new(epoll: Socket, fd: int, socket: Socket) -> bool:
-    """Tell whether something has happened since events were told last: data have come."""
+    """Report whether something has happened since events were told last: data have come."""
     connection = socket.connection
     come = (0, 0, "")
     if connection is not None:

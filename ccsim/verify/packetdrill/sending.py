@@ -131,7 +131,7 @@ class Outbox:
         return max(min(GSO_BYTES, half or GSO_BYTES) // mss, 1) * mss
 
     def _is_due(self) -> bool:
-        """Tell whether half a window has been written without PSH (``forced_push``)."""
+        """Report whether half a window has been written without PSH (``forced_push``)."""
         return self.queue.write_seq > self._pushed_seq + (self.wnd_max >> 1)
 
     def _mark(self) -> None:
@@ -200,7 +200,7 @@ class Outbox:
     # --- the peer ---
 
     def update_window(self, seq: int, ack: int, window: int) -> bool:
-        """Take the window of a segment; tell whether it has changed (``tcp_may_update_window``)."""
+        """Take the window of a segment; report whether it changed (``tcp_may_update_window``)."""
         newer = ack > self.una or seq > self.wl1
         if not newer and not (seq == self.wl1 and (window > self.window or not window)):
             return False
@@ -286,7 +286,7 @@ class Outbox:
             self.probe_ns = self.host.expiry_ns(t_ns, jiffies)
 
     def probe(self, t_ns: int) -> bool:
-        """Send the packet that waits, if it fits into the window; tell whether it does
+        """Send the packet that waits, if it fits into the window; report whether it does
         (``tcp_write_wakeup``)."""
         self.probe_ns = NEVER
         self._fit_window()

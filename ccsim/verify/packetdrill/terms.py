@@ -65,7 +65,7 @@ def initial_window(settings: Settings, mss: int, rcvbuf: int | None = None) -> i
 
 
 def ecn_request(settings: Settings, syn: Segment) -> bool:
-    """Tell whether a SYN asks for ECN, and this host agrees."""
+    """Report whether a SYN asks for ECN, and this host agrees."""
     return {"E", "W"} <= syn.flags and settings.flag("tcp_ecn")
 
 

@@ -39,8 +39,8 @@ def _parts(value: Any, way: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _holds_state(value: Any) -> bool:
-    """Tell whether a value is a container or an object of a class of its own; sockets belong to the
-    host.
+    """Report whether a value is a container or an object of a class of its own; sockets belong to
+    the host.
     """
     if isinstance(value, CONTAINERS):
         return True
