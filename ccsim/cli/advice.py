@@ -144,7 +144,7 @@ def _cells(interval: Interval, digits: int, scale: float = 1.0) -> tuple[str, st
 
 
 def _fixed(value: float, digits: int) -> str:
-    """Return a number with so many decimals; nothing has no sign."""
+    """Return a number with that many decimals; nothing has no sign."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 

@@ -36,7 +36,7 @@ class FastOpening(Opening):
         return self.state == "SYN_SENT" and not self.tries
 
     def may_defer(self) -> bool:
-        """Tell whether the first write could go with the SYN
+        """Report whether the first write could go with the SYN
         (``tcp_fastopen_defer_connect``)."""
         settings = self.world.settings
         has_cookie = bool(settings.cookies.request().value)
