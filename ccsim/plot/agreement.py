@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ccsim.plot.style import COLOURS, GREY
+from ccsim.plot.style import GREY, dots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,6 @@ DPI = 200
 WIDTH_IN = 7.0
 PANEL_IN = 2.2
 COLUMNS = 3
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 Spread = tuple[float, float, float]
 """Mean and the ends of its interval, equal to it where there is none."""
 
@@ -77,18 +76,8 @@ def draw_agreement(panels: Sequence[AgreementPanel], out: Path) -> Path:
     return out
 
 
-def _look(number: int) -> dict[str, object]:
-    return {
-        "color": COLOURS[number % len(COLOURS)],
-        "marker": MARKERS[number % len(MARKERS)],
-        "markersize": 3.2,
-        "markeredgewidth": 0,
-        "linestyle": "none",
-    }
-
-
 def _handle(axis: Axes, number: int, name: str) -> object:
-    return axis.plot([], [], label=name, **_look(number))[0]  # type: ignore[arg-type]
+    return axis.plot([], [], label=name, **dots(number))[0]
 
 
 def _draw(axis: Axes, panel: AgreementPanel, series: Sequence[str]) -> None:
@@ -100,7 +89,7 @@ def _draw(axis: Axes, panel: AgreementPanel, series: Sequence[str]) -> None:
             xerr=_arms(x),
             yerr=_arms(y),
             elinewidth=0.6,
-            **_look(series.index(point.series)),  # type: ignore[arg-type]
+            **dots(series.index(point.series)),
         )
         if point.apart:
             axis.plot(x[0], y[0], "o", markersize=8, mfc="none", mec="black", mew=0.8)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccsim.plot.heat import shade, shade_colour
-from ccsim.plot.style import COLOURS, GREY
+from ccsim.plot.style import COLOURS, GREY, dots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,6 @@ Tables = Mapping[str, Sequence[Row]]
 DPI = 200
 WIDTH_IN = 7.0
 LEVEL = 0.05
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _dot_figure(
                 y = names.index(row[rows]) + _offset(kinds.index(row[series]), len(kinds))
                 _dot(axis, row, panel.scale, y, kinds.index(row[series]))
         _dress(axis, panel, names)
-    handles = [axes[0].plot([], [], label=kind, **_look(i))[0] for i, kind in enumerate(kinds)]
+    handles = [axes[0].plot([], [], label=kind, **dots(i))[0] for i, kind in enumerate(kinds)]
     figure.legend(handles=handles, loc="outside upper left", ncols=6, frameon=False)
     return figure
 
@@ -148,17 +147,7 @@ def _dot(axis: Axes, row: Row, scale: float, y: float, series: int) -> None:
     mean = row["mean"] * scale
     low, high = (mean if row[end] is None else row[end] * scale for end in ("low", "high"))
     arms = [[max(mean - low, 0)], [max(high - mean, 0)]]
-    axis.errorbar(mean, y, xerr=arms, elinewidth=0.8, **_look(series))
-
-
-def _look(number: int) -> dict[str, Any]:
-    return {
-        "color": COLOURS[number % len(COLOURS)],
-        "marker": MARKERS[number % len(MARKERS)],
-        "markersize": 3.2,
-        "markeredgewidth": 0,
-        "linestyle": "none",
-    }
+    axis.errorbar(mean, y, xerr=arms, elinewidth=0.8, **dots(series))
 
 
 def _dress(axis: Axes, panel: Panel, names: Sequence[str]) -> None:

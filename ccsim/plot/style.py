@@ -24,6 +24,7 @@ __all__ = [
     "TWIN_A",
     "TWIN_B",
     "Look",
+    "dots",
     "drawable",
     "flow_look",
     "shorten",
@@ -31,6 +32,7 @@ __all__ = [
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which vanishes on white paper.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6E6E6E"
 NAME_MAX = 24  # characters of a user's name that are shown
 
@@ -115,3 +117,14 @@ def drawable(text: str, has_glyph: Callable[[str], bool]) -> str:
     return "".join(
         c if c == " " or (c.isprintable() and has_glyph(c)) else f"\\u{{{ord(c):x}}}" for c in text
     )
+
+
+def dots(number: int) -> dict[str, Any]:
+    """Return how the dots of a series look, which differ in colour and shape."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "markersize": 3.2,
+        "markeredgewidth": 0,
+        "linestyle": "none",
+    }
