@@ -14,6 +14,7 @@ from ccsim.bpf.helper_table import TABLE, Helper, is_helper
 from ccsim.bpf.maps import HashMap, QueueMap, RingBuffer, SockStorage
 from ccsim.bpf.memory import FUNCTIONS, MAP_HANDLES, SOCK, U32, BpfFault, Invocation
 from ccsim.kernel.kfuncs import TCP_CONGESTION
+from ccsim.units import NS_PER_S
 
 if TYPE_CHECKING:
     from ccsim.bpf.timers import Timers
@@ -26,7 +27,6 @@ SOL_SOCKET, SOL_TCP = 1, 6
 TCP_CA_NAME_MAX = 16
 TIMER_START = 171
 LOOPS = 1 << 23  # BPF_MAX_LOOPS
-NS_PER_S = 1_000_000_000
 
 
 class Host:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.bpf.interpreter import interpreted
 from ccsim.bpf.maps import HashMap
 from ccsim.bpf.memory import MAP_HANDLES, MAP_VALUES, BpfFault
+from ccsim.units import NS_PER_S
 
 if TYPE_CHECKING:
     from ccsim.bpf.runtime import Code, Runtime
@@ -25,7 +26,6 @@ CLOCKS = frozenset({0, 1, 7})  # CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME
 ABSOLUTE, PINNED = 1, 2  # BPF_F_TIMER_ABS, BPF_F_TIMER_CPU_PIN
 MOST_CALLS = 1 << 20  # in a row, before the run is ended
 NEVER = 1 << 63
-NS_PER_S = 1_000_000_000
 
 
 @dataclass

@@ -13,10 +13,10 @@ from ccsim.cc.train import AckTrain, Column
 from ccsim.compiled import in_use
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.sock import Sock
+from ccsim.units import NS_PER_S
 
 __all__ = ["RateTrain"]
 
-NS_PER_S = 1_000_000_000
 COMPILED = in_use()
 LEAST_IN_FLIGHT = 2  # so that no ACK of a train leaves the network empty
 

@@ -10,6 +10,7 @@ from struct import Struct
 from typing import BinaryIO
 
 from ccsim.exchange.errors import ImportedFileError
+from ccsim.units import NS_PER_S
 
 __all__ = ["Frame", "frames", "is_capture"]
 
@@ -17,7 +18,6 @@ MOST_BLOCK_BYTES = 1 << 24
 """Of one block; a packet of IPv4 or IPv6 without jumbo payload has 65,575 bytes at most."""
 MOST_INTERFACES = 65_536
 MOST_NS = 1 << 63
-NS_PER_S = 1_000_000_000
 _SECTION = 0x0A0D0D0A
 _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 1, 2, 3, 6
 _BYTE_ORDER = 0x1A2B3C4D

@@ -7,11 +7,11 @@ from typing import Any
 
 from ccsim.catalog import algorithm_files
 from ccsim.scenario.vocabulary import STATE_POLICIES
+from ccsim.units import NS_PER_MS
 
 __all__ = ["knobs_of"]
 
 Knob = dict[str, Any]
-NS_PER_MS = 1_000_000
 ON_RUNNING_FLOWS = ("setsockopt", "sweep")
 """Mechanisms that a swap can change between without another key."""
 

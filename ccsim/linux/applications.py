@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ccsim.linux.loop import Loop
+from ccsim.units import NS_PER_S
 
 __all__ = ["Client", "Writer", "make_writer"]
 
-NS_PER_S = 1_000_000_000
 CHUNK = memoryview(bytes(262_144))
 FOR_EVER = 1 << 60
 Exchanges = Iterator[tuple[int, int, int]]

@@ -24,10 +24,10 @@ from ccsim.sim.traces import (
 )
 from ccsim.sim.workloads import Connection, connections
 from ccsim.spec import Flow, Scenario
+from ccsim.units import NS_PER_S
 
 __all__ = ["to_result"]
 
-NS_PER_S = 1_000_000_000
 UNLIMITED = (1 << 64) - 1
 Column = NDArray[np.int64]
 Plain = Mapping[str, Any]

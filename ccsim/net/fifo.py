@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from ccsim.ints import Ints, as_ints
 from ccsim.net.loss import BernoulliLoss
+from ccsim.units import NS_PER_S
 
 __all__ = ["DROPPED", "LOST", "Fifo"]
 
 Column = NDArray[np.int64]
-NS_PER_S = 1_000_000_000
 DROPPED = -1  # instead of a departure time: the queue was full
 LOST = -2  # lost at random before the queue
 BITS_NS = 8 * NS_PER_S  # of a byte

@@ -30,6 +30,7 @@ from ccsim.net.batch_values import (
 )
 from ccsim.net.fifo import LOST, Fifo
 from ccsim.net.marking import Marker
+from ccsim.spec.limits import HEADER_BYTES
 from ccsim.spill import Rows, Spill
 
 __all__ = [
@@ -46,7 +47,6 @@ Column = NDArray[np.int64]
 Drop = tuple[int, int, int]  # t, flow, 1 if random
 Sample = tuple[int, int, int, int, int]  # t, queue, drops, losses, departed bytes
 
-HEADER_BYTES = 52  # IPv4 20, TCP 20, timestamps 12
 SYN_BYTES = 60
 ACK_BYTES = 52
 SYN_SEQ = -1  # stands for a packet number

@@ -15,6 +15,7 @@ from ccsim.plot.reduce import bin_width_ns
 from ccsim.plot.style import CAPACITY, FAILED_SWAP, MARKING, SWAP, shorten
 from ccsim.plot.units import Unit, packets_unit, rate_unit, rtt_unit, time_text
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
+from ccsim.spec.limits import HEADER_BYTES
 
 __all__ = [
     "Marking",
@@ -29,7 +30,6 @@ __all__ = [
     "view_of",
 ]
 
-HEADER_BYTES = 52  # IPv4, TCP and its timestamps, which packets of a full MSS bear
 Steps = tuple[tuple[int, int], ...]
 SWAP_LABEL_MAX = 64  # two names of 15 characters, an arrow, a mechanism and a state policy
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccsim.sim.distributions import Uniform, draw
-from ccsim.sim.source import NS_PER_S, Source
+from ccsim.sim.source import Source
 from ccsim.spec import OnOff, Requests
 from ccsim.tcp.delack import Exchange
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.sender import Sender
+from ccsim.units import NS_PER_S
 
 __all__ = ["OnOffSource", "Peer", "Response", "ResponseSource", "make_talk"]
 

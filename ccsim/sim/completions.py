@@ -11,6 +11,7 @@ import numpy as np
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.applications import ResponseSource
 from ccsim.sim.traces import Completions
+from ccsim.units import NS_PER_S
 
 if TYPE_CHECKING:
     from ccsim.sim.live_flow import LiveFlow
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["completions"]
 
 Row = tuple[int, int, int, int, int]
-NS_PER_S = 1_000_000_000
 
 
 def completions(world: World, until_ns: int) -> Completions:

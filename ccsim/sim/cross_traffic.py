@@ -21,12 +21,12 @@ from ccsim.sim.hop_packets import hash_of, hosts_of
 from ccsim.sim.streams import stream_seed
 from ccsim.sim.traces import TrafficTrace
 from ccsim.spec import Distribution, Traffic
+from ccsim.units import NS_PER_S
 
 __all__ = ["Datagrams", "times_of"]
 
 Column = NDArray[np.int64]
 Route = tuple[tuple[int, ...], tuple[int, ...]]
-NS_PER_S = 1_000_000_000
 
 
 def times_of(traffic: Traffic, seed: int, end_ns: int) -> Column:

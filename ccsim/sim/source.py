@@ -15,10 +15,9 @@ from ccsim.tcp.host import NEVER
 from ccsim.tcp.rate import check_app_limited
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import UNBOUNDED
+from ccsim.units import NS_PER_S
 
 __all__ = ["BulkSource", "PeriodicSource", "Source", "make_source"]
-
-NS_PER_S = 1_000_000_000
 
 
 class Source:

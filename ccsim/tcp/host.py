@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ccsim.units import NS_PER_MS
+
 __all__ = ["NEVER", "RACK_NO_DUPTHRESH", "RACK_STATIC_REO_WND", "Host", "wheel_jiffies"]
 
 NEVER = 1 << 62  # a time that no run reaches [ns]
-NS_PER_MS = 1_000_000
 TIMEOUT_MIN_US = 2_000  # TCP_TIMEOUT_MIN_US
 RACK_STATIC_REO_WND = 0x2  # tcp_recovery: DSACKs do not widen RACK's window
 RACK_NO_DUPTHRESH = 0x4  # tcp_recovery: three SACKed packets do not close it

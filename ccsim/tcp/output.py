@@ -30,6 +30,7 @@ from ccsim.tcp.sock import (
 )
 from ccsim.tcp.tso import transmit_bursts
 from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_timer, settle_timer
+from ccsim.units import NS_PER_S
 
 __all__ = [
     "cwnd_restart_after_idle",
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 OPEN, DISORDER, CWR, RECOVERY, LOSS = (int(state) for state in CaState)
-NS_PER_S = 1_000_000_000
 
 
 def write_xmit(sk: TcpSock, probe: bool = False) -> bool:

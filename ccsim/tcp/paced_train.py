@@ -33,11 +33,11 @@ from ccsim.tcp.train import (
     unmarked,
 )
 from ccsim.tcp.train_loops import note_use
+from ccsim.units import NS_PER_S
 
 __all__ = ["may_take_paced_train", "paced_train"]
 
 Column = NDArray[np.int64]
-NS_PER_S = 1_000_000_000
 UNPLAIN = MARKED | APP_LIMITED
 
 

@@ -13,11 +13,11 @@ from ccsim.tcp.output import cwnd_validate, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.sock import SEGS_NEVER_PACED, TIMER_LOSS_PROBE, TIMER_REO, TIMER_RTO, TcpSock
 from ccsim.tcp.xmit_timer import arm
+from ccsim.units import NS_PER_S
 
 __all__ = ["on_pacing_timer", "send_one", "send_paced"]
 
 OPEN, RECOVERY = int(CaState.OPEN), int(CaState.RECOVERY)
-NS_PER_S = 1_000_000_000
 
 
 def on_pacing_timer(sk: TcpSock) -> None:

@@ -12,10 +12,10 @@ from ccsim.kernel.answers import answer
 from ccsim.kernel.ops import CaEvent
 from ccsim.tcp.packets import APP_LIMITED
 from ccsim.tcp.sock import SEGS_NEVER_PACED, TcpSock
+from ccsim.units import NS_PER_S
 
 __all__ = ["transmit_bursts", "tso_segs"]
 
-NS_PER_S = 1_000_000_000
 GSO_MAX_SEGS = 65_535
 GSO_BITS = 32  # of gso_max_size: a shift by that many leaves nothing
 

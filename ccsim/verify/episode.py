@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError
+from ccsim.units import NS_PER_US
 from ccsim.verify.episode_script import Script, parse_script
 
 __all__ = ["Episode", "RecordingError", "Transmission", "episode_files", "load_episode"]
 
-NS_PER_US = 1_000
 TCP_CA_STATES = range(5)
 LATE_MAX_NS = 5_000_000  # what took longer was waiting for something else
 

@@ -9,7 +9,6 @@ from ccsim.verify.episode_replay import EpisodeReplay
 
 __all__ = ["COUNTERS", "Comparison", "replay_episode"]
 
-NS_PER_US = 1_000
 SEND_TOLERANCE_NS = 1_500_000
 TICK_NS = 4_250_000  # a tick of 4 ms, and how late its timers may run
 STATE_NAMES = ("Open", "Disorder", "CWR", "Recovery", "Loss")

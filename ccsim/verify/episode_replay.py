@@ -17,13 +17,12 @@ from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.sock import UNBOUNDED
 from ccsim.tcp.xmit_timer import settle_timer
+from ccsim.units import NS_PER_MS, NS_PER_US
 from ccsim.verify.episode import Episode, Transmission
 from ccsim.verify.scripted_path import ScriptedPath
 
 __all__ = ["EpisodeRandom", "EpisodeReplay", "request_module"]
 
-NS_PER_US = 1_000
-NS_PER_MS = 1_000_000
 WAKE_NS = 8 * NS_PER_US  # from a packet's arrival until the kernel has dealt with it
 TIMER_NS = 60 * NS_PER_US  # from a tick until its timers have run
 RTO_MIN_US = 200_000

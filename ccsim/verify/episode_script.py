@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from ccsim.errors import CcsimError
+from ccsim.units import NS_PER_S, NS_PER_US
 
 __all__ = ["Action", "Script", "ScriptError", "Span", "parse_script"]
 
-NS_PER_S = 1_000_000_000
-NS_PER_US = 1_000
 NUMBERS_END = 1_000_001  # of packets that an action may name; no recording has a tenth of them
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ccsim.net.qdisc.base import LOST
 from ccsim.plot.overlay import OverlayMark, OverlayPanel
+from ccsim.units import NS_PER_S
 from ccsim.verify.episode_comparison import STATE_NAMES, Comparison
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ __all__ = ["episode_marks", "episode_panels", "trace_marks", "trace_panels"]
 
 Curve = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 INFINITE = 0x7FFFFFFF
-NS_PER_S = 1_000_000_000
 
 
 def episode_panels(outcome: Comparison) -> list[OverlayPanel]:

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
+from ccsim.units import NS_PER_S
 from ccsim.verify.trace import RecordedFlow, RecordedSwap, Trace
 
 __all__ = ["recorded_result"]
 
 Column = NDArray[np.int64]
-NS_PER_S = 1_000_000_000
 
 
 def recorded_result(trace: Trace) -> SimResult:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from ccsim.units import NS_PER_S
 from ccsim.verify.episode_script import Action, Script, Span
 
 __all__ = ["ScriptedPath"]
-
-NS_PER_S = 1_000_000_000
 
 
 class ScriptedPath:

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from ccsim.verify.episode import RecordingError, episode_files
 
 __all__ = ["RecordedFlow", "RecordedSwap", "Trace", "load_trace", "trace_files"]
 
 Column = NDArray[np.int64]
-NS_PER_MS = 1_000_000
-NS_PER_US = 1_000
-NS_PER_S = 1_000_000_000
 UNLIMITED_RATE = (1 << 64) - 1
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ccsim.net.qdisc.base import LOST
 from ccsim.sim.traces import Event, FlowTrace, SimResult
+from ccsim.units import NS_PER_S
 from ccsim.verify.trace import RecordedFlow, Trace
 from ccsim.verify.trace_requirements import (
     SMALLER_BESIDE_BBR,
@@ -24,7 +25,6 @@ from ccsim.verify.trace_simulation import simulate_trace
 __all__ = ["FlowDistance", "SwapMeasure", "TraceMetrics", "compare_trace", "cwnd_distance"]
 
 FROM_NS = 500_000_000  # what comes before is the start, where a window doubles between two samples
-NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from ccsim.scenario import WOKEN, Scenario, parse_scenario
 from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.tcp.writer import BulkWriter
+from ccsim.units import NS_PER_S
 from ccsim.verify.trace import Trace
 from ccsim.verify.trace_requirements import is_random
 
 __all__ = ["scenario_of", "simulate_trace"]
 
-NS_PER_S = 1_000_000_000
 HOST_US = 50  # what both hosts add to a round trip on average: 45 to 55 µs in the recordings
 HOST_MEAN_US = 15  # what a host that has to be woken takes of a packet, and of an ACK
 HOST_LEAST_US = HOST_US - 2 * HOST_MEAN_US  # and at the least, 18 to 27 µs

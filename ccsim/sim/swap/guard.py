@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ccsim.sim.recorder import METERED
 from ccsim.sim.sampler import METER_NS
 from ccsim.spec import Guard
+from ccsim.units import NS_PER_S
 
 if TYPE_CHECKING:
     from ccsim.sim.live_flow import LiveFlow
@@ -33,7 +34,6 @@ GUARD_UNITS = {
     "rtt_p99": ("ms", 1e3),
     "stall": ("ms", 1e6),
 }
-NS_PER_S = 1_000_000_000
 Row = tuple[int, ...]
 Rows = Sequence[Row]
 

@@ -19,6 +19,7 @@ from ccsim.sim.traces import SimResult
 from ccsim.sim.world import World
 from ccsim.spec import Scenario
 from ccsim.tcp.sock import TcpSock
+from ccsim.units import NS_PER_S
 from ccsim.verify.fuzz.scenarios import (
     PACKET_BITS,
     Example,
@@ -32,7 +33,6 @@ from ccsim.verify.fuzz.swaps import last_ns
 __all__ = ["Failure", "FuzzReport", "check", "difference", "digests_of", "fuzz", "shrink"]
 
 MS = 1_000_000
-NS_PER_S = 1_000_000_000
 HOPS_EVERY = 4  # scenarios: one of them has more on its way than a FIFO
 LATE_EVERY = 5  # scenarios: one of them has late hosts
 

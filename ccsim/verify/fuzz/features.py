@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ccsim.units import NS_PER_S
 from ccsim.verify.fuzz.draw import Draw
 
 __all__ = ["add_features", "flow_text", "path_text"]
 
 Plain = dict[str, Any]
 MSS_BYTES = 1448
-NS_PER_S = 1_000_000_000
 
 
 def add_features(draw: Draw, scenario: Plain, time: Callable[[int, int], int]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccsim.spec import Scenario
+from ccsim.units import NS_PER_S
 from ccsim.verify.fuzz.draw import Draw, RandomDraw
 from ccsim.verify.fuzz.features import add_features, flow_text, path_text
 from ccsim.verify.fuzz.hops import add_hops, buffer_text, hops_text, queue_text, resolved_hops
@@ -36,7 +37,6 @@ __all__ = [
 Plain = dict[str, Any]
 
 MS = 1_000_000
-NS_PER_S = 1_000_000_000
 PACKET_BITS = 12_000  # 1448 bytes of payload and 52 of headers
 ONE_PACKET_CUTS = 900  # scenarios up to that many packets are also cut down to single packets
 # At these rates a full packet takes a whole number of microseconds.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ccsim.units import NS_PER_S
 from ccsim.verify.packetdrill.errors import CannotExpress, Differs
 from ccsim.verify.packetdrill.errqueue import Notice
 from ccsim.verify.packetdrill.script import ANY, Call
 
 __all__ = ["check_control", "inq_message", "messages_of"]
 
-NS_PER_S = 1_000_000_000
 NUMBERS = {
     "SOL_IP": 0, "SOL_SOCKET": 1, "SOL_TCP": 6, "IPPROTO_TCP": 6, "IP_RECVERR": 11,
     "SCM_TIMESTAMPING": 37, "TCP_CM_INQ": 36, "SO_EE_ORIGIN_TIMESTAMPING": 4,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ccsim.units import NS_PER_US
 from ccsim.verify.packetdrill.ancillary import check_control, inq_message, messages_of
 from ccsim.verify.packetdrill.connection import Connection
 from ccsim.verify.packetdrill.errors import CannotExpress
@@ -22,7 +23,6 @@ from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["CALLS", "check_call"]
 
-NS_PER_US = 1_000
 SEND_FLAGS = {"0", "MSG_MORE", "MSG_EOR", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_FASTOPEN",
               "MSG_ZEROCOPY"}  # fmt: skip
 FRAGMENTS_MOST = 17  # MAX_SKB_FRAGS

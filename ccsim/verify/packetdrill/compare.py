@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ccsim.units import NS_PER_US
 from ccsim.verify.packetdrill.errors import CannotExpress, Differs
 from ccsim.verify.packetdrill.machine import Machine
 from ccsim.verify.packetdrill.script import Packet
@@ -12,8 +13,6 @@ from ccsim.verify.packetdrill.segment import Option, Segment
 from ccsim.verify.packetdrill.settings import Settings
 
 __all__ = ["check_segment", "gather"]
-
-NS_PER_US = 1_000
 
 
 def gather(

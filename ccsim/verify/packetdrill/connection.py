@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ccsim.tcp.host import NEVER
+from ccsim.units import NS_PER_US
 from ccsim.verify.packetdrill.errors import CannotExpress, Place
 from ccsim.verify.packetdrill.fast_opening import FastOpening
 from ccsim.verify.packetdrill.inbox import Ack
@@ -11,7 +12,6 @@ from ccsim.verify.packetdrill.segment import Option, Segment
 
 __all__ = ["Connection"]
 
-NS_PER_US = 1_000
 SYNCHRONIZED = {"FIN_WAIT1", "FIN_WAIT2", "CLOSING", "TIME_WAIT", "CLOSE_WAIT", "LAST_ACK"}
 AFTER_FIN_SENT = {"ESTABLISHED": "FIN_WAIT1", "SYN_RECV": "FIN_WAIT1", "CLOSE_WAIT": "LAST_ACK"}
 AFTER_FIN_ACKED = {"FIN_WAIT1": "FIN_WAIT2", "CLOSING": "TIME_WAIT", "LAST_ACK": "CLOSE"}

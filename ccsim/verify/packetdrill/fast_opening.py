@@ -5,6 +5,7 @@ from __future__ import annotations
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.xmit_timer import rearm_rto
+from ccsim.units import NS_PER_US
 from ccsim.verify.packetdrill.fastopen import (
     CLIENT_WITHOUT_COOKIE,
     SERVER,
@@ -20,7 +21,6 @@ from ccsim.verify.packetdrill.terms import MSS_DEFAULT, ecn_request
 
 __all__ = ["FastOpening"]
 
-NS_PER_US = 1_000
 DELACK_MAX_PARTS = 5  # TCP_DELACK_MAX is a fifth of a second
 OPTIONS_MOST = 40  # bytes of options, for which a SYN with data leaves room
 

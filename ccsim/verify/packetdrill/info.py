@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ccsim.units import NS_PER_MS
 from ccsim.verify.packetdrill.code import OPTION_BITS, SOCKET_STATES
 from ccsim.verify.packetdrill.connection import Connection
 
 __all__ = ["INFO_NAMES", "tcp_info"]
 
-NS_PER_MS = 1_000_000
 BEFORE: dict[str, Any] = {
     "tcpi_snd_cwnd": 10,
     "tcpi_snd_ssthresh": 0x7FFFFFFF,

@@ -11,6 +11,7 @@ from ccsim.kernel.sock import RandomSource
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.pacing import update_pacing_rate
 from ccsim.tcp.sender import Sender
+from ccsim.units import NS_PER_S, NS_PER_US
 from ccsim.verify.packetdrill.errqueue import ErrorQueue
 from ccsim.verify.packetdrill.fastopen import Cookie, cookie_option
 from ccsim.verify.packetdrill.inbox import Ack, Inbox
@@ -27,9 +28,6 @@ from ccsim.verify.packetdrill.terms import (
 )
 
 __all__ = ["Opening", "SockOptions", "World"]
-
-NS_PER_US = 1_000
-NS_PER_S = 1_000_000_000
 
 
 @dataclass

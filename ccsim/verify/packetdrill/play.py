@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.tcp.host import NEVER
+from ccsim.units import NS_PER_US
 from ccsim.verify.packetdrill.calls import CALLS, check_call
 from ccsim.verify.packetdrill.code import check_code, run_code
 from ccsim.verify.packetdrill.compare import check_segment, gather
@@ -23,7 +24,6 @@ from ccsim.verify.packetdrill.values import Result
 __all__ = ["AGREES", "CANNOT", "DIFFERS", "WRONG", "Verdict", "play_file", "play_text"]
 
 AGREES, DIFFERS, CANNOT, WRONG = "agrees", "differs", "cannot be expressed", "is no script"
-NS_PER_US = 1_000
 EVENT_NS = 20_000  # what an event takes in life: no two happen at the same instant
 PATIENCE_NS = 2_000_000_000  # so much longer than said an expected packet is waited for
 LARGEST_BYTES = 1 << 20
