@@ -246,6 +246,36 @@ def _swap_fleet(tables: Tables) -> RunFigure:
     return _dot_figure(cells, panels, "way", "pair", 2.8)
 
 
+def _swap_moment(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "pair, moment")
+    panels = [
+        Panel("extra_drops", "extra drops [packets]"),
+        Panel("worst_ratio", "worst 200 ms in the 2 s after,\nshare of the 2 s before"),
+        Panel("deficit_s", "deficit in 10 s [s]"),
+    ]
+    return _dot_figure(cells, panels, "moment", "pair", 2.6)
+
+
+def _swap_periodic(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "turns, pair")
+    panels = [
+        Panel("drops_more", "drops more than for nothing\n[packets]"),
+        Panel("rtos", "timeouts of both flows"),
+        Panel("bulk_less_mb", "the flow's bytes less than\nfor nothing [MB]"),
+    ]
+    return _dot_figure(cells, panels, "turns", "pair", 3.2)
+
+
+def _swap_parameter(tables: Tables) -> RunFigure:
+    cells = _cells(tables, "change, state")
+    panels = [
+        Panel("extra_drops", "extra drops [packets]"),
+        Panel("peak_mb", "greatest deficit [MB]"),
+        Panel("worst_ratio", "worst 200 ms in the 2 s after,\nshare of the 2 s before"),
+    ]
+    return _dot_figure(cells, panels, "change", "state", 3.4)
+
+
 def _swap_decides(tables: Tables) -> RunFigure:
     panels = [
         Panel("extra_drops", "extra drops"),
@@ -261,5 +291,8 @@ FIGURES: dict[str, Callable[[Tables], RunFigure]] = {
     "swap_aqm": _swap_aqm,
     "swap_fleet": _swap_fleet,
     "swap_decides": _swap_decides,
+    "swap_moment": _swap_moment,
+    "swap_periodic": _swap_periodic,
+    "swap_parameter": _swap_parameter,
 }
 """For each study: what draws its figure from its tables."""
