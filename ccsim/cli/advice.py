@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.layout import NONE, table
 from ccsim.cli.screen import PLAIN, Screen
+from ccsim.cli.typeset import document
 
 if TYPE_CHECKING:
     from ccsim.experiment.advice import Advice, Question, Way
@@ -23,29 +24,38 @@ TITLES = {
 WORDS = {
     "linux": {"state": "linux (the kernel's)", "when": "at a blind instant"},
 }
-TEX = {"→": r"$\to$", "–": "--", "…": r"\dots ", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#"}
 
 
-def advice_text(advice: Advice, form: str = "table", screen: Screen = PLAIN) -> str:
-    """Return all of it as text with tables, as Markdown (``md``), or as LaTeX (``tex``)."""
-    blocks = [_said(advice, form), _table(_cost(advice), form, screen)]
+Table = tuple[list[str], list[list[str]]]
+"""Headers and rows."""
+
+
+def advice_text(advice: Advice, screen: Screen = PLAIN) -> str:
+    """Return all of it: the answer, tables, notes; set for a page or a paper as the screen says."""
+    blocks = [screen.filled(_said(advice)), _table(_cost(advice), screen)]
     for question in advice.questions:
-        blocks += [_heading(question, form), _table(_ways(question), form, screen)]
-        blocks.append(_plain(_conclusion(question), form))
-    blocks += [_plain(f"note: {note}", form) for note in advice.notes]
+        title = TITLES[question.name]
+        blocks.append(f"## {title}" if screen.form == "md" else screen.styled(title, "bold"))
+        blocks += [_table(_ways(question), screen), screen.filled(_conclusion(question))]
+    blocks += [screen.filled(f"note: {note}") for note in advice.notes]
     about = advice.about
     blocks.append(
-        _plain(
+        screen.filled(
             f"{about['runs']} runs; the swap is due at {about['swap_at_s']:g} s and watched for "
             f"{about['watched_s']:g} s; *: told apart from the first row, p < 0.05 after Holm. "
-            f"Study: {about['study']}",
-            form,
+            f"Study: {about['study']}"
         )
     )
-    return "\n\n".join(blocks)
+    text = "\n\n".join(blocks)
+    return text if screen.form == "text" else document(screen.form, text)
 
 
-def _said(advice: Advice, form: str) -> str:
+def _table(content: Table, screen: Screen) -> str:
+    heads, rows = content
+    return table(heads, rows, screen, [head for head in heads if head.startswith("95 %")][::-1])
+
+
+def _said(advice: Advice) -> str:
     """Return the answer in a sentence or two."""
     old, new, path = advice.texts
     deficit, drops = advice.cost["deficit_s"], advice.cost["extra_drops"]
@@ -56,10 +66,7 @@ def _said(advice: Advice, form: str) -> str:
         f"n = {deficit.n}; at worst {_fixed(worst.value, 3)} s (seed {worst.seed})."
     )
     advised = [f"{question.name}: {question.best}" for question in advice.questions]
-    return _plain(f"{text} Advised: {'; '.join(advised)}.", form)
-
-
-Table = tuple[list[str], list[list[str]]]
+    return f"{text} Advised: {'; '.join(advised)}."
 
 
 def _cost(advice: Advice) -> Table:
@@ -151,47 +158,6 @@ def _fixed(value: float, digits: int) -> str:
 def _number(interval: Interval, digits: int, scale: float = 1.0) -> str:
     mean, ends = _cells(interval, digits, scale)
     return mean if ends == NONE else f"{mean} [{ends}]"
-
-
-# --- forms ----------------------------------------------------------------------------------------
-
-
-def _plain(text: str, form: str) -> str:
-    return _tex(text) if form == "tex" else text
-
-
-def _tex(text: str) -> str:
-    return "".join(TEX.get(mark, mark) for mark in text)
-
-
-def _heading(question: Question, form: str) -> str:
-    title = TITLES[question.name]
-    return {"md": f"## {title}", "tex": rf"\paragraph{{{title}}}"}.get(form, title)
-
-
-def _table(content: Table, form: str, screen: Screen) -> str:
-    heads, rows = content
-    if form == "md":
-        lines = [heads, ["---"] * len(heads), *rows]
-        return "\n".join("| " + " | ".join(_cell(c) for c in line) + " |" for line in lines)
-    if form == "tex":
-        return "\n".join(_booktabs(heads, rows))
-    return table(heads, rows, screen, drop=[h for h in heads if h.startswith("95 %")])
-
-
-def _cell(text: str) -> str:
-    return text.strip().replace("|", r"\|")
-
-
-def _booktabs(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}"
-    yield r"\toprule"
-    yield " & ".join(_tex(head.strip()) for head in heads) + r" \\"
-    yield r"\midrule"
-    for row in rows:
-        yield " & ".join(_tex(cell) for cell in row) + r" \\"
-    yield r"\bottomrule"
-    yield r"\end{tabular}"
 
 
 # --- JSON -----------------------------------------------------------------------------------------

@@ -37,7 +37,11 @@ def add_parser(verbs: Any) -> None:
         "--seeds", type=positive, metavar="N", help="runs of each way; default: 12, which can tell"
     )
     advise.add_argument(
-        "--format", choices=["table", "json", "md", "tex"], default="table", help="default: table"
+        "--format",
+        dest="form",
+        choices=["text", "json", "md", "tex"],
+        default="text",
+        help="text, JSON, or tables for Markdown or LaTeX (booktabs); default: text",
     )
     advise.add_argument("--out", default="results", metavar="DIR", help="default: results")
     advise.add_argument(
@@ -65,8 +69,8 @@ def _advise(args: argparse.Namespace) -> int:
             hook_timeout_s=args.hook_timeout,
             argv=args.argv,
         )
-    if args.format == "json":
+    if args.form == "json":
         print_json(advice_json(advice))
     else:
-        print(advice_text(advice, args.format, screen_of(args)))
+        print(advice_text(advice, screen_of(args)))
     return 0
