@@ -28,6 +28,7 @@ OPTIONAL = {
     "sphinx": ("docs", "docs/ as a site"),
     "myst-parser": ("docs", "docs/ as a site"),
     "furo": ("docs", "docs/ as a site"),
+    "pandas": ("docs", "the notebooks among its pages"),
 }
 """Packages of the extras: the extra's name, and what it brings."""
 PROGRAMS = {

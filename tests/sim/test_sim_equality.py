@@ -317,11 +317,11 @@ def test_shrinking_keeps_the_failure_and_little_else() -> None:
     assert smallest["flows"][0]["start_ns"] == 0
 
 
-def test_the_fuzz_reports_the_seed_and_the_smallest_scenario(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(fuzz, "check", lambda example, template: "cut: flows.0: 1, 2")
-    failure = fuzz.fuzz(77, template(), examples=5).failure
+def test_the_fuzz_reports_the_seed_and_the_smallest_scenario() -> None:
+    def differs(example: Example, template: object) -> str:
+        return "cut: flows.0: 1, 2"
+
+    failure = fuzz.fuzz(77, template(), examples=5, check=differs).failure
     assert failure is not None
     assert failure.seed == 77
     assert len(failure.smallest.scenario["flows"]) == 1
