@@ -28,6 +28,10 @@ cdef class Hop:
 
     @cython.locals(t=cython.longlong, packet=Packet)
     cpdef take(self, object rows, long long source=*)
+    @cython.locals(
+        arrivals=list, known=cython.longlong, order=cython.longlong, packet=Packet,
+        t=cython.longlong,
+    )
     cpdef take_rows(self, object rows, long long source)
     cpdef run_rows(self, long long until_ns)
     @cython.locals(t=cython.longlong, taken=cython.Py_ssize_t, arrivals=list, packet=Packet)

@@ -113,11 +113,18 @@ class Hop:
 
     def take_rows(self, rows: Rows, source: int) -> None:
         """Take what a source sends, as rows."""
-        self.take([(packet.arrived, packet) for packet in segments(rows, self.legs)], source)
+        arrivals, order, known = self.arrivals, self.order, self.known_ns
+        for packet in segments(rows, self.legs):
+            t = packet.arrived
+            if t < known:
+                raise InvariantError(f"expected arrivals from {known} ns on, got one at {t} ns")
+            order += 1
+            arrivals.append((t, source, order, packet))
+        self.order = order
 
     def run_rows(self, until_ns: int) -> Rows:
         """Like `run`; return what has left, or is on the line, as rows."""
-        return rows_of([(reach, packet) for _, reach, packet in self.run(until_ns)])
+        return rows_of(self.run(until_ns))
 
     def run(self, until_ns: int) -> list[Departure]:
         """Run up to an instant before which all arrivals are known; return what has left, or is on

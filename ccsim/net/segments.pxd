@@ -5,6 +5,7 @@ cimport cython
 from ccsim.net.qdisc.base cimport Packet
 
 cdef long long _LEG, _LENGTH, _ECN, _SEQ, _SENT, _NUMBER, _WIDTH, _MEMORY
+cdef unsigned long long _UNPACED
 
 cdef class Leg:
     cdef public long long after_ns, before_ns, copies, flow, hash, inside, known_ns, number, rank
@@ -18,12 +19,12 @@ cdef class Segment(Packet):
     cdef public long long place, row_number, sent_ns, seq
 
 @cython.locals(
-    leg=Leg, at=cython.Py_ssize_t, length=cython.longlong, number=cython.longlong, packet=Segment, memory=cython.longlong,
+    leg=Leg, at=cython.Py_ssize_t, length=cython.longlong, number=cython.longlong, packet=Segment,
 )
 cpdef Segment segment(long long[::1] flat, Py_ssize_t k, list legs)
 @cython.locals(flat=cython.longlong[::1], k=cython.Py_ssize_t)
 cpdef list segments(object rows, list legs)
 @cython.locals(
-    flat=cython.longlong[::1], at=cython.Py_ssize_t, reach=cython.longlong, packet=Segment,
+    flat=cython.longlong[::1], at=cython.Py_ssize_t, packet=Segment, row=tuple,
 )
 cpdef rows_of(list reached)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.qdisc.base import Packet
+from ccsim.net.qdisc.base import U64, Packet
 from ccsim.net.qdisc.cake_ack_filter import ACK, SYN, TcpAck
 
 __all__ = [
@@ -45,6 +45,7 @@ REACH, LEG, LENGTH, ECN, SEQ, SENT, NUMBER, WIDTH = range(8)
 NO_ROWS: Rows = np.empty((0, WIDTH), dtype=np.int64)
 _LEG, _LENGTH, _ECN, _SEQ, _SENT, _NUMBER, _WIDTH = range(1, 8)
 _MEMORY = 804  # that a socket buffer takes beside a full packet: 2304 for 1500 (truesize)
+_UNPACED = U64
 MS_NS = 1_000_000
 
 
@@ -118,14 +119,22 @@ def segment(flat: memoryview, k: int, legs: list[Leg]) -> Segment:
     leg = legs[flat[at + _LEG]]
     length = flat[at + _LENGTH]
     number = flat[at + _NUMBER]
-    memory = length + _MEMORY
-    packet = Segment(number, length, flat[at + _ECN], leg.flow, leg.hash, memory)
-    packet.row_number = number
-    packet.srchost, packet.dsthost = leg.hosts
-    packet.leg = leg
+    packet = Segment.__new__(Segment)  # machine code need not make numbers objects for __init__
+    packet.number = packet.row_number = number
+    packet.len = length
+    packet.truesize = length + _MEMORY
+    packet.ecn = flat[at + _ECN]
     packet.seq = flat[at + _SEQ]
     packet.sent_ns = flat[at + _SENT]
     packet.arrived = flat[at]
+    packet.leg = leg
+    packet.flow = leg.flow
+    packet.hash = leg.hash
+    packet.srchost, packet.dsthost = leg.hosts
+    packet.stamp = packet.cb = packet.sk = packet.tstamp = packet.priority = packet.dscp = 0
+    packet.pacing_rate = _UNPACED
+    packet.marked = False
+    packet.tcp = None
     if leg.acks is not None:
         packet.tcp = _ack_header(packet, leg.acks.get(number))
     return packet
@@ -145,16 +154,18 @@ def segments(rows: Rows, legs: list[Leg]) -> list[Segment]:
     return [segment(flat, k, legs) for k in range(len(rows))]
 
 
-def rows_of(reached: list[tuple[int, Packet]]) -> Rows:
-    """Return objects as rows, each with when it reaches what comes next."""
+def rows_of(reached: Sequence[tuple[int, Packet] | tuple[int, int, Packet]]) -> Rows:
+    """Return objects as rows; the last of what stands before each is when it reaches what comes
+    next."""
     if not reached:
         return NO_ROWS
     rows = np.empty((len(reached), WIDTH), dtype=np.int64)
     flat = memoryview(rows.reshape(-1))
     at = 0
-    for reach, packet in reached:
+    for row in reached:
+        packet = row[-1]
         assert isinstance(packet, Segment)
-        flat[at] = reach
+        flat[at] = row[-2]
         flat[at + _LEG] = packet.leg.number
         flat[at + _LENGTH] = packet.len
         flat[at + _ECN] = packet.ecn
