@@ -26,7 +26,8 @@ Left out, here and in the network around it:
   algorithm needs ECN, retransmissions are not ECN-capable. A queue that marks does not drop what
   is not. The receiver runs what its sender began with, and keeps it when the sender is swapped.
 - *Probes.* No MTU probing, no reneging, no thin-stream timeouts.
-- *Hosts* take no time: no CPU cost, interrupts, queueing discipline or TCP small queues.
-- *Path.* One bottleneck in one direction with a constant rate and delays; data is never reordered.
-  ACKs may be lost or wait for a slot, but neither queue nor overtake each other.
+- *Hosts* take no time unless they are late: no CPU cost, no TCP small queues; what fq would hold
+  waits in the socket. All hosts have the same sysctls, whatever the namespace of a socket.
+- *Path.* What lies between is not known here: ``rcv_tsval`` is the time at which an ACK
+  came less the way back without queues; PAWS is not applied to ACKs that overtake one another.
 """
