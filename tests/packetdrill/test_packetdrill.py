@@ -98,6 +98,7 @@ def test_what_is_no_script_is_refused_with_its_place(text: str, said: str) -> No
         ("+0 < U. 1:2(1) urg 1", "urgent data are not modelled"),
         ("+0 `sysctl -q net.ipv4.tcp_recovery=0`", "tcp_recovery=0 is not modelled"),
         ("+0 `tc qdisc replace dev tun0 root netem loss 1%`", "the qdisc netem loss 1%"),
+        ("+0 `nstat | grep TcpExtTCPTimeouts`", "what nstat counts"),
         ("+0 `ip route change default rto_min 5`", "rto_min of a route is not modelled"),
     ],
 )
@@ -107,6 +108,13 @@ def test_what_is_not_modelled_is_refused_and_named(line: str, said: str) -> None
     assert said in verdict.message
     assert verdict.place is not None
     assert verdict.place.line >= 2
+
+
+@pytest.mark.parametrize(
+    "line", ["+0 %{ print 'cwnd', 10 }%", "+0 %{\n  print 3\n  assert 1 }%", "+0 `nstat -n`"]
+)
+def test_what_older_scripts_print_and_counters_set_back_change_nothing(line: str) -> None:
+    assert play_text(SOCKET + line, "x.pkt").outcome == AGREES
 
 
 def test_names_that_code_sets_last_until_the_end_of_the_script() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from textwrap import dedent
 from typing import Any
@@ -55,6 +56,8 @@ KNOWN: tuple[type, ...] = (
     ast.Store, ast.Name, ast.Constant, ast.BinOp, ast.BoolOp, ast.And, ast.Or, ast.Compare,
     ast.UnaryOp, ast.IfExp, ast.Call, ast.Tuple, ast.List, *BINARY, *COMPARE, *UNARY,
 )  # fmt: skip
+PRINTED = re.compile(r"^([ \t]*)print[ \t]+(?![(=])(.+)$", re.MULTILINE)
+"""The statement of Python 2, of which older scripts are."""
 
 
 def _tree(code: Code) -> ast.Module:
@@ -62,6 +65,7 @@ def _tree(code: Code) -> ast.Module:
     if len(text) > LONGEST:
         raise CannotExpress(code.place, f"code of more than {LONGEST} characters")
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    text = PRINTED.sub(r"\1print(\2)", text)
     try:
         return ast.parse(dedent(text.strip("\n")) if text.startswith("\n") else text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

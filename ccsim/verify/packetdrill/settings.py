@@ -327,6 +327,12 @@ def _echo(settings: Settings, words: list[str], place: Place) -> None:
         raise CannotExpress(place, f"writing to {target} is not modelled")
 
 
+def _nstat(settings: Settings, words: list[str], place: Place) -> None:
+    """Forget or hide the kernel's counters, which changes nothing; what they count is not known."""
+    if "|" in words:
+        raise CannotExpress(place, "what nstat counts is not modelled")
+
+
 VERBS: dict[str, Callable[[Settings, list[str], Place], None]] = {
     "defaults.sh": _common,
     "sysctl": _sysctl,
@@ -334,4 +340,5 @@ VERBS: dict[str, Callable[[Settings, list[str], Place], None]] = {
     "tc": _tc,
     "ip": _ip,
     "echo": _echo,
+    "nstat": _nstat,
 }
