@@ -1,7 +1,8 @@
 """Heat maps: what swaps cost, old × new, a map for each mechanism, state policy and path.
 
 Colour tells the size in five steps, hue the sign: what costs is vermilion, what gains is blue. The
-numbers are written into the cells, so that nothing hangs on colour alone.
+numbers are written into the cells, or at contours where the cells are many, so that nothing hangs
+on colour alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ STEPS = len(SHARES)
 
 # All in points (1/72 in).
 CELL_WIDTH, CELL_HEIGHT = 60.0, 23.0  # at least: a cell grows with what is written in it
+FINE = 7  # so many values on both axes with numbers make contours, their cells no texts
+FINE_WIDTH, FINE_HEIGHT = 20.0, 15.0
 LABELS, LABELS_MAX, GAP = 34.0, 110.0, 16.0
 EDGE, TITLE, LEGEND = 8.0, 18.0, 24.0
 SIZE, SMALL, LINE, SMALL_LINE = 7.0, 6.0, 8.6, 7.6
@@ -82,6 +85,12 @@ class HeatSheet:
     axes: tuple[str, str] = ("old", "new")
     caption: str = ""
     numeric: bool = False
+
+    @property
+    def fine(self) -> bool:
+        """Whether its maps are so fine that contours tell more than numbers in cells."""
+        sides = [len(side) for one in self.maps for side in (one.rows, one.columns)]
+        return self.numeric and min(sides, default=0) >= FINE
 
     def edges(self) -> list[float]:
         """Return the sizes at which the steps of colour end."""
@@ -166,9 +175,10 @@ def _layout(sheet: HeatSheet) -> _Layout:
     heads = [name for one in sheet.maps for name in one.columns]
     names = [name for one in sheet.maps for name in one.rows]
     cells = [cell for one in sheet.maps for row in one.cells for cell in row if cell]
+    cells = [] if sheet.fine else cells
     words = [word for name in heads for word in name.split(" ")]
     width = max(
-        CELL_WIDTH,
+        FINE_WIDTH if sheet.fine else CELL_WIDTH,
         *(text_width(word, SIZE) + 4 for word in words),
         *(text_width(cell.text, SIZE) + 6 for cell in cells),
         *(text_width(cell.note, SMALL) + 4 for cell in cells),
@@ -180,7 +190,8 @@ def _layout(sheet: HeatSheet) -> _Layout:
     )
     corner = 0.0 if sheet.numeric else text_width(_corner(sheet), SMALL)
     labels = max(labels, corner) + 9
-    height = max(CELL_HEIGHT, max(len(lines) for lines in rows) * LINE + 6)
+    least = FINE_HEIGHT if sheet.fine else CELL_HEIGHT
+    height = max(least, max(len(lines) for lines in rows) * LINE + 6)
     head_lines = max(len(wrapped(name, SIZE, width - 3)) for name in heads)
     side = AXIS_TITLE if sheet.numeric else 0.0
     across = side + labels + max(len(one.columns) for one in sheet.maps) * width
@@ -246,6 +257,8 @@ def _draw_map(
         _lines(axes, x0 - 5, y, name, LABELS_MAX, SIZE, ha="right", centred=True)
     for x, y, cell in _placed(one, x0, y0, layout):
         _draw_cell(axes, sheet, cell, x, y, layout)
+    if sheet.fine:
+        _draw_contours(axes, sheet, one, x0, y0, layout)
 
 
 def _lines(
@@ -287,13 +300,37 @@ def _draw_cell(
     colour = shade_colour(shade(cell.value, sheet.top)) if cell else "#f4f4f4"
     box: dict[str, Any] = {"facecolor": colour, "edgecolor": "#ffffff", "linewidth": 1.0}
     axes.add_patch(Rectangle((x, y), width, height, **box))
-    if cell is None:
+    if cell is None or sheet.fine:
         return
     middle, lift = x + width / 2, 4.5 if cell.note else 0.0
     weight = "bold" if cell.strong else "normal"
     _text(axes, middle, y + height / 2 - lift, cell.text, ha="center", weight=weight)
     if cell.note:
         _text(axes, middle, y + height / 2 + 5.5, cell.note, size=SMALL, ha="center")
+
+
+def _draw_contours(
+    axes: Any, sheet: HeatSheet, one: HeatMap, x0: float, y0: float, layout: _Layout
+) -> None:
+    """Draw the lines on which a step of colour ends, with their values."""
+    import numpy as np
+
+    found = [
+        [np.nan if c is None or c.value is None else c.value for c in row] for row in one.cells
+    ]
+    values = np.ma.masked_invalid(np.array(found, dtype=np.float64))
+    edges = sheet.edges()[:-1]
+    both = (*(-edge for edge in reversed(edges)), 0.0, *edges)
+    levels = [level for level in both if values.min() < level < values.max()]
+    if not levels:
+        return
+    width, height = layout.cell
+    x = x0 + (np.arange(len(one.columns)) + 0.5) * width
+    y = y0 + (np.arange(len(one.rows)) + 0.5) * height
+    lines = axes.contour(x, y, values, levels=levels, colors="#3a3a3a", linewidths=0.6)
+    axes.clabel(
+        lines, fontsize=SMALL, fmt=lambda value: f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
+    )
 
 
 def _draw_legend(axes: Any, sheet: HeatSheet, y: float, caption: Sequence[str]) -> None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from ccsim.plot.heat import HeatCell, HeatMap, HeatSheet, draw_heat, shade, shade_colour
+from ccsim.plot.heat import (
+    HeatCell,
+    HeatMap,
+    HeatSheet,
+    draw_heat,
+    heat_figure,
+    shade,
+    shade_colour,
+)
 
 
 def sheet(*values: float | None) -> HeatSheet:
@@ -63,3 +72,49 @@ def test_an_unknown_format_is_refused_before_anything_is_drawn(tmp_path: Path) -
     with pytest.raises(ValueError, match="expected png, pdf, svg, pgf, got 'gif'"):
         draw_heat([sheet(1.0)], tmp_path / "none", ("gif",))
     assert not (tmp_path / "none").exists()
+
+
+def slope(rows: int, columns: int, *, numeric: bool = True) -> HeatSheet:
+    """Return a map whose values are 0, 1, … from the left column on, one of them missing."""
+    cells = tuple(
+        tuple(None if i == j == 1 else HeatCell(float(j), f"{j}.000") for j in range(columns))
+        for i in range(rows)
+    )
+    names = tuple(str(10 * k) for k in range(rows)), tuple(str(k) for k in range(columns))
+    one = HeatMap("cubic → bbr", *names, cells)
+    axes = ("rtt (ms)", "buffer (BDP)")
+    return HeatSheet("deficit_s", "Deficit (s)", (one,), 1, columns - 1.0, axes, "", numeric)
+
+
+def texts(found: HeatSheet) -> list[str]:
+    return [text.get_text() for text in heat_figure(found).axes[0].texts]
+
+
+def test_a_fine_map_has_contours_where_steps_of_colour_end_and_no_numbers_in_cells() -> None:
+    fine = slope(7, 11)  # values 0 to 10: steps end at 0.4, 1.6, 3.6, 6.4, 10
+    assert fine.fine
+    found = texts(fine)
+    assert {"0.4", "1.6", "3.6", "6.4"} <= set(found)
+    assert "5.000" not in found
+
+
+@pytest.mark.parametrize("coarse", [slope(6, 11), slope(7, 7, numeric=False)])
+def test_a_map_of_few_values_or_of_names_has_a_number_a_cell(coarse: HeatSheet) -> None:
+    assert not coarse.fine
+    assert texts(coarse).count("5.000") == len(coarse.maps[0].rows)
+
+
+def test_a_fine_map_on_which_all_is_equal_has_no_contours() -> None:
+    same = tuple(tuple(HeatCell(1.0, "1") for _ in range(7)) for _ in range(7))
+    names = tuple(map(str, range(7)))
+    flat = HeatSheet("n", "n", (HeatMap("m", names, names, same),), 1, 1.0, numeric=True)
+    assert len(heat_figure(flat).axes[0].collections) == 0
+
+
+def test_nothing_on_a_map_is_smaller_than_six_points_or_leaves_it() -> None:
+    figure = heat_figure(sheet(25.0, -1.0))
+    (axes,) = figure.axes
+    assert min(float(text.get_fontsize()) for text in axes.texts) >= 6
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    right = max(text.get_window_extent(renderer).x1 for text in axes.texts)
+    assert right <= figure.bbox.x1
