@@ -15,7 +15,7 @@ _MODULES = (
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "ccsim.plot.render",
-    "ccsim.plot.run",
+    "ccsim.plot.chosen",
     "ccsim.plot.draw",
 )
 _SOLID = "mpl_toolkits.mplot3d"
