@@ -84,7 +84,11 @@ def compare_verb(args: argparse.Namespace) -> int:
     print(text if screen.form == "text" else document(screen.form, text))
     if args.format:
         with explained(out):
-            print_paths(draw_comparison(runs, labels, out, args.format))
+            drawn = draw_comparison(runs, labels, out, args.format)
+        if screen.form == "text":
+            print_paths(drawn)
+        else:  # stdout is a table for a paper
+            say("\n".join(map(str, drawn)))
     return 0
 
 
