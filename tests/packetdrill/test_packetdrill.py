@@ -233,6 +233,17 @@ def test_control_messages_are_compared_field_by_field(
     assert (verdict.outcome, said in verdict.message) == (outcome, True), verdict
 
 
+def test_no_repetition_waits_longer_than_the_longest_timeout() -> None:
+    text = "`sysctl -q net.ipv4.tcp_rto_max_ms=1000`\n" + SOCKET + (
+        "+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n+0 < S 0:0(0) win 9000 <mss 1000>\n"
+        + "+0 > S. 0:0(0) ack 1 <...>\n" + "+1 > S. 0:0(0) ack 1 <...>\n" * 3
+        + "+.1 < . 1:1(0) ack 1 win 9000\n+0 accept(3, ..., ...) = 4\n"
+        "+0 write(4, ..., 900) = 900\n+0 > P. 1:901(900) ack 1\n"
+        + "+1~+1.01 > P. 1:901(900) ack 1\n" * 4
+    )  # fmt: skip
+    assert play_text(text, "x.pkt").outcome == AGREES
+
+
 def test_a_definition_stands_for_its_value() -> None:
     text = (
         "--define=MSS=1000\n--define=CLOSE=close\n" + SOCKET + "+0 CLOSE(3) = 0\n"

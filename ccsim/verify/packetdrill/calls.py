@@ -114,6 +114,8 @@ def _connect(machine: Machine, call: Call) -> Result | None:
     if socket is None:
         return fail("EBADF")
     connection = socket.connection
+    if str(call.args[1]) == "AF_UNSPEC":
+        return _disconnect(machine, socket)
     if connection is None:
         connection = socket.connection = Connection(machine.world, socket.options)
         connection.accepted = True
@@ -135,6 +137,18 @@ def _connect(machine: Machine, call: Call) -> Result | None:
     if socket.told or not connection.established:
         return fail("EISCONN")
     socket.told = True
+    return ok(0)
+
+
+def _disconnect(machine: Machine, socket: Socket) -> Result:
+    """Let a socket be as if it had never been connected (``tcp_disconnect``)."""
+    connection = socket.connection
+    if connection is not None and (connection.established or connection.half_open):
+        connection.reset(machine.now_ns)
+    elif connection is not None:
+        connection.abort(None)
+    socket.connection, socket.told, socket.left = None, False, None
+    socket.listening = False
     return ok(0)
 
 

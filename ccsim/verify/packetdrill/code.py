@@ -62,6 +62,8 @@ PRINTED = re.compile(r"^([ \t]*)print[ \t]+(?![(=])(.+)$", re.MULTILINE)
 
 def _tree(code: Code) -> ast.Module:
     text = code.text.strip(" \t")
+    if text.rstrip().endswith("\\"):
+        text = text.rstrip()[:-1]  # the line that is continued would be packetdrill's own
     if len(text) > LONGEST:
         raise CannotExpress(code.place, f"code of more than {LONGEST} characters")
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))

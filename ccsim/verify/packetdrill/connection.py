@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ccsim.tcp.host import NEVER
-from ccsim.units import NS_PER_US
+from ccsim.units import NS_PER_MS, NS_PER_US
 from ccsim.verify.packetdrill.errors import CannotExpress, Place
 from ccsim.verify.packetdrill.fast_opening import FastOpening
 from ccsim.verify.packetdrill.inbox import Ack
@@ -250,6 +250,9 @@ class Connection(FastOpening):
             if leaving.length and not sent:
                 self.inbox.receiver.answer(t)
             sent = True
+        self.out.note_state(t)
+        if not self.sk.icsk_retransmits and not self.out.probes:
+            self.in_vain_ns = NEVER
         return sent
 
     # --- calls ---
@@ -310,8 +313,9 @@ class Connection(FastOpening):
         """Abort, and tell the peer (``tcp_send_active_reset``)."""
         if self.state != "CLOSE":
             ack = self.inbox.current()
-            self._put(t, Segment(frozenset("R."), self._highest_sent(), 0, ack.number, None,
-                                 self._options(t, ()), "noecn"))  # fmt: skip
+            flags, options = frozenset("R."), self._options(t, ())
+            at, window = self._highest_sent(), self._window()
+            self._put(t, Segment(flags, at, 0, ack.number, window, options, "noecn"))
         self.abort(None)
 
     # --- timers ---
@@ -325,14 +329,25 @@ class Connection(FastOpening):
         if self.state in ("CLOSE", "TIME_WAIT"):
             return NEVER
         sk = self.sk
-        return min(sk.timer_ns, sk.pacing_ns, self.inbox.due_ns, self.out.probe_ns)
+        due = min(sk.timer_ns, sk.pacing_ns, self.inbox.due_ns, self.out.probe_ns)
+        return min(due, self._given_up_ns())
+
+    def _given_up_ns(self) -> int:
+        """Return when TCP_USER_TIMEOUT ends what is sent again in vain (RFC 5482,
+        ``retransmits_timed_out``)."""
+        limit = self.options.user_timeout_ms
+        return self.in_vain_ns + limit * NS_PER_MS if limit and self.in_vain_ns < NEVER else NEVER
 
     def fire(self, t: int) -> None:
         """Let what is due at ``t`` happen."""
         if self.syn_due_ns <= t:
             self._syn(t)
+        elif self._given_up_ns() <= t:
+            self.abort("ETIMEDOUT")
         elif self.sk.timer_ns <= t and not self.half_open:
             self.sk.fire_timer(t)
+            if self.sk.icsk_retransmits:
+                self.in_vain_ns = min(self.in_vain_ns, t)
             self.flush(t)
         elif self.sk.pacing_ns <= t:
             self.sk.on_pacing(t)
@@ -342,6 +357,7 @@ class Connection(FastOpening):
             if ack is not None:
                 self._bare_ack(t, ack)
         elif not self.out.probe(t):
+            self.in_vain_ns = min(self.in_vain_ns, t)
             self._bare_ack(t, self.inbox.current(), self.out.una - 1)
         else:
             self.flush(t)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccsim.units import NS_PER_MS
+from ccsim.verify.packetdrill.chrono import BUSY, RWND_LIMITED, SNDBUF_LIMITED
 from ccsim.verify.packetdrill.code import OPTION_BITS, SOCKET_STATES
 from ccsim.verify.packetdrill.connection import Connection
 
@@ -69,6 +70,9 @@ def _times(connection: Connection, now_ns: int) -> dict[str, Any]:
         // NS_PER_MS,
         "tcpi_last_ack_recv": (now_ns - (connection.last_ack_ns or connection.opened_ns))
         // NS_PER_MS,
+        "tcpi_busy_time": connection.out.chrono.total_us(now_ns, BUSY),
+        "tcpi_rwnd_limited": connection.out.chrono.total_us(now_ns, RWND_LIMITED),
+        "tcpi_sndbuf_limited": connection.out.chrono.total_us(now_ns, SNDBUF_LIMITED),
         "tcpi_pacing_rate": sk.pacing_rate,
         "tcpi_max_pacing_rate": sk.max_pacing_rate,
         "tcpi_delivery_rate_app_limited": int(sk.app_limited > 0),
@@ -117,4 +121,5 @@ INFO_NAMES = {
     *("tcpi_delivery_rate_app_limited", "tcpi_snd_mss", "tcpi_rcv_mss", "tcpi_advmss"),
     *("tcpi_pmtu", "tcpi_snd_wnd", "tcpi_snd_wscale", "tcpi_rcv_wscale", "tcpi_bytes_acked"),
     *("tcpi_bytes_received", "tcpi_notsent_bytes"),
+    *("tcpi_busy_time", "tcpi_rwnd_limited", "tcpi_sndbuf_limited"),
 }

@@ -45,6 +45,7 @@ class SockOptions:
     zerocopy: bool = False
     sndbuf: int | None = None
     rcvbuf: int | None = None
+    user_timeout_ms: int = 0
     notsent_lowat: int = 0
     inq: bool = False
 
@@ -85,6 +86,7 @@ class Opening:
         self.half_open = False  # opened by a SYN with a cookie, and not acknowledged yet
         self.syn_data_acked = False
         self.errors = ErrorQueue()
+        self.in_vain_ns = NEVER  # since when something is sent again in vain
         self.write_pending = False  # a call waits that has more to send
         self._request: Segment | None = None  # the peer's SYN
         self._ecn = False
@@ -124,10 +126,11 @@ class Opening:
             return
         self.tries += 1
         self.syn_ns = t
+        most_ns = self.world.settings.number("tcp_rto_max_ms") * 1_000_000
         linear = self.world.settings.number("tcp_syn_linear_timeouts")
         doublings = self.tries - 1 if passive else max(self.tries - 1 - linear, 0)
         self.syn_due_ns = self.world.host.expiry_ns(
-            t, (NS_PER_S << min(doublings, 6)) // self.world.host.jiffy_ns
+            t, min(NS_PER_S << min(doublings, 7), most_ns) // self.world.host.jiffy_ns
         )
         flags = set("S.") if passive else set("S")
         if self._ecn:

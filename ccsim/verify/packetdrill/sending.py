@@ -13,6 +13,7 @@ from ccsim.tcp.rack import mark_skb_lost
 from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.tcp.sender import Sender
 from ccsim.tcp.tso import tso_segs
+from ccsim.verify.packetdrill.chrono import BUSY, IDLE, RWND_LIMITED, SNDBUF_LIMITED, Chrono
 from ccsim.verify.packetdrill.sendqueue import SendQueue
 from ccsim.verify.packetdrill.sndbuf import SendBuffer
 
@@ -51,6 +52,7 @@ class Outbox:
         self.host = host
         self.buffer = buffer
         self.queue = SendQueue(host.mss_bytes, first)
+        self.chrono = Chrono()
         self.nodelay = self.cork = False
         self.window = self.wnd_max = 0
         self.una = first
@@ -108,6 +110,20 @@ class Outbox:
         writable = self.buffer.is_writable(*self.memory())
         self.buffer.nospace |= not writable
         return writable
+
+    def note_state(self, t_ns: int) -> None:
+        """Note what the sender waits for; a window that is full comes first."""
+        if self.sk.una >= self.queue.packets:
+            state = IDLE
+        elif in_flight(self.sk) >= self.sk.snd_cwnd:
+            state = BUSY
+        elif self._is_blocked():
+            state = RWND_LIMITED
+        elif self.buffer.nospace and not self.queue.skbs:
+            state = SNDBUF_LIMITED
+        else:
+            state = BUSY
+        self.chrono.be(t_ns, state)
 
     def check_space(self) -> None:
         """Grow the send buffer if the window is not full, and wake who waits

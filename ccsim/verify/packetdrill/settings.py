@@ -73,6 +73,7 @@ KERNEL = {
     "tcp_invalid_ratelimit": "500",
     "tcp_tso_rtt_log": "9",
     "tcp_syn_linear_timeouts": "4",
+    "tcp_rto_max_ms": "120000",
     "tcp_fastopen": "1",
     "tcp_fastopen_key": "0-0-0-0",
 }
@@ -91,7 +92,7 @@ HARMLESS = re.compile(
     r"adv_win_scale|app_win|workaround_signed_windows|orphan\w*|plb_\w+|reflect_tos|"
     r"shrink_window|rfc1337|stdurg|backlog\w*|early_demux|l3mdev_accept|migrate_req|"
     r"available_congestion_control|allowed_congestion_control|min_snd_mss|"
-    r"pingpong_thresh|rto_max_ms)"
+    r"pingpong_thresh)"
 )
 HARMLESS_TREES = ("net.core.", "net.ipv6.", "net.ipv4.icmp", "net.ipv4.route", "net.ipv4.ip_",
                   "net.ipv4.conf", "net.mptcp")  # fmt: skip
@@ -237,6 +238,8 @@ def _line(settings: Settings, line: str, place: Place) -> None:
     act = VERBS.get(verb)
     if act is not None:
         act(settings, words[1:], place)
+        if words[0] == "./defaults.sh":
+            settings.sysctl["tcp_fastopen"] = "0x3"  # that of the kernel's selftests
     elif verb not in IGNORED and not verb.startswith("sysctl_restore"):
         raise CannotExpress(place, f"the command {verb!r} is not understood")
 

@@ -80,6 +80,10 @@ def _set_number(machine: Machine, socket: Socket, call: Call, name: str, value: 
         if value not in (0, 1):
             return fail("EINVAL")
         socket.options.inq = value == 1
+    elif name == "TCP_USER_TIMEOUT":
+        if value < 0:
+            return fail("EINVAL")
+        socket.options.user_timeout_ms = value
     elif name == "TCP_SYNCNT":
         if not 1 <= value <= SYN_RETRIES_MOST:
             return fail("EINVAL")
@@ -198,6 +202,8 @@ def getsockopt(machine: Machine, call: Call) -> Result:
     flags = {"TCP_NODELAY": socket.options.nodelay, "TCP_CORK": socket.options.cork}
     if name in flags:
         return ok(0, int(flags[name]))
+    if name == "TCP_USER_TIMEOUT":
+        return ok(0, socket.options.user_timeout_ms)
     if name == "TCP_NOTSENT_LOWAT":
         return ok(0, socket.options.notsent_lowat)
     if name == "SO_RCVBUF" and not (connection is not None and connection.opened_ns):

@@ -15,6 +15,7 @@ MSS_DEFAULT = 536  # of a peer that announces none (RFC 9293 section 3.7.1)
 WSCALE_MOST = 14
 UNSCALED = 65_535
 UNLIMITED_PACKETS = 1 << 40
+NS_PER_MS = 1_000_000
 RTO_INITIAL_NS = 1_000_000_000
 
 
@@ -129,6 +130,7 @@ def host_of(settings: Settings, terms: Terms) -> Host:
         initial_window=settings.initcwnd,
         mss_bytes=terms.mss,
         rto_min_us=number("tcp_rto_min_us"),
+        rto_max_ns=number("tcp_rto_max_ms") * NS_PER_MS,
         rto_initial_ns=RTO_INITIAL_NS,
         reordering=number("tcp_reordering"),
         max_reordering=number("tcp_max_reordering"),
