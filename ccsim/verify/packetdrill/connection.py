@@ -156,6 +156,14 @@ class Connection(FastOpening):
         if stamp is not None and self.terms.timestamps and segment.seq <= self.inbox.wup:
             self.ts_recent = max(self.ts_recent, stamp[0])
 
+    def cannot_be_reached(self, seq: int, error: str) -> None:
+        """Take an ICMP message about what was sent: it ends an opening, and is no more than a hint
+        to a connection that is open (``tcp_v4_err``)."""
+        opening = self.state in ("SYN_SENT", "SYN_RECV") and not (self.half_open and self.accepted)
+        highest = self._highest_sent() if self.half_open else 1 + self._syn_bytes
+        if opening and 0 <= seq <= highest:
+            self.abort(None if self.passive and not self.half_open else error)
+
     def _take_reset(self) -> None:
         self.abort("EPIPE" if self.state == "CLOSE_WAIT" else "ECONNRESET")
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from ccsim.verify.packetdrill.errors import CannotExpress, PktError, Place
-from ccsim.verify.packetdrill.script import Packet
+from ccsim.verify.packetdrill.script import Packet, Unreachable
 from ccsim.verify.packetdrill.segment import Option, Segment
 from ccsim.verify.packetdrill.words import Words
 
-__all__ = ["packet"]
+__all__ = ["UNREACHABLE", "packet"]
 
 LETTERS = frozenset("SFRPUEW")
 ECN = {"noecn", "ect0", "ect1", "ect01", "ce"}
 OTHER_PROTOCOLS = {
-    "udp": "UDP", "udplite": "UDP-Lite", "icmp": "ICMP", "sctp": "SCTP", "GREv0": "GRE",
-    "gre": "GRE", "mpls": "MPLS", "psp": "PSP",
+    "udp": "UDP", "udplite": "UDP-Lite", "icmp": "ICMP that is expected", "sctp": "SCTP",
+    "GREv0": "GRE", "gre": "GRE", "mpls": "MPLS", "psp": "PSP",
 }  # fmt: skip
 NUMBERED = {"mss": "mss", "wscale": "wscale"}
 BARE = {"nop", "eol", "sackOK"}
 COOKIES = {"FO", "FOEXP"}
+# What ICMP says, and the errno that a connection which is not open yet ends with.
+UNREACHABLE = {
+    "net_unreachable": "ENETUNREACH", "host_unreachable": "EHOSTUNREACH",
+    "protocol_unreachable": "ENOPROTOOPT", "port_unreachable": "ECONNREFUSED",
+    "source_route_failed": "EOPNOTSUPP", "net_unknown": "ENETUNREACH", "host_unknown": "EHOSTDOWN",
+    "source_host_isolated": "ENONET", "net_prohibited": "ENETUNREACH",
+    "host_prohibited": "EHOSTUNREACH", "net_unreachable_for_tos": "ENETUNREACH",
+    "host_unreachable_for_tos": "EHOSTUNREACH", "packet_filtered": "EHOSTUNREACH",
+    "precedence_violation": "EHOSTUNREACH", "precedence_cutoff": "EHOSTUNREACH",
+}  # fmt: skip
 HEX_DIGITS = set("0123456789abcdefABCDEF")
 OTHER_OPTIONS = {
     "md5": "TCP-MD5",
@@ -27,10 +37,13 @@ OTHER_OPTIONS = {
 SEQ_END = 1 << 31
 
 
-def packet(words: Words) -> Packet:
-    """Parse a packet; CannotExpress for what is no plain TCP segment."""
+def packet(words: Words) -> Packet | Unreachable:
+    """Parse a packet; CannotExpress for what is neither a plain TCP segment nor an ICMP message
+    that something is unreachable."""
     sign = words.next()
     place = sign.place
+    if words.now.text == "icmp" and sign.text == "<":
+        return _unreachable(words)
     ecn = _ip_info(words)
     _plain_tcp(words)
     flags = _flags(words)
@@ -41,6 +54,20 @@ def packet(words: Words) -> Packet:
         raise CannotExpress(place, "urgent data are not modelled")
     options = _options(words, place)
     return Packet(place, sign.text == "<", Segment(flags, seq, length, ack, window, options, ecn))
+
+
+def _unreachable(words: Words) -> Unreachable:
+    """Take ``icmp unreachable host_unreachable [1:1001(1000)]``."""
+    place = words.next().place
+    kind = words.next().text
+    code = words.next().text if words.now.kind == "word" else ""
+    if kind != "unreachable" or code not in UNREACHABLE | {"": ""}:
+        raise CannotExpress(place, f"ICMP {kind} {code}".rstrip() + " is not modelled")
+    seq = 0
+    if words.take("["):
+        seq, _ = _range(words)
+        words.expect("]")
+    return Unreachable(place, code or "net_unreachable", seq)
 
 
 def _ip_info(words: Words) -> str | None:

@@ -20,6 +20,7 @@ DELIMITER = 2  # characters of `%{`
 GIVEN = {
     "TFO_COOKIE": "3021b9d889017eeb",
     "TFO_COOKIE_ZERO": "b7c12350a90dc8f5",
+    "CODE": "host_unreachable",
     "CMSG_LEVEL_IP": "SOL_IP",
     "CMSG_TYPE_RECVERR": "IP_RECVERR",
 }

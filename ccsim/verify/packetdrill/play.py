@@ -15,8 +15,19 @@ from ccsim.verify.packetdrill.compare import check_segment, gather
 from ccsim.verify.packetdrill.errors import CannotExpress, Differs, PktError, Place
 from ccsim.verify.packetdrill.info import INFO_NAMES, tcp_info
 from ccsim.verify.packetdrill.machine import START_NS, Machine
+from ccsim.verify.packetdrill.packets import UNREACHABLE
 from ccsim.verify.packetdrill.parser import inbound_data, parse_script
-from ccsim.verify.packetdrill.script import ANY, Call, Code, Command, Event, Packet, Script, When
+from ccsim.verify.packetdrill.script import (
+    ANY,
+    Call,
+    Code,
+    Command,
+    Event,
+    Packet,
+    Script,
+    Unreachable,
+    When,
+)
 from ccsim.verify.packetdrill.settings import Settings, apply_command, settings_of
 from ccsim.verify.packetdrill.terms import is_linux
 from ccsim.verify.packetdrill.values import Result
@@ -139,7 +150,8 @@ class Player:
         """Let one event happen."""
         due, end = self._due(event)
         act: dict[type, Callable[[Any, int, int, When], None]] = {
-            Packet: self._packet, Call: self._call, Command: self._command, Code: self._code,
+            Packet: self._packet, Unreachable: self._unreachable, Call: self._call,
+            Command: self._command, Code: self._code,
         }  # fmt: skip
         act[type(event.action)](event.action, due, end, event.when)
         self._last_ns = due
@@ -178,6 +190,14 @@ class Player:
         self._wait(due)
         self.machine.now_ns += EVENT_NS
         self.machine.inject(packet.segment, packet.place)
+        self._retry()
+
+    def _unreachable(self, message: Unreachable, due: int, end: int, when: When) -> None:
+        self._wait(due)
+        self.machine.now_ns += EVENT_NS
+        connection = self.machine.current
+        if connection is not None:
+            connection.cannot_be_reached(message.seq, UNREACHABLE[message.code])
         self._retry()
 
     def _expect(self, packet: Packet, due: int, end: int, when: When) -> None:
@@ -280,7 +300,8 @@ def _errno(name: str) -> str:
 
 
 def _is_inbound(event: Event) -> bool:
-    return isinstance(event.action, Packet) and event.action.inbound
+    action = event.action
+    return isinstance(action, Unreachable) or (isinstance(action, Packet) and action.inbound)
 
 
 def _seconds(at: int) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "Name",
     "Packet",
     "Script",
+    "Unreachable",
     "When",
 ]
 
@@ -61,6 +62,15 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreachable:
+    """An ICMP message that is injected: its code, and the sequence number that it quotes."""
+
+    place: Place
+    code: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A system call: arguments, the result expected (ANY: whatever) and errno, if one is named.
 
@@ -91,7 +101,7 @@ class Code:
     text: str
 
 
-Action = Packet | Call | Command | Code
+Action = Packet | Unreachable | Call | Command | Code
 
 
 @dataclass(frozen=True, slots=True)
