@@ -8,25 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ccsim.units import NS_PER_US
 from ccsim.verify.packetdrill.ancillary import check_control, inq_message, messages_of
+from ccsim.verify.packetdrill.call_args import (
+    is_null,
+    message_of,
+    socket_of,
+    take_error,
+    vector_size,
+)
 from ccsim.verify.packetdrill.connection import Connection
 from ccsim.verify.packetdrill.errors import CannotExpress
-from ccsim.verify.packetdrill.fastopen import CLIENT, EVERY_LISTENER, SERVER
+from ccsim.verify.packetdrill.fastopen import EVERY_LISTENER, SERVER
 from ccsim.verify.packetdrill.machine import Machine, Socket
 from ccsim.verify.packetdrill.polling import epoll_ctl, epoll_wait, poll
 from ccsim.verify.packetdrill.script import Call, Name
+from ccsim.verify.packetdrill.send_calls import send, sendfile, sendmsg, write, writev
 from ccsim.verify.packetdrill.sockopts import getsockopt, setsockopt
 from ccsim.verify.packetdrill.values import Result, fail, number, ok, symbols
 
 __all__ = ["CALLS", "check_call"]
 
-SEND_FLAGS = {"0", "MSG_MORE", "MSG_EOR", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_FASTOPEN",
-              "MSG_ZEROCOPY"}  # fmt: skip
-FRAGMENTS_MOST = 17  # MAX_SKB_FRAGS
-FLAG_NUMBERS = {str(0x20000000): "MSG_FASTOPEN", str(0x4000000): "MSG_ZEROCOPY"}
 RECV_FLAGS = {"0", "MSG_DONTWAIT", "MSG_PEEK", "MSG_TRUNC", "MSG_WAITALL"}
 
 
@@ -45,10 +48,6 @@ def check_call(call: Call) -> None:
         raise CannotExpress(call.place, f"the system call {call.name} is not modelled")
     if len(call.args) < verb.least:
         raise CannotExpress(call.place, f"{call.name} with {len(call.args)} arguments")
-
-
-def _socket(machine: Machine, call: Call) -> Socket | None:
-    return machine.fds.get(number(call, 0))
 
 
 def _new_fd(machine: Machine, call: Call, socket: Socket) -> Result:
@@ -72,7 +71,7 @@ def _open_socket(machine: Machine, call: Call) -> Result:
 
 
 def _bind(machine: Machine, call: Call) -> Result:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     if socket.bound:
@@ -82,7 +81,7 @@ def _bind(machine: Machine, call: Call) -> Result:
 
 
 def _listen(machine: Machine, call: Call) -> Result:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     if socket.connection is not None:
@@ -95,7 +94,7 @@ def _listen(machine: Machine, call: Call) -> Result:
 
 
 def _accept(machine: Machine, call: Call) -> Result | None:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     if not socket.listening:
@@ -110,7 +109,7 @@ def _accept(machine: Machine, call: Call) -> Result | None:
 
 
 def _connect(machine: Machine, call: Call) -> Result | None:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     connection = socket.connection
@@ -129,7 +128,7 @@ def _connect(machine: Machine, call: Call) -> Result | None:
             connection.connect(machine.now_ns)
         return fail("EINPROGRESS") if socket.nonblocking else None
     if connection.error is not None:
-        return _take_error(connection)
+        return take_error(connection)
     if connection.deferred:
         return fail("EISCONN")
     if connection.state == "SYN_SENT":
@@ -152,152 +151,8 @@ def _disconnect(machine: Machine, socket: Socket) -> Result:
     return ok(0)
 
 
-def _take_error(connection: Connection) -> Result:
-    error, connection.error = connection.error, None
-    return fail(error or "EPIPE")
-
-
-def _send(machine: Machine, call: Call, size: int, flags: set[str]) -> Result | None:
-    socket = _socket(machine, call)
-    if socket is None:
-        return fail("EBADF")
-    unknown = flags - SEND_FLAGS
-    if unknown:
-        raise CannotExpress(call.place, f"{min(unknown)} is not modelled")
-    connection = socket.connection
-    waits = not (socket.nonblocking or "MSG_DONTWAIT" in flags)
-    if socket.left is not None and connection is not None:
-        return _go_on(machine, socket, connection, size)
-    if "MSG_FASTOPEN" in flags or (connection is not None and connection.deferred):
-        return _send_fast(machine, call, socket, size, flags)
-    if connection is None:
-        return fail("EPIPE")
-    if connection.error is not None:
-        return _take_error(connection)
-    if connection.state in ("SYN_SENT", "SYN_RECV") and not connection.half_open:
-        connection.write_pending = waits
-        return None if waits else fail("EAGAIN")
-    if connection.state not in ("ESTABLISHED", "CLOSE_WAIT", "SYN_RECV"):
-        return fail("EPIPE")
-    if size and _is_null(call):
-        return fail("EFAULT")
-    if size:
-        lent = "MSG_ZEROCOPY" in flags and socket.options.zerocopy
-        taken = connection.write(
-            machine.now_ns, size, more="MSG_MORE" in flags, eor="MSG_EOR" in flags, copied=not lent
-        )
-        if taken < size and waits:
-            socket.left = size - taken
-            return None
-        return ok(taken) if taken else fail("EAGAIN")
-    return ok(size)
-
-
-def _is_null(call: Call) -> bool:
-    return isinstance(call.args[1], Name) and call.args[1] == "NULL"
-
-
-def _send_fast(
-    machine: Machine, call: Call, socket: Socket, size: int, flags: set[str]
-) -> Result | None:
-    """Connect with data in the SYN (``tcp_sendmsg_fastopen``)."""
-    unspecified = len(call.args) > 4 and str(call.args[4]) == "AF_UNSPEC"
-    if not machine.settings.number("tcp_fastopen") & CLIENT or unspecified:
-        return fail("EOPNOTSUPP")
-    connection = socket.connection
-    if connection is None:
-        connection = socket.connection = Connection(machine.world, socket.options)
-        connection.accepted = True
-        machine.begin(connection)
-    elif connection.error is not None:
-        return _take_error(connection)
-    elif connection.state == "SYN_SENT" and not connection.deferred:
-        return fail("EALREADY")
-    elif not connection.deferred:
-        if socket.told:
-            return fail("EISCONN")
-        socket.told = True
-        return _send(machine, call, size, flags - {"MSG_FASTOPEN"})
-    if size and _is_null(call):
-        connection.abort(None)
-        return fail("EFAULT")
-    sent = connection.connect_fast(machine.now_ns, size)
-    if sent and "MSG_ZEROCOPY" in flags and socket.options.zerocopy:
-        connection.errors.send_without_copy(1 + sent)
-    if not (socket.nonblocking or "MSG_DONTWAIT" in flags):
-        socket.left = size - sent
-        connection.write_pending = socket.left > 0
-        return None
-    return ok(sent) if sent else fail("EINPROGRESS")
-
-
-def _go_on(machine: Machine, socket: Socket, connection: Connection, size: int) -> Result | None:
-    """Go on with a call that has waited for its SYN to be answered, or for space."""
-    assert socket.left is not None
-    if connection.state == "SYN_SENT":
-        return None
-    connection.write_pending = False
-    if connection.error is not None:
-        socket.left = None
-        return _take_error(connection)
-    socket.told = True
-    if socket.left and connection.out.is_writable():
-        socket.left -= connection.write(machine.now_ns, socket.left, more=False, eor=False)
-    if socket.left:
-        return None
-    socket.left = None
-    return ok(size)
-
-
-def _write(machine: Machine, call: Call) -> Result | None:
-    return _send(machine, call, number(call, 2), set())
-
-
-def _flags_of(call: Call, at: int) -> set[str]:
-    found = symbols(call.args[at]) if len(call.args) > at else set()
-    return {FLAG_NUMBERS.get(flag, flag) for flag in found}
-
-
-def _send_flags(machine: Machine, call: Call) -> Result | None:
-    flags = _flags_of(call, 3)
-    return _send(machine, call, number(call, 2), flags)
-
-
-def _writev(machine: Machine, call: Call) -> Result | None:
-    return _send(machine, call, _vector_size(call, call.args[1]), set())
-
-
-def _sendmsg(machine: Machine, call: Call) -> Result | None:
-    message = _message(call)
-    flags = _flags_of(call, 2)
-    vector = message.get("msg_iov", [])
-    if "MSG_ZEROCOPY" in flags and len(vector) > FRAGMENTS_MOST:
-        raise CannotExpress(call.place, "the fragments of an skb are not modelled")
-    if "msg_control" in message:
-        raise CannotExpress(call.place, "ancillary data of sendmsg are not modelled")
-    return _send(machine, call, _vector_size(call, vector), flags)
-
-
-def _message(call: Call) -> dict[str, Any]:
-    message = call.args[1]
-    if not isinstance(message, dict):
-        raise CannotExpress(call.place, f"{call.name} without a message")
-    return message
-
-
-def _vector_size(call: Call, vector: Any) -> int:
-    sizes = [entry[-1] for entry in vector] if isinstance(vector, list) else None
-    if sizes is None or not all(isinstance(size, int) for size in sizes):
-        raise CannotExpress(call.place, "expected a vector of {..., size}")
-    return sum(sizes)
-
-
-def _sendfile(machine: Machine, call: Call) -> Result | None:
-    return _send(machine, call, number(call, 3), set())
-
-
 def _receive(machine: Machine, call: Call, most: int, flags: set[str]) -> Result | None:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     unknown = flags - RECV_FLAGS
@@ -307,11 +162,11 @@ def _receive(machine: Machine, call: Call, most: int, flags: set[str]) -> Result
     if connection is None:
         return fail("ENOTCONN")
     if connection.opened_ns and connection.inbox.unread:
-        if _is_null(call) and "MSG_TRUNC" not in flags:
+        if is_null(call) and "MSG_TRUNC" not in flags:
             return fail("EFAULT")
         return _hand_over(machine, connection, call, most, flags)
     if connection.error is not None:
-        return _take_error(connection)
+        return take_error(connection)
     done = connection.shut_read or connection.state == "CLOSE"
     if done or (connection.opened_ns and connection.inbox.finished):
         return ok(0)
@@ -339,9 +194,9 @@ def _recv_flags(machine: Machine, call: Call) -> Result | None:
 
 
 def _recvmsg(machine: Machine, call: Call) -> Result | None:
-    message = _message(call)
+    message = message_of(call)
     flags = symbols(call.args[2]) if len(call.args) > 2 else set()
-    size = _vector_size(call, message.get("msg_iov", []))
+    size = vector_size(call, message.get("msg_iov", []))
     if "MSG_ERRQUEUE" in flags:
         return _receive_error(machine, call)
     result = _receive(machine, call, size, flags)
@@ -361,7 +216,7 @@ def _check_control(machine: Machine, call: Call) -> None:
 
 def _receive_error(machine: Machine, call: Call) -> Result:
     """Take a notice off the error queue (``inet_recv_error``)."""
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     connection = socket.connection
@@ -373,7 +228,7 @@ def _receive_error(machine: Machine, call: Call) -> Result:
 
 
 def _shutdown(machine: Machine, call: Call) -> Result:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     connection = socket.connection
@@ -401,7 +256,7 @@ def _close(machine: Machine, call: Call) -> Result:
 
 
 def _fcntl(machine: Machine, call: Call) -> Result:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     command = str(call.args[1])
@@ -414,7 +269,7 @@ def _fcntl(machine: Machine, call: Call) -> Result:
 
 
 def _ioctl(machine: Machine, call: Call) -> Result:
-    socket = _socket(machine, call)
+    socket = socket_of(machine, call)
     if socket is None:
         return fail("EBADF")
     request, connection = str(call.args[1]), socket.connection
@@ -449,12 +304,12 @@ CALLS: dict[str, Verb] = {
     "accept": Verb(_accept, 1),
     "accept4": Verb(_accept, 4),
     "connect": Verb(_connect, 1),
-    "write": Verb(_write, 3),
-    "writev": Verb(_writev, 2),
-    "send": Verb(_send_flags, 3),
-    "sendto": Verb(_send_flags, 3),
-    "sendmsg": Verb(_sendmsg, 2),
-    "sendfile": Verb(_sendfile, 4),
+    "write": Verb(write, 3),
+    "writev": Verb(writev, 2),
+    "send": Verb(send, 3),
+    "sendto": Verb(send, 3),
+    "sendmsg": Verb(sendmsg, 2),
+    "sendfile": Verb(sendfile, 4),
     "read": Verb(_read, 3),
     "recv": Verb(_recv_flags, 3),
     "recvfrom": Verb(_recv_flags, 3),

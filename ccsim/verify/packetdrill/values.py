@@ -8,7 +8,7 @@ from typing import Any
 from ccsim.verify.packetdrill.errors import CannotExpress
 from ccsim.verify.packetdrill.script import Call
 
-__all__ = ["Result", "fail", "number", "ok", "symbols"]
+__all__ = ["SIZE_MOST", "Result", "fail", "number", "ok", "symbols"]
 
 SIZE_MOST = 1 << 30
 
