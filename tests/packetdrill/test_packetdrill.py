@@ -190,6 +190,14 @@ def test_a_script_may_be_of_a_host_that_repeats_syns_as_before_linux_6_5() -> No
     assert play_text(linear, "x.pkt").outcome == DIFFERS
 
 
+def test_what_a_new_socket_tells_of_its_segments_depends_on_the_kernel() -> None:
+    text = SOCKET + "+0 setsockopt(3, SOL_TCP, TCP_MAXSEG, [1100], 4) = 0\n"
+    for told, older in ((1100, False), (536, True)):
+        got = f"+0 getsockopt(3, SOL_TCP, TCP_MAXSEG, [{told}], [4]) = 0\n"
+        verdict = play_text(text + got, "x.pkt")
+        assert (verdict.outcome, verdict.older) == (AGREES, older)
+
+
 def test_segments_of_a_connection_that_the_script_has_done_with_are_not_looked_at() -> None:
     text = SOCKET + (
         "+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n+0 connect(3, ..., ...) = -1 EINPROGRESS\n"

@@ -29,6 +29,7 @@ STAMPING = {
     for name in ("TX_SCHED", "TX_SOFTWARE", "TX_ACK", "SOFTWARE", "OPT_ID", "OPT_ID_TCP")
 }
 KEY_BYTES = 16
+MSS_DEFAULT = 536
 RCVBUF_LEAST = 2048 + 256  # SOCK_MIN_RCVBUF
 NOTSENT_UNLIMITED = 0xFFFFFFFF
 
@@ -196,7 +197,8 @@ def getsockopt(machine: Machine, call: Call) -> Result:
     if name == "TCP_MAXSEG":
         if connection is not None and connection.opened_ns:
             return ok(0, connection.sk.mss_cache)
-        return ok(0, socket.options.maxseg or 536)
+        own = None if machine.settings.older else socket.options.maxseg
+        return ok(0, own or MSS_DEFAULT)
     if name == "TCP_CONGESTION":
         return ok(0, _congestion(machine, socket))
     flags = {"TCP_NODELAY": socket.options.nodelay, "TCP_CORK": socket.options.cork}
