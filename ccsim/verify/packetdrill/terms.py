@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ccsim.tcp.host import Host
+from ccsim.units import NS_PER_MS
 from ccsim.verify.packetdrill.segment import Option, Segment
 from ccsim.verify.packetdrill.settings import KERNEL, Settings
 
@@ -15,7 +16,6 @@ MSS_DEFAULT = 536  # of a peer that announces none (RFC 9293 section 3.7.1)
 WSCALE_MOST = 14
 UNSCALED = 65_535
 UNLIMITED_PACKETS = 1 << 40
-NS_PER_MS = 1_000_000
 RTO_INITIAL_NS = 1_000_000_000
 
 
