@@ -319,12 +319,6 @@ def _ip(settings: Settings, words: list[str], place: Place) -> None:
             raise CannotExpress(place, f"{name} of a route is not modelled")
 
 
-def _nstat(settings: Settings, words: list[str], place: Place) -> None:
-    """Do ``nstat -n``; what is looked for in its output are counters that are not kept."""
-    if "|" in words:
-        raise CannotExpress(place, "the counters of nstat are not modelled")
-
-
 def _echo(settings: Settings, words: list[str], place: Place) -> None:
     """Do ``echo 3 > /sys/module/tcp_cubic/parameters/hystart_detect``: that is the default."""
     if ">" not in words:
