@@ -61,7 +61,7 @@ MODULES = (
     *("ccsim.tcp.sock", "ccsim.tcp.train", "ccsim.tcp.train_loops", "ccsim.tcp.usual_sack"),
     *("ccsim.tcp.xmit_timer",),
     *("ccsim.linux.bottleneck", "ccsim.linux.emulator", "ccsim.linux.packets"),
-    *("ccsim.net.batch_values",),
+    *("ccsim.net.batch",),
     *("ccsim.net.delay_process", "ccsim.net.fifo", "ccsim.net.hop", "ccsim.net.hop_log"),
     *("ccsim.net.line_fifo", "ccsim.net.link", "ccsim.net.loss", "ccsim.net.rate_process"),
     *("ccsim.net.segments", "ccsim.net.train_hop"),

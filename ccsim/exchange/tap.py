@@ -14,7 +14,8 @@ from heapq import heappop, heappush
 from typing import Any
 
 from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Segment, Sight
-from ccsim.net.link import HEADER_BYTES, SYN_SEQ, Batch
+from ccsim.net.batch import Batch
+from ccsim.net.link import HEADER_BYTES, SYN_SEQ
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.engine import Engine
 from ccsim.sim.live_flow import LiveFlow

@@ -5,16 +5,14 @@ cimport cython
 from ccsim.ints cimport (
     Ints, as_ints, count_until, filled, joined_ints, kept, part, picked, scattered
 )
-from ccsim.net.batch_values cimport accepted_rows, as_column, as_list, count_up_to, countable
+from ccsim.net.batch cimport (
+    Batch, accepted_rows, as_column, as_list, columns_of, count_up_to, countable, give_parts, hand_out,
+    refuse
+)
 from ccsim.net.fifo cimport Fifo
 
 cdef long long PACK_ROWS, VECTOR_ROWS
 cdef bint COMPILED
-
-cdef class Batch:
-    cdef public long long flow
-    cdef public object arrivals, departures, marks, seqs
-    cdef public dict odd
 
 cdef class Link:
     cdef public Fifo fifo
@@ -62,19 +60,6 @@ cdef class Link:
     @cython.locals(times=cython.p_longlong, random=cython.p_longlong, k=cython.Py_ssize_t)
     cdef _count_drops(self, long long t)
 
-@cython.locals(batch=Batch)
-cdef _columns(list batches, Py_ssize_t n)
-@cython.locals(cells=cython.p_longlong, k=cython.Py_ssize_t)
-cdef _fill(long long[::1] column, Py_ssize_t start, Ints values)
 cdef _taken(Ints column, Py_ssize_t n)
 @cython.locals(value=cython.longlong, at=cython.Py_ssize_t, k=cython.Py_ssize_t)
 cdef _flatten(long long[::1] flat, list rows, Py_ssize_t n)
-@cython.locals(batch=Batch)
-cdef _part(list batches, object departures)
-@cython.locals(batch=Batch, k=cython.Py_ssize_t, mixed=list)
-cdef _hand_out(list batches, list order, list departures)
-cdef _refuse(Batch batch, Ints times, Ints flows, Ints random)
-@cython.locals(at=cython.p_longlong, left=cython.p_longlong, k=cython.Py_ssize_t)
-cdef _refuse_cells(
-    long long flow, Ints arrivals, Ints departures, Ints times, Ints flows, Ints random
-)

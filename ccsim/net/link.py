@@ -19,16 +19,21 @@ from ccsim.ints import (
     picked,
     scattered,
 )
-from ccsim.net.batch_values import (
+from ccsim.net.batch import (
+    Batch,
     Countable,
     Values,
     accepted_rows,
     as_column,
     as_list,
+    columns_of,
     count_up_to,
     countable,
+    give_parts,
+    hand_out,
+    refuse,
 )
-from ccsim.net.fifo import LOST, Fifo
+from ccsim.net.fifo import Fifo
 from ccsim.net.marking import Marker
 from ccsim.spec.limits import HEADER_BYTES
 from ccsim.spill import Rows, Spill
@@ -39,7 +44,6 @@ __all__ = [
     "HEADER_BYTES",
     "SYN_BYTES",
     "SYN_SEQ",
-    "Batch",
     "Link",
 ]
 
@@ -54,32 +58,6 @@ ACK_SEQ = -2  # a pure ACK of the sender
 PACK_ROWS = 1024  # samples, and drops, that are kept as tuples
 COMPILED = in_use()
 VECTOR_ROWS = 48  # packets of a window from which on arrays are faster
-
-
-class Batch:
-    """What one flow sends in one window: times at the queue [ns], ascending, and packet numbers.
-
-    ``departures`` is the link's answer, one for each packet: when it has left [ns], `DROPPED` or
-    `LOST`. ``odd`` holds sizes by packet number of those that are not full-sized. ``marks`` tells
-    which of them bear CE if they are ECN-capable; None where the link does not mark.
-    """
-
-    __slots__ = ("arrivals", "departures", "flow", "marks", "odd", "seqs")
-
-    def __init__(
-        self,
-        flow: int,
-        arrivals: Values,
-        seqs: Values,
-        odd: dict[int, int],
-        departures: Values,
-    ) -> None:
-        self.flow = flow
-        self.arrivals = arrivals
-        self.seqs = seqs
-        self.odd = odd
-        self.departures = departures
-        self.marks: NDArray[np.bool_] | None = None
 
 
 class Link:
@@ -175,7 +153,7 @@ class Link:
             arrivals = [arrivals[k] for k in order]
             sizes = [sizes[k] for k in order]
             departures = self.fifo.serve(arrivals, sizes)
-            _hand_out(batches, order, departures)
+            hand_out(batches, order, departures)
         self._note_odd(batches, sizes, departures)
         return arrivals, departures
 
@@ -200,7 +178,7 @@ class Link:
 
     def _serve_train(self, batches: list[Batch], n: int) -> tuple[Column, Column]:
         """Like `_serve`, with columns; the batches' own become parts of them."""
-        arrivals = _columns(batches, n)
+        arrivals = columns_of(batches, n)
         sizes = self._size_column(batches, n)
         if len(batches) == 1:
             departures = self.fifo.serve_train(arrivals, self.full_bytes, sizes)
@@ -213,7 +191,7 @@ class Link:
             departures = self.fifo.serve_train(arrivals, self.full_bytes, sizes)
             mixed = np.empty_like(departures)
             mixed[order] = departures
-            _part(batches, mixed)
+            give_parts(batches, mixed)
         if sizes is not None:
             odd = np.flatnonzero((sizes != self.full_bytes) & (departures >= 0))
             short = sizes[odd] - self.full_bytes
@@ -237,7 +215,7 @@ class Link:
             if sizes is not None:
                 sizes = picked(sizes, order)
             departures = self.fifo.serve_cells(arrivals, self.full_bytes, sizes)
-            _part(batches, scattered(departures, order))
+            give_parts(batches, scattered(departures, order))
         if sizes is not None:
             self._note_odd_cells(sizes, departures)
         return arrivals, departures
@@ -277,7 +255,7 @@ class Link:
         """Log what was refused; return the arrivals and departures of what was not."""
         times, flows, random = Ints(), Ints(), Ints()
         for batch in batches:
-            _refuse(batch, times, flows, random)
+            refuse(batch, times, flows, random)
         if len(batches) > 1:  # in order of flow, which they are to be where time does not tell
             order = as_ints(np.argsort(as_column(times), kind="stable"))
             times, flows, random = picked(times, order), picked(flows, order), picked(random, order)
@@ -412,78 +390,3 @@ def _mark(marker: Marker, batches: list[Batch], queued: Column, departures: Valu
         own = np.asarray(batch.departures, dtype=np.int64)
         if len(queued):
             batch.marks = marker.marks(queued, np.asarray(batch.arrivals, dtype=np.int64), own)
-
-
-def _columns(batches: list[Batch], n: int) -> Column:
-    """Return the arrivals of all ``n`` packets, batch after batch; each batch gets its part, as who
-    takes it then wants columns, unless lists are what compiled code is faster with."""
-    if len(batches) == 1:
-        return as_column(batches[0].arrivals)
-    columns = np.empty(n, dtype=np.int64)
-    start = 0
-    for batch in batches:
-        stop = start + len(batch.seqs)
-        if COMPILED and isinstance(batch.arrivals, Ints):
-            _fill(columns, start, batch.arrivals)
-        else:
-            columns[start:stop] = batch.arrivals
-            batch.arrivals = columns[start:stop]
-        start = stop
-    return columns
-
-
-def _fill(column: Column, start: int, values: Ints) -> None:
-    """Put values into a column, from ``start`` on."""
-    cells = values.cells
-    for k in range(len(values)):
-        column[start + k] = cells[k]
-
-
-def _part(batches: list[Batch], departures: Values) -> None:
-    """Give each batch its part of the departures, batch after batch."""
-    start = 0
-    for batch in batches:
-        stop = start + len(batch.seqs)
-        if isinstance(departures, Ints):
-            batch.departures = part(departures, start, stop)
-        else:
-            batch.departures = departures[start:stop]
-        start = stop
-
-
-def _hand_out(batches: list[Batch], order: list[int], departures: list[int]) -> None:
-    """Give each batch its departures, of which the k-th is packet ``order[k]``'s."""
-    mixed = [0] * len(departures)
-    for k, departure in zip(order, departures, strict=True):
-        mixed[k] = departure
-    _part(batches, mixed)
-
-
-def _refuse(batch: Batch, times: Ints, flows: Ints, random: Ints) -> None:
-    """Put what was dropped or lost of a batch's packets behind what was before: when it arrived,
-    whose it was, and 1 if that was at random."""
-    arrivals, departures = batch.arrivals, batch.departures
-    if COMPILED:
-        _refuse_cells(batch.flow, as_ints(arrivals), as_ints(departures), times, flows, random)
-        return
-    if isinstance(departures, np.ndarray):
-        at_rows = np.flatnonzero(departures < 0)
-        arrivals = np.asarray(arrivals, dtype=np.int64)[at_rows]
-        departures = departures[at_rows].tolist()
-    for t, departure in zip(as_list(arrivals), as_list(departures), strict=True):
-        if departure < 0:
-            times.append(t)
-            flows.append(batch.flow)
-            random.append(int(departure == LOST))
-
-
-def _refuse_cells(
-    flow: int, arrivals: Ints, departures: Ints, times: Ints, flows: Ints, random: Ints
-) -> None:
-    """Do as `_refuse` in machine code."""
-    at, left = arrivals.cells, departures.cells
-    for k in range(len(departures)):
-        if left[k] < 0:
-            times.append(at[k])
-            flows.append(flow)
-            random.append(left[k] == LOST)

@@ -3,8 +3,8 @@
 cimport cython
 
 from ccsim.ints cimport Ints, as_ints, in_us, kept, later, least, picked
-from ccsim.net.batch_values cimport as_column, as_list
-from ccsim.net.link cimport Batch
+from ccsim.net.batch cimport as_column, as_list
+from ccsim.net.batch cimport Batch
 from ccsim.sim.writing cimport Writing
 from ccsim.tcp.ack_rows cimport AckRows
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.ints import Ints, as_ints, in_us, kept, later, least, picked
-from ccsim.net.batch_values import as_column, as_list
-from ccsim.net.link import SYN_SEQ, Batch
+from ccsim.net.batch import Batch, as_column, as_list
+from ccsim.net.link import SYN_SEQ
 from ccsim.sim.ack_path import AckPath
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.arrivals import TRAIN_ROWS, receive_columns

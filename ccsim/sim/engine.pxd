@@ -2,7 +2,7 @@
 
 cimport cython
 
-from ccsim.net.link cimport Batch
+from ccsim.net.batch cimport Batch
 from ccsim.sim.flow cimport Flow
 
 

@@ -23,7 +23,8 @@ from typing import Any, NoReturn, Protocol
 
 import simpy
 
-from ccsim.net.link import ACK_BYTES, Batch, Link
+from ccsim.net.batch import Batch
+from ccsim.net.link import ACK_BYTES, Link
 from ccsim.sim.blame import BLAMABLE
 from ccsim.sim.delivering import FlowPath
 from ccsim.sim.foresight import Foreseen

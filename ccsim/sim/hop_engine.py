@@ -11,9 +11,9 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from ccsim.net.batch_values import as_column
+from ccsim.net.batch import Batch, as_column
 from ccsim.net.fifo import DROPPED
-from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ, Batch
+from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ
 from ccsim.net.network import Network
 from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.batch_values import as_list
-from ccsim.net.link import SYN_SEQ, Batch
+from ccsim.net.batch import Batch, as_list
+from ccsim.net.link import SYN_SEQ
 from ccsim.spec import Receiver as ReceiverSpec
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.ecn import TCP_ECN_SEEN, EcnEcho

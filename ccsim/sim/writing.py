@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.batch_values import Values, as_list
+from ccsim.net.batch import Values, as_list
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, HEADER_BYTES, SYN_BYTES, SYN_SEQ
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.recorder import FlowRecorder

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.net import batch as batch_module
 from ccsim.net import link as link_module
+from ccsim.net.batch import Batch
 from ccsim.net.fifo import DROPPED, LOST, Fifo
-from ccsim.net.link import ACK_SEQ, SYN_SEQ, Batch, Link
+from ccsim.net.link import ACK_SEQ, SYN_SEQ, Link
 from ccsim.net.loss import BernoulliLoss
 
 MS = 1_000_000
@@ -148,7 +150,8 @@ def test_cuts_and_closed_forms_do_not_show_in_departures_drops_or_samples(
     parts: dict[int, list[int]] = {one.flow: [] for one in whole}
     start = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(link_module, "COMPILED", one_by_one)  # what compiled code does, not compiled
+        for module in (link_module, batch_module):
+            patch.setattr(module, "COMPILED", one_by_one)  # what compiled code does, not compiled
         for stop in [*sorted(cut * MS // 2 for cut in cuts), 40 * MS]:
             window = [batch(k, [t for t in ts if start <= t < stop]) for k, ts in enumerate(flows)]
             window = [one for one in window if one.seqs]

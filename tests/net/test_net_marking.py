@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.net.batch import Batch
 from ccsim.net.fifo import Fifo
-from ccsim.net.link import SYN_SEQ, Batch, Link
+from ccsim.net.link import SYN_SEQ, Link
 from ccsim.net.marking import DelayStep, Marker, PacketStep
 
 MS = 1_000_000

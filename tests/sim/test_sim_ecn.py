@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from ccsim.net.link import Batch
+from ccsim.net.batch import Batch
 from ccsim.scenario import load_scenario
 from ccsim.sim import simulate
 from ccsim.sim.flow import Flow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ccsim.net.link import Batch
+from ccsim.net.batch import Batch
 from ccsim.sim.world import World
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
