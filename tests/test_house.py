@@ -19,7 +19,6 @@ RUN = 6  # equal lines one after the other
 MOST_RUNS = 9
 
 LONG = {
-    "ccsim/verify/packetdrill/calls.py": "one system call after another",
     "ccsim/tcp/input.py:_plain_ack": "runs for each ACK: calls would cost more than what they do",
 }
 """What may be longer, and why. The list only gets shorter."""

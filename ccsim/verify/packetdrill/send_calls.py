@@ -116,19 +116,23 @@ def _go_on(machine: Machine, socket: Socket, connection: Connection, size: int) 
 
 
 def write(machine: Machine, call: Call) -> Result | None:
+    """Carry out ``write``."""
     return _send(machine, call, number(call, 2), set())
 
 
 def writev(machine: Machine, call: Call) -> Result | None:
+    """Carry out ``writev``."""
     return _send(machine, call, vector_size(call, call.args[1]), set())
 
 
 def send(machine: Machine, call: Call) -> Result | None:
+    """Carry out ``send`` or ``sendto``."""
     flags = flags_of(call, 3)
     return _send(machine, call, number(call, 2), flags)
 
 
 def sendmsg(machine: Machine, call: Call) -> Result | None:
+    """Carry out ``sendmsg``."""
     message = message_of(call)
     flags = flags_of(call, 2)
     vector = message.get("msg_iov", [])
@@ -141,4 +145,5 @@ def sendmsg(machine: Machine, call: Call) -> Result | None:
 
 
 def sendfile(machine: Machine, call: Call) -> Result | None:
+    """Carry out ``sendfile``."""
     return _send(machine, call, number(call, 3), set())
