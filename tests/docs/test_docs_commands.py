@@ -16,7 +16,9 @@ from ruamel.yaml import YAML
 
 import ccsim
 from ccsim.cli import main
+from ccsim.experiment import bench, peers
 from ccsim.experiment.study.read import read_study
+from ccsim.linux.host import missing_for
 from ccsim.scenario.load import keys_text
 from tests.docs.test_docs_site import PAGES, ROOT, blocks, commands
 
@@ -49,6 +51,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
 }
 """Files of these names, which are found before what is shipped under them."""
 
+MISSING = missing_for(["cubic", "bbr"])
 EXECUTED = ("tutorial", "reports", "rollouts", "searching")
 
 
@@ -98,6 +101,30 @@ def test_the_commands_of_an_algorithms_author(
     assert main([*gallery, "--duration", "2 s"]) == 0
     picture = Path(capsys.readouterr().out.split()[-1])
     assert picture.stat().st_size > 10_000
+
+
+def test_the_commands_of_a_benchmark_with_measurements_that_take_no_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"wall_s": 2.0, "packets": 1_000_000, "peak_bytes": 5e7}
+    monkeypatch.setattr(bench, "_in_a_process", lambda case: row)
+    monkeypatch.setattr(peers.shutil, "which", lambda name: None)
+    for words in commands(ROOT / "docs" / "cost.md"):
+        if words[0] == "bench":
+            assert main(words) == 0, words
+            assert "2.000" in capsys.readouterr().out, words
+
+
+@pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
+def test_the_commands_that_run_a_scenario_on_this_kernel(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = {**SWAPPED, "duration": "1 s", "swaps": [{**SWAP, "at": "500 ms"}]}
+    for words in commands(ROOT / "docs" / "linux.md"):
+        text = keys_text({"name": "cubic_to_bbr", **second})
+        Path("cubic_to_bbr").write_text(text, encoding="utf-8")
+        assert main(words) in ((0, 1) if words[0] == "confirm" else (0,)), words
+        assert capsys.readouterr().out.strip(), words  # 1: something is apart, as on a busy machine
 
 
 def parts(page: Path) -> Iterator[dict[str, Any]]:
