@@ -19,7 +19,7 @@ if in_use():
 from ccsim.sim import sender_events as rows
 from ccsim.sim import simulate
 from ccsim.tcp import input as tcp_input
-from ccsim.tcp import pacer
+from ccsim.tcp import pacer, sack_blocks
 from ccsim.tcp import usual_sack as recovery_ack
 from ccsim.verify.fuzz.equality import difference
 from tests.planting import plant
@@ -61,7 +61,7 @@ IN_RECOVERY = [(tcp_input, "usual_sack"), (pacer, "send_one")]
 PLANTED = [
     (recovery_ack._after_retransmission, "sk.retrans_out -= 1", "pass"),
     (recovery_ack._send, "full or nxt >= sk.write_limit or nxt >= una + sk.rwnd", "True"),
-    (recovery_ack._only_new, "return end - 1", "return start"),
+    (sack_blocks.only_new, "return end - 1", "return end - 2"),
     (recovery_ack._take_tag, "rs.prior_mstamp = packets.delivered_us[i]", "pass"),
     (pacer.send_one, "flight < cwnd and nxt < limit", "flight + 1 < cwnd and nxt < limit"),
     (pacer._leave, "now_ns + gap - (", "now_ns + gap + 1 - ("),
