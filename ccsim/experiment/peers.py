@@ -148,5 +148,10 @@ def run_peer(peer: Peer, start: Sequence[str], case: PeerCase) -> dict[str, Any]
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise CcsimError(f"bench: {peer.name}: expected it to run {case}, got: {last}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:  # before it, peers may say what they like
+        raise CcsimError(
+            f"bench: {peer.name}: expected a last line of JSON, got {done.stdout[-80:]!r}"
+        ) from error
     return answer

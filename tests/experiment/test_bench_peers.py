@@ -35,8 +35,14 @@ def test_a_case_for_peers_has_the_path_in_integers_and_is_cut_to_the_time_they_g
 
 
 def test_a_peers_answer_is_its_last_word(tmp_path: Path) -> None:
-    start = script(tmp_path, """echo '{"wall_s": 0.5, "packets": 1000}'""")
+    start = script(tmp_path, """echo flow 7 begins; echo '{"wall_s": 0.5, "packets": 1000}'""")
     assert run_peer(NS3, start, SMALL) == {"wall_s": 0.5, "packets": 1000}
+
+
+@pytest.mark.parametrize("body", ["echo done", "true"])
+def test_a_peer_without_an_answer_is_named(tmp_path: Path, body: str) -> None:
+    with pytest.raises(CcsimError, match="bench: ns-3: expected a last line of JSON, got "):
+        run_peer(NS3, script(tmp_path, body), SMALL)
 
 
 def test_a_peer_gets_the_case_as_its_arguments(tmp_path: Path) -> None:
