@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.experiment.metrics import SECOND_NS
 from ccsim.sim.implementation_history import servants
 from ccsim.sim.traces import SimResult
+from ccsim.units import NS_PER_S
 
 __all__ = ["SIZE_BINS", "completion_rows", "size_bin"]
 
@@ -99,7 +99,7 @@ def _statistics(result: SimResult, mask: Mask) -> dict[str, Any]:
         "completed": int(done.sum()),
         "unfinished": int((mask & ~done).sum()),
         "payload_bytes": int(found.size_bytes[done].sum()),
-        **_summary("s", times / SECOND_NS),
+        **_summary("s", times / NS_PER_S),
         **_summary("slowdown", times / found.ideal_ns[done]),
     }
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ccsim.experiment.metrics import SECOND_NS
 from ccsim.experiment.segments import Segment, Tally, segments_of
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.traces import RttSum, SimResult
+from ccsim.units import NS_PER_S
 
 __all__ = ["group_rows"]
 
@@ -41,8 +41,8 @@ def _row(
     return {
         "implementation": name,
         "phase": phase,
-        "from_s": span[0] / SECOND_NS,
-        "to_s": span[1] / SECOND_NS,
+        "from_s": span[0] / NS_PER_S,
+        "to_s": span[1] / NS_PER_S,
         "connections_mean": sum(one.t1_ns - one.t0_ns for one in segments) / length,
         "connections_max": _most(segments),
         "goodput_bps": 8e9 * sum(one.delivered_bytes for one in segments) / length,

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ccsim.experiment.completion_times import completion_rows
 from ccsim.experiment.group_rows import group_rows
 from ccsim.experiment.metrics import (
-    SECOND_NS,
     Censored,
     could_send_s,
     counted,
@@ -31,6 +30,7 @@ from ccsim.experiment.swap_cost import Compared, measure_swap
 from ccsim.experiment.swap_window import took_effect
 from ccsim.net.qdisc.base import LOST
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
+from ccsim.units import NS_PER_S
 
 __all__ = ["measure", "observed_until", "phases"]
 
@@ -51,7 +51,7 @@ def measure(
     compared = Compared(result, until, *twins)
     return plain(
         {
-            "duration_s": until / SECOND_NS,
+            "duration_s": until / NS_PER_S,
             "failed": result.failed or None,
             "twins": {
                 name: None if twin is None else twin.failed or "complete"
@@ -96,7 +96,7 @@ def _traffic(result: SimResult, until_ns: int) -> dict[str, Any]:
             "packets_sent": one.packets_sent,
             "packets_arrived": one.packets_arrived,
             "packets_dropped": one.packets_dropped,
-            "rate_bps": one.bytes_arrived * 8 * SECOND_NS / until_ns if until_ns else None,
+            "rate_bps": one.bytes_arrived * 8 * NS_PER_S / until_ns if until_ns else None,
             **{
                 f"{name}_ms": None if ns < 0 else ns / 1e6
                 for name, ns in zip(("p50", "p95", "p99", "max"), one.delays_ns, strict=True)
@@ -171,7 +171,7 @@ def plain(value: Any) -> Any:
 
 
 def _span(number: int, span: Span) -> dict[str, Any]:
-    return {"phase": number, "from_s": span[0] / SECOND_NS, "to_s": span[1] / SECOND_NS}
+    return {"phase": number, "from_s": span[0] / NS_PER_S, "to_s": span[1] / NS_PER_S}
 
 
 def _flow_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
@@ -260,10 +260,10 @@ def _fairness_over_time(result: SimResult, until: int) -> dict[str, Any] | None:
     flows = _named(result)
     if len(flows) < 2:
         return None
-    edges = np.arange(0, until + 1, SECOND_NS, dtype=np.int64)
+    edges = np.arange(0, until + 1, NS_PER_S, dtype=np.int64)
     rates = np.array([_rates_of_seconds(flow, edges) for _, flow in flows])
     return {
-        "t_s": [int(t) // SECOND_NS for t in edges[:-1]],
+        "t_s": [int(t) // NS_PER_S for t in edges[:-1]],
         "jain_index": [_jain_of_second(column) for column in rates.T],
     }
 
@@ -283,7 +283,7 @@ def _jain_of_second(rates: NDArray[np.float64]) -> float | None:
 
 def _totals(flow: FlowTrace, until_ns: int) -> dict[str, Any]:
     """Return a flow's counters and its completion time, None while it runs."""
-    done = None if flow.end_ns is None else (flow.end_ns - flow.start_ns) / SECOND_NS
+    done = None if flow.end_ns is None else (flow.end_ns - flow.start_ns) / NS_PER_S
     return {
         "flow": flow.name,
         "congestion": flow.congestion,

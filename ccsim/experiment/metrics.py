@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from ccsim.experiment.event_index import Instants
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.traces import FlowTrace, LinkTrace, SimResult
+from ccsim.units import NS_PER_S
 
 __all__ = [
     "BIN_NS",
     "MEAN_NS",
-    "SECOND_NS",
     "WINDOW_NS",
     "Censored",
     "bin_rates_bps",
@@ -52,15 +52,14 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-SECOND_NS = 1_000_000_000
 BIN_NS = 200_000_000
 """Goodput is looked at in bins of 200 ms, counted from the swap."""
-BINS_PER_SECOND = SECOND_NS // BIN_NS
+BINS_PER_SECOND = NS_PER_S // BIN_NS
 BINS_IN_A_ROW = 3
 """A recovery counts once it has held for three bins."""
-MEAN_NS = 2 * SECOND_NS
+MEAN_NS = 2 * NS_PER_S
 """Means before and after a swap are taken over 2 s."""
-WINDOW_NS = 10 * SECOND_NS
+WINDOW_NS = 10 * NS_PER_S
 """Deficit, dip, stall, RTOs and tail RTT are looked for in the 10 s after a swap."""
 
 
@@ -134,7 +133,7 @@ def could_send_s(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
     if flow.established_ns is None:
         return 0.0
     end = t1_ns if flow.end_ns is None else min(flow.end_ns, t1_ns)
-    return max(end - max(flow.established_ns, t0_ns), 0) / SECOND_NS
+    return max(end - max(flow.established_ns, t0_ns), 0) / NS_PER_S
 
 
 def rtt_ms(flow: FlowTrace, t0_ns: int, t1_ns: int) -> Floats:
@@ -182,7 +181,7 @@ def longest_stall_s(flow: FlowTrace, t0_ns: int, t1_ns: int) -> float:
     first = np.flatnonzero(np.append(True, np.diff(counts) > 0))  # first sample of each count
     final = np.append(first[1:] - 1, len(times) - 1)
     lengths = times[final] - np.maximum(times[first], max(t0_ns, flow.established_ns))
-    return float(max(lengths.max(), 0)) / SECOND_NS
+    return float(max(lengths.max(), 0)) / NS_PER_S
 
 
 # --- all flows, links -----------------------------------------------------------------------------
@@ -252,7 +251,7 @@ def deficit(ours: Floats, theirs: Floats, length_ns: int) -> tuple[float, float,
     """
     behind = theirs - ours
     got = float(theirs[-1])
-    seconds = float(behind[-1]) * length_ns / SECOND_NS / got if got else math.nan
+    seconds = float(behind[-1]) * length_ns / NS_PER_S / got if got else math.nan
     return float(behind[-1]), seconds, float(behind.max())
 
 
@@ -304,7 +303,7 @@ def dip_length_s(flow: FlowTrace, twin: FlowTrace, swap_ns: int, t1_ns: int) -> 
     rates = bin_rates_bps(flow, swap_ns, t1_ns)
     low = rates < 0.95 * _centred_mean(bin_rates_bps(twin, swap_ns, t1_ns))
     below = np.flatnonzero(low[: MEAN_NS // BIN_NS])
-    start = float(int(below[0]) * BIN_NS) / SECOND_NS if len(below) else 0.0
+    start = float(int(below[0]) * BIN_NS) / NS_PER_S if len(below) else 0.0
     if isinstance(end, Censored):
         return Censored(max(end.at_least_s - start, 0.0))
     return max(end - start, 0.0)
@@ -380,5 +379,5 @@ def _held_from(holds: NDArray[np.bool_], first: int, observed_ns: int) -> float 
     in_a_row = _moving_mean(holds[first:].astype(np.float64), BINS_IN_A_ROW)
     found = np.flatnonzero(in_a_row > 1 - 0.5 / BINS_IN_A_ROW)  # all three of them
     if len(found):
-        return float((first + int(found[0])) * BIN_NS) / SECOND_NS
-    return Censored(max(observed_ns, 0) / SECOND_NS)
+        return float((first + int(found[0])) * BIN_NS) / NS_PER_S
+    return Censored(max(observed_ns, 0) / NS_PER_S)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ccsim.experiment.metrics import (
     MEAN_NS,
-    SECOND_NS,
     WINDOW_NS,
     Censored,
     dip_length_s,
@@ -24,6 +23,7 @@ from ccsim.experiment.refusal import explain, refused_flows
 from ccsim.experiment.swap_window import Compared, SwapWindow, took_effect
 from ccsim.sim.implementation_history import history, served_at
 from ccsim.sim.traces import FlowTrace, SimResult, SwapRecord
+from ccsim.units import NS_PER_S
 
 __all__ = ["Compared", "measure_swap"]
 
@@ -39,12 +39,12 @@ def measure_swap(compared: Compared, swap: SwapRecord) -> dict[str, Any]:
     refused = refused_flows(compared.result, swap)
     row: dict[str, Any] = {
         "index": swap.index,
-        "t_s": swap.t_ns / SECOND_NS,
+        "t_s": swap.t_ns / NS_PER_S,
         "via": swap.via,
         "state": swap.state,
         "trigger": swap.trigger or None,
         "outcome": swap.outcome or None,
-        "outcome_s": None if swap.outcome_ns is None else swap.outcome_ns / SECOND_NS,
+        "outcome_s": None if swap.outcome_ns is None else swap.outcome_ns / NS_PER_S,
         "label": swap.label,
         "old": swap.old,
         "new": swap.new,
@@ -124,10 +124,10 @@ class _Disruption:
     def row(self) -> dict[str, Any]:
         """Return all of it."""
         worst = dip_worst_ratio(self.flow, self.swap_ns, self.end_ns)
-        soon = self.swap_ns + SECOND_NS
+        soon = self.swap_ns + NS_PER_S
         return {
             "flow": self.flow.name,
-            "at_s": self.swap_ns / SECOND_NS,
+            "at_s": self.swap_ns / NS_PER_S,
             **self._jump(),
             "dip_worst_ratio": worst,
             "dip_depth": 1 - worst,
@@ -190,7 +190,7 @@ def _neighbours(
     worst = max(harms, key=lambda name: -math.inf if math.isnan(harms[name]) else harms[name])
     return {
         "flows": len(pairs),
-        "window_s": (span[1] - span[0]) / SECOND_NS,
+        "window_s": (span[1] - span[0]) / NS_PER_S,
         "harm": harm(sum(alone for _, alone, _ in pairs), sum(beside for *_, beside in pairs)),
         "worst_flow": worst,
         "worst_harm": harms[worst],
@@ -212,7 +212,7 @@ def _fairness(compared: Compared, span: tuple[int, int]) -> dict[str, Any] | Non
         return None
     return {
         "flows": len(pairs),
-        "window_s": (span[1] - span[0]) / SECOND_NS,
+        "window_s": (span[1] - span[0]) / NS_PER_S,
         "jain_index": jain_index([goodput_bps(ours, *span) for ours, _ in pairs]),
         "jain_index_a_twin": jain_index([goodput_bps(theirs, *span) for _, theirs in pairs]),
     }
@@ -262,8 +262,8 @@ def _fallbacks(result: SimResult, swap: SwapRecord) -> dict[str, int]:
 def _last_closed(times: list[float], swap_ns: int, until_ns: int) -> float | Censored:
     last = max(times, default=float(swap_ns))
     if math.isinf(last):
-        return Censored((until_ns - swap_ns) / SECOND_NS)
-    return (last - swap_ns) / SECOND_NS
+        return Censored((until_ns - swap_ns) / NS_PER_S)
+    return (last - swap_ns) / NS_PER_S
 
 
 def _left(flow: FlowTrace, old: str, at_ns: int, until_ns: int) -> float | None:

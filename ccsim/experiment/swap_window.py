@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ccsim.experiment.event_index import Instants
 from ccsim.experiment.metrics import (
-    SECOND_NS,
     WINDOW_NS,
     curve,
     deficit,
@@ -31,6 +30,7 @@ from ccsim.experiment.metrics import (
 )
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.traces import Crowd, FlowTrace, SimResult, SwapRecord
+from ccsim.units import NS_PER_S
 
 __all__ = ["FIGURES", "Compared", "SwapWindow", "took_effect", "window_of"]
 
@@ -232,9 +232,9 @@ class SwapWindow:
             self.rows[about["flow"]] = {**about, **self._compare(figures)}
         together = [_merged([part[k] for part in every]) for k in range(len(sides))]
         self.total = {
-            "from_s": self.span[0] / SECOND_NS,
-            "to_s": self.span[1] / SECOND_NS,
-            "window_s": (self.span[1] - self.span[0]) / SECOND_NS,
+            "from_s": self.span[0] / NS_PER_S,
+            "to_s": self.span[1] / NS_PER_S,
+            "window_s": (self.span[1] - self.span[0]) / NS_PER_S,
             "swaps": self._at_once(),
             "flows": connections,
             **self._compare(together),

@@ -161,7 +161,7 @@ def refuse(batch: Batch, times: Ints, flows: Ints, random: Ints) -> None:
 def _refuse_cells(
     flow: int, arrivals: Ints, departures: Ints, times: Ints, flows: Ints, random: Ints
 ) -> None:
-    """Do as `refuse` in machine code."""
+    """Like `refuse`, in machine code."""
     at, left = arrivals.cells, departures.cells
     for k in range(len(departures)):
         if left[k] < 0:

@@ -221,7 +221,7 @@ class Link:
         return arrivals, departures
 
     def _size_cells(self, batch: Batch) -> Ints:
-        """Do as `_sizes` in machine code."""
+        """Like `_sizes`, in machine code."""
         sizes = filled(len(batch.seqs), self.full_bytes)
         if batch.odd:
             cells = sizes.cells
@@ -230,7 +230,7 @@ class Link:
         return sizes
 
     def _note_odd_cells(self, sizes: Ints, departures: Ints) -> None:
-        """Do as `_note_odd` in machine code."""
+        """Like `_note_odd`, in machine code."""
         full, size_cells, left = self.full_bytes, sizes.cells, departures.cells
         for k in range(len(sizes)):
             if size_cells[k] != full and left[k] >= 0:

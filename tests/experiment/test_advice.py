@@ -303,7 +303,8 @@ def test_the_verb_says_it_as_json(results: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_wrong_question_is_a_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["advise", "cubic", "cubik", "--path", "dsl"]) == 2
-    assert "did you mean 'cubic'" in capsys.readouterr().err
+    said = capsys.readouterr().err.strip()
+    assert said == "advise: TO: no algorithm 'cubik'; did you mean 'cubic'?"
     with pytest.raises(SystemExit) as caught:
         main(["advise", "cubic", "bbr"])
     assert caught.value.code == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.catalog import Table, Tables, tables_in
-from ccsim.errors import CcsimError, ScenarioError
+from ccsim.errors import CcsimError, Problem, ScenarioError
 from ccsim.files import read_bounded
 from ccsim.kernel.errors import KernelError
 from ccsim.scenario import Scenario, load_scenario
@@ -19,6 +19,8 @@ from ccsim.scenario.path_presets import PRESETS
 
 __all__ = ["Algorithm", "Asked", "asked", "path_keys"]
 
+_WORDS = {"flows.0.congestion": "FROM", "swaps.0.to": "TO"}
+"""What a key of the scenario is called on the command line."""
 _FILE = re.compile(r"(?P<file>.+\.(?:py|o))(?::(?P<name>[\w.-]+))?\Z")
 _WITH_PARAMETERS = re.compile(r"(?P<name>[\w.-]+)\((?P<parameters>.*)\)\Z")
 
@@ -69,7 +71,7 @@ def asked(old: str, new: str, path: str) -> Asked:
     ``old`` and ``new`` are names, names with parameters as tables list them,
     ``cubic(hystart=false)``, or files, with ``:MAP`` where a file has several. ``path`` is a
     preset, or keys of a scenario's path: ``rate=20 Mbit/s,rtt=40 ms``. CcsimError says what is
-    wrong with a word, ScenarioError what with a name or a value.
+    wrong with which of them.
     """
     algorithms = _algorithm("FROM", old), _algorithm("TO", new)
     _check_apart(*algorithms)
@@ -111,16 +113,26 @@ def _parts(text: str) -> list[str]:
 def _scenario(algorithms: Sequence[Algorithm], path: dict[str, Any]) -> Scenario:
     """Return one flow on the path that may choose either, which validates all of it."""
     old, new = algorithms
-    return load_scenario(
-        {
-            "name": "advise",
-            "duration": "2 s",
-            "path": path,
-            "objects": list(dict.fromkeys(one.file for one in algorithms if one.file)),
-            "flows": [{"name": "bulk", "congestion": old.as_name}],
-            "swaps": [{"at": "1 s", "via": "setsockopt", "flows": ["bulk"], "to": new.as_name}],
-        }
-    )
+    keys = {
+        "name": "advise",
+        "duration": "2 s",
+        "path": path,
+        "objects": list(dict.fromkeys(one.file for one in algorithms if one.file)),
+        "flows": [{"name": "bulk", "congestion": old.as_name}],
+        "swaps": [{"at": "1 s", "via": "setsockopt", "flows": ["bulk"], "to": new.as_name}],
+    }
+    try:
+        return load_scenario(keys)
+    except ScenarioError as error:  # it speaks of keys that nobody wrote
+        raise CcsimError("\n".join(_in_words(one) for one in error.problems)) from None
+
+
+def _in_words(problem: Problem) -> str:
+    """Return a problem of the scenario in terms of the command line."""
+    place = problem.path
+    for key, word in _WORDS.items():
+        place = word + place.removeprefix(key) if place.startswith(key) else place
+    return f"advise: {place}: {problem.message}"
 
 
 def _algorithm(what: str, text: str) -> Algorithm:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ccsim.experiment.advice.asked import Asked
 from ccsim.scenario.write import scenario_text
+from ccsim.units import NS_PER_S
 
 __all__ = ["BLIND", "NAMED", "SEEDS", "Plan", "plan_of"]
 
@@ -26,7 +27,6 @@ NAMED = {
     "via": ("all at once", "over a while", "staged", "link_update", "reregister"),
 }
 """The ways that answer each question; the first of each is the one that others are held against."""
-SECOND_NS = 1_000_000_000
 PACKET_BITS = 1514 * 8
 GAP_S = 0.1
 """For so long a name is missing while it is registered anew; one connection comes then."""
@@ -85,7 +85,7 @@ def _times(question: Asked) -> _Times:
     """Return times that suit the path: ten seconds each where that is not too many packets, and
     enough round trips in any case."""
     path = question.scenario.path
-    rtt_s = path.rtt_ns / SECOND_NS
+    rtt_s = path.rtt_ns / NS_PER_S
     whole_s = PACKETS * PACKET_BITS / path.rate_bps
     at_s = max(min(10.0, whole_s / 2), 40 * rtt_s, 1.0)
     window_s = max(min(10.0, whole_s / 2), 25 * rtt_s, 1.0)
@@ -112,7 +112,7 @@ def _alone(question: Asked, times: _Times) -> Iterator[tuple[str, dict[str, Any]
     after = _seconds(times.at_s * 0.7)
     yield "in Recovery", _when(state="Recovery", after=after)
     path = question.scenario.path
-    room = path.rate_bps * path.rtt_ns // SECOND_NS // PACKET_BITS + path.buffer_packets
+    room = path.rate_bps * path.rtt_ns // NS_PER_S // PACKET_BITS + path.buffer_packets
     yield "near the top", _when(cwnd_above=max(room * 9 // 10, 1), after=after)
     if question.old.phases:
         yield "in ProbeRTT", _when(state="ProbeRTT", after=after)

@@ -14,11 +14,10 @@ from ccsim.scenario import Scenario, parse_scenario
 from ccsim.scenario.document import Document, parse_document
 from ccsim.scenario.overrides import apply_overrides
 from ccsim.scenario.write import scenario_text
-from ccsim.units import format_time
+from ccsim.units import NS_PER_S, format_time
 
 __all__ = ["Candidates", "smaller"]
 
-SECOND_NS = 1_000_000_000
 MOST_CUTS = 16
 """Each costs a simulation and a twin: of scenarios with many flows not all are tried."""
 _AFTER = {"time_to_b_twin_s"}
@@ -92,7 +91,7 @@ def _cuts(data: Data, swap: int, metric: str, scenario: Scenario) -> Iterator[Cu
     """Yield what may be left out, the largest parts first; once the rest has gone, the time after
     the window again, which something later may have needed."""
     window_end = scenario.swaps[swap].at_ns + scenario.swaps[swap].over_ns + WINDOW_NS
-    shorter = -(-window_end // SECOND_NS) * SECOND_NS
+    shorter = -(-window_end // NS_PER_S) * NS_PER_S
     cut_time: list[Cut] = []
     if metric not in _AFTER and shorter < scenario.duration_ns:
         cut_time = [lambda data, k: ({**data, "duration": format_time(shorter)}, k)]

@@ -10,7 +10,6 @@ import numpy as np
 from ccsim.experiment.event_index import Instants
 from ccsim.experiment.measure import observed_until, plain
 from ccsim.experiment.metrics import (
-    SECOND_NS,
     drops_between,
     goodput_bps,
     jain_index,
@@ -21,6 +20,7 @@ from ccsim.experiment.metrics import (
 )
 from ccsim.experiment.swap_window import Compared, window_of
 from ccsim.sim.traces import FlowTrace, SimResult
+from ccsim.units import NS_PER_S
 
 __all__ = ["VALUES", "add_twin_values"]
 
@@ -53,7 +53,7 @@ def add_twin_values(
     for swap, record in zip(metrics["swaps"], result.swaps, strict=True):
         span = window_of(compared, record)
         for row in swap["flows"]:
-            at_ns = round(row["at_s"] * SECOND_NS)
+            at_ns = round(row["at_s"] * NS_PER_S)
             for mark, one, events in zip(MARKS, (result, *results), instants, strict=True):
                 values = _values(one, events, index[row["flow"]], span, at_ns)
                 row.update({f"{name}{mark}{unit}": values[name] for name, unit in VALUES})
@@ -71,7 +71,7 @@ def _values(
         return {name: None for name, _ in VALUES}
     flow = result.flows[index]
     rtt = rtt_ms(flow, *span)
-    soon = at_ns + SECOND_NS
+    soon = at_ns + NS_PER_S
     through = [goodput_bps(each, *span) for each in result.flows if _through(each, span)]
     found: dict[str, Any] = plain(
         {
