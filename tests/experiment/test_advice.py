@@ -11,7 +11,9 @@ import pytest
 from ccsim.cli import main
 from ccsim.errors import CcsimError
 from ccsim.experiment.advice import advise, answered, asked, design, plan_of
+from ccsim.experiment.advice.answer import Difference
 from ccsim.experiment.advice.asked import path_keys
+from ccsim.experiment.statistics import Interval
 from ccsim.experiment.study.plan import scenario_of
 from ccsim.experiment.study.read import read_study
 from ccsim.sim import simulate
@@ -299,6 +301,23 @@ def test_the_verb_says_it_as_json(results: Path, capsys: pytest.CaptureFixture[s
     assert not any(
         isinstance(v, float) and math.isnan(v) for v in found["cost"]["deficit_s"].values()
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "p", "verdict"),
+    [
+        (-3.0, 0.04, "better"),
+        (3.0, 0.04, "worse"),
+        (-3.0, 0.06, ""),  # by chance, perhaps
+        (-0.9, 0.001, ""),  # a trifle
+        (-3.0, math.nan, ""),  # no test could be made
+    ],
+)
+def test_a_way_is_better_if_chance_and_trifles_are_ruled_out(
+    mean: float, p: float, verdict: str
+) -> None:
+    difference = Difference(Interval(mean, mean - 1, mean + 1, 12), p, least=1.0)
+    assert difference.verdict == verdict
 
 
 def test_a_wrong_question_is_a_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

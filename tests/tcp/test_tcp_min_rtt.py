@@ -48,6 +48,19 @@ def test_the_least_rtt_is_forgotten_after_300_seconds_and_the_next_best_takes_it
     assert (sk.min_rtt_2_us, sk.min_rtt_3_us) == (100_000, 120_000)
 
 
+def test_a_sample_stands_in_for_a_later_one_until_a_quarter_and_a_half_of_the_window_are_over() -> (
+    None
+):
+    """Of 300 s: at 75 s a quarter is not over, at 76 s it is; likewise half of it at 150 and
+    151 s."""
+    sk = TcpSock(Host())
+    found = []
+    for t, rtt in ((0, 40), (75, 90), (76, 90), (150, 95), (151, 95)):
+        sample(sk, t, rtt)
+        found.append((sk.min_rtt_2_us // 1000, sk.min_rtt_3_us // 1000))
+    assert found == [(40, 40), (40, 40), (90, 90), (90, 90), (90, 95)]
+
+
 def test_two_samples_that_are_too_old_go_at_once() -> None:
     """At 400 s 40@0 is too old, and so is 50@90 that would follow; 60@200 is not."""
     sk = TcpSock(Host())
