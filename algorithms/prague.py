@@ -13,8 +13,10 @@ behaves as if its RTT were 25 ms: rounds of alpha are that long, and growth is a
 
     RTT_virt = max(srtt, 25 ms),   a = (srtt / RTT_virt)**2                        (section 2.4.4)
 
-A loss halves the window, as much of that as marks of the same round have left. Sending is paced at
-a window per RTT, in slow start at two.
+A loss halves the window, as much of that as marks of the same round have left, and so does each
+later round of a recovery that loses more (RFC 9331, section 4.3: as Reno would; RFC 5681, section
+4.3: what is lost again is a new sign of congestion). Sending is paced at a window per RTT, in slow
+start at two.
 
 Reference: draft-briscoe-iccrg-prague-congestion-control-04. Deviations: marks are echoed as by
 DCTCP's receiver, not by AccECN; alpha stays at 1, with which it starts, until slow start ends; RTTs
@@ -79,7 +81,8 @@ class Prague(ExactEcho):
     round_delivered: int = 0  # sk.delivered and sk.delivered_ce at its start
     round_delivered_ce: int = 0
     seen_ce: int = 0  # sk.delivered_ce at the last ACK
-    cwr_seq: int = 0  # until this byte is acknowledged, marks have had their effect
+    cwr_seq: int = 0  # until this byte is acknowledged, marks have had their effect,
+    cwr_delivered: int = 0  # or something is delivered that left when so much had been
     in_cwr: bool = False
     cwnd_before: int = 0  # the last reduction [packets]
 
@@ -91,8 +94,12 @@ def cong_control(sk: Sock, ack: int, flag: int, rs: RateSample) -> None:
         ca.cwnd = sk.snd_cwnd << SHIFT
     marked = sk.delivered_ce - ca.seen_ce & U32_MAX
     ca.seen_ce = sk.delivered_ce
-    if ca.in_cwr and not before(sk.snd_una, ca.cwr_seq):
+    if ca.in_cwr and (
+        not before(sk.snd_una, ca.cwr_seq) or not before(rs.prior_delivered, ca.cwr_delivered)
+    ):
         ca.in_cwr = False
+    if rs.losses and sk.ca_state >= RECOVERY and not ca.in_cwr:
+        react_to_loss(sk)
     if sk.ca_state != RECOVERY:
         grow(sk, ca, max(rs.acked_sacked - marked, 0))
     if marked and not ca.in_cwr:
@@ -123,9 +130,15 @@ def reduce(sk: Sock, ca: Prague) -> None:
     """Reduce by alpha / 2, and take no notice of marks for a round."""
     ca.cwnd_before = sk.snd_cwnd
     ca.cwnd = max(ca.cwnd - (ca.cwnd * ca.alpha >> ALPHA_BITS + 1), MIN_CWND << SHIFT)
+    begin_cwr(sk, ca)
+    sk.snd_ssthresh = ca.cwnd >> SHIFT
+
+
+def begin_cwr(sk: Sock, ca: Prague) -> None:
+    """Begin a round in which the window has been reduced."""
     ca.in_cwr = True
     ca.cwr_seq = sk.snd_nxt
-    sk.snd_ssthresh = ca.cwnd >> SHIFT
+    ca.cwr_delivered = sk.delivered
 
 
 def end_round(sk: Sock, ca: Prague) -> None:
@@ -176,8 +189,7 @@ def react_to_loss(sk: Sock) -> None:
     half = min(sk.snd_cwnd, max(ca.cwnd_before >> 1, MIN_CWND))
     ca.cwnd = half << SHIFT
     sk.snd_cwnd = sk.snd_ssthresh = half
-    ca.in_cwr = True
-    ca.cwr_seq = sk.snd_nxt
+    begin_cwr(sk, ca)
 
 
 def set_state(sk: Sock, new_state: int) -> None:

@@ -31,14 +31,19 @@ def sender(cwnd: int = 100, ssthresh: int = 50, rtt_us: int = 25_000, **fields: 
     return connect("prague", params, **{**start, **fields})
 
 
-def ack(sk: HostSock, acked: int = 1, marked: int = 0, gap_us: int = 250) -> None:
-    """Acknowledge packets, of which so many were marked; the sender keeps its window full."""
+def ack(
+    sk: HostSock, acked: int = 1, marked: int = 0, gap_us: int = 250, losses: int = 0, left: int = 0
+) -> None:
+    """Acknowledge packets, of which so many were marked; the sender keeps its window full.
+
+    ``losses`` are found by this ACK, of a packet that left when ``left`` had been delivered."""
     sk.tcp_mstamp += gap_us
     sk.snd_una += acked * MSS
     sk.delivered += acked
     sk.delivered_ce += marked
     rs = RateSample()
     rs.acked_sacked, rs.delivered = acked, 100
+    rs.losses, rs.prior_delivered = losses, left
     assert sk.ca_ops.cong_control is not None
     sk.ca_ops.cong_control(sk, sk.snd_una, 4 if marked else 0, rs)
     sk.snd_nxt = max(sk.snd_nxt, sk.snd_una + sk.snd_cwnd * MSS)
@@ -205,6 +210,40 @@ def test_nothing_grows_in_recovery() -> None:
     for _ in range(200):
         ack(sk)
     assert sk.snd_cwnd == 50
+
+
+def sacked_in_recovery(sk: HostSock, losses: int, left: int) -> None:
+    """SACK a packet in a recovery that acknowledges nothing in order."""
+    una = sk.snd_una
+    ack(sk, losses=losses, left=left)
+    sk.snd_una = una
+
+
+def test_what_is_lost_a_round_later_in_recovery_halves_again() -> None:
+    """In Recovery from 1000 delivered on, 50 packets; 1001 left before, 1100 a round later."""
+    sk = sender()
+    prague.set_state(sk, int(CaState.RECOVERY))
+    sk.ca_state = int(CaState.RECOVERY)
+    for _ in range(100):  # the round in which the first loss is found: one reduction for all of it
+        sacked_in_recovery(sk, 1, 999)
+    assert sk.snd_cwnd == 50
+    sacked_in_recovery(sk, 0, 1000)  # a round is over, and nothing is lost
+    assert sk.snd_cwnd == 50
+    sacked_in_recovery(sk, 1, 1001)
+    assert (sk.snd_cwnd, sk.snd_ssthresh) == (25, 25)
+    sacked_in_recovery(sk, 3, 1100)  # left before that reduction, at 1102
+    assert sk.snd_cwnd == 25
+    sacked_in_recovery(sk, 3, 1102)
+    assert sk.snd_cwnd == 12
+
+
+def test_recovery_never_leaves_less_than_two_packets() -> None:
+    sk = sender(cwnd=4)
+    prague.set_state(sk, int(CaState.RECOVERY))
+    sk.ca_state = int(CaState.RECOVERY)
+    for _ in range(5):
+        sacked_in_recovery(sk, 1, sk.delivered)
+    assert sk.snd_cwnd == 2
 
 
 def test_a_timeout_halves_the_threshold_and_slow_start_leads_there() -> None:

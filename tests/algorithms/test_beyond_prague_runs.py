@@ -58,3 +58,15 @@ def test_neither_cuts_nor_vector_paths_show_under_marking() -> None:
     swaps += "  - {at: 800 ms, via: setsockopt, flows: [a, b], to: prague}\n"
     scenario = resolved("duration: 1200 ms\n" + PATH % "20 ms" + flows + swaps)
     assert check(Example(scenario, (7 * MS, 1 * MS)), scenario) == ""
+
+
+def test_it_leaves_a_recovery_in_which_pie_drops_all_but_a_tenth() -> None:
+    """Slow start runs PIE's probability past 1, above a tenth of which nothing is marked; with a
+    window of half the overshoot, 1068 packets where 66 fill the path, it would stay there."""
+    path = "path: {rate: 40 Mbit/s, rtt: 20 ms, qdisc: {kind: pie, ecn: true}}\n"
+    result = run("duration: 4 s\n" + path + "flows: [{name: a, congestion: prague}]\n")
+    (flow,) = result.flows
+    assert set(flow.ca_state[250:]) <= {0, 2}  # Open and CWR
+    assert flow.counters["recoveries"] == 1
+    assert flow.counters["packets_marked"] > 0
+    assert carried_mbit_per_s(result, 3 * S)[0] > 0.98 * 40 * 1448 / 1500
