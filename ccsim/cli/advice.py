@@ -60,13 +60,25 @@ def _said(advice: Advice) -> str:
     old, new, path = advice.texts
     deficit, drops = advice.cost["deficit_s"], advice.cost["extra_drops"]
     worst = advice.worst["deficit_s"]
+    of = " of all together" if "neighbours_loss" in advice.cost else ""
     text = (
-        f"{old} → {new} on {path}, at a blind instant: goodput deficit {_number(deficit, 3)} s "
-        f"({_number(advice.cost['deficit_bytes'], 3, 1e-6)} MB), extra drops {_number(drops, 1)}, "
-        f"n = {deficit.n}; at worst {_fixed(worst.value, 3)} s (seed {worst.seed})."
+        f"{old} → {new} on {path}{_beside(advice)}, at a blind instant: goodput deficit{of} "
+        f"{_number(deficit, 3)} s ({_number(advice.cost['deficit_bytes'], 3, 1e-6)} MB), "
+        f"extra drops {_number(drops, 1)}, {_neighbours(advice)}n = {deficit.n}; "
+        f"at worst {_fixed(worst.value, 3)} s (seed {worst.seed})."
     )
     advised = [f"{question.name}: {question.best}" for question in advice.questions]
     return f"{text} Advised: {'; '.join(advised)}."
+
+
+def _beside(advice: Advice) -> str:
+    others = advice.about.get("beside")
+    return f" beside {', '.join(others)}" if others else ""
+
+
+def _neighbours(advice: Advice) -> str:
+    loss = advice.cost.get("neighbours_loss")
+    return f"neighbours' loss {_number(loss, 1, 100)} %, " if loss else ""
 
 
 def _cost(advice: Advice) -> Table:
@@ -90,9 +102,9 @@ def _cost(advice: Advice) -> Table:
 
 def _ways(question: Question) -> Table:
     """Return the ways of a question by the metrics that tell them apart."""
-    from ccsim.experiment.advice.answer import ALL, METRICS, OF_FLEETS
+    from ccsim.experiment.advice.answer import ALL, OF_FLEETS
 
-    names = [*METRICS, *(OF_FLEETS if question.name == "via" else [])]
+    names = [*question.metrics, *(OF_FLEETS if question.name == "via" else [])]
     heads = [text for name in names for text in (ALL[name].text, "95 %")]
     rows = [
         [_word(way.name, question.name), str(way.n), *_figures(way, names)] for way in question.ways
@@ -104,7 +116,7 @@ def _figures(way: Way, names: Sequence[str]) -> Iterator[str]:
     from ccsim.experiment.advice.answer import ALL
 
     for name in names:
-        mean, ends = _cells(way.figures[name], ALL[name].digits)
+        mean, ends = _cells(way.figures[name], ALL[name].digits, ALL[name].scale)
         told = name in way.differences and way.differences[name].verdict
         yield f"{mean}*" if told else mean
         yield ends
@@ -132,7 +144,7 @@ def _less(way: Way, name: str) -> str:
 
     difference = way.differences[name]
     about = METRICS[name]
-    mean, ends = _cells(difference.interval, about.digits)
+    mean, ends = _cells(difference.interval, about.digits, about.scale)
     return f"{about.text} {mean} [{ends}] (p = {difference.p:.2g})"
 
 

@@ -31,7 +31,14 @@ def add_parser(verbs: Any) -> None:
         required=True,
         metavar="PATH",
         help='a preset such as dsl, "dsl,rtt=60 ms", or "rate=…,rtt=…,buffer=…" and what else a '
-        "scenario's path may have",
+        "scenario's path may have; or FILE.yaml, a scenario with its other flows and traffic",
+    )
+    advise.add_argument(
+        "--cross",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help='who else is there, once each: an algorithm, "3 cubic", or "500 kbit/s" of datagrams',
     )
     advise.add_argument(
         "--seeds", type=positive, metavar="N", help="runs of each way; default: 12, which can tell"
@@ -57,7 +64,7 @@ def _advise(args: argparse.Namespace) -> int:
     from ccsim.cli.output import print_json
     from ccsim.experiment.advice import advise, asked
 
-    question = asked(args.old, args.new, args.path)
+    question = asked(args.old, args.new, args.path, args.cross)
     more = {} if args.seeds is None else {"seeds": args.seeds}
     with contextlib.redirect_stdout(sys.stderr), ProgressBar("trying") as bar:
         advice = advise(

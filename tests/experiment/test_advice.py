@@ -12,7 +12,7 @@ from ccsim.cli import main
 from ccsim.errors import CcsimError
 from ccsim.experiment.advice import advise, answered, asked, design, plan_of
 from ccsim.experiment.advice.answer import Difference
-from ccsim.experiment.advice.asked import path_keys
+from ccsim.experiment.advice.surroundings import path_keys
 from ccsim.experiment.statistics import Interval
 from ccsim.experiment.study.plan import scenario_of
 from ccsim.experiment.study.read import read_study

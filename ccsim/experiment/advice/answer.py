@@ -41,10 +41,13 @@ METRICS = {
     "deficit_s": Metric("total_deficit_s", "goodput deficit (s)", 3, least=0.01),
     "extra_drops": Metric("total_extra_drops", "extra drops (packets)", 1, least=1),
     "extra_rtt_p99_ms": Metric("total_extra_rtt_p99_ms", "extra p99 RTT (ms)", 2, least=1),
+    "neighbours_loss": Metric("neighbours_harm", "neighbours' loss (%)", 1, 100, least=0.01),
 }
-"""By these ways are compared; more is worse."""
+"""By these ways are compared; more is worse. Of all connections together, but for the last, which
+needs neighbours that no way moves."""
 MORE = {
     "deficit_bytes": Metric("total_deficit_bytes", "goodput deficit (MB)", 3, 1e-6),
+    "own_deficit_s": Metric("deficit_s", "the flow's own deficit (s)", 3),
     "queue_excess_ms": Metric("queue_excess_ms", "extra queueing in the 2 s after (ms)", 2),
     "longest_stall_s": Metric("total_longest_stall_s", "longest stall (s)", 3),
     "old_lives_s": Metric("last_old_closed_s", "the old one lives (s)", 2),
@@ -53,6 +56,8 @@ MORE = {
 """These are told, too."""
 ALL = {**METRICS, **MORE}
 OF_FLEETS = ("old_lives_s", "fallbacks")
+OF_NEIGHBOURS = ("neighbours_loss", "own_deficit_s")
+"""What is told beside neighbours alone; in a fleet who is not moved yet would count as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +104,13 @@ class Way:
 @dataclass(frozen=True)
 class Question:
     """Policy (``state``), moment (``when``) or mechanism (``via``): the ways, the usual one first,
-    the best, and those that cannot be told from it."""
+    the best, those that cannot be told from it, and the metrics by which they are compared."""
 
     name: str
     ways: tuple[Way, ...]
     best: str
     equal: tuple[str, ...]
+    metrics: tuple[str, ...]
 
     @property
     def usual(self) -> str:
@@ -141,9 +147,15 @@ def answered(texts: tuple[str, str, str], rows: Rows, seeds: int, about: Any) ->
     """Return what rows of a study say; ``seeds`` is how many there were."""
     questions = tuple(_question(name, rows, seeds) for name in NAMED)
     blind = rows[NAMED["state"][0]]
-    cost = {name: _interval(_values(blind, name)) for name in ALL if name not in OF_FLEETS}
-    worst = {name: _worst(_values(blind, name)) for name in METRICS}
+    known = [name for name in ALL if name not in (*OF_FLEETS, *_unknown(blind))]
+    cost = {name: _interval(_values(blind, name)) for name in known}
+    worst = {name: _worst(_values(blind, name)) for name in METRICS if name in known}
     return Advice(texts, cost, worst, questions, tuple(_notes(questions, seeds)), about)
+
+
+def _unknown(rows: Mapping[int, Mapping[str, float | None]]) -> list[str]:
+    """Return what says nothing without neighbours, if there are none."""
+    return [] if _values(rows, OF_NEIGHBOURS[0]) else list(OF_NEIGHBOURS)
 
 
 def _values(rows: Mapping[int, Mapping[str, float | None]], name: str) -> dict[int, float]:
@@ -163,13 +175,16 @@ def _worst(values: Values) -> Worst:
 
 def _question(name: str, rows: Rows, seeds: int) -> Question:
     named = [way for way in NAMED[name] if way in rows]
-    against = _differences([rows[way] for way in named[1:]], rows[named[0]])
+    unknown = OF_NEIGHBOURS if name == "via" else _unknown(rows[named[0]])
+    metrics = tuple(metric for metric in METRICS if metric not in unknown)
+    against = _differences([rows[way] for way in named[1:]], rows[named[0]], metrics)
     ways = [
         Way(way, _figures(rows[way]), differences, seeds - len(_values(rows[way], "deficit_s")))
         for way, differences in zip(named, [{}, *against], strict=True)
     ]
-    best = _best(ways)
-    return Question(name, tuple(ways), best.name, tuple(_equal(best, ways, rows)))
+    best = _best(ways, metrics)
+    equal = tuple(_equal(best, ways, rows, metrics))
+    return Question(name, tuple(ways), best.name, equal, metrics)
 
 
 def _figures(rows: Mapping[int, Mapping[str, float | None]]) -> dict[str, Interval]:
@@ -179,15 +194,16 @@ def _figures(rows: Mapping[int, Mapping[str, float | None]]) -> dict[str, Interv
 def _differences(
     ways: Sequence[Mapping[int, Mapping[str, float | None]]],
     usual: Mapping[int, Mapping[str, float | None]],
+    metrics: Sequence[str],
 ) -> list[dict[str, Difference]]:
     """Return by how much each way differs from the usual one, p corrected over all of them."""
-    pairs = [[_paired(way, usual, name) for name in METRICS] for way in ways]
+    pairs = [[_paired(way, usual, name) for name in metrics] for way in ways]
     flat = [difference for way in pairs for difference in way]
     adjusted = iter(holm([wilcoxon_p(one) if len(one) > 1 else math.nan for one in flat]))
     return [
         {
             name: Difference(bca_interval(difference), next(adjusted), METRICS[name].least)
-            for name, difference in zip(METRICS, way, strict=True)
+            for name, difference in zip(metrics, way, strict=True)
         }
         for way in pairs
     ]
@@ -203,7 +219,7 @@ def _paired(
     return np.array([ours[seed] - theirs[seed] for seed in both], dtype=np.float64)
 
 
-def _best(ways: Sequence[Way]) -> Way:
+def _best(ways: Sequence[Way], metrics: Sequence[str]) -> Way:
     """Return the way that wins by most metrics and loses by none, of several the one with the
     least deficit; the usual one if there is none."""
     candidates = [way for way in ways[1:] if way.better and not way.worse]
@@ -211,13 +227,13 @@ def _best(ways: Sequence[Way]) -> Way:
         return ways[0]
     most = max(len(way.better) for way in candidates)
     first = [way for way in candidates if len(way.better) == most]
-    return min(first, key=lambda way: tuple(way.figures[name].estimate for name in METRICS))
+    return min(first, key=lambda way: tuple(way.figures[name].estimate for name in metrics))
 
 
-def _equal(best: Way, ways: Sequence[Way], rows: Rows) -> Iterator[str]:
+def _equal(best: Way, ways: Sequence[Way], rows: Rows, metrics: Sequence[str]) -> Iterator[str]:
     """Yield the ways that no metric tells from the best one."""
     others = [way.name for way in ways if way is not best]
-    found = _differences([rows[name] for name in others], rows[best.name])
+    found = _differences([rows[name] for name in others], rows[best.name], metrics)
     for name, differences in zip(others, found, strict=True):
         if rows[name] and not any(one.verdict for one in differences.values()):
             yield name
@@ -226,11 +242,11 @@ def _equal(best: Way, ways: Sequence[Way], rows: Rows) -> Iterator[str]:
 def _notes(questions: Sequence[Question], seeds: int) -> Iterator[str]:
     """Yield what a reader must know to read the tables rightly."""
     for question in questions:
-        tests = (len(question.ways) - 1) * len(METRICS)
+        tests = (len(question.ways) - 1) * len(question.metrics)
         if least_p(seeds, tests) >= LEVEL:
             yield (
                 f"{question.name}: {seeds} seeds cannot tell {len(question.ways)} ways apart by "
-                f"{len(METRICS)} metrics; {pairs_to_tell(tests)} or more could"
+                f"{len(question.metrics)} metrics; {pairs_to_tell(tests)} or more could"
             )
         for way in question.ways:
             if way.missing:

@@ -28,6 +28,8 @@ NAMED = {
 }
 """The ways that answer each question; the first of each is the one that others are held against."""
 PACKET_BITS = 1514 * 8
+FLEET = "asked"
+"""The name that the fleet's connections choose."""
 GAP_S = 0.1
 """For so long a name is missing while it is registered anew; one connection comes then."""
 PACKETS = 100_000
@@ -60,8 +62,8 @@ def plan_of(question: Asked, name: str, seeds: int = SEEDS) -> Plan:
         "description": "What a swap costs here, and which policy, moment and mechanism is best.",
         "base": {
             "duration": _seconds(times.at_s + times.window_s),
-            "path": question.path,
             "hosts": {"lateness": "quiet"},
+            **question.around.keys,
             **({"objects": question.objects} if question.objects else {}),
             "flows": [],
         },
@@ -94,13 +96,14 @@ def _times(question: Asked) -> _Times:
 
 def _ways(question: Asked, times: _Times) -> Iterator[tuple[str, list[Any]]]:
     """Yield each way by its name: links, flows, swaps."""
+    links, others = question.around.links, question.around.flows
     flow = [{"name": "bulk", "congestion": question.old.as_name}]
     for name, more in _alone(question, times):
         swap = {"via": "setsockopt", "flows": ["bulk"], "to": question.new.as_name, **more}
-        yield name, [{}, flow, [swap]]
-    links = {"fleet": question.old.as_map}
+        yield name, [links, [*flow, *others], [swap]]
+    links = {**links, FLEET: question.old.as_map}
     for name, swaps in _fleet_swaps(question, times):
-        yield name, [links, _fleet(question, times), swaps]
+        yield name, [links, [*_fleet(question, times), *others], swaps]
 
 
 def _alone(question: Asked, times: _Times) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -128,14 +131,14 @@ def _fleet(question: Asked, times: _Times) -> list[dict[str, Any]]:
     every_s = times.window_s / SHORT
     bytes_s = question.scenario.path.rate_bps // 8 / (2 * CONNECTIONS)
     short = {
-        "congestion": "fleet",
+        "congestion": FLEET,
         "count": SHORT,
         "start_every": _seconds(every_s),
         "size": f"{max(bytes_s * every_s, 1000):.0f} B",
     }
     before_s = times.at_s - SHORT * every_s / 2
     return [
-        {"name": "long", "congestion": "fleet", "count": CONNECTIONS},
+        {"name": "long", "congestion": FLEET, "count": CONNECTIONS},
         {"name": "early", **short, "count": SHORT // 2, "start": _seconds(before_s)},
         {"name": "late", **short, "start": _seconds(times.at_s + GAP_S / 2)},
     ]
@@ -143,9 +146,9 @@ def _fleet(question: Asked, times: _Times) -> list[dict[str, Any]]:
 
 def _fleet_swaps(question: Asked, times: _Times) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     at = {"at": _seconds(times.at_s)}
-    to = {"link": "fleet", "to": question.new.as_map}
+    to = {"link": FLEET, "to": question.new.as_map}
     update = {**at, "via": "link_update", **to}
-    running = {**at, "via": "sweep", "flows": ["long", "early"], "to": "fleet"}
+    running = {**at, "via": "sweep", "flows": ["long", "early"], "to": FLEET}
     yield "all at once", [update, running]
     yield "over a while", [update, {**running, "over": _seconds(0.3 * times.window_s)}]
     pause = _seconds(0.15 * times.window_s)

@@ -48,6 +48,7 @@ def advise(
     rows = _rows(outcome.path)
     about = {
         "study": str(outcome.path),
+        "beside": list(question.around.texts),
         "swap_at_s": plan.at_s,
         "watched_s": plan.window_s,
         "runs": outcome.runs,
@@ -58,7 +59,7 @@ def advise(
 
 def _name(question: Asked) -> str:
     """Return the study's name: the pair, and digits that stand for all that is asked."""
-    asked = [question.scenario.identity(), question.path]
+    asked = [question.scenario.identity(), question.around.keys]
     digits = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
     return f"advise-{question.old.name}-{question.new.name}"[:55] + f"-{digits}"
 
