@@ -297,6 +297,7 @@ def _loop(call: Invocation, rounds: int, function: int, context: int, flags: int
     if function >> 32 != FUNCTIONS >> 32:
         raise BpfFault(f"expected a callback, got {function:#x}")
     for index in range(rounds):
+        call.go_round()
         if call.call(function & U32, index, context):
             return index + 1
     return rounds

@@ -383,6 +383,7 @@ def _may_goto(at: int, target: int) -> Step:
         if not left:
             return target
         call.may_goto[call.depth] = left - 1
+        call.go_round()
         call.back_jumps -= 1  # such a loop has this budget instead
         return at + 1
 

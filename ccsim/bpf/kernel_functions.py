@@ -128,6 +128,7 @@ def _iter_num_next(call: Invocation, it: int, *rest: int) -> int:
         call.store(it, 8, 0)
         return 0
     call.store(it, 4, following)
+    call.go_round()
     call.back_jumps -= 1  # such a loop ends by itself
     return it
 

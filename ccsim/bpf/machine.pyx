@@ -46,6 +46,7 @@ cdef enum:
     FRAMES_MAX = 8
     IMMEDIATE = 11  # stands behind the registers
     LOOPS = 1 << 23
+    ROUNDS = 1 << 24
 
 cdef enum:  # regions: the upper halves of addresses
     R_CTX = 1
@@ -98,6 +99,7 @@ cdef struct Call:  # what one invocation of a program works on
     char* frames[FRAMES_MAX]
     int depth
     long long back_jumps
+    long long rounds
 
 cdef long long BACK_JUMPS = _BACK_JUMPS
 cdef long long MAY_GOTO = _MAY_GOTO
@@ -311,7 +313,7 @@ cdef class Machine:
         call.words = words
         call.context[0], call.context[1] = <uint64_t>R_SOCK << 32, one
         call.context[2], call.context[3] = two, three
-        call.depth, call.back_jumps = 0, 0
+        call.depth, call.back_jumps, call.rounds = 0, 0, 0
         try:
             result = self.run(&call, 0, <uint64_t>R_CTX << 32, 0, 0, 0, 0)
         finally:
@@ -671,6 +673,8 @@ cdef class Machine:
                     following = it.offset
                 else:
                     rounds_left -= 1
+                    where[0] = at
+                    self.round(call)
                     call.back_jumps -= 1
             elif it.code == CALL_LOCAL:
                 where[0] = at
@@ -775,6 +779,13 @@ cdef class Machine:
         tcp_cong_avoid_ai(sk, r[2] & U32, r[3] & U32)
         return 0
 
+    cdef int round(self, Call* call) except -1:
+        """Count a round of a loop that has no other bound when it stands in another."""
+        call.rounds += 1
+        if call.rounds > ROUNDS:
+            raise BpfFault(f"the loops of one call have gone round {ROUNDS} times")
+        return 0
+
     cdef uint64_t loop(
         self, Call* call, uint64_t rounds, Py_ssize_t slot, uint64_t context
     ) except? FAILED:
@@ -785,6 +796,7 @@ cdef class Machine:
         if slot > self.count:
             slot = self.count
         for index in range(rounds):
+            self.round(call)
             if self.run(call, slot, index, context, 0, 0, 0):
                 return index + 1
         return rounds
@@ -916,6 +928,9 @@ cdef class Outside:
     @back_jumps.setter
     def back_jumps(self, long long number):
         self.there().back_jumps = number
+
+    def go_round(self):
+        self.machine.round(self.there())
 
     @property
     def regions(self):

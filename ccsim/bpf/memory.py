@@ -59,6 +59,8 @@ FUNCTIONS = 7 << 32  # what a helper takes as a callback: its first slot
 FRAMES = 8 << 32  # the stack: one region for each of up to eight frames
 SCRATCH = 32  # keys that callbacks are shown
 MAP_VALUES = 64 << 32  # one region for the values of each map
+ROUNDS = 1 << 24
+"""Twice BPF_MAX_LOOPS. Linux knows no such bound: loops in loops may stop a processor for days."""
 
 
 class BpfFault(CcsimError, RuntimeError):
@@ -179,11 +181,13 @@ class Invocation:
 
     ``call`` runs a function of the program, given its first slot and arguments, in the form in
     which the program itself is run; ``depth`` is the number of frames in use; ``may_goto`` says how
-    often a frame may still go round by that instruction, once it has.
+    often a frame may still go round by that instruction, once it has; ``rounds`` are those of
+    all loops by it, ``bpf_loop`` and numbers' iterators.
     """
 
     __slots__ = (
-        *("back_jumps", "call", "code", "depth", "may_goto", "regions", "runtime", "sk", "words"),
+        *("back_jumps", "call", "code", "depth", "may_goto", "regions", "rounds", "runtime", "sk"),
+        "words",
     )
 
     def __init__(
@@ -201,8 +205,16 @@ class Invocation:
         self.regions = regions
         self.depth = 0
         self.back_jumps = 0
+        self.rounds = 0
         self.may_goto: dict[int, int] = {}
         self.call: Callable[..., int] = _no_code
+
+    def go_round(self) -> None:
+        """Count a round of a loop that has a bound of its own, which means little within another
+        loop; BpfFault if there were too many."""
+        self.rounds += 1
+        if self.rounds > ROUNDS:
+            raise BpfFault(f"the loops of one call have gone round {ROUNDS} times")
 
     def load(self, address: int, size: int) -> int:
         """Return the unsigned number at an address; BpfFault where there is none."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+
+from ccsim.cli.arguments import add_hook_timeout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +32,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("script", metavar="SCRIPT", nargs="?", help="run this file; - for stdin")
     parser.add_argument("--profile", choices=PROFILES, default="linux", help="default: linux")
+    add_hook_timeout(parser)
     parser.set_defaults(func=kernel_verb)
 
 
@@ -36,12 +40,14 @@ def kernel_verb(args: argparse.Namespace) -> int:
     """Run a script, or read commands until the end of input."""
     from ccsim.cli.shell import Shell
     from ccsim.ending import no_exits
+    from ccsim.jobs.onlooker import Onlooker
     from ccsim.kernel import Kernel
-    from ccsim.sim.watchdog import HOOK_TIMEOUT_S, hooks_watched
+    from ccsim.sim.watchdog import hooks_watched
 
     kernel = Kernel(args.profile, request_module=_request_module)
-    shell = Shell(kernel, _algorithm_file)
-    with no_exits(), hooks_watched(HOOK_TIMEOUT_S):
+    onlooker = Onlooker(args.hook_timeout)
+    shell = Shell(kernel, lambda name: onlooker.mind(_algorithm_file(name)))
+    with closing(onlooker), no_exits(), hooks_watched(args.hook_timeout):
         if args.script in (None, "-") and sys.stdin.isatty():
             from ccsim.cli.shell_session import interactive
 
@@ -99,7 +105,7 @@ def _script(shell: Shell, script: str) -> int:
             break
         if not line.strip():
             continue
-        print(f"> {line}")
+        print(f"> {line}", flush=True)  # whatever ends the process meanwhile
         try:
             said = shell.execute(line)
         except CcsimError as error:

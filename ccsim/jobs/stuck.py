@@ -77,11 +77,17 @@ class Watch:
 
     def __init__(self, pid: int, files: Sequence[str], timeout_s: float) -> None:
         self.pid = pid
-        self.files = {os.fsencode(_as_dumped(file)): file for file in files}
+        self.files: dict[bytes, str] = {}
+        for file in files:
+            self.mind(file)
         self.timeout_s = timeout_s
         self.since_s = computed_s(pid)
         self._stack: Path | None = None
         self._suspect: Place | None = None
+
+    def mind(self, file: str) -> None:
+        """Watch one more file."""
+        self.files[os.fsencode(_as_dumped(file))] = file
 
     def heard(self, kind: bytes, number: int) -> None:
         """Take note of a message: the process is back in Python."""

@@ -23,7 +23,7 @@ from ccsim.jobs.fork import Fork, may_fork
 from ccsim.jobs.processes import end_with
 from ccsim.jobs.stuck import Pulse, Watch, can_watch
 
-__all__ = ["Progress", "Worker", "WorkerDied", "serve"]
+__all__ = ["Progress", "Worker", "WorkerDied", "exactly", "serve"]
 
 _HEAD = struct.Struct("<cQ")  # kind, then the simulated time [ns] or the length of what follows
 _PROGRESS = b"p"
@@ -62,6 +62,12 @@ class Worker:
         return self._process.pid
 
     @property
+    def requests(self) -> int:
+        """The descriptor that it is asked by."""
+        assert self._process.stdin is not None
+        return self._process.stdin.fileno()
+
+    @property
     def alive(self) -> bool:
         """Whether the process has not ended."""
         return self._process.poll() is None
@@ -94,11 +100,11 @@ class Worker:
             while True:
                 if watch is not None:
                     watch.wait(stdout)
-                kind, number = _HEAD.unpack(_exactly(stdout, _HEAD.size))
+                kind, number = _HEAD.unpack(exactly(stdout, _HEAD.size))
                 if watch is not None:
                     watch.heard(kind, number)
                 if kind == _RESULT:
-                    return _exactly(stdout, number)
+                    return exactly(stdout, number)
                 if kind == _PROGRESS:
                     progress(number)
         except AlgorithmError:
@@ -181,7 +187,7 @@ def _write_all(stream: int, data: bytes) -> None:
         rest = rest[os.write(stream, rest) :]
 
 
-def _exactly(stream: int, size: int) -> bytes:
+def exactly(stream: int, size: int) -> bytes:
     """Read that many bytes; nothing is read ahead, so that one can wait for the rest."""
     parts, left = [], size
     while left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ccsim.bpf import instructions as isa
+from ccsim.bpf import memory
 from ccsim.bpf.instructions import Instruction as I
 from ccsim.bpf.memory import BpfFault
 from ccsim.bpf.runtime import FORMS
@@ -212,6 +213,29 @@ def test_a_loop_that_does_not_end_is_an_error_that_names_the_program(form: str) 
     program += [load(1, 10, -8), jump(isa.JEQ, 1, 1, -3), EXIT]
     with pytest.raises(BpfFault, match=r"^program p.*the loop does not end"):
         run(program, form=form)
+
+
+def looping(rounds: int, callback: int) -> list[I]:
+    """Go round so often with what begins at a slot; these are seven slots."""
+    given = [mov(1, rounds), I(isa.LD_IMM64, 2, isa.PSEUDO_FUNC, 0, callback)]
+    return [*given, I(isa.ALU64 | isa.MOV, 3), I(isa.ALU64 | isa.MOV, 4), helper(181)]
+
+
+@pytest.mark.parametrize(("rounds", "many"), [(9, False), (10, True)])
+def test_the_rounds_of_loops_in_loops_are_bounded_in_all(
+    form: str, rounds: int, many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """9 rounds of 9 are 90 in all, 10 of 10 are 110; machine code has the bound that counts, twice
+    8 Mi, which Python would take a minute to reach."""
+    monkeypatch.setattr(memory, "ROUNDS", 100)
+    inner = 1 << 23 if many and form == "machine" else rounds
+    zero = I(isa.ALU64 | isa.MOV, 0)
+    program = [*looping(rounds, 8), EXIT, *looping(inner, 17), zero, EXIT, zero, EXIT]
+    if many:
+        with pytest.raises(BpfFault, match=r"the loops of one call have gone round \d+ times"):
+            run(program, form=form)
+    else:
+        assert run(program, form=form) == rounds
 
 
 def test_may_goto_ends_after_its_budget_in_each_form(form: str) -> None:
