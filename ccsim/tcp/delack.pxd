@@ -16,6 +16,7 @@ cdef class DelayedAck:
 
     cpdef bint is_settled(self)
     cpdef adapt(self, long long t_ns)
+    cpdef come_close(self, long long packets, long long acks)
     cpdef go_quick(self, long long acks)
     cpdef count_quick(self)
     cpdef long long expiry(self, long long t_ns) except? -1

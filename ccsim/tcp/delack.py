@@ -92,6 +92,16 @@ class DelayedAck:
             # The sender has failed to restart its window: tell it soon how it stands.
             self.quick = max(self.quick, self.quick_most)
 
+    def come_close(self, packets: int, acks: int) -> None:
+        """Take ``packets`` more in order, each within ``near_ns`` of the one before, of which
+        ``acks`` are acknowledged as they come."""
+        if 0 < self.quick <= acks:
+            self.ato = self.ato_min
+        self.quick = max(0, self.quick - acks)
+        while packets and self.ato != self.ato_min:
+            self.ato = (self.ato >> 1) + self.ato_min // 2
+            packets -= 1
+
     def go_quick(self, acks: int) -> None:
         """Send the next ``acks`` ACKs at once (``tcp_enter_quickack_mode``)."""
         self.quick = max(self.quick, min(acks, self.quick_most))

@@ -18,6 +18,7 @@ cdef Py_ssize_t _acknowledge(
     Receiver receiver,
     const long long[:] times,
     const long long[:] tx_ns,
+    long long close,
     long long[::1] at,
     long long[::1] numbers,
     long long[::1] echoes,

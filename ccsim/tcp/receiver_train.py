@@ -17,27 +17,47 @@ COMPILED = in_use()  # then packets one by one are faster than columns at once
 
 
 def plain_prefix(receiver: Receiver, times: Column, seqs: Column) -> int:
-    """Return how many leading packets `receive_train` can take: consecutive, and so close that
-    the delayed-ACK timeout stays as it is and no timer fires."""
+    """Return how many leading packets `receive_train` can take: consecutive, and after the first
+    so close that no timer fires, nor changes anything while ``quick`` lasts."""
     n = len(times)
     if receiver.pushed:
         n = min(n, receiver.before_push())
-    if receiver.starts or receiver.writer or not n or receiver.delack_ns <= times[0]:
+    if receiver.starts or receiver.writer or receiver.pingpong:
         return 0
-    if times[0] - receiver.lrcv_ns >= receiver.near_ns or not receiver.is_settled():
+    if not n or receiver.delack_ns <= times[0]:
         return 0
     if receiver.ecn is not None and not (receiver.ecn.plain and not receiver.ecn.ece):
         return 0
     n = min(n, max(receiver.fin - receiver.rcv_nxt, 0))
+    near_ns = receiver.near_ns if receiver.quick else receiver.ato_min * receiver.host.jiffy_ns
     if COMPILED:
-        return _count_plain(times, seqs, n, receiver.rcv_nxt, receiver.near_ns)
+        return _count_plain(times, seqs, n, receiver.rcv_nxt, near_ns)
     shift = seqs[:n] - np.arange(receiver.rcv_nxt, receiver.rcv_nxt + n)
     if shift.any():
         n = int(np.flatnonzero(shift)[0])
-    if n and times[n - 1] - times[0] >= receiver.near_ns:
-        late = np.flatnonzero(times[1:n] - times[: n - 1] >= receiver.near_ns)
-        n = int(late[0]) + 1 if len(late) else n
-    return n
+    late = _late(times[:n], near_ns)
+    return late[0] if late else n
+
+
+def _late(times: Column, near_ns: int) -> list[int]:
+    """Return which packets come ``near_ns`` [ns] or more after the one before."""
+    if not len(times) or times[-1] - times[0] < near_ns:
+        return []
+    late: list[int] = (np.flatnonzero(times[1:] - times[:-1] >= near_ns) + 1).tolist()
+    return late
+
+
+def _adapt(receiver: Receiver, times: Column) -> int:
+    """Let the delayed-ACK timeout adapt to the first packet and to each that is late; return how
+    many follow the last of these."""
+    last = 0
+    receiver.adapt(int(times[0]))
+    for k in _late(times, receiver.near_ns):
+        receiver.come_close(k - last - 1, 0)
+        receiver.lrcv_ns = int(times[k - 1])
+        receiver.adapt(int(times[k]))
+        last = k
+    return len(times) - last - 1
 
 
 def elicits(receiver: Receiver, n: int) -> Column:
@@ -62,13 +82,14 @@ def receive_train(
     the last ACK.
     """
     n = len(times)
+    close = _adapt(receiver, times)
     if COMPILED:
         at, numbers, echoes = np.empty((3, n), dtype=np.int64)
-        sent = _acknowledge(receiver, times, tx_ns, at, numbers, echoes)
+        sent = _acknowledge(receiver, times, tx_ns, close, at, numbers, echoes)
         return at[:sent], numbers[:sent], echoes[:sent]
     pending = receiver.unacked
     if receiver.delayed and not receiver.quick:
-        return _every_second(receiver, times, tx_ns)
+        return _every_second(receiver, times, tx_ns, close)
     at = elicits(receiver, n)
     sent = len(at)
     numbers = at + (receiver.rcv_nxt + 1)
@@ -79,12 +100,12 @@ def receive_train(
     echoes = tx_ns[first] // 1000
     if sent and pending:
         echoes[0] = receiver.echo_us
-    _after_train(receiver, times, tx_ns, echoes, int(at[-1]) if sent else -1)
+    _after_train(receiver, times, tx_ns, close, echoes, int(at[-1]) if sent else -1)
     return times[at], numbers, echoes
 
 
 def _every_second(
-    receiver: Receiver, times: Column, tx_ns: Column
+    receiver: Receiver, times: Column, tx_ns: Column, close: int
 ) -> tuple[Column, Column, Column]:
     """Like `receive_train` where every second packet is acknowledged, counted with the one
     that waits."""
@@ -98,19 +119,19 @@ def _every_second(
         echoes = np.empty(sent, dtype=np.int64)
         echoes[0] = receiver.echo_us
         np.floor_divide(tx_ns[1 : 2 * sent - 1 : 2], 1000, out=echoes[1:])
-    _after_train(receiver, times, tx_ns, echoes, first + 2 * sent - 2 if sent else -1)
+    _after_train(receiver, times, tx_ns, close, echoes, first + 2 * sent - 2 if sent else -1)
     return times[first::2], numbers, echoes
 
 
 def _after_train(
-    receiver: Receiver, times: Column, tx_ns: Column, echoes: Column, last: int
+    receiver: Receiver, times: Column, tx_ns: Column, close: int, echoes: Column, last: int
 ) -> None:
-    """Note what a train leaves, after ACKs with these ``echoes``, the last elicited by packet
-    ``last``."""
+    """Note what a train leaves, whose last ``close`` packets came close to each other, after ACKs
+    with these ``echoes``, the last elicited by packet ``last``."""
     n, sent = len(times), len(echoes)
     receiver.rcv_nxt += n
     receiver.lrcv_ns = int(times[-1])
-    receiver.quick = max(0, receiver.quick - sent)
+    receiver.come_close(close, sent)
     if sent:
         receiver.unacked = n - 1 - last
         receiver.echo_us = int(echoes[-1])
@@ -137,7 +158,13 @@ def _count_plain(times: Column, seqs: Column, n: int, first: int, near_ns: int) 
 
 
 def _acknowledge(
-    receiver: Receiver, times: Column, tx_ns: Column, at: Column, numbers: Column, echoes: Column
+    receiver: Receiver,
+    times: Column,
+    tx_ns: Column,
+    close: int,
+    at: Column,
+    numbers: Column,
+    echoes: Column,
 ) -> int:
     """Like `receive_train`, packet by packet; put the ACKs into columns and return how
     many they are."""
@@ -155,7 +182,8 @@ def _acknowledge(
             unacked = 0
             if quick:
                 quick -= 1
-    receiver.quick, receiver.unacked, receiver.echo_us = quick, unacked, echo_us
+    receiver.come_close(close, sent)
+    receiver.unacked, receiver.echo_us = unacked, echo_us
     receiver.rcv_nxt = rcv_nxt
     receiver.lrcv_ns = times[-1]
     receiver.delack_ns = receiver.expiry(times[-1]) if unacked else NEVER

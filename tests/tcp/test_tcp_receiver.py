@@ -187,7 +187,7 @@ def test_trains_of_packets_are_received_as_one_by_one(
                 other.receive([int(times[done])], [done], [int(tx[0])], got)
             done += count
     assert got == expected
-    for name in ("rcv_nxt", "unacked", "quick", "delack_ns", "echo_us"):
+    for name in ("rcv_nxt", "unacked", "quick", "delack_ns", "echo_us", "ato", "lrcv_ns"):
         assert getattr(other, name) == getattr(one, name), name
 
 
@@ -199,6 +199,7 @@ def test_trains_of_packets_are_received_as_one_by_one(
         ([1, 2, 3], [0, 1, 2], 3),
         ([1, 2, 3], [0, 2, 1], 1),
         ([1, 2, 3], [1, 2, 3], 0),
+        ([1, 2, 41], [0, 1, 2], 3),
         ([1, 2, 42], [0, 1, 2], 2),  # the timer might fire in between
     ],
 )
