@@ -34,7 +34,7 @@ def plain_prefix(receiver: Receiver, times: Column, seqs: Column) -> int:
         return _count_plain(times, seqs, n, receiver.rcv_nxt, near_ns)
     shift = seqs[:n] - np.arange(receiver.rcv_nxt, receiver.rcv_nxt + n)
     if shift.any():
-        n = int(np.flatnonzero(shift)[0])
+        n = int(shift.nonzero()[0][0])
     late = _late(times[:n], near_ns)
     return late[0] if late else n
 
@@ -43,7 +43,7 @@ def _late(times: Column, near_ns: int) -> list[int]:
     """Return which packets come ``near_ns`` [ns] or more after the one before."""
     if not len(times) or times[-1] - times[0] < near_ns:
         return []
-    late: list[int] = (np.flatnonzero(times[1:] - times[:-1] >= near_ns) + 1).tolist()
+    late: list[int] = ((times[1:] - times[:-1] >= near_ns).nonzero()[0] + 1).tolist()
     return late
 
 
