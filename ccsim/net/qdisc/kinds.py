@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from ccsim.net.qdisc.base import Qdisc
+from ccsim.net.qdisc.base import HZ, PSCHED_MTU, Qdisc
 from ccsim.net.qdisc.cake import Cake
 from ccsim.net.qdisc.codel import Codel
 from ccsim.net.qdisc.draws import Draws
@@ -34,17 +34,26 @@ KINDS: Mapping[str, type[Qdisc]] = {qdisc.kind: qdisc for qdisc in _CLASSES}
 """The classes of qdiscs by kind."""
 
 
-def create(kind: str, values: Mapping[str, Any], now: int, draws: Draws, **host: int) -> Qdisc:
-    """Make a qdisc of parameters in a person's spelling (``target: 5 ms``); ``host`` is its ``hz``
-    and ``mtu`` [bytes] where they are not Linux's defaults. QdiscError tells what is wrong."""
+def create(kind: str, values: Mapping[str, Any], now: int, draws: Draws) -> Qdisc:
+    """Make a qdisc of parameters in a person's spelling (``target: 5 ms``). QdiscError tells what
+    is wrong."""
     qdisc = kind_of(kind)
-    return qdisc(parse(kind, qdisc.PARAMETERS, values), now, draws, **host)
+    return qdisc(parse(kind, qdisc.PARAMETERS, values), now, draws)
 
 
-def create_raw(kind: str, values: Mapping[str, Any], now: int, draws: Draws, **host: int) -> Qdisc:
-    """Make a qdisc of parameters as the kernel takes them (``target_us: 5000``)."""
+def create_raw(
+    kind: str,
+    values: Mapping[str, Any],
+    now: int,
+    draws: Draws,
+    *,
+    hz: int = HZ,
+    mtu: int = PSCHED_MTU,
+) -> Qdisc:
+    """Make a qdisc of parameters as the kernel takes them (``target_us: 5000``) on a host with
+    ``hz`` ticks a second whose device has an MTU of ``mtu`` [bytes]."""
     qdisc = kind_of(kind)
-    return qdisc(check(kind, qdisc.PARAMETERS, values), now, draws, **host)
+    return qdisc(check(kind, qdisc.PARAMETERS, values), now, draws, hz=hz, mtu=mtu)
 
 
 def kind_of(name: str) -> type[Qdisc]:
