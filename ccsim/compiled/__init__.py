@@ -67,8 +67,9 @@ MODULES = (
     *("ccsim.net.segments", "ccsim.net.train_hop"),
     *("ccsim.net.qdisc.base", "ccsim.net.qdisc.codel", "ccsim.net.qdisc.draws"),
     *("ccsim.net.qdisc.fifo", "ccsim.net.qdisc.fq_codel", "ccsim.net.qdisc.pie"),
-    *("ccsim.sim.acks", "ccsim.sim.arrivals", "ccsim.sim.delivering", "ccsim.sim.engine"),
-    *("ccsim.sim.flow", "ccsim.sim.sampler", "ccsim.sim.sender_events", "ccsim.sim.writing"),
+    *("ccsim.sim.acks", "ccsim.sim.engine", "ccsim.sim.sampler", "ccsim.sim.sender_events"),
+    *("ccsim.sim.flow.application", "ccsim.sim.flow.flow", "ccsim.sim.flow.path"),
+    *("ccsim.sim.flow.receiving", "ccsim.sim.flow.sending"),
 )
 NATIVE = (
     *("ccsim.bpf.members", "ccsim.bpf.machine", "ccsim.ints", "ccsim.tcp.ack_rows"),

@@ -14,14 +14,16 @@ from heapq import heappop, heappush
 from typing import Any
 
 from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Segment, Sight
-from ccsim.net.batch import Batch
+from ccsim.net.batch import Batch, as_list
 from ccsim.net.link import HEADER_BYTES, SYN_SEQ
 from ccsim.sim.acks import TrainRows
 from ccsim.sim.engine import Engine
-from ccsim.sim.live_flow import LiveFlow
+from ccsim.sim.flow.flow import Flow
+from ccsim.sim.flow.receiving import ReceivingSide
+from ccsim.sim.flow.sending import SendingSide
 from ccsim.sim.traces import SimResult
+from ccsim.sim.workloads import Connection
 from ccsim.sim.world import World
-from ccsim.sim.writing import as_list
 from ccsim.spec import Scenario
 from ccsim.tcp.ack_rows import AckRow, AckRows
 from ccsim.tcp.ecn import TCP_ECN_OK
@@ -70,14 +72,38 @@ class _Arriving(deque["TrainRows | AckRows"]):
         super().append(plain)
 
 
-class TappedFlow(LiveFlow):
-    """A flow that tells its world of each packet."""
-
-    world: TappedWorld
+class _TappedSending(SendingSide):
+    """A sending side that tells its flow when ACKs will come."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.acks = _Arriving(self)
+        self.acks = _Arriving(self.flow)
+
+    @property
+    def flow(self) -> TappedFlow:
+        """The flow of which it is a side."""
+        assert isinstance(self.handshake, TappedFlow)
+        return self.handshake
+
+
+class _TappedReceiving(ReceivingSide):
+    """A receiving side that tells its flow of the ACKs that leave."""
+
+    def send_acks(self, acks: AckRows) -> None:
+        """Let ACKs set out, each with the segment that bears it."""
+        assert isinstance(self.sender, _TappedSending)
+        super().send_acks(self.sender.flow.acks_leave(acks))
+
+
+class TappedFlow(Flow):
+    """A flow that tells its world of each packet."""
+
+    world: TappedWorld
+    sending_class = _TappedSending
+    receiving_class = _TappedReceiving
+
+    def __init__(self, world: TappedWorld, index: int, connection: Connection) -> None:
+        super().__init__(world, index, connection)
         self._starts = array("q", [1])  # of each packet sent, and the next: its sequence number
         self._pushes: set[int] = set()
         self._fin = -1
@@ -105,8 +131,7 @@ class TappedFlow(LiveFlow):
 
     def collect(self, until_ns: int) -> Batch | None:
         """Note what the sender has sent, and return what reaches the queue."""
-        self._flush()
-        chunks = list(self.chunks)
+        chunks = self.sending.uncollected()
         batch = super().collect(until_ns)
         for times, seqs in chunks:
             for t, seq in zip(as_list(times), as_list(seqs), strict=True):
@@ -139,14 +164,15 @@ class TappedFlow(LiveFlow):
                 return
             del self._on_way[key]
 
-    def send_acks(self, acks: AckRows) -> None:
-        """Note the ACKs that leave the receiver, and let them set out."""
+    def acks_leave(self, acks: AckRows) -> AckRows:
+        """Note the ACKs that leave the receiver, and return them with the segments that bear
+        them."""
         borne = AckRows()
         for row in acks:
             segment = self._acked(row)
             self.world.note(ACK_OUT, Sight(row[0], False, segment))
             borne.add(row[0], row[1], row[2], _Borne(row[3], segment))
-        super().send_acks(borne)
+        return borne
 
     def ack_comes(self, t_ns: int, segment: Segment) -> None:
         """Note when an ACK will reach the sender."""
@@ -187,25 +213,26 @@ class TappedFlow(LiveFlow):
 
     def _new(self, seq: int) -> None:
         """Take note of what a packet bears that leaves for the first time."""
-        if self.source is not None:
-            length = self.source.short.get(seq, self.sk.mss_cache)
+        source, receiver = self.application.source, self.receiving.receiver
+        if source is not None:
+            length = source.short.get(seq, self.sk.mss_cache)
         else:
             full = self.sk.mss_cache + HEADER_BYTES
-            length = self.odd_last.get(seq, full) - HEADER_BYTES
-        fin, bare_fin = self.receiver.fin, self.recorder.bare_fin
+            length = self.application.odd_last.get(seq, full) - HEADER_BYTES
+        fin, bare_fin = receiver.fin, self.recorder.bare_fin
         if seq == fin:
             self._fin = seq
-        if seq in self.receiver.pushed or (seq + 1 == bare_fin if fin == bare_fin else seq == fin):
+        if seq in receiver.pushed or (seq + 1 == bare_fin if fin == bare_fin else seq == fin):
             self._pushes.add(seq)
         self._starts.append(self._starts[seq] + length + (seq == self._fin))
 
     def _mark(self, segment: Segment, t_ns: int, seq: int) -> None:
         """Set a data segment's ECN field and CWR."""
-        reception = self.reception
-        if reception is None or not reception.ecn:
+        codepoints = self.sending.codepoints
+        if codepoints is None:
             return
-        segment.ecn = reception.codepoint(t_ns, seq)
-        if not segment.again and reception.bears_cwr(seq):
+        segment.ecn = codepoints.codepoint(t_ns, seq)
+        if not segment.again and codepoints.bears_cwr(seq):
             segment.flags |= CWR
 
     def _syn_flags(self, t_ns: int) -> int:
@@ -213,14 +240,14 @@ class TappedFlow(LiveFlow):
         ecn = self.sk.ecn_flags & TCP_ECN_OK
         if self.passive:
             return SYN | ACK | (ECE if ecn else 0)
-        return SYN | (ECE | CWR if ecn and t_ns == self.first_syn_ns else 0)
+        return SYN | (ECE | CWR if ecn and t_ns == self.sending.first_syn_ns else 0)
 
     def _acked(self, row: AckRow) -> Segment:
         """Return an ACK of the receiver's."""
         t, una, echo_us, blocks = row
-        echo_ms = self.host.timestamp_ms(echo_us)
+        echo_ms = self.sk.host.timestamp_ms(echo_us)
         if una == SYN_SEQ:
-            agreed = self.sk.ecn_flags & TCP_ECN_OK and echo_us == self.first_syn_ns // 1000
+            agreed = self.sk.ecn_flags & TCP_ECN_OK and echo_us == self.sending.first_syn_ns // 1000
             flags = ACK if self.passive else SYN | ACK | (ECE if agreed else 0)
             return self._segment(False, int(self.passive), 1, 0, flags, t, echo_ms)
         flags = ACK | (ECE if isinstance(blocks, EceBlocks) else 0)
@@ -240,7 +267,7 @@ class TappedFlow(LiveFlow):
         ts_ecr: int,
     ) -> Segment:
         self._idents[from_sender] += 1
-        ts_val, ident = self.host.timestamp_ms(t_ns // 1000), self._idents[from_sender]
+        ts_val, ident = self.sk.host.timestamp_ms(t_ns // 1000), self._idents[from_sender]
         return Segment(
             self.index, from_sender, seq, ack, length, flags, ts_val, ts_ecr, ident=ident
         )

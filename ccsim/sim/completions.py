@@ -14,7 +14,7 @@ from ccsim.sim.traces import Completions
 from ccsim.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.flow.flow import Flow
     from ccsim.sim.world import World
 
 __all__ = ["completions"]
@@ -37,21 +37,23 @@ def completions(world: World, until_ns: int) -> Completions:
     return Completions(*(np.ascontiguousarray(column) for column in table.T))
 
 
-def _rows(flow: LiveFlow, rate_bps: int) -> Iterator[Row]:
+def _rows(flow: Flow, rate_bps: int) -> Iterator[Row]:
     spec = flow.spec
-    if isinstance(flow.source, ResponseSource):
-        for one in flow.source.responses:
+    source = flow.application.source
+    if isinstance(source, ResponseSource):
+        for one in source.responses:
             ideal = spec.rtt_ns + _transmission_ns(flow, one.size_bytes, rate_bps)
             end = -1 if one.end_ns is None else one.end_ns
             yield flow.index, one.start_ns, end, one.size_bytes, ideal
     elif spec.size_bytes is not None:
         handshake = spec.rtt_ns + (flow.path.back_ns if flow.passive else 0)
         ideal = handshake + spec.rtt_ns + _transmission_ns(flow, spec.size_bytes, rate_bps)
-        end = -1 if flow.completed_ns is None else flow.completed_ns
+        done = flow.application.completed_ns
+        end = -1 if done is None else done
         yield flow.index, spec.start_ns, end, spec.size_bytes, ideal
 
 
-def _transmission_ns(flow: LiveFlow, size_bytes: int, rate_bps: int) -> int:
+def _transmission_ns(flow: Flow, size_bytes: int, rate_bps: int) -> int:
     """Return how long the line takes for a payload and its headers, rounded up [ns]."""
     packets = -(-size_bytes // flow.sk.mss_cache)
     return -(-(size_bytes + packets * HEADER_BYTES) * 8 * NS_PER_S // rate_bps)

@@ -3,7 +3,7 @@
 cimport cython
 
 from ccsim.net.batch cimport Batch
-from ccsim.sim.flow cimport Flow
+from ccsim.sim.flow.flow cimport Flow
 
 
 @cython.locals(flow=Flow)

@@ -26,7 +26,7 @@ import simpy
 from ccsim.net.batch import Batch
 from ccsim.net.link import ACK_BYTES, Link
 from ccsim.sim.blame import BLAMABLE
-from ccsim.sim.delivering import FlowPath
+from ccsim.sim.flow.path import FlowPath
 from ccsim.sim.foresight import Foreseen
 
 __all__ = ["Engine", "Member"]
@@ -124,6 +124,10 @@ class Engine:
     def closed(self) -> None:
         """Take note that a flow has closed: after this window the engine asks which are over."""
         self._some_closed = True
+
+    def connect(self, flow: Any) -> Any:
+        """Return what is under way of a flow that is being made, where there are hops; None."""
+        return None
 
     def start(self) -> None:
         """Start the engine's process; instants that are known must have been announced before."""

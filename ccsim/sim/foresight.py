@@ -10,20 +10,18 @@ do it when the window is over, as in any other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.errors import InvariantError
 from ccsim.net.link import Link
 from ccsim.sim.acks import AckTrainRows
+from ccsim.sim.flow.receiving import ReceivingSide
+from ccsim.sim.flow.sending import SendingSide
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.long_train import LongTrain, may_take_long_train
+from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.receiver_train import elicits
-
-if TYPE_CHECKING:
-    from ccsim.sim.flow import Flow
 
 __all__ = ["Foreseen", "confirm", "foresee", "may_foresee"]
 
@@ -46,74 +44,78 @@ class Foreseen:
         self.rows = rows
 
 
-def may_foresee(flow: Flow, link: Link) -> bool:
+def may_foresee(sending: SendingSide, receiving: ReceivingSide, link: Link) -> bool:
     """Report whether nothing but the queue lies between the sender and the receiver, and the ACKs
     under way are plain and answer all that has left the queue."""
-    receiver, sk = flow.receiver, flow.sk
+    receiver, sk = receiving.receiver, sending.sk
     return (
-        flow.vector
+        sending.vector
         and link.vector
         and link.marker is None
         and link.fifo.loss is None
-        and flow.source is None
-        and flow.reception is None
-        and flow.ack_path is None
-        and flow.receives is None
-        and flow.hears is None
-        and flow.connected
-        and flow.closed_ns is None
-        and bool(flow.acks)
-        and sk.nxt - receiver.rcv_nxt == len(flow.waiting[0])
+        and sending.application.source is None
+        and receiving.reception is None
+        and receiving.ack_path is None
+        and receiving.late is None
+        and sending.late is None
+        and sending.connected
+        and not sending.closed
+        and bool(sending.acks)
+        and sk.nxt - receiver.rcv_nxt == len(sending.waiting[0])
         and receiver.in_plain_order()
         and may_take_long_train(sk)
-        and _plain_acks(flow) is not None
+        and _plain_acks(sending) is not None
     )
 
 
-def _plain_acks(flow: Flow) -> list[AckTrainRows] | None:
+def _plain_acks(sending: SendingSide) -> list[AckTrainRows] | None:
     """Return the ACKs under way if all are plain and in columns."""
-    plain = [rows for rows in flow.acks if isinstance(rows, AckTrainRows)]
-    return plain if len(plain) == len(flow.acks) else None
+    acks = sending.acks
+    plain = [rows for rows in acks if isinstance(rows, AckTrainRows)]
+    return plain if len(plain) == len(acks) else None
 
 
-def foresee(flow: Flow, link: Link, until_ns: int) -> Foreseen | None:
-    """Let the flow, alone on the link, take the ACKs that will come before ``until_ns``, as far as
+def foresee(
+    sending: SendingSide, receiving: ReceivingSide, link: Link, until_ns: int
+) -> Foreseen | None:
+    """Let a flow, alone on the link, take the ACKs that will come before ``until_ns``, as far as
     they can be foreseen (if `may_foresee`); None, and nothing has changed, if that is no further
     than they are known."""
-    acks = _plain_acks(flow)
+    acks = _plain_acks(sending)
     if not acks:
         return None
     t = np.concatenate([rows.t[rows.at :] for rows in acks])
     una = np.concatenate([rows.numbers[rows.at :] for rows in acks])
     known = len(t)
-    if not known or t[0] > flow.sk.timer_ns:
+    if not known or t[0] > sending.sk.timer_ns:
         return None
-    packets = _full_packets(flow)
+    packets = _full_packets(sending, receiving.receiver)
     if packets < LEAST_PACKETS:
         return None
-    path = _Path(flow, link, packets)
-    if not flow.receiver.is_prompt(path.first_ns, path.service_ns):
+    path = _Path(sending, receiving.receiver, link, packets)
+    if not receiving.receiver.is_prompt(path.first_ns, path.service_ns):
         return None
     t, una = np.concatenate((t, path.acks_ns)), np.concatenate((una, path.numbers))
-    return _take(flow, path, t, una, known, until_ns)
+    return _take(sending, path, t, una, known, until_ns)
 
 
-def _full_packets(flow: Flow) -> int:
+def _full_packets(sending: SendingSide, receiver: Receiver) -> int:
     """Return how many packets are worth foreseeing: full ones that are like the others."""
-    if LEAST_WINDOWS * flow.sk.snd_cwnd > MOST_PACKETS:
+    if LEAST_WINDOWS * sending.sk.snd_cwnd > MOST_PACKETS:
         return 0
-    received = flow.receiver.rcv_nxt
-    short = min((packet for packet in flow.odd_last if packet >= received), default=NEVER)
-    most = min(MOST_PACKETS, MOST_WINDOWS * flow.sk.snd_cwnd)
-    return min(most, flow.receiver.plain_ahead(), short - received)
+    received = receiver.rcv_nxt
+    odd = sending.application.odd_last
+    short = min((packet for packet in odd if packet >= received), default=NEVER)
+    most = min(MOST_PACKETS, MOST_WINDOWS * sending.sk.snd_cwnd)
+    return min(most, receiver.plain_ahead(), short - received)
 
 
 class _Path:
     """What a link without rest makes of the next ``packets`` packets."""
 
-    def __init__(self, flow: Flow, link: Link, packets: int) -> None:
-        fifo, receiver = link.fifo, flow.receiver
-        self.flow, self.limit = flow, fifo.limit
+    def __init__(self, sending: SendingSide, receiver: Receiver, link: Link, packets: int) -> None:
+        fifo, path = link.fifo, sending.path
+        self.sending, self.limit = sending, fifo.limit
         self.first = receiver.rcv_nxt  # the number of the first packet
         before = fifo.queued()
         self.inside = np.concatenate((before, fifo.back_to_back(packets, link.full_bytes)))
@@ -121,21 +123,22 @@ class _Path:
         self.last_ns = fifo.last_ns
         departures = self.inside[self.before :]
         answered = elicits(receiver, packets)
-        self.acks_ns = departures[answered] + (flow.path.out_ns + flow.path.back_ns)
+        self.acks_ns = departures[answered] + (path.out_ns + path.back_ns)
         self.numbers = answered + (self.first + 1)
-        self.first_ns = int(departures[0]) + flow.path.out_ns
+        self.first_ns = int(departures[0]) + path.out_ns
         self.service_ns = fifo.service_ns(link.full_bytes)
 
     def next_ack_ns(self, received: int) -> int:
         """Return the earliest time at which an ACK comes that these packets do not elicit [ns]:
         a gap before it, and the next packet has its ACK at once."""
         departure = int(self.inside[self.before + received - self.first])
-        return departure + self.flow.path.out_ns + self.flow.path.back_ns
+        path = self.sending.path
+        return departure + path.out_ns + path.back_ns
 
     def as_foreseen(self, sent_ns: Column) -> int:
         """Return how many packets, those that wait and those that leave the sender at ``sent_ns``
         [ns], find the link busy and room in the queue."""
-        access_ns, waiting = self.flow.path.access_ns, self.flow.waiting[0]
+        access_ns, waiting = self.sending.path.access_ns, self.sending.waiting[0]
         arrivals = np.concatenate((np.array(waiting, dtype=np.int64), sent_ns + access_ns))
         n = min(len(arrivals), len(self.inside) - self.before)
         arrivals = arrivals[:n]
@@ -154,14 +157,14 @@ class _Path:
 
 
 def _take(
-    flow: Flow, path: _Path, t: Column, una: Column, known: int, until_ns: int
+    sending: SendingSide, path: _Path, t: Column, una: Column, known: int, until_ns: int
 ) -> Foreseen | None:
     """Take as many of the ACKs as come as foreseen, at least all that are known and one more."""
-    sk = flow.sk
+    sk = sending.sk
     rows = min(int(t.searchsorted(until_ns)), len(t) - 1)
     if rows <= known:
         return None
-    flow.recorder.catch_up(sk, int(t[0]))
+    sending.recorder.catch_up(sk, int(t[0]))
     train = LongTrain(sk, t, una, known)
     while rows > known:
         taken = train.plan(rows)
@@ -173,40 +176,38 @@ def _take(
             train.undo()
             rows = sound
             continue
-        instants = flow.recorder.instants(int(t[0]), int(t[taken - 1]))
-        first = sk.nxt
+        instants = sending.recorder.instants(int(t[0]), int(t[taken - 1]))
         outcome = train.take(sent_ns, instants)
         if outcome is None:
             break
-        flow.recorder.take(sk, outcome.samples)
-        if len(sent_ns):
-            flow.chunks.append((sent_ns, np.arange(first, sk.nxt)))
-        flow.acks.clear()
+        sending.recorder.take(sk, outcome.samples)
+        sending.left(sent_ns)
+        sending.acks.clear()
         return Foreseen(min(path.next_ack_ns(int(una[taken - 1])), until_ns), taken - known)
     train.undo()
     return None
 
 
-def confirm(flow: Flow, foreseen: Foreseen) -> None:
+def confirm(sending: SendingSide, foreseen: Foreseen) -> None:
     """Let go of the ACKs that were taken before they were sent.
 
     RuntimeError if those that the receiver has sent are others: a mistake of ours.
     """
-    left = foreseen.rows
-    sk, una = flow.sk, -1
-    while left and flow.acks:
-        rows = flow.acks[0]
+    left, acks = foreseen.rows, sending.acks
+    sk, una = sending.sk, -1
+    while left and acks:
+        rows = acks[0]
         part = min(left, len(rows) - rows.at)
         if part:
             _, una, sk.echo_us, _ = rows.row(rows.at + part - 1)
             rows.at += part
         if rows.at == len(rows):
-            flow.acks.popleft()
+            acks.popleft()
         left -= part
-    rows_left = flow.acks[0] if flow.acks else None
+    rows_left = acks[0] if acks else None
     late = rows_left is None or rows_left.time(rows_left.at) >= foreseen.horizon_ns
     if left or una != sk.una or not late:
         raise InvariantError(
-            f"flow {flow.index}: expected ACKs up to packet {sk.una} before "
+            f"flow {sending.index}: expected ACKs up to packet {sk.una} before "
             f"{foreseen.horizon_ns} ns, as foreseen, but they came otherwise; please report this"
         )

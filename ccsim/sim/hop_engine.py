@@ -32,37 +32,39 @@ from ccsim.net.segments import (
     rows_of,
 )
 from ccsim.sim.acks import AckTrainRows
-from ccsim.sim.arrivals import TRAIN_ROWS
 from ccsim.sim.cross_traffic import Datagrams
 from ccsim.sim.engine import Engine
-from ccsim.sim.hop_packets import hash_of
-from ccsim.sim.live_flow import LiveFlow
+from ccsim.sim.flow.flow import Flow
+from ccsim.sim.flow.receiving import TRAIN_ROWS, WayBack
+from ccsim.sim.hop_packets import hash_of, hosts_of
+from ccsim.sim.hops import Hops, Route
 from ccsim.tcp.ack_rows import AckRow, AckRows
 
-__all__ = ["HopEngine", "Route"]
+__all__ = ["HopEngine"]
 
 Column = NDArray[np.int64]
-Route = tuple[tuple[int, ...], tuple[int, ...]]  # the numbers of the hops forth, and back
 SACK_BYTES, BLOCK_BYTES = 4, 8  # the option with its padding, and each block of it (RFC 2018)
 
 
 class HopEngine(Engine):
-    """Runs flows over a network until ``end_ns``; ``options`` as `Engine` has them."""
+    """Runs flows over hops until ``end_ns``; ``options`` as `Engine` has them."""
 
     def __init__(
-        self, env: simpy.Environment, network: Network, end_ns: int, full_bytes: int, **options: Any
+        self, env: simpy.Environment, hops: Hops, end_ns: int, full_bytes: int, **options: Any
     ) -> None:
         super().__init__(env, None, end_ns, **options)
-        self.network = network
+        self.hops = hops
+        self.network = hops.network
         self.full_bytes = full_bytes
-        self._ends: dict[int, _Ends] = {}
+        self._ways: dict[int, _Ways] = {}
         self.traffic: list[Datagrams] = []
 
-    def connect(self, flow: LiveFlow, route: Route) -> None:
-        """Let a flow go by a route; to be called for all before `start`."""
-        ends = _Ends(flow, route, self.network, self.full_bytes)
-        self._ends[flow.index] = ends
-        self.network.route(ends.out, ends.back, flow.path.back_ns)
+    def connect(self, flow: Flow) -> _Ways:
+        """Return the ways of a flow that is being made; to be called for all before `start`."""
+        ways = _Ways(flow, self.hops.route(flow.spec), self.network, self.full_bytes)
+        self._ways[flow.index] = ways
+        self.network.route(ways.out, ways.back, flow.path.back_ns)
+        return ways
 
     def start(self) -> None:
         """Start the processes, with the clocks at 0."""
@@ -77,11 +79,11 @@ class HopEngine(Engine):
 
     def join(self, flow: Any) -> None:
         """Open the ways of a flow that takes part from now on."""
-        self._ends[flow.index].open()
+        self._ways[flow.index].open()
 
     def retire(self, flow: Any) -> None:
         """Let go of a flow that is over, and of which nothing is under way."""
-        self._ends[flow.index].close()
+        self._ways[flow.index].close()
         flow.retire()
 
     def transmit(self, horizon_ns: int) -> None:
@@ -89,25 +91,25 @@ class HopEngine(Engine):
         for flow in self.live:
             batch = flow.collect(FOREVER)
             if batch is not None:
-                self._ends[flow.index].send(batch)
+                self._ways[flow.index].send(batch)
         for source in self.traffic:
             source.send_before(horizon_ns)
         self.network.advance(horizon_ns)
 
     def settle(self) -> None:
         """Let every flow know what has been dropped of its packets."""
-        for ends in self._ends.values():
-            ends.settle()
+        for ways in self._ways.values():
+            ways.settle()
 
     def lost_acks(self, index: int) -> int:
         """Return how many ACKs of a flow hops have dropped."""
-        return self._ends[index].acks_dropped
+        return self._ways[index].acks_dropped
 
 
-class _Ends:
-    """Both ends of one flow: what becomes of its packets, and of its ACKs if they cross hops."""
+class _Ways:
+    """The ways of one flow: what becomes of its packets, and of its ACKs if they cross hops."""
 
-    def __init__(self, flow: LiveFlow, route: Route, network: Network, full_bytes: int) -> None:
+    def __init__(self, flow: Flow, route: Route, network: Network, full_bytes: int) -> None:
         self.flow = flow
         self.network = network
         self.full_bytes = full_bytes
@@ -119,17 +121,19 @@ class _Ends:
         after_ns = path.out_ns
         self.out = Leg(flow.index, rank, forth, path.access_ns, after_ns, self._deliver)
         self.out.hash = hash_of(flow.index, 0)
-        self.out.hosts = flow.hosts
+        self.out.hosts = hosts_of(flow.spec, flow.index)
         self.back: Leg | None = None
         self._heard = 0  # packets acknowledged by what has come back
         if back:
             self.back = Leg(flow.index, rank + 1, back, 0, path.back_ns, self._return)
             self.back.hash = hash_of(flow.index, 1)
-            self.back.hosts = flow.hosts[::-1]
+            self.back.hosts = self.out.hosts[::-1]
             self.back.acks = {}
-            flow.returns = self._send_acks
-            flow.returns_train = self._send_ack_train
-        flow.network = self
+
+    @property
+    def way_back(self) -> WayBack | None:
+        """Itself, if ACKs cross hops."""
+        return None if self.back is None else self
 
     def inside(self) -> int:
         """Return how many packets are under way, or dropped and not told of yet."""
@@ -143,7 +147,7 @@ class _Ends:
         """Report whether nothing is under way in either direction, or will be."""
         if self.out.inside:
             return False
-        owes = self.back is not None and self.flow.owes_ack()
+        owes = self.back is not None and self.flow.receiving.owes_ack()
         return not (owes or (self.back is not None and self.back.inside))
 
     def open(self) -> None:
@@ -170,11 +174,11 @@ class _Ends:
         for seq, length in batch.odd.items():
             rows[seqs == seq, LENGTH] = length
         rows[:, ECN] = 0
-        reception = flow.reception
-        if reception is not None and reception.ecn:
+        codepoints = flow.sending.codepoints
+        if codepoints is not None:
             sent_ns = rows[:, SENT].tolist()
             pairs = zip(sent_ns, seqs.tolist(), strict=True)
-            rows[:, ECN] = [reception.codepoint(*pair) for pair in pairs]
+            rows[:, ECN] = [codepoints.codepoint(*pair) for pair in pairs]
         self.network.send(self.out, rows)
 
     def _rows(self, times: Column, numbers: Column) -> Rows:
@@ -193,7 +197,7 @@ class _Ends:
         if len(rows) or lost:
             self.flow.deliver(self._batch(rows, lost))
         if self.back is not None:
-            self.flow.flush_before(known_ns)
+            self.flow.receiving.flush_before(known_ns)
 
     def settle(self) -> None:
         """Let the flow know what has been dropped since its far end was told last."""
@@ -210,13 +214,13 @@ class _Ends:
         seqs = rows[:, SEQ]
         odd = {SYN_SEQ: SYN_BYTES} if int(seqs.min()) < 0 else {}
         batch = Batch(flow.index, rows[:, SENT] + flow.path.access_ns, seqs, odd, departures)
-        if flow.reception is not None:
+        if flow.receiving.reception is not None:
             batch.marks = rows[:, ECN] == CE
         return batch
 
     # --- back ---
 
-    def _send_acks(self, acks: AckRows) -> None:
+    def send_acks(self, acks: AckRows) -> None:
         """Put ACKs on their way."""
         assert self.back is not None
         assert self.back.acks is not None
@@ -229,7 +233,7 @@ class _Ends:
         self.back.acks.update(kept)
         self._set_out(rows)
 
-    def _send_ack_train(self, times: Column, numbers: Column, echoes: Column) -> None:
+    def send_ack_train(self, times: Column, numbers: Column, echoes: Column) -> None:
         """Put plain ACKs on their way."""
         rows = self._rows(times, numbers)
         rows[:, SENT] = echoes
@@ -244,9 +248,9 @@ class _Ends:
     def _return(self, leg: Leg, rows: Rows, known_ns: int) -> None:
         """Give the sender the ACKs that have arrived."""
         self.acks_dropped += len(leg.lost)
-        flow, acks = self.flow, leg.acks
+        acks = leg.acks
         assert acks is not None
-        if len(rows) and flow.closed_ns is None:
+        if len(rows) and self.flow.closed_ns is None:
             self._hear(rows, acks)
         if not leg.inside:
             acks.clear()
@@ -257,14 +261,14 @@ class _Ends:
 
     def _hear(self, rows: Rows, acks: Mapping[int, AckRow]) -> None:
         """Let ACKs reach the sender, as columns where that may be."""
-        flow = self.flow
+        sender = self.flow.sending
         numbers = rows[:, SEQ]
-        plain = not acks and len(rows) >= TRAIN_ROWS and flow.vector
+        plain = not acks and len(rows) >= TRAIN_ROWS and sender.vector
         if plain and numbers[0] > self._heard and bool((numbers[1:] > numbers[:-1]).all()):
             columns = (rows[:, REACH], numbers, rows[:, SENT])
-            flow.hear_train(AckTrainRows(*map(np.ascontiguousarray, columns)))
+            sender.hear_train(AckTrainRows(*map(np.ascontiguousarray, columns)))
         else:
-            flow.hear(AckRows(_acks(rows, acks)))
+            sender.hear(AckRows(_acks(rows, acks)))
         self._heard = max(self._heard, int(numbers.max()))
 
 

@@ -19,9 +19,8 @@ from ccsim.net.qdisc.draws import Draws
 from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.trace_hop import TraceHop
 from ccsim.net.train_hop import TrainHop
-from ccsim.sim.delivering import FlowPath
+from ccsim.sim.flow.path import FlowPath
 from ccsim.sim.hop_changes import as_tuples, delay_pieces, make_line, qdisc_changes
-from ccsim.sim.hop_engine import Route
 from ccsim.sim.sampler import METER_NS
 from ccsim.sim.streams import stream_seed
 from ccsim.spec import Flow, Scenario
@@ -31,7 +30,9 @@ from ccsim.spec import Route as RouteSpec
 from ccsim.spec import Trace as TraceSpec
 from ccsim.spill import Spill
 
-__all__ = ["BOTTLENECK", "DescribedHop", "Hops", "make_hops", "needs_hops"]
+__all__ = ["BOTTLENECK", "DescribedHop", "Hops", "Route", "make_hops", "needs_hops"]
+
+Route = tuple[tuple[int, ...], tuple[int, ...]]  # the numbers of the hops forth, and back
 
 BOTTLENECK = "bottleneck"
 """The name of the one hop that a path stands for."""

@@ -24,7 +24,7 @@ from ccsim.kernel.verifier import MEMBERS
 from ccsim.tcp.ecn_hooks import HookEcho
 
 if TYPE_CHECKING:
-    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.flow.flow import Flow
     from ccsim.sim.world import World
 
 __all__ = ["Watchman", "check_world"]
@@ -121,17 +121,18 @@ def check_world(world: World) -> None:
             _violated(f"{ca.map_name}: it was freed with {held} holders")
 
 
-def _check_conservation(flow: LiveFlow) -> None:
-    waiting = len(flow.waiting[0])
+def _check_conservation(flow: Flow) -> None:
+    sending, receiving = flow.sending, flow.receiving
+    waiting = len(sending.waiting[0])
     if flow.network is not None:
         waiting += flow.network.inside() - flow.network.copies()
-    accounted = flow.delivered + flow.arriving + flow.dropped + waiting
-    if accounted != flow.sent:
+    accounted = receiving.delivered + receiving.arriving + receiving.dropped + waiting
+    if accounted != sending.sent:
         name = flow.spec.name
-        _violated(f"{name}: expected {flow.sent} packets sent, got {accounted} accounted for")
+        _violated(f"{name}: expected {sending.sent} packets sent, got {accounted} accounted for")
 
 
-def _check_socket(flow: LiveFlow, holders: Iterable[Implementation]) -> None:
+def _check_socket(flow: Flow, holders: Iterable[Implementation]) -> None:
     sk, name = flow.sk, flow.spec.name
     own = sk.kernel_data.implementation
     # An implementation may give the socket another table of its own file, as DCTCP without ECN.

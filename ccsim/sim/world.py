@@ -16,41 +16,32 @@ from ccsim.net.link import HEADER_BYTES, Link
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.marking import make_marker
 from ccsim.net.network import Network
-from ccsim.sim.ack_path import make_ack_path
-from ccsim.sim.applications import Peer, make_talk
 from ccsim.sim.blame import BLAMABLE, blame
 from ccsim.sim.completions import completions
 from ccsim.sim.cross_traffic import Datagrams
-from ccsim.sim.delivering import FlowPath
 from ccsim.sim.engine import Engine
+from ccsim.sim.flow.flow import Flow
+from ccsim.sim.flow.path import FlowPath
 from ccsim.sim.hop_engine import HopEngine
-from ccsim.sim.hop_packets import hosts_of
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import Hops, make_hops, needs_hops
-from ccsim.sim.hosts import host_of, late_host, sending_host, set_pacing
+from ccsim.sim.hosts import host_of
 from ccsim.sim.implementation_sums import Groups
 from ccsim.sim.in_turn import advance_in_turn
 from ccsim.sim.invariants import Watchman, check_world
 from ccsim.sim.lateness import LateHosts
 from ccsim.sim.link_trace import link_trace, marks_of
-from ccsim.sim.live_flow import NO_PACKETS, LiveFlow
-from ccsim.sim.reception import make_reception
-from ccsim.sim.recorder import METER_COLUMNS, TRACED, EventLog, FlowRecorder
+from ccsim.sim.recorder import METER_COLUMNS, TRACED, EventLog
 from ccsim.sim.registry import Registry
 from ccsim.sim.sampler import METER_NS
-from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swap.mechanisms import start_swaps
 from ccsim.sim.swap.triggers import Reactions
 from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.sim.workloads import Connection, connections
-from ccsim.spec import Flow, Hosts, Scenario
+from ccsim.spec import Flow as FlowSpec
+from ccsim.spec import Hosts, Scenario
 from ccsim.spill import Spill, release
-from ccsim.tcp.checked import CheckedSender
-from ccsim.tcp.delack import Exchange
-from ccsim.tcp.receiver import Receiver
-from ccsim.tcp.sender import Sender
-from ccsim.tcp.sock import TcpSock
 
 __all__ = ["World"]
 
@@ -67,7 +58,7 @@ class World:
     """
 
     always_paranoid: ClassVar[bool] = False
-    flow_class: type[LiveFlow] = LiveFlow
+    flow_class: type[Flow] = Flow
 
     def __init__(
         self,
@@ -124,8 +115,7 @@ class World:
         if needs_hops(self.scenario):
             self.hops = make_hops(self.scenario, self.spill, vector=self.vector)
             full_bytes = self.scenario.tcp.mss_bytes + HEADER_BYTES
-            network = self.hops.network
-            return HopEngine(self.env, network, self.end_ns, full_bytes, **options)
+            return HopEngine(self.env, self.hops, self.end_ns, full_bytes, **options)
         self.link = self._make_link()
         return Engine(self.env, self.link, self.end_ns, **options)
 
@@ -157,53 +147,13 @@ class World:
             spill=self.spill,
         )
 
-    def _make_flow(self, index: int, connection: Connection) -> LiveFlow:
-        tcp, spec = self.scenario.tcp, connection.spec
-        checked = self.registry.has_python_objects
-        sender, receiving = self.late.of(connection, index)
-        sk = (CheckedSender if checked else Sender)(sending_host(self.host, spec, sender))
-        sk.random = self.random("flow", index)
-        set_pacing(sk, spec, self.scenario)
-        path = self._path_of(spec)
-        sk.back_ns = path.back_ns
-        receiver = Receiver(
-            late_host(self.host, receiving), tcp.quickack_packets, delayed=tcp.delayed_ack
-        )
-        source = self._source_of(connection, sk, receiver)
-        recorder = self._recorder_of(connection, sk, source, lambda: self.implementation(flow))
-        if spec.receiver.rwnd_bytes is not None:
-            sk.rwnd = spec.receiver.rwnd_bytes // tcp.mss_bytes
-        odd_last: dict[int, int] = {} if source else self._write_limit(sk, spec.size_bytes)
-        if source is not None:
-            source.pushed = receiver.pushed
-        sk.runts = source.short if source else odd_last
-        if connection.workload and not source:
-            receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
-        flow = self.flow_class(
-            index,
-            sk,
-            receiver,
-            path,
-            recorder,
-            vector=self.vector,
-            odd_last=odd_last,
-            end_ns=self.end_ns,
-            passive=bool(spec.listener),
-        )
-        flow.world, flow.connection, flow.source = self, connection, source
-        flow.reception = make_reception(flow, spec.receiver)
-        flow.ack_path = make_ack_path(self.scenario.path, self.scenario.seed, index)
-        flow.receives = self.late.handover(receiving, "packets", index)
-        flow.hears = self.late.handover(sender, "acks", index)
-        sk.packets = NO_PACKETS
-        sk.on_event = self._listener(flow)
-        self.engine.add(flow, spec.start_ns)
-        if isinstance(self.engine, HopEngine) and self.hops is not None:
-            flow.hosts = hosts_of(spec, index)
-            self.engine.connect(flow, self.hops.route(spec))
+    def _make_flow(self, index: int, connection: Connection) -> Flow:
+        flow = self.flow_class(self, index, connection)
+        self.engine.add(flow, connection.spec.start_ns)
         return flow
 
-    def _path_of(self, spec: Flow) -> FlowPath:
+    def path_of(self, spec: FlowSpec) -> FlowPath:
+        """Return the way that a flow's packets and ACKs take."""
         if self.hops is not None:
             return self.hops.path(spec)
         access, rtt = spec.access_delay_ns, spec.rtt_ns
@@ -216,66 +166,7 @@ class World:
         self.randoms.append(made)
         return made
 
-    def _source_of(self, connection: Connection, sk: Sender, receiver: Receiver) -> Source | None:
-        """Return who writes to a flow: its application, if it has one."""
-        spec, workload = connection.spec, connection.workload
-        if connection.talk is None:
-            return make_source(sk, spec)
-        seed = stream_seed(self.scenario.seed, f"workload/{workload}", connection.number)
-        receiver.exchange = exchange = Exchange()
-        back_ns, asks = sk.back_ns, bool(spec.listener)
-        peer = Peer(spec.rtt_ns, back_ns, asks, exchange)
-        return make_talk(sk, connection.talk, seed, connection.life_ns, peer)
-
-    def _recorder_of(
-        self,
-        connection: Connection,
-        sk: Sender,
-        source: Source | None,
-        implementation: Callable[[], str],
-    ) -> FlowRecorder:
-        """Return a recorder that keeps of a flow what the scenario asks for."""
-        spec, wanted = connection.spec, self.scenario.record.flows
-        named = not isinstance(wanted, str)
-        return FlowRecorder(
-            self.scenario.record.interval_ns,
-            implementation,
-            lambda: sk.tcp_clock_cache,
-            source=source,
-            sampled=wanted != "none",
-            kept=wanted == "all"
-            or (named and (connection.spec.name in wanted or connection.workload in wanted)),
-            groups=self.groups,
-            workload=connection.workload,
-            size_bytes=spec.size_bytes,
-            spill=self.spill,
-        )
-
-    def _write_limit(self, sk: Sender, size_bytes: int | None) -> dict[int, int]:
-        if size_bytes is None:
-            return {}
-        sk.write_limit = -(-size_bytes // sk.mss_cache)
-        short = size_bytes - (sk.write_limit - 1) * sk.mss_cache
-        return {sk.write_limit - 1: short + HEADER_BYTES} if short < sk.mss_cache else {}
-
-    def _listener(self, flow: LiveFlow) -> Callable[[TcpSock, str, dict[str, int]], None]:
-        def hear(sk: TcpSock, kind: str, detail: dict[str, int]) -> None:
-            self.log(kind, flow, sk.tcp_clock_cache, dict(detail))
-
-        return hear
-
-    def implementation(self, flow: LiveFlow) -> str:
-        """Return the name of the struct_ops map (or module) that serves a flow now."""
-        kernel = self.registry.kernel
-        if flow.running:
-            own = kernel.implementation_of(flow.sk)
-            # Without ECN dctcp puts another table of its file in its place, as Linux does.
-            return self.registry.label(own) if flow.sk.ca_ops is own.ops else flow.sk.ca_ops.name
-        if flow.recorder.implementations:
-            return flow.recorder.implementations[-1]
-        return self.registry.label(self.registry.inherited(flow.spec))
-
-    def flow(self, name: str) -> LiveFlow:
+    def flow(self, name: str) -> Flow:
         """Return the flow of that name."""
         return self._by_name[name]
 
@@ -300,7 +191,7 @@ class World:
         time."""
         if not self.registry.objects or len(self.engine.live) < 2:
             return
-        live = [flow for flow in self.engine.live if isinstance(flow, LiveFlow)]
+        live = [flow for flow in self.engine.live if isinstance(flow, Flow)]
         flows = [flow for flow in live if flow.closed_ns is None and flow.takes_turns]
         if len(flows) < 2:
             return
@@ -316,7 +207,7 @@ class World:
             if flow.begun and flow.closed_ns is None:
                 flow.recorder.border(flow.sk, t_ns)
 
-    def log(self, kind: str, flow: LiveFlow | None, t_ns: int, detail: dict[str, Any]) -> None:
+    def log(self, kind: str, flow: Flow | None, t_ns: int, detail: dict[str, Any]) -> None:
         """Write an event down."""
         index = -1 if flow is None else flow.index
         name = "" if flow is None else flow.spec.name
@@ -335,7 +226,7 @@ class World:
         start_swaps(self)
         for flow in self.flows:
             if flow.spec.start_ns == 0:  # before a swap of that instant; later ones: after it
-                flow._guarded(flow.begin)
+                flow.start()
             if flow.spec.stop_ns is not None and flow.spec.stop_ns < self.end_ns:
                 self.env.process(flow.stop_at(flow.spec.stop_ns))
         self.engine.start()
@@ -353,7 +244,7 @@ class World:
             self.border(end)
         for flow in self.flows:
             flow.recorder.catch_up(flow.sk, min(end, self.end_ns) + 1)
-            flow.settle()
+            flow.socket.settle()
             flow.recorder.finish(flow.sk)
             flow.recorder.forget_after(end)
         if self.link is not None:

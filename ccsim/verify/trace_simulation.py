@@ -83,7 +83,7 @@ def _run(trace: Trace, scenario: Scenario) -> SimResult:
         assert world.link is not None
         world.link.fifo.loss = BernoulliLoss(meta["loss_prob"], meta["loss_seed"])
     for flow in world.flows:
-        flow.receiver.writer = BulkWriter()
+        flow.receiving.receiver.writer = BulkWriter()
     world.run()
     return world.result()
 

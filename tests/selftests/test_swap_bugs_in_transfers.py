@@ -215,15 +215,15 @@ def test_cubic_does_not_jump_after_an_idle_phase() -> None:
     """The application pauses for 15 s: time that must not count as time on the curve."""
     run = world("flows: [{name: bulk, congestion: cubic}]\n", PIPE)
     flow: Any = run.flow("bulk")
-    sk, close, windows = flow.sk, flow._close, []
+    sk, close, windows = flow.sk, flow.application.close, []
 
     def pause() -> None:
         windows.append(sk.snd_cwnd)
-        flow._close = lambda t_ns: None  # the application stays
+        flow.application.close = lambda t_ns: None  # the application stays
         sk.write_limit = sk.nxt
 
     def resume() -> None:
-        flow._close = close
+        flow.application.close = close
         sk.set_clock(int(run.env.now))
         sk.write_limit = UNBOUNDED
         write_xmit(sk)

@@ -9,7 +9,8 @@ import pytest
 
 from ccsim.net.loss import BernoulliLoss
 from ccsim.sim.ack_path import AckPath
-from ccsim.sim.flow import Flow
+from ccsim.sim.flow.flow import Flow
+from ccsim.sim.flow.receiving import ReceivingSide
 from ccsim.sim.world import World
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.sock import TcpSock
@@ -69,7 +70,8 @@ def test_a_run_and_its_twins_lose_the_same_acks_and_each_flow_has_its_own_stream
     def lost(text: str) -> list[list[int]]:
         world = World(scenario_of(text))
         world.run()
-        return [flow.ack_path.lost_ns[:20] for flow in world.flows if flow.ack_path]
+        paths = [flow.receiving.ack_path for flow in world.flows]
+        return [path.lost_ns[:20] for path in paths if path]
 
     text = one("congestion: cubic", "ack_loss: 5 %") + "  - {name: b, congestion: cubic}\n"
     swapped = text + "swaps: [{at: 2 s, via: setsockopt, flows: [a], to: bbr}]\n"
@@ -116,9 +118,9 @@ def merging(count: int, time_ms: int) -> Flow:
 def arrive(flow: Flow, *packets: tuple[int, int]) -> list[tuple[int, int]]:
     """Let packets (time [ms], number) reach the receiver; return its ACKs (time [ms], number)."""
     acks = AckRows()
-    assert flow.reception is not None
+    assert flow.receiving.reception is not None
     for t, seq in packets:
-        flow.reception._packet(t * MS, seq, (t - 15) * MS, False, acks)
+        flow.receiving.reception._packet(t * MS, seq, (t - 15) * MS, False, acks)
     return [(t // MS, una) for t, una, *_ in acks]
 
 
@@ -126,10 +128,10 @@ def test_so_many_packets_get_one_ack_and_what_is_left_waits_for_its_time() -> No
     flow = merging(4, 10)
     assert arrive(flow, *((20 + k, k) for k in range(10))) == [(23, 4), (27, 8)]
     acks = AckRows()
-    assert flow.reception is not None
-    flow.reception.flush(38 * MS, acks)
+    assert flow.receiving.reception is not None
+    flow.receiving.reception.flush(38 * MS, acks)
     assert acks == []  # the ninth came at 28 ms, and waits for 10 ms
-    flow.reception.flush(38 * MS + 1, acks)
+    flow.receiving.reception.flush(38 * MS + 1, acks)
     assert [(t // MS, una) for t, una, *_ in acks] == [(38, 10)]
 
 
@@ -140,9 +142,9 @@ def test_the_time_counts_from_the_first_that_waits() -> None:
 def test_an_ack_for_merged_packets_echoes_the_first() -> None:
     flow = merging(3, 10)
     acks = AckRows()
-    assert flow.reception is not None
+    assert flow.receiving.reception is not None
     for k in range(3):
-        flow.reception._packet((20 + k) * MS, k, (5 + k) * MS, False, acks)
+        flow.receiving.reception._packet((20 + k) * MS, k, (5 + k) * MS, False, acks)
     assert acks == [(22 * MS, 3, 5000, None)]
 
 
@@ -164,10 +166,10 @@ def test_merging_makes_fewer_acks_in_a_run() -> None:
         text = one(flow, "ack_loss: 0.001 %", more="tcp: {quickacks: 0}\n")
         world = World(scenario_of(text.replace("120 packets", "4000 packets")))
         world.run()
-        assert world.flows[0].ack_path is not None
-        loss = world.flows[0].ack_path.loss
+        assert world.flows[0].receiving.ack_path is not None
+        loss = world.flows[0].receiving.ack_path.loss
         assert loss is not None
-        return world.flows[0].delivered / draws(loss.state, world)
+        return world.flows[0].receiving.delivered / draws(loss.state, world)
 
     assert acks(1) == pytest.approx(2, rel=0.1)
     assert acks(8) == pytest.approx(8, rel=0.1)
@@ -231,7 +233,7 @@ def test_merged_packets_that_are_handed_on_too_late_are_found(
 ) -> None:
     plant(
         monkeypatch,
-        Flow.flush_before,
+        ReceivingSide.flush_before,
         "self.reception.due_ns < t_ns:",
         "self.reception.due_ns < t_ns - 2 * self.path.back_ns:",
     )

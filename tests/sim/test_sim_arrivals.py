@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ccsim.sim.arrivals import SACK_ROWS, Runs
+from ccsim.sim.flow.receiving import SACK_ROWS, Runs
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.delack import DelayedAck
 from ccsim.tcp.host import Host

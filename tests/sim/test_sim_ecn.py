@@ -13,8 +13,8 @@ import pytest
 from ccsim.net.batch import Batch
 from ccsim.scenario import load_scenario
 from ccsim.sim import simulate
-from ccsim.sim.flow import Flow
-from ccsim.sim.reception import Reception
+from ccsim.sim.flow.flow import Flow
+from ccsim.sim.flow.reception import Reception
 from ccsim.sim.world import World
 from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.verify.fuzz.equality import check
@@ -37,9 +37,9 @@ def receiving(congestion: str) -> Flow:
         scenario_of(f"duration: 1 s\n{path('12 Mbit/s', '20 ms', '5 packets')}{flows}{DELAYED}")
     )
     flow = world.flows[0]
-    flow.open()
+    flow.socket.open()
     flow.on_syn(0)
-    flow.first_syn_answered = True
+    flow.sending.first_syn_answered = True
     flow.on_connected(0)
     return flow
 
@@ -49,17 +49,17 @@ def arrive(flow: Flow, *packets: tuple[int, int, bool]) -> None:
     out_ns = flow.path.out_ns
     times = [t * MS - out_ns - MS for t, _, _ in packets]
     seqs = [seq for _, seq, _ in packets]
-    assert flow.reception is not None
-    flow.reception.sent(times, seqs)
+    assert flow.sending.codepoints is not None
+    flow.sending.codepoints.sent(times, seqs)
     batch = Batch(0, times, seqs, {}, [t + MS for t in times])
     batch.marks = np.array([mark for _, _, mark in packets])
-    flow.reception.deliver(batch)
+    flow.deliver(batch)
 
 
 def acks_of(flow: Flow) -> list[tuple[int, int, bool]]:
     """Return the ACKs so far: sent at [ms], packets, whether they bear ECE."""
     found = []
-    for rows in flow.acks:
+    for rows in flow.sending.acks:
         for k in range(len(rows)):
             t, una, _, blocks = rows.row(k)
             found.append(((t - flow.path.back_ns) // MS, una, type(blocks) is EceBlocks))
@@ -113,16 +113,15 @@ def test_a_retransmission_is_ecn_capable_only_where_the_algorithm_needs_ecn(
     flow = receiving(congestion)
     arrive(flow, (30, 0, True), (31, 2, True))
     arrive(flow, (50, 1, True))
-    assert flow.reception is not None
-    assert len(flow.reception.marked_ns) == marked
+    assert len(flow.marked_ns()) == marked
 
 
 def test_cwr_on_a_packet_that_is_lost_is_not_repeated_by_its_retransmission() -> None:
     flow = receiving("reno")
     flow.sk.cwr_seqs = [2]
     arrive(flow, (30, 0, True), (31, 1, False))
-    assert flow.reception is not None
-    flow.reception.sent([21 * MS], [2])  # the first transmission never arrives
+    assert flow.sending.codepoints is not None
+    flow.sending.codepoints.sent([21 * MS], [2])  # the first transmission never arrives
     arrive(flow, (50, 2, False))
     assert acks_of(flow)[-1] == (50, 3, True)
 

@@ -244,17 +244,17 @@ def test_half_of_the_scenarios_are_aligned_and_most_have_long_pipes() -> None:
 def test_a_fifth_of_the_scenarios_makes_trains_of_paced_acks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ccsim.sim import flow
+    from ccsim.sim.flow import sending
 
     taken: list[int] = []
-    original = flow.paced_train
+    original = sending.paced_train
 
     def paced_train(*args: Any) -> Any:
         outcome = original(*args)
         taken.append(outcome is not None)
         return outcome
 
-    monkeypatch.setattr(flow, "paced_train", paced_train)
+    monkeypatch.setattr(sending, "paced_train", paced_train)
     with_trains = 0
     for seed in SEEDS:
         taken.clear()
@@ -265,17 +265,17 @@ def test_a_fifth_of_the_scenarios_makes_trains_of_paced_acks(
 
 @pytest.mark.pure
 def test_a_tenth_of_the_scenarios_makes_trains_of_sacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.sim import flow
+    from ccsim.sim.flow import sending
 
     taken: list[int] = []
-    original = flow.sack_train
+    original = sending.sack_train
 
     def sack_train(*args: Any, **options: Any) -> Any:
         outcome = original(*args, **options)
         taken.append(outcome is not None)
         return outcome
 
-    monkeypatch.setattr(flow, "sack_train", sack_train)
+    monkeypatch.setattr(sending, "sack_train", sack_train)
     with_trains = 0
     for seed in range(60):
         taken.clear()

@@ -205,15 +205,15 @@ def test_a_swap_to_a_name_that_is_registered_nowhere_is_enoent_and_changes_nothi
 
 @pytest.mark.pure
 def test_conservation_is_checked_after_every_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ccsim.sim.flow import Flow
+    from ccsim.sim.flow.receiving import ReceivingSide
 
-    original = Flow.deliver
+    original = ReceivingSide.deliver
 
-    def forgetful(self: Flow, batch: Any) -> None:
+    def forgetful(self: ReceivingSide, batch: Any) -> None:
         original(self, batch)
         self.delivered -= len(batch.seqs) > 5  # one packet gets lost in the accounts
 
-    monkeypatch.setattr(Flow, "deliver", forgetful)
+    monkeypatch.setattr(ReceivingSide, "deliver", forgetful)
     with pytest.raises(AssertionError, match="accounted for"):
         run(my_flow(), paranoid=True)
     monkeypatch.setattr("ccsim.sim.world.World.always_paranoid", False)

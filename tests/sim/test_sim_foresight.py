@@ -81,13 +81,13 @@ def leaps(text: str, **options: Any) -> tuple[int, int]:
     rows = 0
     confirm = foresight.confirm
 
-    def counting(flow: Any, foreseen: foresight.Foreseen) -> None:
+    def counting(sending: Any, foreseen: foresight.Foreseen) -> None:
         nonlocal rows
         rows += foreseen.rows
-        confirm(flow, foreseen)
+        confirm(sending, foreseen)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("ccsim.sim.followed.confirm", counting)
+        patched.setattr("ccsim.sim.flow.flow.confirm", counting)
         world.run()
     return world.engine.windows, rows
 
@@ -188,7 +188,7 @@ def test_a_delayed_ack_is_due_before_a_packet_that_is_late(
 def path(limit: int, waiting: list[int], queue: list[int]) -> Any:
     """Return the path of packets at 10 ns each, behind those that leave at the times given."""
     found: Any = object.__new__(foresight._Path)
-    found.flow = SimpleNamespace(path=SimpleNamespace(access_ns=5), waiting=(waiting,))
+    found.sending = SimpleNamespace(path=SimpleNamespace(access_ns=5), waiting=(waiting,))
     found.limit, found.before, found.last_ns = limit, len(queue), queue[-1]
     found.inside = np.array([*queue, *range(queue[-1] + 10, queue[-1] + 101, 10)])
     return found
@@ -296,7 +296,7 @@ MUTANTS = (
     (
         "samples before the first ACK see the window of the last",
         foresight._take,
-        "flow.recorder.catch_up(sk, int(t[0]))",
+        "sending.recorder.catch_up(sk, int(t[0]))",
         "pass",
         ALONE + "record: {interval: 1 ms}\n",
     ),

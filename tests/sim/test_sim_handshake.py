@@ -33,9 +33,9 @@ def test_dctcp_chosen_after_a_syn_that_did_not_ask_for_ecn_is_dctcp_reno() -> No
     flow = world.flows[0]
     assert flow.sk.ca_ops.name == "dctcp-reno"
     assert world.registry.kernel.getsockopt(flow.sk, TCP_CONGESTION) == "dctcp-reno"
-    assert world.implementation(flow) == "dctcp-reno"
+    assert flow.implementation() == "dctcp-reno"
     assert not flow.sk.ecn_flags & 1
-    assert flow.reception is None
+    assert flow.receiving.reception is None
     assert flow.recorder.implementations == ["cubic", "dctcp-reno"]
 
 
@@ -43,10 +43,9 @@ def test_cubic_chosen_after_a_syn_that_asked_for_ecn_has_it() -> None:
     flow = swapped("dctcp", "cubic").flows[0]
     assert flow.sk.ca_ops.name == "cubic"
     assert flow.sk.ecn_flags & 1
-    assert flow.reception is not None
-    assert flow.reception.marked_ns
-    assert flow.peer is not None
-    assert flow.peer.ca_ops.name == "dctcp"  # what the other host runs is its own affair
+    assert len(flow.marked_ns())
+    assert flow.socket.peer is not None
+    assert flow.socket.peer.ca_ops.name == "dctcp"  # what the other host runs is its own affair
 
 
 def test_what_is_chosen_in_the_handshake_begins_then_and_not_again() -> None:
@@ -78,7 +77,7 @@ def test_the_window_at_establishment_is_the_initial_one_whatever_was_set_before(
         scenario_of("duration: 500 ms\n" + PATH + "flows: [{name: a, congestion: reno}]\n")
     )
     flow = world.flows[0]
-    flow.open()
+    flow.socket.open()
     flow.on_syn(0)
     flow.sk.snd_cwnd = 77
     flow.on_connected(0)
@@ -97,7 +96,7 @@ def test_a_syn_that_is_sent_again_asks_for_no_ecn() -> None:
     )
     world.run()
     flow = world.flows[1]
-    assert flow.syn_tries == 2
+    assert flow.sending.syn_tries == 2
     assert not flow.sk.ecn_flags & 1
     assert flow.sk.ca_ops.name == "dctcp-reno"
     assert flow.sk.una > 0
@@ -149,7 +148,7 @@ def world(tmp_path: Path) -> World:
 def test_the_receiving_end_is_a_socket_of_its_host(world: World) -> None:
     world.run()
     for flow in world.flows:
-        peer = flow.peer
+        peer = flow.socket.peer
         assert isinstance(peer, HookEcho)
         assert peer.ca.name == "mine"  # helpers work there
         assert peer.ca.events > 100
@@ -157,13 +156,13 @@ def test_the_receiving_end_is_a_socket_of_its_host(world: World) -> None:
         assert peer.srtt_us >> 3 == 20_000
         assert peer.mss_cache == 1448
     a, b = world.flows
-    assert a.peer is not None
-    assert b.peer is not None
-    draws = {flow.sk.ca.wait for flow in (a, b)} | {a.peer.ca.wait, b.peer.ca.wait}
+    assert a.socket.peer is not None
+    assert b.socket.peer is not None
+    draws = {flow.sk.ca.wait for flow in (a, b)} | {a.socket.peer.ca.wait, b.socket.peer.ca.wait}
     assert len(draws) == 4  # each end has a stream of its own
-    assert a.peer.kernel_data is None  # a has closed, and with it its peer
-    assert b.peer.kernel_data is not None
-    assert b.peer.kernel_data.kernel is not world.registry.kernel
+    assert a.socket.peer.kernel_data is None  # a has closed, and with it its peer
+    assert b.socket.peer.kernel_data is not None
+    assert b.socket.peer.kernel_data.kernel is not world.registry.kernel
 
 
 def test_bbr_on_an_rtt_beyond_its_numbers_is_not_paced_and_nothing_is_violated() -> None:

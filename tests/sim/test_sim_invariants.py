@@ -96,15 +96,15 @@ def test_a_window_below_one_packet_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 def test_packets_that_get_lost_in_the_accounts_are_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ccsim.sim.flow import Flow
+    from ccsim.sim.flow.receiving import ReceivingSide
 
-    original = Flow.deliver
+    original = ReceivingSide.deliver
 
-    def forgetful(self: Flow, batch: Any) -> None:
+    def forgetful(self: ReceivingSide, batch: Any) -> None:
         original(self, batch)
         self.dropped += len(batch.seqs) > 5
 
-    monkeypatch.setattr(Flow, "deliver", forgetful)
+    monkeypatch.setattr(ReceivingSide, "deliver", forgetful)
     assert "accounted for" in violation(SWAP)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ccsim.scenario import parse_scenario
-from ccsim.sim.reception import Reception
+from ccsim.sim.flow.codepoints import Codepoints
 from ccsim.sim.traces import FlowTrace
 from ccsim.sim.world import World
 from tests.digests.digests import digest
@@ -54,15 +54,15 @@ def test_prague_shares_a_line_with_cubic_and_does_not_wait_in_its_queue() -> Non
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Return when packets leave, and with which codepoint."""
     found: list[tuple[int, int]] = []
-    real: Callable[..., int] = Reception.codepoint
+    real: Callable[..., int] = Codepoints.codepoint
 
-    def codepoint(self: Reception, sent_ns: int, seq: int) -> int:
+    def codepoint(self: Codepoints, sent_ns: int, seq: int) -> int:
         bits = real(self, sent_ns, seq)
         if seq >= 0:
             found.append((sent_ns, bits))
         return bits
 
-    monkeypatch.setattr(Reception, "codepoint", codepoint)
+    monkeypatch.setattr(Codepoints, "codepoint", codepoint)
     return found
 
 

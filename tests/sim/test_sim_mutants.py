@@ -24,7 +24,8 @@ from ccsim.catalog import algorithms_dir
 from ccsim.cc import bbr_train as path_train
 from ccsim.cc import rate_train
 from ccsim.net import fifo, link, loss
-from ccsim.sim import engine, flow, followed
+from ccsim.sim import engine
+from ccsim.sim.flow import receiving, sending
 from ccsim.tcp import paced_train, receiver_train, rtt_train, train
 from ccsim.verify.fuzz import equality as fuzz
 from ccsim.verify.fuzz.scenarios import RandomDraw, make_example
@@ -144,7 +145,7 @@ MUTANTS = (
     ),
     Mutant(
         "a train does not lower the minimum RTT",
-        flow.ack_train,
+        sending.ack_train,
         "columns.fold_min(sk, k)",
         "pass",
         directed="the least RTT falls when another flow leaves the queue",
@@ -165,14 +166,14 @@ MUTANTS = (
     ),
     Mutant(
         "the delayed ACK is sent before it is decided",
-        flow.Flow.flush_receiver,
+        receiving.ReceivingSide.flush,
         "self.flush_before(horizon_ns - self.path.back_ns)",
         "self.flush_before(horizon_ns)",
         seeds=(12,),
     ),
     Mutant(
         "a follower is told between ACKs of one instant, where a window ends",
-        followed.FollowedFlow._one_event,
+        sending.SendingSide.one_event,
         "self._next_rows(), True",
         "None, True",
         directed="ACKs of several windows arrive at one instant while a policy holds the window",

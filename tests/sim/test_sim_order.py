@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ccsim.sim import sender_events as rows
-from ccsim.sim.flow import Flow
+from ccsim.sim.flow.flow import Flow
 from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
 from ccsim.tcp.ack_rows import AckRows
@@ -50,10 +50,10 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def tied_flow(log: list[str]) -> Flow:
     """Return a flow for which an ACK, both timers and a sample are due at one instant."""
     flow = World(scenario_of(TEXT)).flows[0]
-    flow.connected = True
+    flow.sending.connected = True
     flow.recorder.start(T)
     flow.sk.timer_ns = flow.sk.pacing_ns = T
-    flow.acks.append(AckRows([(T, 1, 0, None)]))
+    flow.sending.acks.append(AckRows([(T, 1, 0, None)]))
     return flow
 
 

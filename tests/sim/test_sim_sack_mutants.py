@@ -1,7 +1,7 @@
 """Each bug planted in how a recovery takes its SACKs at once breaks equality in an example
 written for it.
 
-    packets:  x 1 2 3 4 x 6 7 8 9 ...   columns at the receiver (`ccsim.sim.arrivals`)
+    packets:  x 1 2 3 4 x 6 7 8 9 ...   columns at the receiver (`ccsim.sim.flow.receiving`)
     SACKs:        1-2 1-3 1-4   6-7 ...   a train at the sender (`ccsim.tcp.sack_train`)
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ccsim.sim import arrivals
+from ccsim.sim.flow import receiving
 from ccsim.tcp import receiver, rtt_train, sack_train
 from tests.planting import is_difference, plant
 from tests.sim.directed import DIRECTED
@@ -105,35 +105,35 @@ MUTANTS = (
     ),
     (
         "packets that ascend count as a run, whatever is missing between",
-        arrivals.Runs.__init__,
+        receiving.Runs.__init__,
         "!= 1",
         "< 1",
         "swaps amid a train of SACKs",
     ),
     (
         "a run opens a gap and counts as what makes a block grow",
-        arrivals.receive_columns,
+        receiving.ReceivingSide.receive,
         "receiver.extends_sack(int(seqs[done]))",
         "receiver.starts and receiver.sacks",
         "the SACKs of two flows' recoveries",
     ),
     (
         "SACKs in columns do not get lost on their way",
-        arrivals.receive_columns,
-        "flow.ack_path is None and ",
+        receiving.ReceivingSide.receive,
+        "self.ack_path is None and ",
         "",
         "SACKs are lost on their way",
     ),
     (
         "SACKs in columns take no time on their way",
-        arrivals._receive_sacked,
-        "times + flow.path.back_ns",
+        receiving.ReceivingSide._receive_sacked,
+        "times + self.path.back_ns",
         "times",
         "the SACKs of a Reno flow's recovery",
     ),
     (
         "SACKs in columns report one packet too few",
-        arrivals._receive_sacked,
+        receiving.ReceivingSide._receive_sacked,
         "seqs + 1",
         "seqs",
         "the SACKs of a Reno flow's recovery",

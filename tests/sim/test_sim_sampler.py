@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ccsim.sim import flow as flow_module
 from ccsim.sim.acks import AckTrainRows, SackTrainRows, TrainRows
+from ccsim.sim.flow import sending
 from ccsim.sim.recorder import COLUMNS, FlowRecorder
 from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
@@ -158,13 +158,13 @@ def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flow = World(scenario_of(TEXT)).flows[0]
-    flow.open()
-    monkeypatch.setattr(flow_module, "may_take_paced_train", lambda sk: True)
+    flow.socket.open()
+    monkeypatch.setattr(sending, "may_take_paced_train", lambda sk: True)
     rows = train_of([1, 2])
-    assert flow._train_path(rows) == (flow_module.paced_train, 24)
+    assert flow.sending._train_path(rows) == (sending.paced_train, 24)
     hooks = type("Ops", (), {"cong_control": print, "train": None})  # no function of Python
     monkeypatch.setattr(flow.sk, "ca_ops", hooks)
-    assert flow._train_path(rows) == (flow_module.paced_train, 512)
+    assert flow.sending._train_path(rows) == (sending.paced_train, 512)
 
 
 @pytest.mark.pure
@@ -177,13 +177,13 @@ def test_a_train_too_short_to_be_taken_at_once_is_not_tried_again(
     def ack_train(*_: object) -> None:
         tried.append(1)
 
-    monkeypatch.setattr(flow_module, "may_take_train", lambda sk: True)
-    monkeypatch.setattr(flow_module, "ack_train", ack_train)
+    monkeypatch.setattr(sending, "may_take_train", lambda sk: True)
+    monkeypatch.setattr(sending, "ack_train", ack_train)
     rows = train_of(list(range(1000, 1040)))
-    assert not flow._take_train(rows, 1011)  # 11 of them are before the horizon
+    assert not flow.sending._take_train(rows, 1011)  # 11 of them are before the horizon
     assert rows.retry == 11
     assert not tried
     rows.at = 11
-    assert not flow._take_train(rows, 2000)
+    assert not flow.sending._take_train(rows, 2000)
     assert tried
-    assert rows.retry == 11 + flow_module.RETRY_ROWS  # 29 were enough, but it was refused
+    assert rows.retry == 11 + sending.RETRY_ROWS  # 29 were enough, but it was refused

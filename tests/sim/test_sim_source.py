@@ -43,7 +43,7 @@ def test_a_rate_that_does_not_divide_is_met_in_the_long_run() -> None:
     # 7 Mbit/s of 1000 B: a write each 1.142857… ms, so 867 writes in the 990 ms from the first on
     world = World(scenario_of(one("congestion: reno, source: {rate: 7 Mbit/s, write: 1000 B}")))
     world.run()
-    source = world.flows[0].source
+    source = world.flows[0].application.source
     assert source is not None
     writes = (S - 20_004_000) * 7_000_000 // (8_000 * S) + 1
     assert source.written_bytes == writes * 1000 == 858_000
@@ -70,7 +70,7 @@ def test_writes_that_cannot_leave_fill_one_packet() -> None:
     )
     world = World(scenario_of(text))
     world.run()
-    source = world.flows[0].source
+    source = world.flows[0].application.source
     assert source is not None
     assert source.short == {0: 100, 2: 552, 4: 552, 5: 100, 6: 100, 7: 700}
     assert world.flows[0].sk.una == 8
@@ -174,9 +174,9 @@ flows: [{name: a, congestion: cubic, source: {rate: 50 Mbit/s}, sndbuf: 100 KiB}
     world = World(scenario_of(text))
     world.run()
     flow = world.flows[0]
-    assert flow.source is not None
+    assert flow.application.source is not None
     assert flow.sk.write_limit - flow.sk.una > 46  # of 70, two thirds at least
-    total = flow.source.written_bytes + flow.source.owed_bytes
+    total = flow.application.source.written_bytes + flow.application.source.owed_bytes
     assert total == pytest.approx(50e6 / 8 * 1.98, rel=0.001)
     assert int(world.result().links[0].utilisation_ppm[-50:].mean()) > 990_000
 

@@ -117,7 +117,7 @@ def notsent(lowat: int) -> Source:
         )
     )
     world.run()
-    source = world.flows[0].source
+    source = world.flows[0].application.source
     assert source is not None
     return source
 

@@ -201,7 +201,7 @@ def test_another_swap_cuts_a_phase_short_and_the_window_is_free() -> None:
     assert "validated" not in told(world.result())
     sk = world.flow("a").sk
     assert sk.snd_cwnd_clamp == 0xFFFFFFFF
-    assert world.flow("a").followers == []
+    assert world.flow("a").followers.present == []
 
 
 # --- pacing_ramp ---

@@ -14,8 +14,8 @@ import pytest
 
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
+from ccsim.sim.flow.ends import NO_PACKETS
 from ccsim.sim.implementation_history import history, servants
-from ccsim.sim.live_flow import NO_PACKETS
 from ccsim.sim.traces import Completions, SimResult
 from ccsim.sim.workloads import connections
 from ccsim.sim.world import World

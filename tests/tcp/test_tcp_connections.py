@@ -120,10 +120,10 @@ def test_a_fin_that_is_lost_is_sent_again_until_it_is_acknowledged() -> None:
     world.run()
     flow = world.flows[0]
     assert dropped
-    assert flow.completed_ns is not None
+    assert flow.application.completed_ns is not None
     assert flow.closed_ns is not None
     # a probe after two round trips and more, or the RTO: at least 200 ms later, and then closed
-    assert flow.closed_ns > flow.completed_ns + 20 * MS
+    assert flow.closed_ns > flow.application.completed_ns + 20 * MS
     assert flow.sk.total_retrans >= 1
 
 

@@ -19,7 +19,7 @@ from ccsim.spec import Guard
 from ccsim.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.flow.flow import Flow
     from ccsim.sim.world import World
 
 __all__ = ["GUARDS", "Span", "Verdict", "check_guard", "judge"]
@@ -140,7 +140,7 @@ million, the rates at ``threshold`` more of them, a stall at ``threshold`` ns mo
 
 
 def check_guard(
-    world: World, guard: Guard, flows: Sequence[LiveFlow], t0_ns: int, t_ns: int
+    world: World, guard: Guard, flows: Sequence[Flow], t0_ns: int, t_ns: int
 ) -> Verdict | None:
     """Hold the window up to ``t_ns`` against that before ``t0_ns``; None if no flow lives through
     both."""
@@ -171,7 +171,7 @@ def _drops(world: World, t0_ns: int, t1_ns: int) -> Counter[int]:
     return Counter(index for t, index, _ in world.drops_since(t0_ns) if t0_ns <= t < t1_ns)
 
 
-def _span(flow: LiveFlow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> Span | None:
+def _span(flow: Flow, t0_ns: int, t1_ns: int, drops: Counter[int]) -> Span | None:
     """Return a flow's samples in [t0, t1); None unless it had been opened by the first instant of
     the grid there and lived to the last."""
     first, last = -(-t0_ns // METER_NS) * METER_NS, (t1_ns - 1) // METER_NS * METER_NS

@@ -14,7 +14,7 @@ from ccsim.tcp.path_sample import path_sample
 from ccsim.tcp.sock import TcpSock
 
 if TYPE_CHECKING:
-    from ccsim.sim.live_flow import LiveFlow
+    from ccsim.sim.flow.flow import Flow
     from ccsim.sim.world import World
 
 __all__ = ["Change", "PolicyPhase", "change_flow", "change_listener"]
@@ -38,7 +38,7 @@ class Change:
 class PolicyPhase:
     """A state policy that follows its flow."""
 
-    def __init__(self, flow: LiveFlow, policy: StatePolicy) -> None:
+    def __init__(self, flow: Flow, policy: StatePolicy) -> None:
         self.flow = flow
         self.policy = policy
 
@@ -68,7 +68,7 @@ def change_flow(
         shown = registry.shown(to)
         world.log("swap", flow, t_ns, {**about, "to": shown, "errno": EBADF})
         return Change(name, "", shown, EBADF)
-    old = world.implementation(flow)
+    old = flow.implementation()
     before = _windows(flow.sk)
     flow.recorder.border(flow.sk, t_ns)
     flow.sk.set_clock(t_ns)
@@ -79,8 +79,8 @@ def change_flow(
         errno = error.errno or 0
     except BLAMABLE as error:
         world.raise_blamed(error)
-    flow.moved()
-    new = world.implementation(flow)
+    flow.socket.moved()
+    new = flow.implementation()
     detail = {**about, "from": old, "to": new, "before": before, "after": _windows(flow.sk)}
     world.log("swap", flow, t_ns, {**detail, "errno": errno})
     return Change(name, old, new, errno)
@@ -90,7 +90,7 @@ def _windows(sk: TcpSock) -> dict[str, int]:
     return {"snd_cwnd": sk.snd_cwnd, "ssthresh": sk.snd_ssthresh, "pacing_rate": sk.pacing_rate}
 
 
-def _set(world: World, flow: LiveFlow, to: str, policy: StatePolicy) -> None:
+def _set(world: World, flow: Flow, to: str, policy: StatePolicy) -> None:
     """Call setsockopt; the policy acts around it if that will change something."""
     kernel, sk = world.registry.kernel, flow.sk
     if not kernel.would_change(sk, to):
@@ -106,15 +106,15 @@ def _set(world: World, flow: LiveFlow, to: str, policy: StatePolicy) -> None:
     policy.before(sk, path_sample(sk))
     kernel.setsockopt(sk, TCP_CONGESTION, to)
     if policy.after(sk):
-        flow.followers.append(PolicyPhase(flow, policy))
+        flow.followers.add(PolicyPhase(flow, policy))
 
 
-def _end_phases(flow: LiveFlow) -> None:
+def _end_phases(flow: Flow) -> None:
     """Cut short what an earlier swap has begun."""
-    for follower in list(flow.followers):
+    for follower in list(flow.followers.present):
         if isinstance(follower, PolicyPhase):
             follower.policy.end(flow.sk)
-            flow.unfollow(follower)
+            flow.followers.remove(follower)
 
 
 def change_listener(world: World, name: str, to: str, via: str, t_ns: int, **more: Any) -> Change:

@@ -85,7 +85,7 @@ class _Watch:
     def holds(self) -> bool:
         """Report whether the flow lives and is in the state that the trigger waits for."""
         flow, sk, trigger = self.flow, self.flow.sk, self.trigger
-        if not flow.connected or not flow.running:
+        if not flow.sending.connected or not flow.running:
             return False
         if trigger.state:
             return is_in_state(sk, trigger.state)
@@ -113,7 +113,7 @@ def arm(world: World, index: int, swap: Swap, trigger: Trigger, act: Act) -> Non
     watch = _Watch(world, index, swap, trigger, act)
     world.reactions.arm(index, 0 if watch.is_local else watch.trigger.delay_ns)
     if watch.after_event(int(world.env.now)):
-        watch.flow.followers.append(watch)
+        watch.flow.followers.add(watch)
 
 
 class Reactions:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.net.batch import Batch, as_list
+from ccsim.net.batch import Batch
 from ccsim.net.link import SYN_SEQ
-from ccsim.spec import Receiver as ReceiverSpec
+from ccsim.sim.flow.codepoints import Codepoints
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.ecn import TCP_ECN_SEEN, EcnEcho
 from ccsim.tcp.ecn_hooks import HookEcho
@@ -23,23 +23,20 @@ from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import Receiver
 
 if TYPE_CHECKING:
-    from ccsim.sim.flow import Flow
+    from ccsim.sim.flow.receiving import ReceivingSide
 
-__all__ = ["Reception", "begin_ecn", "make_reception"]
+__all__ = ["Reception"]
 
 Column = NDArray[np.int64]
-Values = Column | list[int]
 
-ECT_1, ECT_0 = 1, 2
 RUN_ROWS = 8  # of more packets than that between two special ones, arrays are made
 
 
 class Reception:
-    """Takes a flow's packets off the link instead of the flow itself.
+    """Takes a flow's packets off the link instead of its receiving side.
 
-    ECN (``ecn``): new data is ECN-capable, and retransmissions are if the algorithm that they are
-    sent under needs ECN (RFC 3168 section 6.1.5 forbids it to others). A CE mark is echoed as the
-    receiver's ``ecn`` says. SYNs and pure ACKs are never marked.
+    ECN: ``codepoints`` says what packets bear, once that has been agreed on. A CE mark is echoed as
+    the receiver's ``ecn`` says.
 
     GRO (``gro_packets`` > 1): packets in order that follow within ``gro_ns`` of the first are
     handed to TCP as one when there are that many or that time is over, and get one ACK. What is out
@@ -49,95 +46,46 @@ class Reception:
     ``marked_ns`` tells when the packets that came with CE had reached the queue.
     """
 
-    def __init__(self, flow: Flow, gro_packets: int = 1, gro_ns: int = 0) -> None:
-        self.flow = flow
-        self.ecn = False
-        self.ect = ECT_0  # the codepoint of packets that are ECN-capable
-        self._ect_again = False
-        # Of that many of the packets `sent` next both were still so: an implementation went then.
-        self._before: list[tuple[int, int, bool]] = []
-        self._otherwise: dict[tuple[int, int], int] = {}  # packets `sent` last: their codepoint
+    def __init__(
+        self,
+        side: ReceivingSide,
+        codepoints: Codepoints | None,
+        gro_packets: int = 1,
+        gro_ns: int = 0,
+    ) -> None:
+        self.side = side
+        self.receiver = side.receiver
+        self.codepoints = codepoints
         self.gro_packets = gro_packets
         self.gro_ns = gro_ns
         self.marked_ns = array("q")
         self.due_ns = NEVER  # when what is held is handed on
         self._held: list[tuple[int, int, bool]] = []  # (packet, sent [us], CE)
-        self._high = 0  # one past the highest packet sent
-        self._again: dict[tuple[int, int], bool] = {}  # retransmissions on the way: ECN-capable?
-        self._cwr: set[int] = set()  # packets whose first transmission bears CWR
-
-    # --- at the sender ---
-
-    def sent(self, times: Values, seqs: Values) -> None:
-        """Note which of the packets that leave the sender are retransmissions, and which bear
-        CWR."""
-        if not self.ecn or not len(seqs):
-            return
-        before, self._before = self._before, []
-        self._otherwise = _otherwise(before, times, seqs)
-        sk = self.flow.sk
-        if sk.cwr_seqs:
-            self._cwr.update(sk.cwr_seqs)
-            sk.cwr_seqs = []
-        if isinstance(seqs, np.ndarray):
-            if int(seqs[0]) >= self._high and bool((seqs[1:] > seqs[:-1]).all()):
-                self._high = int(seqs[-1]) + 1
-                return
-            times, seqs = np.asarray(times).tolist(), seqs.tolist()
-        for row, (t, seq) in enumerate(zip(times, seqs, strict=True)):
-            if seq >= self._high:
-                self._high = seq + 1
-            elif seq >= 0:
-                self._again[t, seq] = next((c for n, _, c in before if row < n), self._ect_again)
-
-    def note_algorithm(self) -> None:
-        """Note what the implementation has packets bear from now on."""
-        data = self.flow.sk.kernel_data
-        left = self.flow.unsent()
-        if left:
-            self._before.append((left, self.ect, self._ect_again))
-        self._ect_again = data.ecn_xmit
-        self.ect = ECT_1 if data.ect_1 else ECT_0
-
-    def codepoint(self, sent_ns: int, seq: int) -> int:
-        """Return the ECN field of a packet that was among those `sent` last."""
-        if not self.ecn or seq < 0 or not self._again.get((sent_ns, seq), True):
-            return 0
-        return self._otherwise.get((sent_ns, seq), self.ect)
-
-    def bears_cwr(self, seq: int) -> bool:
-        """Report whether a packet that has been `sent` bears CWR, if it was for the first time."""
-        return seq in self._cwr
-
-    # --- at the receiver ---
 
     def deliver(self, batch: Batch) -> None:
-        """Take what the link made of a batch, as `Flow.deliver` does."""
+        """Take what the link made of a batch, as `ReceivingSide.deliver` does."""
         marks = batch.marks
         departures = np.asarray(batch.departures, dtype=np.int64)
         kept = np.flatnonzero(departures >= 0)
-        flow = self.flow
-        flow.dropped += len(departures) - len(kept)
-        times = departures[kept] + flow.path.out_ns
-        late = len(times) - int(np.searchsorted(times, flow.run_end_ns))
-        flow.arriving += late
-        flow.delivered += len(times) - late
+        side = self.side
+        times = departures[kept] + side.path.out_ns
+        side.count(len(departures), times)
         seqs = np.asarray(batch.seqs, dtype=np.int64)[kept]
-        sent_ns = np.asarray(batch.arrivals, dtype=np.int64)[kept] - flow.path.access_ns
+        sent_ns = np.asarray(batch.arrivals, dtype=np.int64)[kept] - side.path.access_ns
         ce = np.zeros(len(kept), dtype=bool) if marks is None else marks[kept]
-        if self._again:
+        if self.codepoints is not None and self.codepoints.again:
             lost = departures < 0
             if lost.any():
-                self._forget(batch, lost)
-        if flow.receives is not None:
-            times = flow.receives.column(times)
+                self._forget(batch, lost, self.codepoints)
+        if side.late is not None:
+            times = side.late.column(times)
         self._take(times, seqs, sent_ns, ce)
 
-    def _forget(self, batch: Batch, lost: NDArray[np.bool_]) -> None:
+    def _forget(self, batch: Batch, lost: NDArray[np.bool_], codepoints: Codepoints) -> None:
         """Drop the notes about retransmissions that the queue has dropped."""
-        access = self.flow.path.access_ns
+        access = self.side.path.access_ns
         for k in np.flatnonzero(lost).tolist():
-            self._again.pop((int(batch.arrivals[k]) - access, int(batch.seqs[k])), None)
+            codepoints.forget(int(batch.arrivals[k]) - access, int(batch.seqs[k]))
 
     def _take(self, times: Column, seqs: Column, sent_ns: Column, ce: NDArray[np.bool_]) -> None:
         """Give runs of packets with nothing to look at to the flow, and the others one by one."""
@@ -150,29 +98,30 @@ class Reception:
                     times[looked_at], seqs[looked_at], sent_ns[looked_at], ce[looked_at]
                 )
                 self._see_plain()
-                self.flow.receive(times[run], seqs[run], sent_ns[run])
+                self.side.receive(times[run], seqs[run], sent_ns[run])
                 done = at
             plain = at + 1
         self._one_by_one(times[done:], seqs[done:], sent_ns[done:], ce[done:])
 
     def _see_plain(self) -> None:
         """Let the receiver know that there are ECN-capable packets, before some without a mark."""
-        echo = self.flow.receiver.ecn
+        echo = self.receiver.ecn
         if isinstance(echo, EcnEcho):
             echo.flags |= TCP_ECN_SEEN
 
     def _special(self, seqs: Column, sent_ns: Column, ce: NDArray[np.bool_]) -> list[int]:
         """Return the packets that have to be looked at; all where every packet has."""
-        echo = self.flow.receiver.ecn
+        echo = self.receiver.ecn
         everyone = self.gro_packets > 1 or (echo is not None and not echo.plain)
-        if everyone or not self.flow.vector:
+        if everyone or not self.side.vector:
             return list(range(len(seqs)))
         special = ce | (seqs < 0)
-        if self._cwr:
-            special |= np.isin(seqs, list(self._cwr))
-        if self._again:
+        codepoints = self.codepoints
+        if codepoints is not None and codepoints.cwr:
+            special |= np.isin(seqs, list(codepoints.cwr))
+        if codepoints is not None and codepoints.again:
             pairs = zip(sent_ns.tolist(), seqs.tolist(), strict=True)
-            special |= np.array([pair in self._again for pair in pairs], dtype=bool)
+            special |= np.array([pair in codepoints.again for pair in pairs], dtype=bool)
         return np.flatnonzero(special).tolist()
 
     def _one_by_one(
@@ -186,22 +135,24 @@ class Reception:
                 self._packet(t, seq, sent, marked, acks)
             elif seq == SYN_SEQ:
                 acks.append((t, SYN_SEQ, sent // 1000, None))
-        self.flow.send_acks(acks)
+        self.side.send_acks(acks)
 
     def _packet(self, t: int, seq: int, sent_ns: int, marked: bool, acks: AckRows) -> None:
         """Take one data packet that arrives at ``t``."""
-        ect = self.ecn
-        first = True
-        if self.ecn and (sent_ns, seq) in self._again:
-            ect, first = self._again.pop((sent_ns, seq)), False
+        codepoints = self.codepoints
+        ecn = ect = codepoints is not None
+        cwr = False
+        if codepoints is not None:
+            again = codepoints.again.pop((sent_ns, seq), None)
+            if again is None:
+                cwr = codepoints.take_cwr(seq)
+            else:
+                ect = again
         ce = ect and marked
         if ce:
-            self.marked_ns.append(sent_ns + self.flow.path.access_ns)
-        cwr = first and seq in self._cwr
-        if cwr:
-            self._cwr.discard(seq)
+            self.marked_ns.append(sent_ns + self.side.path.access_ns)
         self.flush(t + 1, acks)
-        mergeable = self.gro_packets > 1 and ect == self.ecn and not cwr
+        mergeable = self.gro_packets > 1 and ect == ecn and not cwr
         if not (mergeable and self._may_hold(seq, ce)):
             self._hand_over(t, acks)
         if mergeable and self._may_hold(seq, ce):
@@ -212,16 +163,16 @@ class Reception:
     def _to_tcp(
         self, t: int, seq: int, sent_us: int, ect: bool, ce: bool, cwr: bool, acks: AckRows
     ) -> None:
-        receiver = self.flow.receiver
+        receiver = self.receiver
         receiver.flush(t + 1, acks)
-        if self.ecn:
+        if self.codepoints is not None:
             self._set_scene(t, seq, 1, acks)
             receiver.see_ecn(seq, ect=ect, ce=ce, cwr=cwr)
         receiver.receive((t,), (seq,), (sent_us,), acks)
 
     def _set_scene(self, t: int, seq: int, count: int, acks: AckRows) -> None:
         """Tell an algorithm's own echo where the receiver stands."""
-        receiver = self.flow.receiver
+        receiver = self.receiver
         if isinstance(receiver.ecn, HookEcho):
             in_order = count if seq == receiver.rcv_nxt else 0
             receiver.ecn.at(
@@ -235,7 +186,7 @@ class Reception:
 
     def _may_hold(self, seq: int, ce: bool) -> bool:
         """Report whether a packet may join those that are held, or be the first of them."""
-        receiver, held = self.flow.receiver, self._held
+        receiver, held = self.receiver, self._held
         if receiver.starts or seq != receiver.rcv_nxt + len(held) or seq == receiver.fin:
             return False
         return not held or held[0][2] == ce
@@ -252,10 +203,10 @@ class Reception:
         held, self._held, self.due_ns = self._held, [], NEVER
         if not held:
             return
-        receiver = self.flow.receiver
+        receiver = self.receiver
         seq, sent_us, ce = held[0]
         receiver.flush(t + 1, acks)
-        if self.ecn:
+        if self.codepoints is not None:
             self._set_scene(t, seq, len(held), acks)
             receiver.see_ecn(seq, ect=True, ce=ce, cwr=False)
         receiver.receive_merged(t, seq, len(held), sent_us, acks)
@@ -266,33 +217,5 @@ class Reception:
             self._hand_over(self.due_ns, acks)
 
 
-def _otherwise(
-    before: list[tuple[int, int, bool]], times: Values, seqs: Values
-) -> dict[tuple[int, int], int]:
-    """Return the codepoints of packets that left before the implementation changed."""
-    found: dict[tuple[int, int], int] = {}
-    for packets, ect, _ in reversed(before):
-        rows = zip(as_list(times[:packets]), as_list(seqs[:packets]), strict=True)
-        found.update(dict.fromkeys(rows, ect))
-    return found
-
-
 def _special_ack(receiver: Receiver, t: int, acks: AckRows, packets: int) -> None:
     receiver.special_ack(t, packets, acks)
-
-
-def make_reception(flow: Flow, host: ReceiverSpec) -> Reception | None:
-    """Return what a flow's receiving host is before ECN is negotiated; None if it merges
-    nothing."""
-    if host.gro_packets == 1:
-        return None
-    return Reception(flow, host.gro_packets, host.gro_ns)
-
-
-def begin_ecn(flow: Flow, echo: EcnEcho | HookEcho) -> None:
-    """Let the ends of a flow that have agreed on ECN use it, ``echo`` being what its receiver
-    does."""
-    flow.receiver.ecn = echo
-    if flow.reception is None:
-        flow.reception = Reception(flow)
-    flow.reception.ecn = True

@@ -6,18 +6,14 @@ from ccsim.tcp.receiver cimport Receiver
 from ccsim.tcp.sock cimport TcpSock
 
 
-cdef class Writing:
-    cdef dict __dict__
+cdef class Application:
     cdef public TcpSock sk
     cdef public Receiver receiver
     cdef public Sampler recorder
     cdef public dict odd_last
-    cdef public tuple waiting
-    cdef public object closed_ns, completed_ns, source
-    cdef public bint connected, passive, _handshake
+    cdef public object close, completed_ns, source
 
-    cpdef _close(self, long long t_ns)
-    cdef (long long, long long) _watched(self) except *
+    cdef (long long, long long) watched(self) except *
     cdef long long _data_end(self) except? -1
-    cpdef bint _acknowledged(self, long long t_ns) except? -1
-    cpdef dict _odd_sizes(self, object seqs)
+    cpdef bint acknowledged(self, long long t_ns) except? -1
+    cpdef dict odd_sizes(self, object seqs)

@@ -1,1 +1,0 @@
-"""C types for `ccsim compile`: they belong to the Python file beside this one."""
