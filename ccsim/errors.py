@@ -13,6 +13,7 @@ __all__ = [
     "HookTimeout",
     "InvariantError",
     "Problem",
+    "RecordingError",
     "ResultsError",
     "ScenarioError",
 ]
@@ -20,6 +21,10 @@ __all__ = [
 
 class CcsimError(Exception):
     """Whatever ccsim reports to its user rather than to its developer."""
+
+
+class RecordingError(CcsimError, ValueError):
+    """A recording that is missing, cannot be read, or is none; the message begins with its path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ccsim.cli.screen import PLAIN, Screen
 from ccsim.cli.typeset import document
 
 if TYPE_CHECKING:
-    from ccsim.experiment.advice import Advice, Question, Way
+    from ccsim.experiment.advice import Advice, Question, SwapWay
     from ccsim.experiment.statistics import Interval
 
 __all__ = ["advice_json", "advice_text"]
@@ -112,7 +112,7 @@ def _ways(question: Question) -> Table:
     return [question.name, "n", *_distinct(heads)], rows
 
 
-def _figures(way: Way, names: Sequence[str]) -> Iterator[str]:
+def _figures(way: SwapWay, names: Sequence[str]) -> Iterator[str]:
     from ccsim.experiment.advice.answer import ALL
 
     for name in names:
@@ -139,7 +139,7 @@ def _conclusion(question: Question) -> str:
     return f"{text} Not told apart from it: {', '.join(equal)}." if equal else text
 
 
-def _less(way: Way, name: str) -> str:
+def _less(way: SwapWay, name: str) -> str:
     from ccsim.experiment.advice.answer import METRICS
 
     difference = way.differences[name]
@@ -202,7 +202,7 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
-def _way(way: Way) -> dict[str, Any]:
+def _way(way: SwapWay) -> dict[str, Any]:
     return {
         "n": way.n,
         "figures": {name: _interval(one) for name, one in way.figures.items()},

@@ -35,7 +35,7 @@ def add_parser(verify_subparsers: Any) -> None:
 
 def verify_qdisc_verb(args: argparse.Namespace) -> int:
     """Replay recordings; return 1 if a call differs, 2 if a recording cannot be replayed."""
-    from ccsim.verify.episode import RecordingError
+    from ccsim.errors import RecordingError
     from ccsim.verify.mahimahi_recordings import is_modelled
     from ccsim.verify.qdisc_files import qdisc_recordings
 

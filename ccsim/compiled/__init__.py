@@ -64,7 +64,7 @@ MODULES = (
     *("ccsim.net.batch",),
     *("ccsim.net.delay_process", "ccsim.net.fifo", "ccsim.net.hop", "ccsim.net.hop_log"),
     *("ccsim.net.line_fifo", "ccsim.net.link", "ccsim.net.loss", "ccsim.net.rate_process"),
-    *("ccsim.net.segments", "ccsim.net.train_hop"),
+    *("ccsim.net.hop_packets", "ccsim.net.train_hop"),
     *("ccsim.net.qdisc.base", "ccsim.net.qdisc.codel", "ccsim.net.qdisc.draws"),
     *("ccsim.net.qdisc.fifo", "ccsim.net.qdisc.fq_codel", "ccsim.net.qdisc.pie"),
     *("ccsim.sim.acks", "ccsim.sim.engine", "ccsim.sim.sampler", "ccsim.sim.sender_events"),

@@ -16,7 +16,7 @@ from ccsim.exchange.segment import Sight
 from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
 from ccsim.sim.traces import Event
-from ccsim.sim.workloads import Connection, connections
+from ccsim.sim.workloads import PlannedFlow, planned_flows
 from ccsim.spec import Flow, Scenario
 from ccsim.spec.scenario import Sysctls
 from ccsim.tcp.host import NEVER
@@ -53,7 +53,7 @@ class Selection:
         """Report whether a flow of one of these names, its own and its workload's, is wanted."""
         return not self.flows or any(name in self.flows for name in names)
 
-    def takes(self, sight: Sight, flow: Connection) -> bool:
+    def takes(self, sight: Sight, flow: PlannedFlow) -> bool:
         """Report whether a sight of a packet of a flow is wanted."""
         return (
             self.from_ns <= sight.t_ns < self.to_ns
@@ -68,7 +68,7 @@ def _host_names(spec: Flow) -> tuple[str, str]:
     return f"sender of {spec.name}", f"receiver of {spec.name}"
 
 
-def endpoints(scenario: Scenario, flows: Sequence[Connection]) -> list[Endpoints]:
+def endpoints(scenario: Scenario, flows: Sequence[PlannedFlow]) -> list[Endpoints]:
     """Return the addresses of all flows; hosts that a scenario names are shared by flows."""
     hosts: dict[str, bytes] = {}
     counts = [0, 0]
@@ -104,7 +104,7 @@ def swap_comments(events: Iterable[Event]) -> list[tuple[int, str, str]]:
     return comments
 
 
-def check_named(named: Sequence[str], flows: Sequence[Connection], run: StoredRun) -> None:
+def check_named(named: Sequence[str], flows: Sequence[PlannedFlow], run: StoredRun) -> None:
     """Raise ResultsError for a flow that the run has not."""
     known = {name for one in flows for name in (one.spec.name, one.workload) if name}
     for name in named:
@@ -120,7 +120,7 @@ class _Capture:
         self, stream: BinaryIO, run: StoredRun, twin: str, wanted: Selection, snaplen: int
     ):
         scenario = scenario_of(run, twin)
-        self.flows = connections(scenario)
+        self.flows = planned_flows(scenario)
         check_named(wanted.flows, self.flows, run)
         self._ends = endpoints(scenario, self.flows)
         self._wanted = wanted

@@ -71,7 +71,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Path:
+class _Line:
     """What packets take on the line: a full one ``service_s``; ``filled``: its rate was seen."""
 
     rate_bps: float
@@ -100,7 +100,7 @@ def estimated(path: Path) -> Estimate:
     full = mss + (longest.header_bytes or HEADER_BYTES)
     last_ns = max(one.sending.last_ns for one in connections)
     rate, filled = _rate(measured, full, mss, str(path))
-    line = _Path(rate.value, full, filled)
+    line = _Line(rate.value, full, filled)
     bases = {one.name: _base_s(one, line) for one in measured}
     rtt = _rtt(longest if longest in measured else measured[0], bases, line)
     waits = [
@@ -221,7 +221,7 @@ def _fastest(delivered: Floats, overhead: float, file: str) -> Known:
 # --- the base RTT ---
 
 
-def _base_s(one: CapturedConnection, line: _Path) -> float:
+def _base_s(one: CapturedConnection, line: _Line) -> float:
     """Return a connection's round trip without its packet's time on the line [s]."""
     least_s, shake_s = one.sending.least_rtt_ns / 1e9, one.handshake_ns / 1e9
     if line.filled:
@@ -230,7 +230,7 @@ def _base_s(one: CapturedConnection, line: _Path) -> float:
     return max(min(least_s, shake_s) if shake_s > 0 else least_s, 1e-6)
 
 
-def _rtt(one: CapturedConnection, bases: dict[str, float], line: _Path) -> Known:
+def _rtt(one: CapturedConnection, bases: dict[str, float], line: _Line) -> Known:
     how = "the least round trip of data or handshake, less the packet's own time on the line"
     if not one.handshake_ns:
         sure = "at most this: without the handshake a standing queue looks like distance"
@@ -248,7 +248,7 @@ def _buffer(
     measured: Sequence[CapturedConnection],
     waits: Sequence[float],
     bases: dict[str, float],
-    line: _Path,
+    line: _Line,
 ) -> Known:
     """Return the queue's limit [packets]."""
     largest = max((_long_rtt_s(one) - bases[one.name]) / line.service_s for one in measured)

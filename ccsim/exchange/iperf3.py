@@ -10,7 +10,7 @@ from typing import Any
 
 from ccsim.exchange.errors import ImportedFileError
 from ccsim.exchange.measured import Imported
-from ccsim.exchange.samples import Samples, number
+from ccsim.exchange.samples import SampleReader, number
 
 __all__ = ["imported_iperf3"]
 
@@ -26,7 +26,7 @@ def imported_iperf3(path: Path) -> Imported:
     """
     test = _document(path)
     names, mss = _streams(path, test), _mss(test)
-    samples = Samples(path, origin_s=0.0)
+    samples = SampleReader(path, origin_s=0.0)
     intervals = _list(path, test, "intervals")
     again: dict[str, float] = {}
     for at, interval in enumerate(intervals):
@@ -94,7 +94,7 @@ def _mss(test: Mapping[str, Any]) -> int:
 
 
 def _add(
-    samples: Samples,
+    samples: SampleReader,
     path: Path,
     place: str,
     name: str,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ccsim.exchange.errors import ImportedFileError
 from ccsim.exchange.measured import Imported
-from ccsim.exchange.samples import Samples, number
+from ccsim.exchange.samples import SampleReader, number
 from ccsim.exchange.text import lines
 
 __all__ = ["imported_probe", "is_probe"]
@@ -86,7 +86,7 @@ class _Sequence:
 
 def imported_probe(path: Path) -> Imported:
     """Return the samples that a probe has printed; ImportedFileError for what is none, OSError."""
-    samples = Samples(path)
+    samples = SampleReader(path)
     sequences: dict[str, _Sequence] = {}
     for place, t_s, name, values in _samples(path):
         una, nxt = values.pop("snd_una", None), values.pop("snd_nxt", None)

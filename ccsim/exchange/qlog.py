@@ -21,7 +21,7 @@ from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.traces import CA_STATE_NAMES, Event, FlowTrace, SimResult
-from ccsim.sim.workloads import connections
+from ccsim.sim.workloads import planned_flows
 
 __all__ = ["TCP_EVENTS", "write_qlog"]
 
@@ -113,7 +113,7 @@ class _Log:
         self._stream = stream
         self._wanted = wanted
         scenario = scenario_of(run, twin)
-        self._flows = connections(scenario)
+        self._flows = planned_flows(scenario)
         check_named(wanted.flows, self._flows, run)
         self._others = _records(stored_result(run, twin), wanted)
         self._at = 0

@@ -12,7 +12,7 @@ import numpy as np
 from ccsim.exchange.errors import ImportedFileError
 from ccsim.exchange.measured import COLUMNS, Measured
 
-__all__ = ["Samples", "number"]
+__all__ = ["SampleReader", "number"]
 
 MOST_SAMPLES = 2_000_000
 """Of a file: some 150 MB."""
@@ -39,7 +39,7 @@ class _One:
         self.columns = {name: array("d") for name in (*COLUMNS, "acked_bytes")}
 
 
-class Samples:
+class SampleReader:
     """Gathers the samples of a file; what is wrong is told with the place that `add` is given.
 
     Times count from ``origin_s``, else from the file's first sample.

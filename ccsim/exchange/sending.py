@@ -23,7 +23,7 @@ HALF = 1 << 31
 COLUMNS = ("t_ns", "delivered_bytes", "in_flight_bytes", "retransmissions", "srtt_us", "rtt_us")
 
 
-class _Segment:
+class _Outstanding:
     """Bytes that are not acknowledged: ``again`` if they were sent more than once."""
 
     __slots__ = ("again", "end", "sacked", "start", "t_ns")
@@ -61,7 +61,7 @@ class Sending:
         self.fin = False
         self.mss = 0  # payload of a full packet, which offload hides; 0: not known
         self.columns: dict[str, array[int]] = {name: array("q") for name in COLUMNS}
-        self._segments: list[_Segment] = []  # from `_head` on: those before are acknowledged
+        self._segments: list[_Outstanding] = []  # from `_head` on: those before are acknowledged
         self._starts: list[int] = []
         self._head = 0
         self._ranges: list[tuple[int, int]] = []  # SACKed, ascending, apart from one another
@@ -130,7 +130,7 @@ class Sending:
             self.full_bytes = max(self.full_bytes, min(length, self.mss or length))
             self.data_ns = t_ns if self.data_ns is None else self.data_ns
         if end > self.nxt:
-            self._append(_Segment(max(start, self.nxt), end, t_ns))
+            self._append(_Outstanding(max(start, self.nxt), end, t_ns))
             if not self._answered:
                 self.first_flight_bytes += length
         elif length:
@@ -141,14 +141,14 @@ class Sending:
             for segment in self._covering(start, end):
                 segment.again = True
 
-    def _append(self, segment: _Segment) -> None:
+    def _append(self, segment: _Outstanding) -> None:
         self._segments.append(segment)
         self._starts.append(segment.start)
         self.nxt = segment.end
         if len(self._segments) - self._head > MOST_SEGMENTS:
             self._advance(self._segments[self._head].end)
 
-    def _covering(self, start: int, end: int) -> list[_Segment]:
+    def _covering(self, start: int, end: int) -> list[_Outstanding]:
         """Return the unacknowledged segments that have some of these bytes."""
         first = max(bisect_right(self._starts, start) - 1, self._head)
         last = bisect_left(self._starts, end)
@@ -169,7 +169,7 @@ class Sending:
         una = self._relative(ack, self.una)
         if una > self.nxt:  # what left was not captured
             self.nxt = una
-        measured: list[_Segment] = []
+        measured: list[_Outstanding] = []
         if una > self.una:
             self._answered = self._answered or self.data_ns is not None
             measured = self._advance(una)
@@ -183,9 +183,9 @@ class Sending:
         if once:
             self._measure(t_ns - once[0].t_ns, t_ns - max(one.t_ns for one in once))
 
-    def _advance(self, una: int) -> list[_Segment]:
+    def _advance(self, una: int) -> list[_Outstanding]:
         """Let go of what is acknowledged; return the segments of which that is news."""
-        segments, news = self._segments, list[_Segment]()
+        segments, news = self._segments, list[_Outstanding]()
         while self._head < len(segments) and segments[self._head].end <= una:
             segment = segments[self._head]
             if not segment.sacked:
@@ -201,13 +201,13 @@ class Sending:
             self._sacked_bytes = sum(b - a for a, b in kept)
         return news
 
-    def _sack(self, start: int, end: int) -> list[_Segment]:
+    def _sack(self, start: int, end: int) -> list[_Outstanding]:
         """Take a SACK block; return the segments of which it is news."""
         at = bisect_left(self._ranges, (start, start))
         if at and self._ranges[at - 1][1] >= start:
             at -= 1
         stop, edge = at, start
-        news: list[_Segment] = []
+        news: list[_Outstanding] = []
         low, high = start, end
         while stop < len(self._ranges) and self._ranges[stop][0] <= end:
             a, b = self._ranges[stop]
@@ -220,7 +220,7 @@ class Sending:
         self._ranges[at:stop] = [(low, high)]
         return news
 
-    def _newly(self, start: int, end: int) -> list[_Segment]:
+    def _newly(self, start: int, end: int) -> list[_Outstanding]:
         if start >= end:
             return []
         found = [one for one in self._covering(start, end) if not one.sacked]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ccsim.exchange.errors import ImportedFileError
 from ccsim.exchange.measured import Imported
-from ccsim.exchange.samples import Samples, number
+from ccsim.exchange.samples import SampleReader, number
 from ccsim.exchange.text import lines
 
 __all__ = ["imported_ss"]
@@ -32,7 +32,7 @@ Connection = tuple[str, str, int]  # name, what ss says of it, line
 
 def imported_ss(path: Path) -> Imported:
     """Return the samples in a log of ``ss -ti``; ImportedFileError for what is none, OSError."""
-    samples = Samples(path)
+    samples = SampleReader(path)
     for t_s, connections in _outputs(path):
         for name, text, line in connections:
             _add(samples, str(path), t_s, name, text, line)
@@ -68,7 +68,7 @@ def _outputs(path: Path) -> Iterator[tuple[float, list[Connection]]]:
         raise ImportedFileError(str(path), f"line {block[0][2]}", reason)
 
 
-def _add(samples: Samples, file: str, t_s: float, name: str, text: str, line: int) -> None:
+def _add(samples: SampleReader, file: str, t_s: float, name: str, text: str, line: int) -> None:
     """Take what ss says of one connection at one time."""
     fields = dict(FIELD.findall(text))
     values: dict[str, float] = {}

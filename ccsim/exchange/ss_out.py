@@ -25,7 +25,7 @@ from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.traces import FlowTrace
-from ccsim.sim.workloads import connections
+from ccsim.sim.workloads import planned_flows
 
 __all__ = ["write_ss"]
 
@@ -125,7 +125,7 @@ class _Log:
         self._stream = stream
         self._wanted = wanted
         scenario = scenario_of(run, twin)
-        flows = connections(scenario)
+        flows = planned_flows(scenario)
         check_named(wanted.flows, flows, run)
         ends = endpoints(scenario, flows)
         self._sockets: dict[int, _Socket] = {}

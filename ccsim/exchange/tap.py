@@ -22,7 +22,7 @@ from ccsim.sim.flow.flow import Flow
 from ccsim.sim.flow.receiving import ReceivingSide
 from ccsim.sim.flow.sending import SendingSide
 from ccsim.sim.traces import SimResult
-from ccsim.sim.workloads import Connection
+from ccsim.sim.workloads import PlannedFlow
 from ccsim.sim.world import World
 from ccsim.spec import Scenario
 from ccsim.tcp.ack_rows import AckRow, AckRows
@@ -102,8 +102,8 @@ class TappedFlow(Flow):
     sending_class = _TappedSending
     receiving_class = _TappedReceiving
 
-    def __init__(self, world: TappedWorld, index: int, connection: Connection) -> None:
-        super().__init__(world, index, connection)
+    def __init__(self, world: TappedWorld, index: int, planned: PlannedFlow) -> None:
+        super().__init__(world, index, planned)
         self._starts = array("q", [1])  # of each packet sent, and the next: its sequence number
         self._pushes: set[int] = set()
         self._fin = -1

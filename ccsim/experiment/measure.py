@@ -25,7 +25,7 @@ from ccsim.experiment.metrics import (
     rtt_ms,
     utilisation,
 )
-from ccsim.experiment.segments import Segment, Tally, segments_of
+from ccsim.experiment.stretches import Stretch, Tally, stretches_of
 from ccsim.experiment.swap_cost import Compared, measure_swap
 from ccsim.experiment.swap_window import took_effect
 from ccsim.net.qdisc.base import LOST
@@ -179,26 +179,26 @@ def _flow_rows(result: SimResult, spans: list[Span]) -> list[dict[str, Any]]:
     it there."""
     tally = Tally(result)
     return [
-        _flow_row(flow, segment)
+        _flow_row(flow, stretch)
         for index, flow in _named(result)
-        for segment in segments_of(flow, index, spans, tally)
+        for stretch in stretches_of(flow, index, spans, tally)
     ]
 
 
-def _flow_row(flow: FlowTrace, segment: Segment) -> dict[str, Any]:
-    span = (segment.t0_ns, segment.t1_ns)
+def _flow_row(flow: FlowTrace, stretch: Stretch) -> dict[str, Any]:
+    span = (stretch.t0_ns, stretch.t1_ns)
     rtt = rtt_ms(flow, *span)
     return {
         "flow": flow.name,
-        **_span(segment.phase, span),
-        "implementation": segment.implementation,
-        "goodput_bps": 8e9 * segment.delivered_bytes / (span[1] - span[0]),
+        **_span(stretch.phase, span),
+        "implementation": stretch.implementation,
+        "goodput_bps": 8e9 * stretch.delivered_bytes / (span[1] - span[0]),
         "rtt_mean_ms": float(rtt.mean()) if len(rtt) else math.nan,
         "rtt_p50_ms": percentile(rtt, 50),
         "rtt_p99_ms": percentile(rtt, 99),
-        "losses": segment.drops,
-        "retransmissions": segment.retransmissions,
-        "marks": segment.marks,
+        "losses": stretch.drops,
+        "retransmissions": stretch.retransmissions,
+        "marks": stretch.marks,
     }
 
 

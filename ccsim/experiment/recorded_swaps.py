@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
 
+from ccsim.errors import RecordingError
 from ccsim.experiment.agreement import RESOLUTION, figure, part, rank_correlation
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.measure import measure
@@ -25,7 +26,6 @@ from ccsim.experiment.statistics import student_interval
 from ccsim.jobs.batch import default_jobs
 from ccsim.jobs.processes import end_with
 from ccsim.sim.traces import SimResult
-from ccsim.verify.episode import RecordingError
 from ccsim.verify.recorded_run import recorded_result
 from ccsim.verify.trace import Trace
 from ccsim.verify.trace_simulation import simulate_trace

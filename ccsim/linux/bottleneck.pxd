@@ -2,7 +2,7 @@
 
 cimport cython
 
-from ccsim.linux.packets cimport Way
+from ccsim.linux.packets cimport FlowDelays
 from ccsim.net.fifo cimport Fifo
 
 cdef class Bottleneck:
@@ -14,7 +14,7 @@ cdef class Bottleneck:
     cdef public long long _departed_bytes, _order
     cdef list _heap
 
-    @cython.locals(way=Way)
+    @cython.locals(way=FlowDelays)
     cpdef forward(self, long long t_ns, long long flow, bytes packet)
     @cython.locals(heap=list, out=list, t=cython.longlong, to=cython.longlong)
     cpdef list due(self, long long now_ns)
@@ -22,7 +22,7 @@ cdef class Bottleneck:
     cpdef sample_until(self, long long t_ns)
     cpdef _push(self, long long t_ns, long long to, long long flow, bytes packet)
     @cython.locals(
-        start_ns=cython.longlong, departure=cython.longlong, size=cython.longlong, way=Way,
+        start_ns=cython.longlong, departure=cython.longlong, size=cython.longlong, way=FlowDelays,
     )
     cpdef _arrive(self, long long t_ns, long long flow, bytes packet)
     cdef bint _is_marked(self, long long ahead, long long wait_ns) except? -1

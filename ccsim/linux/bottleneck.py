@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, with_ce
+from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, FlowDelays, with_ce
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.loss import BernoulliLoss
 
@@ -29,7 +29,9 @@ class Bottleneck:
     ``drops`` are (time, flow, 1 if lost at random), ``marks`` (time, flow).
     """
 
-    def __init__(self, path: Mapping[str, Any], ways: Sequence[Way], interval_ns: int) -> None:
+    def __init__(
+        self, path: Mapping[str, Any], ways: Sequence[FlowDelays], interval_ns: int
+    ) -> None:
         loss = path["loss_probability"]
         self.fifo = Fifo(
             path["rate_bps"],
@@ -54,7 +56,7 @@ class Bottleneck:
         self._push(t_ns + way.before_ns, TO_LINE, flow, packet)
 
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
-        """Take a packet of a receiver; see `Way.leaves_ns`."""
+        """Take a packet of a receiver; see `FlowDelays.leaves_ns`."""
         way = self.ways[flow]
         leaves = way.leaves_ns(t_ns, spared=spared)
         if leaves is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ccsim.linux.applications import Writer
 
-__all__ = ["SAMPLED", "Connection", "congestion_of", "set_congestion", "unacknowledged"]
+__all__ = ["SAMPLED", "LinuxConnection", "congestion_of", "set_congestion", "unacknowledged"]
 
 TCP_CONGESTION = 13
 SIOCOUTQ = 0x5411
@@ -23,7 +23,7 @@ SAMPLED = (
 """What is kept of ``TCP_INFO`` in a sample, behind its time and the implementation's number."""
 
 
-class Connection:
+class LinuxConnection:
     """One flow's socket, and what was seen of it."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:

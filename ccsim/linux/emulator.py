@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ccsim.linux.bottleneck import Bottleneck
-from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, flow_of
+from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, FlowDelays, flow_of
 from ccsim.linux.waiting import Waiter
 from ccsim.net.loss import BernoulliLoss
 
@@ -41,7 +41,7 @@ class Emulator:
         self.senders, self.receiver = senders, receiver
         self.prompt = prompt
         self.kernels = _make_kernel_queue(plan)
-        self.path: Path = self.kernels or _make_path(plan)
+        self.path: EmulatedPath = self.kernels or _make_path(plan)
         self.queue: Sequence[int] = self.kernels.devices if self.kernels else ()
         self.namespace = [flow["namespace"] for flow in plan["flows"]]
         self.lateness = array.array("q")  # of each delivery [ns]
@@ -123,14 +123,14 @@ def be_prompt() -> bool:
     return True
 
 
-class Path(Protocol):
+class EmulatedPath(Protocol):
     """Packets on their way: those that were read are taken, those whose time has come returned."""
 
     def forward(self, t_ns: int, flow: int, packet: bytes) -> None:
         """Take a packet of a sender."""
 
     def back(self, t_ns: int, flow: int, packet: bytes, *, spared: bool) -> None:
-        """Take a packet of a receiver; see `ccsim.linux.packets.Way.leaves_ns`."""
+        """Take a packet of a receiver; see `ccsim.linux.packets.FlowDelays.leaves_ns`."""
 
     def due(self, now_ns: int) -> list[tuple[int, int, int, bytes]]:
         """Return (time, where to, flow, packet) of what arrives by ``now_ns``, in order of time."""
@@ -145,7 +145,7 @@ class Path(Protocol):
         """Return what was observed, as JSON values."""
 
 
-def _make_path(plan: Mapping[str, Any]) -> Path:
+def _make_path(plan: Mapping[str, Any]) -> EmulatedPath:
     """Return the path of a plan: its hops, or a FIFO behind a constant line."""
     ways = _ways(plan)
     if plan["hops"] is None:
@@ -166,14 +166,14 @@ def _make_kernel_queue(plan: Mapping[str, Any]) -> KernelQueue | None:
     return KernelQueue(plan["path"], _ways(plan), plan["interval_ns"], traffic, devices)
 
 
-def _ways(plan: Mapping[str, Any]) -> list[Way]:
+def _ways(plan: Mapping[str, Any]) -> list[FlowDelays]:
     return [_way(plan["path"], flow) for flow in plan["flows"]]
 
 
-def _way(path: Mapping[str, Any], flow: Mapping[str, Any]) -> Way:
+def _way(path: Mapping[str, Any], flow: Mapping[str, Any]) -> FlowDelays:
     probability = path["ack_loss_probability"]
     loss = BernoulliLoss(probability, flow["ack_loss_seed"]) if probability else None
-    return Way(flow["delays_ns"], loss, path["ack_aggregation_ns"])
+    return FlowDelays(flow["delays_ns"], loss, path["ack_aggregation_ns"])
 
 
 def _percentiles(lateness: array.array[int]) -> dict[str, float]:

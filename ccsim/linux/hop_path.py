@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, Way, with_ce
+from ccsim.linux.packets import TO_RECEIVER, TO_SENDER, FlowDelays, with_ce
+from ccsim.net.hop_packets import ECN, NUMBER, REACH, Leg, Rows
 from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER
-from ccsim.net.segments import ECN, NUMBER, REACH, Leg, Rows
-from ccsim.sim.hop_packets import hash_of, hosts_of
+from ccsim.sim.hop_hashes import hash_of, hosts_of
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import make_hops
-from ccsim.sim.workloads import connections
+from ccsim.sim.workloads import planned_flows
 from ccsim.spec import Flow, Scenario
 from ccsim.spill import Spill
 
@@ -35,7 +35,7 @@ class HopPath:
     data that arrives with a mark it has got on the way.
     """
 
-    def __init__(self, scenario: Scenario, ways: Sequence[Way]) -> None:
+    def __init__(self, scenario: Scenario, ways: Sequence[FlowDelays]) -> None:
         self.end_ns = scenario.duration_ns
         self._spill = Spill()
         self._hops = make_hops(scenario, self._spill, vector=False)  # they come one by one
@@ -47,7 +47,7 @@ class HopPath:
         self._sent = 0
         self._data: dict[int, bytes] = {}  # of packets under way, by number
         self._busy: set[Leg] = set()  # those with packets on their way
-        specs = [one.spec for one in connections(scenario)]
+        specs = [one.spec for one in planned_flows(scenario)]
         self._hosts = [hosts_of(spec, flow) for flow, spec in enumerate(specs)]
         self._forth: list[Leg] = []
         self._back: list[Leg | int] = []  # without hops: how long ACKs take

@@ -14,7 +14,7 @@ from typing import Any
 
 from ccsim.linux import netns
 from ccsim.linux.bottleneck import Bottleneck
-from ccsim.linux.packets import TO_QUEUE, Way
+from ccsim.linux.packets import TO_QUEUE, FlowDelays
 from ccsim.linux.traffic_control import Traffic
 from ccsim.net.fifo import DATA_BYTES_MIN
 from ccsim.net.loss import BernoulliLoss
@@ -38,7 +38,7 @@ class KernelQueue(Bottleneck):
     def __init__(
         self,
         path: Mapping[str, Any],
-        ways: Sequence[Way],
+        ways: Sequence[FlowDelays],
         interval_ns: int,
         traffic: Traffic,
         devices: tuple[int, int],

@@ -2,7 +2,7 @@
 
 cimport cython
 
-cdef class Way:
+cdef class FlowDelays:
     cdef public object ack_loss
     cdef public long long after_ns, back_ns, before_ns, slot_ns
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ccsim.net.loss import BernoulliLoss
 
-__all__ = ["FIRST_PORT", "TO_QUEUE", "TO_RECEIVER", "TO_SENDER", "Way", "flow_of", "with_ce"]
+__all__ = ["FIRST_PORT", "TO_QUEUE", "TO_RECEIVER", "TO_SENDER", "FlowDelays", "flow_of", "with_ce"]
 
 FIRST_PORT = 40_001
 """A connection's port at its receiver's end is this plus the number of its flow."""
@@ -17,7 +17,7 @@ IPPROTO_TCP = 6
 SYN, RST = 0x02, 0x04
 
 
-class Way:
+class FlowDelays:
     """The delays of one flow [ns]: before the queue, behind it, and back; ACKs set out at multiples
     of ``slot_ns`` (0: at once)."""
 

@@ -17,7 +17,7 @@ from ccsim.sim.hops import needs_hops
 from ccsim.sim.streams import stream_seed
 from ccsim.sim.swap.mechanisms import sweep_steps
 from ccsim.sim.swap.triggers import trigger_text
-from ccsim.sim.workloads import Connection, connections
+from ccsim.sim.workloads import PlannedFlow, planned_flows
 from ccsim.spec import Flow, Scenario, Swap, Tcp
 from ccsim.spec.limits import INIT_NET
 from ccsim.spec.plain import to_plain
@@ -148,7 +148,7 @@ def make_plan(scenario: Scenario) -> dict[str, Any]:
     """Return what the three processes are told: plain JSON values."""
     namespaces = [INIT_NET, *(one.name for one in scenario.namespaces)]
     listeners = [one.name for one in scenario.listeners]
-    every = connections(scenario)
+    every = planned_flows(scenario)
     flows = [
         _flow(scenario, number, one, namespaces, listeners) for number, one in enumerate(every)
     ]
@@ -207,7 +207,7 @@ def _sender_metrics(tcp: Tcp) -> dict[str, int]:
 def _flow(
     scenario: Scenario,
     number: int,
-    connection: Connection,
+    connection: PlannedFlow,
     namespaces: Sequence[str],
     listeners: Sequence[str],
 ) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def _flow(
 
 def _actions(
     scenario: Scenario,
-    every: Sequence[Connection],
+    every: Sequence[PlannedFlow],
     namespaces: Sequence[str],
     listeners: Sequence[str],
 ) -> Iterator[dict[str, Any]]:

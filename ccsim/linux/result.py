@@ -22,7 +22,7 @@ from ccsim.sim.traces import (
     SimResult,
     SwapRecord,
 )
-from ccsim.sim.workloads import Connection, connections
+from ccsim.sim.workloads import PlannedFlow, planned_flows
 from ccsim.spec import Flow, Scenario
 from ccsim.units import NS_PER_S
 
@@ -36,7 +36,7 @@ Plain = Mapping[str, Any]
 def to_result(scenario: Scenario, plan: Plain, reports: Mapping[str, Plain]) -> SimResult:
     """Return the result of a run on a kernel, of which these are the plan and the reports."""
     path, senders = reports["path"], reports["senders"]
-    every = connections(scenario)
+    every = planned_flows(scenario)
     events = tuple(
         Event(int(t_ns), kind, flow, detail)
         for t_ns, kind, flow, detail in sorted(senders["events"], key=lambda event: event[0])
@@ -59,7 +59,7 @@ def to_result(scenario: Scenario, plan: Plain, reports: Mapping[str, Plain]) -> 
     )
 
 
-def _flow_trace(plan: Plain, connection: Connection, seen: Plain, marked_ns: Column) -> FlowTrace:
+def _flow_trace(plan: Plain, connection: PlannedFlow, seen: Plain, marked_ns: Column) -> FlowTrace:
     rows = seen["samples"]
     columns = {
         name: np.array([_signed(row[2 + k]) for row in rows], dtype=np.int64)
@@ -205,7 +205,7 @@ def _outcome(index: int, events: Sequence[Event]) -> dict[str, Any]:
 
 
 def _completions(
-    scenario: Scenario, every: Sequence[Connection], seen: Sequence[Plain]
+    scenario: Scenario, every: Sequence[PlannedFlow], seen: Sequence[Plain]
 ) -> Completions | None:
     """Return what workloads carried, a row for each sized connection and each response."""
     if not scenario.workloads:

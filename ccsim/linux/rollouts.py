@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ccsim.linux.connection import Connection
+    from ccsim.linux.connection import LinuxConnection
     from ccsim.linux.senders import Senders
     from ccsim.sim.swap.guard import Span, Verdict
 
@@ -75,7 +75,7 @@ class Rollouts:
                 self._senders.change(one, before, about)
 
 
-def span_of(one: Connection, t0_ns: int, t1_ns: int) -> Span | None:
+def span_of(one: LinuxConnection, t0_ns: int, t1_ns: int) -> Span | None:
     """Return a flow's samples in [t0, t1), as a guard reads them; None unless there are two and
     they reach to within a sample of both ends."""
     from ccsim.linux.connection import SAMPLED

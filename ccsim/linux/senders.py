@@ -16,7 +16,7 @@ from ccsim.linux import netns, tcp_info
 from ccsim.linux.applications import make_writer
 from ccsim.linux.connection import (
     SAMPLED,
-    Connection,
+    LinuxConnection,
     congestion_of,
     set_congestion,
     unacknowledged,
@@ -40,7 +40,7 @@ class Senders:
     def __init__(self, plan: Mapping[str, Any], home: list[int]) -> None:
         self.plan = plan
         self.home = home
-        self.connections = [Connection(spec) for spec in plan["flows"]]
+        self.connections = [LinuxConnection(spec) for spec in plan["flows"]]
         self.events: list[tuple[int, str, str, dict[str, Any]]] = []
         self.sample_late_ns = 0
         self._bordered: set[int] = set()  # swaps whose first action has come
@@ -126,7 +126,7 @@ class Senders:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def _open(self, one: Connection, t_ns: int) -> None:
+    def _open(self, one: LinuxConnection, t_ns: int) -> None:
         spec = one.spec
         sock = one.sock = self._socket(spec["namespace"])
         self._prepare(sock, spec)
@@ -147,7 +147,7 @@ class Senders:
         if spec["sndbuf_bytes"] is not None:  # the kernel doubles it, for its own structures
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, spec["sndbuf_bytes"])
 
-    def _connected(self, t_ns: int, one: Connection, events: int) -> None:
+    def _connected(self, t_ns: int, one: LinuxConnection, events: int) -> None:
         assert one.sock is not None
         self.loop.forget(one.sock.fileno())
         failed = one.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -171,7 +171,7 @@ class Senders:
         self.log(t_ns, "accept", one, {"congestion": one.congestion})
         self._begin(t_ns, one)
 
-    def _begin(self, t_ns: int, one: Connection) -> None:
+    def _begin(self, t_ns: int, one: LinuxConnection) -> None:
         assert one.sock is not None
         one.connected = True
         one.writer = make_writer(
@@ -183,11 +183,11 @@ class Senders:
         )
         one.writer.begin(t_ns)
 
-    def _stop(self, one: Connection, t_ns: int) -> None:
+    def _stop(self, one: LinuxConnection, t_ns: int) -> None:
         if one.writer is not None and one.running:
             one.writer.stop()
 
-    def _close(self, t_ns: int, one: Connection) -> None:
+    def _close(self, t_ns: int, one: LinuxConnection) -> None:
         """Note the end of a connection whose peer has read all and closed."""
         if not one.running:
             return
@@ -201,7 +201,7 @@ class Senders:
             self.loop.forget(one.sock.fileno())
             one.sock.close()
 
-    def _responding(self, t_ns: int, one: Connection, size: int) -> None:
+    def _responding(self, t_ns: int, one: LinuxConnection, size: int) -> None:
         row = [t_ns, -1, size]
         one.responses.append(row)
 
@@ -239,14 +239,16 @@ class Senders:
                 self._look(one)
                 one.border(t_ns)
 
-    def _look(self, one: Connection) -> None:
+    def _look(self, one: LinuxConnection) -> None:
         assert one.sock is not None
         try:
             one.last = tcp_info.read(one.sock)
         except OSError:  # the connection was reset
             return
 
-    def log(self, t_ns: int, kind: str, one: Connection | None, detail: dict[str, Any]) -> None:
+    def log(
+        self, t_ns: int, kind: str, one: LinuxConnection | None, detail: dict[str, Any]
+    ) -> None:
         """Write an event down."""
         self.events.append((t_ns, kind, one.spec["name"] if one else "", detail))
 
@@ -280,7 +282,7 @@ class Senders:
             detail = {**about, "listener": spec["name"], "from": old, "to": new, "errno": failed}
             self.log(t_ns, "swap", None, detail)
 
-    def change(self, one: Connection, to: str, about: dict[str, Any]) -> int:
+    def change(self, one: LinuxConnection, to: str, about: dict[str, Any]) -> int:
         """Set TCP_CONGESTION, and look at the socket just before and just after; return the
         errno."""
         assert one.sock is not None
@@ -391,7 +393,7 @@ _ACTS: Mapping[str, Callable[[Senders, int, Mapping[str, Any]], None]] = {
 """What a step of a swap does."""
 
 
-def _holds(when: Mapping[str, Any], one: Connection) -> bool:
+def _holds(when: Mapping[str, Any], one: LinuxConnection) -> bool:
     """Report whether ``TCP_INFO`` shows what a trigger waits for."""
     info = one.last
     if when["state"] == "slow-start":

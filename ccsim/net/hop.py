@@ -19,10 +19,10 @@ from ccsim.errors import InvariantError
 from ccsim.net.delay_process import DelayProcess
 from ccsim.net.fifo import DATA_BYTES_MIN
 from ccsim.net.hop_log import HopLog
+from ccsim.net.hop_packets import Leg, Rows, rows_of, segments
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.qdisc.base import AQM, BOOT_NS, FILTERED, LOST, NEVER, OVERFLOW, Packet, Qdisc
 from ccsim.net.rate_process import FOREVER, RateProcess
-from ccsim.net.segments import Leg, Rows, rows_of, segments
 
 __all__ = ["Change", "Departure", "Hop", "NoLine"]
 

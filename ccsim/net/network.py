@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 
 from ccsim.net.hop import Hop
+from ccsim.net.hop_packets import LEG, NO_ROWS, REACH, HopPacket, Leg, Rows, in_order, split
 from ccsim.net.rate_process import FOREVER
-from ccsim.net.segments import LEG, NO_ROWS, REACH, Leg, Rows, Segment, in_order, split
 
 __all__ = ["Network"]
 
@@ -144,7 +144,7 @@ class Network:
         if len(rows):
             self._hand_over(number, rows)
         for _, packet in hop.drops:
-            assert isinstance(packet, Segment)
+            assert isinstance(packet, HopPacket)
             packet.leg.inside -= 1
             packet.leg.lost.append(packet)
         hop.drops.clear()

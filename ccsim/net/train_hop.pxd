@@ -5,7 +5,7 @@ cimport cython
 from ccsim.net.hop cimport Hop
 from ccsim.net.hop_log cimport HopLog
 from ccsim.net.qdisc.base cimport Packet, Qdisc
-from ccsim.net.segments cimport Segment, segment
+from ccsim.net.hop_packets cimport HopPacket, segment
 
 cdef long long _AQM, _BOOT_NS, _DATA_BYTES_MIN, _ECN, _FOREVER, _LENGTH, _LOST, _MARKED, _NEVER
 cdef long long _WIDTH
@@ -17,12 +17,12 @@ cdef class RowQueue:
     cdef public Qdisc qdisc
     cdef public Py_ssize_t head, tail
 
-    @cython.locals(packet=Segment)
-    cdef Segment packet(self, Py_ssize_t place)
+    @cython.locals(packet=HopPacket)
+    cdef HopPacket packet(self, Py_ssize_t place)
     cdef put(self, Py_ssize_t place)
-    @cython.locals(sent=Segment)
+    @cython.locals(sent=HopPacket)
     cpdef append(self, Packet packet)
-    cpdef Segment popleft(self)
+    cpdef HopPacket popleft(self)
 
 cdef class TrainHop(Hop):
     cdef public Py_ssize_t count
@@ -38,7 +38,7 @@ cdef class TrainHop(Hop):
     cdef _arrive_row(self, long long now, Py_ssize_t place, long long length)
     @cython.locals(
         qdisc=Qdisc, queue=RowQueue, place=cython.Py_ssize_t, length=cython.longlong,
-        arrived=cython.longlong, packet=Packet, sent=Segment,
+        arrived=cython.longlong, packet=Packet, sent=HopPacket,
     )
     cpdef _serve(self, long long now)
     cdef _take_note(self, long long now, Py_ssize_t place)

@@ -15,21 +15,21 @@ import numpy as np
 from ccsim.errors import InvariantError
 from ccsim.net.fifo import DATA_BYTES_MIN
 from ccsim.net.hop import Hop
-from ccsim.net.qdisc.base import AQM, BOOT_NS, LOST, NEVER, Packet, Qdisc
-from ccsim.net.rate_process import FOREVER
-from ccsim.net.segments import (
+from ccsim.net.hop_packets import (
     ECN,
     LENGTH,
     NO_ROWS,
     REACH,
     WIDTH,
+    HopPacket,
     Leg,
     Rows,
-    Segment,
     in_order,
     segment,
     split,
 )
+from ccsim.net.qdisc.base import AQM, BOOT_NS, LOST, NEVER, Packet, Qdisc
+from ccsim.net.rate_process import FOREVER
 
 __all__ = ["RowQueue", "TrainHop"]
 
@@ -72,7 +72,7 @@ class RowQueue:
         """Return the rows inside, in order."""
         return self.rows[self.places[self.head : self.tail]]
 
-    def packet(self, place: int) -> Segment:
+    def packet(self, place: int) -> HopPacket:
         """Return a row as a packet, as it is in the queue."""
         packet = segment(self.flat, place, self.legs)
         packet.place = place
@@ -88,12 +88,12 @@ class RowQueue:
 
     def append(self, packet: Packet) -> None:
         """Append a packet, of which the qdisc has changed at most the codepoint."""
-        assert isinstance(packet, Segment)
-        sent: Segment = packet
+        assert isinstance(packet, HopPacket)
+        sent: HopPacket = packet
         self.flat[sent.place * _WIDTH + _ECN] = sent.ecn + _MARKED * sent.marked
         self.put(sent.place)
 
-    def popleft(self) -> Segment:
+    def popleft(self) -> HopPacket:
         """Take the oldest off."""
         if self.head == self.tail:
             raise IndexError("pop from an empty queue")
@@ -104,7 +104,7 @@ class RowQueue:
     def __len__(self) -> int:
         return self.tail - self.head
 
-    def __getitem__(self, k: int) -> Segment:
+    def __getitem__(self, k: int) -> HopPacket:
         return self.packet(self.order[self.head + k])
 
     def __iter__(self) -> Iterator[Packet]:
@@ -217,8 +217,8 @@ class TrainHop(Hop):
         packet = self._ask(now)
         if packet is None:
             return
-        assert isinstance(packet, Segment)
-        sent: Segment = packet
+        assert isinstance(packet, HopPacket)
+        sent: HopPacket = packet
         queue.flat[sent.place * _WIDTH + _ECN] = sent.ecn
         self._depart(now, sent.place, sent.len)
         if self.log is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ccsim.plot.units import rate_unit, time_text
 
-__all__ = ["Box", "Topology", "Way", "topology_of", "topology_text"]
+__all__ = ["Box", "DrawnRoute", "Topology", "topology_of", "topology_text"]
 
 Ways = Sequence[tuple[str, ...]]
 
@@ -25,7 +25,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Way:
+class DrawnRoute:
     """A route: its name, the flows that go by it, its hops forth and back."""
 
     name: str
@@ -39,7 +39,7 @@ class Topology:
     """All hops and routes. Rows of hops that only ACKs cross follow those of the others."""
 
     boxes: tuple[Box, ...]
-    ways: tuple[Way, ...]
+    ways: tuple[DrawnRoute, ...]
 
 
 def topology_of(scenario: Mapping[str, Any]) -> Topology:
@@ -51,7 +51,7 @@ def topology_of(scenario: Mapping[str, Any]) -> Topology:
     for flow in (*scenario.get("flows", ()), *_of_workloads(scenario)):
         takers[flow.get("route") or first].append(flow["name"])
     ways = tuple(
-        Way(name, tuple(takers[name]), tuple(route["out"]), tuple(route["back"]))
+        DrawnRoute(name, tuple(takers[name]), tuple(route["out"]), tuple(route["back"]))
         for name, route in routes.items()
     )
     forth = [way.out for way in ways]

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from ccsim.plot.style import COLOURS, shorten
-from ccsim.plot.topology import Box, Topology, Way, topology_of
+from ccsim.plot.topology import Box, DrawnRoute, Topology, topology_of
 from ccsim.report.markup import Markup, tag
 
 __all__ = ["topology_section"]
@@ -120,7 +120,7 @@ def _legend(topology: Topology, top: int) -> Iterator[Markup]:
         yield tag("text", _route_text(way), x=32, y=y + 4, font_size=12, fill="currentColor")
 
 
-def _route_text(way: Way) -> str:
+def _route_text(way: DrawnRoute) -> str:
     flows = ", ".join(shorten(name) for name in way.flows[:6]) or "nobody"
     more = f" and {len(way.flows) - 6} more" if len(way.flows) > 6 else ""
     back = "" if way.back else "; ACKs never queue"

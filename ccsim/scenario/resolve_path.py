@@ -108,7 +108,7 @@ class PathResolver:
         names = (*found.out, *(found.back or found.out))
         return sum(hops[name].delay for name in names if name in hops)
 
-    def changes(self) -> tuple[spec.Change, ...]:
+    def changes(self) -> tuple[spec.HopChange, ...]:
         """Return the changes."""
         return tuple(
             self._change(("changes", i), change) for i, change in enumerate(self.written.changes)
@@ -185,7 +185,7 @@ class PathResolver:
 
     # --- changes ---
 
-    def _change(self, location: Location, change: ChangeSpec) -> spec.Change:
+    def _change(self, location: Location, change: ChangeSpec) -> spec.HopChange:
         hops = self.written.hops
         if change.at >= self.written.duration:
             end, at = format_time(self.written.duration), format_time(change.at)
@@ -196,14 +196,16 @@ class PathResolver:
             missing = f"expected one of {listed(sorted(hops))}, got none"
             unknown = missing if change.hop is None else _unknown(change.hop, hops)
             self.complain((*location, "hop"), unknown)
-            return spec.Change(hop=BOTTLENECK, at_ns=change.at)
+            return spec.HopChange(hop=BOTTLENECK, at_ns=change.at)
         hop: PathSpec | HopSpec = hops[name] if hops else self.written.path
         if hops and change.rtt is not None:
             self.complain((*location, "rtt"), "expected a delay: a hop has no RTT")
         if hop.trace is not None and (change.rate or change.outage or change.walk):
             self.complain(location, "expected no other rate for a line that a trace drives")
         repeat: dict[str, Any] = {"every_ns": change.every or 0, "for_ns": change.lasts or 0}
-        return spec.Change(hop=name, at_ns=change.at, **repeat, **self._what(location, change, hop))
+        return spec.HopChange(
+            hop=name, at_ns=change.at, **repeat, **self._what(location, change, hop)
+        )
 
     def _what(
         self, location: Location, change: ChangeSpec, hop: PathSpec | HopSpec

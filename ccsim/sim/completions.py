@@ -28,7 +28,7 @@ def completions(world: World, until_ns: int) -> Completions:
     rows = [
         row
         for flow in world.flows
-        if flow.connection.workload
+        if flow.planned.workload
         for row in _rows(flow, rate_bps)
         if row[1] <= until_ns
     ]

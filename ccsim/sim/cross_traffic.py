@@ -13,11 +13,11 @@ from itertools import accumulate, takewhile
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.net.hop_packets import ECN, LENGTH, NUMBER, REACH, SENT, SEQ, WIDTH, Leg, Rows
 from ccsim.net.network import Network
-from ccsim.net.segments import ECN, LENGTH, NUMBER, REACH, SENT, SEQ, WIDTH, Leg, Rows
 from ccsim.sim.distributions import Uniform, draw
 from ccsim.sim.flow.path import FlowPath
-from ccsim.sim.hop_packets import hash_of, hosts_of
+from ccsim.sim.hop_hashes import hash_of, hosts_of
 from ccsim.sim.streams import stream_seed
 from ccsim.sim.traces import TrafficTrace
 from ccsim.spec import Distribution, Traffic

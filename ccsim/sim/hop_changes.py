@@ -14,7 +14,7 @@ from ccsim.net.rate_process import (
     random_walk,
     with_outage,
 )
-from ccsim.spec import Change, Hop, Path, Scenario
+from ccsim.spec import Hop, HopChange, Path, Scenario
 
 __all__ = ["as_tuples", "delay_pieces", "make_line", "qdisc_changes"]
 
@@ -55,12 +55,12 @@ def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
-def _of(name: str, scenario: Scenario) -> list[Change]:
+def _of(name: str, scenario: Scenario) -> list[HopChange]:
     """Return a hop's changes, as written."""
     return [change for change in scenario.changes if change.hop == name]
 
 
-def _times(change: Change, until_ns: int) -> Iterable[int]:
+def _times(change: HopChange, until_ns: int) -> Iterable[int]:
     """Return when a change comes, in the run."""
     if not change.every_ns:
         return (change.at_ns,)
@@ -71,7 +71,7 @@ def _pieces(
     name: str,
     first: int,
     amounts: Sequence[int | None],
-    changes: Sequence[Change],
+    changes: Sequence[HopChange],
     scenario: Scenario,
 ) -> list[Piece]:
     """Return a hop's ``amounts``, one a change, from 0 on: of steps at one instant the one written
@@ -93,7 +93,9 @@ def _pieces(
     return sorted(steps.items())
 
 
-def _walk(steps: dict[int, int], change: Change, first: int, draws: Draws, until_ns: int) -> None:
+def _walk(
+    steps: dict[int, int], change: HopChange, first: int, draws: Draws, until_ns: int
+) -> None:
     """Let an amount wander from an instant on."""
     start, bounds = change.at_ns, (change.low, change.high)
     walk = random_walk(

@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 
 from ccsim.net.batch import Batch, as_column
 from ccsim.net.fifo import DROPPED
-from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ
-from ccsim.net.network import Network
-from ccsim.net.qdisc.base import CE
-from ccsim.net.rate_process import FOREVER
-from ccsim.net.segments import (
+from ccsim.net.hop_packets import (
     ECN,
     LENGTH,
     NO_ROWS,
@@ -26,17 +22,21 @@ from ccsim.net.segments import (
     SENT,
     SEQ,
     WIDTH,
+    HopPacket,
     Leg,
     Rows,
-    Segment,
     rows_of,
 )
+from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ
+from ccsim.net.network import Network
+from ccsim.net.qdisc.base import CE
+from ccsim.net.rate_process import FOREVER
 from ccsim.sim.acks import AckTrainRows
 from ccsim.sim.cross_traffic import Datagrams
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow.flow import Flow
 from ccsim.sim.flow.receiving import TRAIN_ROWS, WayBack
-from ccsim.sim.hop_packets import hash_of, hosts_of
+from ccsim.sim.hop_hashes import hash_of, hosts_of
 from ccsim.sim.hops import Hops, Route
 from ccsim.tcp.ack_rows import AckRow, AckRows
 
@@ -203,7 +203,7 @@ class _Ways:
         """Let the flow know what has been dropped since its far end was told last."""
         self._deliver(self.out, NO_ROWS, 0)
 
-    def _batch(self, rows: Rows, lost: Sequence[Segment]) -> Batch:
+    def _batch(self, rows: Rows, lost: Sequence[HopPacket]) -> Batch:
         """Return packets as `Link` returns them: dropped ones first."""
         flow = self.flow
         departures = rows[:, REACH] - flow.path.out_ns

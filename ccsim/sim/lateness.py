@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ccsim.sim.stalls import HostStalls, draws_of, uniform
 from ccsim.sim.streams import stream_seed
-from ccsim.sim.workloads import Connection
+from ccsim.sim.workloads import PlannedFlow
 from ccsim.spec import Hosts, Lateness
 
 __all__ = ["DRAWS", "Handover", "LateHost", "LateHosts"]
@@ -90,7 +90,7 @@ class LateHosts:
         self._delays: dict[Lateness, Column] = {}
         self._made: dict[tuple[str, Lateness], LateHost] = {}
 
-    def of(self, flow: Connection, index: int) -> tuple[LateHost | None, LateHost | None]:
+    def of(self, flow: PlannedFlow, index: int) -> tuple[LateHost | None, LateHost | None]:
         """Return the sending and the receiving host of a flow: those it names, else two that the
         connections of its workload share, or that it has to itself."""
         own = flow.workload or f"flow {index}"

@@ -14,11 +14,11 @@ from ccsim.sim.distributions import Uniform, draw
 from ccsim.sim.streams import stream_seed
 from ccsim.spec import Distribution, Flow, OnOff, Requests, Scenario, Workload
 
-__all__ = ["Connection", "arrivals_ns", "connections"]
+__all__ = ["PlannedFlow", "arrivals_ns", "planned_flows"]
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class PlannedFlow:
     """One flow of a run: of the scenario's own, or number ``number`` (from 0) of those of a
     ``workload``, which may ``talk`` for ``life_ns`` (None: to the end of the run)."""
 
@@ -29,16 +29,16 @@ class Connection:
     life_ns: int | None = None
 
 
-def connections(scenario: Scenario) -> list[Connection]:
+def planned_flows(scenario: Scenario) -> list[PlannedFlow]:
     """Return all flows of a run: the scenario's own, then those that its workloads make, in order
     of workload and arrival."""
-    made = [Connection(flow) for flow in scenario.flows]
+    made = [PlannedFlow(flow) for flow in scenario.flows]
     for workload in scenario.workloads:
         made += _connections_of(workload, scenario.seed)
     return made
 
 
-def _connections_of(workload: Workload, seed: int) -> Iterator[Connection]:
+def _connections_of(workload: Workload, seed: int) -> Iterator[PlannedFlow]:
     name, size, life = workload.name, workload.size_bytes, workload.life_ns
     sizes, lives = _stream(seed, name, "sizes"), _stream(seed, name, "lives")
     for number, start_ns in enumerate(arrivals_ns(workload, seed)):
@@ -50,7 +50,7 @@ def _connections_of(workload: Workload, seed: int) -> Iterator[Connection]:
         )
         talk = workload.on_off or workload.requests
         life_ns = None if life is None else draw(life, lives())
-        yield Connection(flow, name, number, talk, life_ns)
+        yield PlannedFlow(flow, name, number, talk, life_ns)
 
 
 def arrivals_ns(workload: Workload, seed: int) -> Iterator[int]:

@@ -38,7 +38,7 @@ from ccsim.sim.streams import FlowRandom, random_parts, stream_seed
 from ccsim.sim.swap.mechanisms import start_swaps
 from ccsim.sim.swap.triggers import Reactions
 from ccsim.sim.traces import Event, Flows, FlowTrace, LinkTrace, SimResult, SwapRecord
-from ccsim.sim.workloads import Connection, connections
+from ccsim.sim.workloads import PlannedFlow, planned_flows
 from ccsim.spec import Flow as FlowSpec
 from ccsim.spec import Hosts, Scenario
 from ccsim.spill import Spill, release
@@ -95,8 +95,8 @@ class World:
             else None
         )
         self.randoms: list[FlowRandom] = []
-        made = connections(scenario)
-        self.flows = [self._make_flow(k, connection) for k, connection in enumerate(made)]
+        made = planned_flows(scenario)
+        self.flows = [self._make_flow(k, planned) for k, planned in enumerate(made)]
         self._add_traffic()
         self._by_name = {flow.spec.name: flow for flow in self.flows}
 
@@ -147,9 +147,9 @@ class World:
             spill=self.spill,
         )
 
-    def _make_flow(self, index: int, connection: Connection) -> Flow:
-        flow = self.flow_class(self, index, connection)
-        self.engine.add(flow, connection.spec.start_ns)
+    def _make_flow(self, index: int, planned: PlannedFlow) -> Flow:
+        flow = self.flow_class(self, index, planned)
+        self.engine.add(flow, planned.spec.start_ns)
         return flow
 
     def path_of(self, spec: FlowSpec) -> FlowPath:
@@ -178,7 +178,7 @@ class World:
             if name in self._by_name:
                 found.append(name)
             else:
-                own = (flow for flow in self.flows if flow.connection.workload == name)
+                own = (flow for flow in self.flows if flow.planned.workload == name)
                 found += [flow.spec.name for flow in own if flow.running]
         return found
 

@@ -7,7 +7,7 @@ Times are nanoseconds, rates bit/s, sizes bytes or packets, all ``int``; the uni
 from ccsim.spec.flow import Flow, Listener, Receiver, Source
 from ccsim.spec.hosts import Hosts, Lateness, Stalls
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
-from ccsim.spec.path import Change, Hop, Path, Qdisc, Route, Trace
+from ccsim.spec.path import Hop, HopChange, Path, Qdisc, Route, Trace
 from ccsim.spec.scenario import Record, Scenario, Sysctls, Tcp
 from ccsim.spec.swap import Guard, Swap, Trigger
 from ccsim.spec.traffic import Traffic
@@ -15,11 +15,11 @@ from ccsim.spec.workload import Arrivals, Distribution, OnOff, Requests, Workloa
 
 __all__ = [
     "Arrivals",
-    "Change",
     "Distribution",
     "Flow",
     "Guard",
     "Hop",
+    "HopChange",
     "Hosts",
     "KernelSpec",
     "Lateness",

@@ -9,7 +9,7 @@ from ccsim.spec.limits import Name, NonNegativeNs, Packets, PositiveNs, Probabil
 from ccsim.spec.plain import SPARSE
 from ccsim.units import MAX_PACKETS, MAX_RATE_BPS, MAX_TIME_NS
 
-__all__ = ["Change", "Hop", "Path", "Qdisc", "Route", "Trace"]
+__all__ = ["Hop", "HopChange", "Path", "Qdisc", "Route", "Trace"]
 
 Marks = Annotated[int, Within(0, MAX_PACKETS)] | None
 
@@ -57,7 +57,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class HopChange:
     """What becomes of a ``hop`` at ``at_ns``, and ``every_ns`` after it (0: once): its rate or
     delay becomes another, for ``for_ns`` (0: for good) or as the first of a walk by up to ``step``
     up or down ``step_every_ns`` between ``low`` and ``high``; it is silent for ``outage_ns``; or

@@ -22,7 +22,7 @@ from ccsim.spec.limits import (
     PositiveNs,
     Within,
 )
-from ccsim.spec.path import Change, Hop, Path, Route
+from ccsim.spec.path import Hop, HopChange, Path, Route
 from ccsim.spec.plain import SPARSE, NotPlain, from_plain, to_plain
 from ccsim.spec.swap import Chosen, Swap
 from ccsim.spec.traffic import Traffic
@@ -119,7 +119,7 @@ class Scenario:
     twins: bool = True
     hops: dict[str, Hop] = field(default_factory=dict, metadata=SPARSE)
     routes: dict[str, Route] = field(default_factory=dict, metadata=SPARSE)
-    changes: tuple[Change, ...] = field(default=(), metadata=SPARSE)
+    changes: tuple[HopChange, ...] = field(default=(), metadata=SPARSE)
     hosts: Hosts | None = field(default=None, metadata=SPARSE)
     traffic: tuple[Traffic, ...] = field(default=(), metadata=SPARSE)
     source: str = field(default="", metadata={"stored": False})

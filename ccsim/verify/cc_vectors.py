@@ -23,10 +23,10 @@ from ccsim.kernel.ops import AckSample, CaEvent, RateSample, TcpCongestionOps
 from ccsim.kernel.sock import Sock
 
 __all__ = [
-    "Difference",
     "FileResult",
     "RecordedRandom",
     "ReplaySock",
+    "VectorDifference",
     "VectorError",
     "load_algorithm",
     "replay",
@@ -61,7 +61,7 @@ class _Mismatch(Exception):
 
 
 @dataclass(frozen=True)
-class Difference:
+class VectorDifference:
     """The first value of a file that differs.
 
     ``call`` counts from 1; ``field`` is the recording's name for it.
@@ -88,7 +88,7 @@ class FileResult:
     kind: str
     calls: int
     agreed: int
-    difference: Difference | None
+    difference: VectorDifference | None
 
 
 class RecordedRandom:
@@ -204,7 +204,7 @@ def replay(path: str | Path, ops: TcpCongestionOps) -> FileResult:
             raise VectorError(f"{path}: call {agreed + 1}: malformed: {error!r}") from error
         except _Mismatch as wrong:
             where = (str(path), agreed + 1, line["op"])
-            difference = Difference(*where, wrong.field, wrong.expected, wrong.got)
+            difference = VectorDifference(*where, wrong.field, wrong.expected, wrong.got)
             break
         agreed += 1
     if not header["calls"]:

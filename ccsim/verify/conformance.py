@@ -12,18 +12,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ccsim.errors import CcsimError
+from ccsim.errors import RecordingError
 from ccsim.files import from_json, read_bounded
 from ccsim.verify.conformance_driver import OPERATIONS, RecordingDriver, Step
 
-__all__ = ["RecordingError", "ReplayResult", "replay_file", "replay_paths", "replay_steps"]
+__all__ = ["ReplayResult", "replay_file", "replay_paths", "replay_steps"]
 
 MAX_BYTES = 64 << 20
 """A recording is no larger than this; a device may have no end."""
-
-
-class RecordingError(CcsimError, ValueError):
-    """A file that is no recording; the message begins with its path."""
 
 
 @dataclass(frozen=True)

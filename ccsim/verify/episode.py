@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ccsim.errors import CcsimError
+from ccsim.errors import CcsimError, RecordingError
 from ccsim.units import NS_PER_US
 from ccsim.verify.episode_script import Script, parse_script
 
-__all__ = ["Episode", "RecordingError", "Transmission", "episode_files", "load_episode"]
+__all__ = ["Episode", "Transmission", "episode_files", "load_episode"]
 
 TCP_CA_STATES = range(5)
 LATE_MAX_NS = 5_000_000  # what took longer was waiting for something else
-
-
-class RecordingError(CcsimError, ValueError):
-    """A recording that is missing or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.qdisc.parameters import QdiscError
 from ccsim.net.trace_link import TraceLink
 from ccsim.units import NS_PER_MS
-from ccsim.verify.qdisc import Difference, Replay
+from ccsim.verify.qdisc import CallDifference, Replay
 from ccsim.verify.qdisc_files import QdiscRecording, recording_error
 
 __all__ = ["is_modelled", "replay_link"]
@@ -56,7 +56,7 @@ def _compare(recording: QdiscRecording, outcome: Replay) -> None:
     for number, row in enumerate(arrivals, recording.line + 1):
         there, here = row.get("out_ms"), left.get(row["id"])
         if there != here:
-            outcome.differs(Difference(number, row, {"out_ms": (there, here)}))
+            outcome.differs(CallDifference(number, row, {"out_ms": (there, here)}))
     here_all = _whole(link, drops, end_ms)
     there_all = {
         "drops_at_ms": [list(pair) for pair in last["drops_at_ms"]],
@@ -64,7 +64,7 @@ def _compare(recording: QdiscRecording, outcome: Replay) -> None:
     }
     fields = {k: (there_all[k], v) for k, v in here_all.items() if there_all[k] != v}
     if fields:
-        outcome.differs(Difference(recording.line + len(recording.calls), {}, fields))
+        outcome.differs(CallDifference(recording.line + len(recording.calls), {}, fields))
 
 
 def _whole(link: TraceLink, drops: Counter[int], end_ms: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ccsim.net.qdisc.kinds import create_raw
 from ccsim.net.qdisc.parameters import QdiscError, check
 from ccsim.verify.qdisc_files import QdiscRecording, recording_error
 
-__all__ = ["Difference", "RecordedDraws", "Replay", "replay"]
+__all__ = ["CallDifference", "RecordedDraws", "Replay", "replay"]
 
 HEADERS_BYTES = 66  # Ethernet 14, IPv4 20, TCP 20, timestamps 12
 SACK_BASE_BYTES, SACK_BLOCK_BYTES = 4, 8
@@ -53,7 +53,7 @@ class RecordedDraws(Draws):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CallDifference:
     """A call that did not go as recorded: its line in the file, the call, and by field what was
     recorded and what came."""
 
@@ -82,9 +82,9 @@ class Replay:
     kind: str
     calls: int = 0
     differences: int = 0
-    first: Difference | None = field(default=None)
+    first: CallDifference | None = field(default=None)
 
-    def differs(self, difference: Difference) -> None:
+    def differs(self, difference: CallDifference) -> None:
         """Count a call that differs; the first is kept."""
         self.differences += 1
         self.first = self.first or difference
@@ -97,7 +97,7 @@ def replay(recording: QdiscRecording, *, first_only: bool = False) -> Replay:
     try:
         player = _Player(recording)
         for line, call, fields in player.differences(outcome):
-            outcome.differs(Difference(line, call, fields))
+            outcome.differs(CallDifference(line, call, fields))
             if first_only:
                 break
     except (QdiscError, KeyError, TypeError, ValueError) as error:

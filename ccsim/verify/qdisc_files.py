@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ccsim.errors import RecordingError
 from ccsim.files import from_json, text_lines
 from ccsim.units import show
-from ccsim.verify.episode import RecordingError
 
 __all__ = ["QdiscRecording", "qdisc_recordings", "read_recordings", "recording_error"]
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.errors import RecordingError
 from ccsim.units import NS_PER_MS, NS_PER_S, NS_PER_US
-from ccsim.verify.episode import RecordingError, episode_files
+from ccsim.verify.episode import episode_files
 
 __all__ = ["RecordedFlow", "RecordedSwap", "Trace", "load_trace", "trace_files"]
 

@@ -11,7 +11,7 @@ import pytest
 from ccsim.cli import main
 from ccsim.errors import CcsimError
 from ccsim.experiment.advice import advise, answered, asked, design, plan_of
-from ccsim.experiment.advice.answer import Difference
+from ccsim.experiment.advice.answer import PairedDifference
 from ccsim.experiment.advice.surroundings import path_keys
 from ccsim.experiment.statistics import Interval
 from ccsim.experiment.study.plan import scenario_of
@@ -316,7 +316,7 @@ def test_the_verb_says_it_as_json(results: Path, capsys: pytest.CaptureFixture[s
 def test_a_way_is_better_if_chance_and_trifles_are_ruled_out(
     mean: float, p: float, verdict: str
 ) -> None:
-    difference = Difference(Interval(mean, mean - 1, mean + 1, 12), p, least=1.0)
+    difference = PairedDifference(Interval(mean, mean - 1, mean + 1, 12), p, least=1.0)
     assert difference.verdict == verdict
 
 

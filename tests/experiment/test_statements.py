@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ccsim.experiment.measure import measure
-from ccsim.experiment.segments import Tally
+from ccsim.experiment.stretches import Tally
 from ccsim.scenario import parse_scenario
 from ccsim.sim import simulate
 from ccsim.sim.traces import SimResult

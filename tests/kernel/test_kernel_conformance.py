@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ccsim.verify.conformance import RecordingError, replay_file, replay_paths, replay_steps
+from ccsim.errors import RecordingError
+from ccsim.verify.conformance import replay_file, replay_paths, replay_steps
 
 BUNDLE = Path(__file__).parent / "data" / "conformance.jsonl.gz"
 SEQUENCES: dict[str, list[dict[str, Any]]] = {

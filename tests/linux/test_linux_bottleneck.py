@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccsim.linux.bottleneck import Bottleneck
-from ccsim.linux.packets import Way, with_ce
+from ccsim.linux.packets import FlowDelays, with_ce
 from ccsim.net.fifo import DROPPED, LOST, Fifo
 from ccsim.net.loss import BernoulliLoss
 
@@ -38,7 +38,7 @@ def checksum(head: bytes) -> int:
 
 
 def bottleneck(ways: int = 1, **path: Any) -> Bottleneck:
-    delays = [Way((0, 10 * MS, 20 * MS), None, 0) for _ in range(ways)]
+    delays = [FlowDelays((0, 10 * MS, 20 * MS), None, 0) for _ in range(ways)]
     return Bottleneck({**PATH, **path}, delays, 10 * MS)
 
 
@@ -72,7 +72,7 @@ def test_a_full_queue_drops_and_a_departure_makes_room_at_its_instant() -> None:
 
 
 def test_the_way_before_the_queue_orders_packets_by_their_arrival_there() -> None:
-    near, far = Way((0, 0, 0), None, 0), Way((3 * MS, 0, 0), None, 0)
+    near, far = FlowDelays((0, 0, 0), None, 0), FlowDelays((3 * MS, 0, 0), None, 0)
     path = Bottleneck(PATH, [near, far], 10 * MS)
     path.forward(0, 1, packet())  # reaches the queue at 3 ms
     path.forward(2 * MS, 0, packet())
@@ -80,7 +80,7 @@ def test_the_way_before_the_queue_orders_packets_by_their_arrival_there() -> Non
 
 
 def test_acks_wait_for_their_slot_but_a_handshake_does_not() -> None:
-    way = Way((0, 0, 20 * MS), None, 4 * MS)
+    way = FlowDelays((0, 0, 20 * MS), None, 4 * MS)
     path = Bottleneck(PATH, [way], 10 * MS)
     for spared in (False, True):
         path.back(1 * MS, 0, packet(52), spared=spared)
@@ -88,7 +88,7 @@ def test_acks_wait_for_their_slot_but_a_handshake_does_not() -> None:
 
 
 def test_acks_are_lost_one_draw_each_and_a_handshake_draws_none() -> None:
-    way = Way((0, 0, 0), BernoulliLoss(0.5, 9), 0)
+    way = FlowDelays((0, 0, 0), BernoulliLoss(0.5, 9), 0)
     expected = [not lost for lost in BernoulliLoss(0.5, 9).draws(20)]
     path = Bottleneck(PATH, [way], 10 * MS)
     arrived = []

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccsim.linux.hop_path import HopPath
-from ccsim.linux.packets import FIRST_PORT, Way, flow_of
-from ccsim.net.segments import Leg, in_order
+from ccsim.linux.packets import FIRST_PORT, FlowDelays, flow_of
+from ccsim.net.hop_packets import Leg, in_order
 from ccsim.scenario import parse_scenario
-from ccsim.sim.hop_packets import hash_of, hosts_of
+from ccsim.sim.hop_hashes import hash_of, hosts_of
 from ccsim.sim.hops import make_hops
 from ccsim.spec import Scenario
 from ccsim.spill import Spill
@@ -36,7 +36,7 @@ def packet(size: int = 1500, ecn: int = 0, mark: int = 0) -> bytes:
 
 
 def hop_path(path: str, duration: str = "2 s") -> HopPath:
-    ways = [Way((0, 0, 0), None, 0) for _ in range(2)]
+    ways = [FlowDelays((0, 0, 0), None, 0) for _ in range(2)]
     return HopPath(scenario(path, duration), ways)
 
 

@@ -12,7 +12,7 @@ import pytest
 from ccsim.linux import netns
 from ccsim.linux.host import missing_for
 from ccsim.linux.kernel_queue import KernelQueue, qdisc_of
-from ccsim.linux.packets import TO_QUEUE, TO_RECEIVER, Way
+from ccsim.linux.packets import TO_QUEUE, TO_RECEIVER, FlowDelays
 from ccsim.linux.plan import make_plan, why_not_on_linux
 from ccsim.linux.run import LinuxError, run_on_linux
 from ccsim.linux.traffic_control import Traffic, bucket_options, options_of
@@ -57,7 +57,7 @@ class Counted(Traffic):
 
 def queue(**path: Any) -> tuple[KernelQueue, Counted]:
     traffic = Counted()
-    ways = [Way((0, 10 * MS, 20 * MS), None, 0)]
+    ways = [FlowDelays((0, 10 * MS, 20 * MS), None, 0)]
     return KernelQueue({**PATH, **path}, ways, 10 * MS, traffic, (3, 4)), traffic
 
 

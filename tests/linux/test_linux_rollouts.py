@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ccsim.linux.connection import SAMPLED, Connection
+from ccsim.linux.connection import SAMPLED, LinuxConnection
 from ccsim.linux.host import missing_for
 from ccsim.linux.rollouts import span_of
 from ccsim.linux.run import run_on_linux
@@ -21,9 +21,9 @@ MISSING = missing_for(["reno"], bpf=True)
 needs_bpf = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 
 
-def connection(packets_each: list[int]) -> Connection:
+def connection(packets_each: list[int]) -> LinuxConnection:
     """Return a flow that had so many packets acknowledged by each sample, 10 ms apart."""
-    one = Connection({"mss_bytes": 1000})
+    one = LinuxConnection({"mss_bytes": 1000})
     for k, packets in enumerate(packets_each):
         info = dict.fromkeys(SAMPLED, 0)
         info |= {"bytes_acked": packets * 1000 + 1, "delivered": packets + 1, "rtt": 20_000 + k}

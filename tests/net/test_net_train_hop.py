@@ -13,12 +13,12 @@ from ccsim.errors import InvariantError
 from ccsim.net.delay_process import DelayProcess
 from ccsim.net.hop import Hop
 from ccsim.net.hop_log import HopLog
+from ccsim.net.hop_packets import REACH, WIDTH, HopPacket, Leg, Rows, in_order, segments, split
 from ccsim.net.line_fifo import LineFifo
 from ccsim.net.loss import BernoulliLoss
 from ccsim.net.qdisc import KINDS, Draws, create_raw
 from ccsim.net.qdisc.base import BOOT_NS, Qdisc
 from ccsim.net.rate_process import ConstantRate, PiecewiseRate, with_outage
-from ccsim.net.segments import REACH, WIDTH, Leg, Rows, Segment, in_order, segments, split
 from ccsim.net.train_hop import TrainHop
 
 MS = 1_000_000
@@ -109,7 +109,7 @@ def outcome(
         left += one.run_rows(until).tolist()
         one.check()
         at = until
-    drops = [(t, p.number, p.ecn) for t, p in one.drops if isinstance(p, Segment)]
+    drops = [(t, p.number, p.ecn) for t, p in one.drops if isinstance(p, HopPacket)]
     log = one.log
     assert log is not None
     log.pack()

@@ -8,9 +8,9 @@ import pytest
 
 from ccsim.errors import InvariantError
 from ccsim.net.hop import Hop
+from ccsim.net.hop_packets import NO_ROWS, Leg, Rows, in_order, split
 from ccsim.net.network import Network
 from ccsim.net.qdisc.pie import Pie
-from ccsim.net.segments import NO_ROWS, Leg, Rows, in_order, split
 from ccsim.net.train_hop import TrainHop
 from ccsim.scenario import parse_scenario
 from ccsim.sim.world import World

@@ -14,7 +14,7 @@ from ccsim.scenario import parse_scenario
 from ccsim.sim.lateness import DRAWS, Handover, LateHost, LateHosts
 from ccsim.sim.stalls import HostStalls, lengths_ns, mean_gap_ns
 from ccsim.sim.traces import SimResult
-from ccsim.sim.workloads import Connection
+from ccsim.sim.workloads import PlannedFlow
 from ccsim.sim.world import World
 from ccsim.spec import Distribution, Flow, Hosts, Lateness, Stalls
 from ccsim.tcp.delack import DelayedAck
@@ -151,8 +151,8 @@ def test_delays_have_the_mean_that_is_given() -> None:
     assert np.mean(late.drawn) == pytest.approx(40 * US, rel=0.05)
 
 
-def connection(*hosts: str, workload: str = "") -> Connection:
-    return Connection(Flow(name="a", rtt_ns=0, hosts=hosts), workload)
+def connection(*hosts: str, workload: str = "") -> PlannedFlow:
+    return PlannedFlow(Flow(name="a", rtt_ns=0, hosts=hosts), workload)
 
 
 def test_flows_of_one_host_stall_together_and_those_of_others_do_not() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ccsim.sim.distributions import Uniform, draw, mean
 from ccsim.sim.flow_sizes import TABLES
-from ccsim.sim.workloads import arrivals_ns, connections
+from ccsim.sim.workloads import arrivals_ns, planned_flows
 from ccsim.spec import Distribution, Scenario
 from tests.sim.sim_rig import MS, S, scenario_of
 
@@ -153,7 +153,7 @@ TWO = (
 def known(scenario: Scenario, workload: str) -> list[tuple[Any, ...]]:
     return [
         (one.spec.name, one.spec.start_ns, one.spec.size_bytes, one.life_ns)
-        for one in connections(scenario)
+        for one in planned_flows(scenario)
         if one.workload == workload
     ]
 

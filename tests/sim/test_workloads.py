@@ -17,7 +17,7 @@ from ccsim.sim import simulate
 from ccsim.sim.flow.ends import NO_PACKETS
 from ccsim.sim.implementation_history import history, servants
 from ccsim.sim.traces import Completions, SimResult
-from ccsim.sim.workloads import connections
+from ccsim.sim.workloads import planned_flows
 from ccsim.sim.world import World
 from ccsim.verify.fuzz.equality import check
 from ccsim.verify.fuzz.scenarios import Example
@@ -192,7 +192,7 @@ def test_twins_meet_the_same_connections() -> None:
     text = ROLL.replace("every: 1 s", "poisson: 5 /s").replace("max: 5", "max: 50")
     scenario = parse_scenario(f"name: t\n{text}", "t.yaml")
     met = [
-        [(c.spec.name, c.spec.start_ns, c.life_ns) for c in connections(twin)]
+        [(c.spec.name, c.spec.start_ns, c.life_ns) for c in planned_flows(twin)]
         for twin in (scenario, scenario.without_swaps(), scenario.with_b_twin())
     ]
     assert met[0] == met[1] == met[2]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.verify.episode import RecordingError, episode_files, load_episode
+from ccsim.errors import RecordingError
+from ccsim.verify.episode import episode_files, load_episode
 from ccsim.verify.episode_comparison import replay_episode
 from ccsim.verify.episode_script import ScriptError, parse_script
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from ccsim.cli import main
+from ccsim.errors import RecordingError
 from ccsim.experiment.agreement import RESOLUTION, part, rank_correlation
 from ccsim.experiment.estimates import Estimate
 from ccsim.experiment.recorded_swaps import Agreement, Cell, compare_swaps, twins_of
 from ccsim.experiment.statistics import student_interval
 from ccsim.plot.agreement import draw_agreement
-from ccsim.verify.episode import RecordingError
 from ccsim.verify.recorded_run import recorded_result
 from ccsim.verify.trace import Trace, load_trace, trace_files
 

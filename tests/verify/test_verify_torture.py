@@ -274,7 +274,7 @@ def test_swaps_happen_in_the_state_that_they_are_named_for(
     seen: list[int] = []
     swap = rigs.Bench.swap
 
-    def noting(self: rigs.Bench, connection: rigs.Connection, congestion: str) -> None:
+    def noting(self: rigs.Bench, connection: rigs.TortureConnection, congestion: str) -> None:
         seen.append(connection.sk.ca_state)
         swap(self, connection, congestion)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ccsim.verify.episode import RecordingError
+from ccsim.errors import RecordingError
 from ccsim.verify.trace import load_trace, trace_files
 from ccsim.verify.trace_comparison import compare_trace
 from ccsim.verify.trace_requirements import is_random, requirement_of

@@ -1,6 +1,6 @@
 """What a swap would cost, and how to make it cost less: a quick study of one pair on one path."""
 
-from ccsim.experiment.advice.answer import METRICS, Advice, Question, Way, answered
+from ccsim.experiment.advice.answer import METRICS, Advice, Question, SwapWay, answered
 from ccsim.experiment.advice.asked import Asked, asked
 from ccsim.experiment.advice.design import Plan, plan_of
 from ccsim.experiment.advice.run import advise
@@ -11,7 +11,7 @@ __all__ = [
     "Asked",
     "Plan",
     "Question",
-    "Way",
+    "SwapWay",
     "advise",
     "answered",
     "asked",

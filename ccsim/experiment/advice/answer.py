@@ -19,7 +19,7 @@ from ccsim.experiment.advice.design import NAMED
 from ccsim.experiment.comparisons import LEVEL, holm, least_p, pairs_to_tell, wilcoxon_p
 from ccsim.experiment.statistics import Interval, bca_interval
 
-__all__ = ["METRICS", "Advice", "Metric", "Question", "Way", "answered"]
+__all__ = ["METRICS", "Advice", "Metric", "Question", "SwapWay", "answered"]
 
 Values = Mapping[int, float]
 """One number for each seed that has one."""
@@ -61,7 +61,7 @@ OF_NEIGHBOURS = ("neighbours_loss", "own_deficit_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A way less the usual one, seed by seed: the mean, its interval, p after Holm."""
 
     interval: Interval
@@ -77,12 +77,12 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Way:
+class SwapWay:
     """One way to swap: its figures, and how they differ from the usual way's."""
 
     name: str
     figures: Mapping[str, Interval]
-    differences: Mapping[str, Difference] = field(default_factory=dict)
+    differences: Mapping[str, PairedDifference] = field(default_factory=dict)
     missing: int = 0
 
     @property
@@ -107,7 +107,7 @@ class Question:
     the best, those that cannot be told from it, and the metrics by which they are compared."""
 
     name: str
-    ways: tuple[Way, ...]
+    ways: tuple[SwapWay, ...]
     best: str
     equal: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -179,7 +179,7 @@ def _question(name: str, rows: Rows, seeds: int) -> Question:
     metrics = tuple(metric for metric in METRICS if metric not in unknown)
     against = _differences([rows[way] for way in named[1:]], rows[named[0]], metrics)
     ways = [
-        Way(way, _figures(rows[way]), differences, seeds - len(_values(rows[way], "deficit_s")))
+        SwapWay(way, _figures(rows[way]), differences, seeds - len(_values(rows[way], "deficit_s")))
         for way, differences in zip(named, [{}, *against], strict=True)
     ]
     best = _best(ways, metrics)
@@ -195,14 +195,14 @@ def _differences(
     ways: Sequence[Mapping[int, Mapping[str, float | None]]],
     usual: Mapping[int, Mapping[str, float | None]],
     metrics: Sequence[str],
-) -> list[dict[str, Difference]]:
+) -> list[dict[str, PairedDifference]]:
     """Return by how much each way differs from the usual one, p corrected over all of them."""
     pairs = [[_paired(way, usual, name) for name in metrics] for way in ways]
     flat = [difference for way in pairs for difference in way]
     adjusted = iter(holm([wilcoxon_p(one) if len(one) > 1 else math.nan for one in flat]))
     return [
         {
-            name: Difference(bca_interval(difference), next(adjusted), METRICS[name].least)
+            name: PairedDifference(bca_interval(difference), next(adjusted), METRICS[name].least)
             for name, difference in zip(metrics, way, strict=True)
         }
         for way in pairs
@@ -219,7 +219,7 @@ def _paired(
     return np.array([ours[seed] - theirs[seed] for seed in both], dtype=np.float64)
 
 
-def _best(ways: Sequence[Way], metrics: Sequence[str]) -> Way:
+def _best(ways: Sequence[SwapWay], metrics: Sequence[str]) -> SwapWay:
     """Return the way that wins by most metrics and loses by none, of several the one with the
     least deficit; the usual one if there is none."""
     candidates = [way for way in ways[1:] if way.better and not way.worse]
@@ -230,7 +230,9 @@ def _best(ways: Sequence[Way], metrics: Sequence[str]) -> Way:
     return min(first, key=lambda way: tuple(way.figures[name].estimate for name in metrics))
 
 
-def _equal(best: Way, ways: Sequence[Way], rows: Rows, metrics: Sequence[str]) -> Iterator[str]:
+def _equal(
+    best: SwapWay, ways: Sequence[SwapWay], rows: Rows, metrics: Sequence[str]
+) -> Iterator[str]:
     """Yield the ways that no metric tells from the best one."""
     others = [way.name for way in ways if way is not best]
     found = _differences([rows[name] for name in others], rows[best.name], metrics)

@@ -19,7 +19,7 @@ from ccsim.experiment.code_identity import code_sha256
 from ccsim.experiment.search.candidates import Candidates, Data, smaller
 from ccsim.experiment.search.journal import Journal
 from ccsim.experiment.search.objective import METRICS, Objective
-from ccsim.experiment.search.sampler import ROUND, Answer, Sampler
+from ccsim.experiment.search.sampler import ROUND, Answer, CandidateSampler
 from ccsim.experiment.search.space import Range, SearchError
 from ccsim.experiment.store import explained, folder_for
 from ccsim.files import write_whole
@@ -143,7 +143,7 @@ def _ask(
     progress: Progress | None,
 ) -> bool:
     """Add answers until there are enough; False if Ctrl-C came first and there are some."""
-    sampler = Sampler(search.ranges, search.seed, search.first_instants())
+    sampler = CandidateSampler(search.ranges, search.seed, search.first_instants())
     sampler.remember(answers)
     try:
         while len(answers) < search.trials:
@@ -212,7 +212,7 @@ def _write(
         f"The worst of {trials} trials for swap {search.swap} of {search.scenario.name}:",
         f"{search.metric} = {worst[1]!r} ({METRICS[search.metric]}).",
         f"Searched: {'; '.join(_searched(one, worst[0]) for one in search.ranges)}.",
-        f"Sampler: TPE, seed {search.seed}; ccsim {ccsim.__version__}.",
+        f"CandidateSampler: TPE, seed {search.seed}; ccsim {ccsim.__version__}.",
         "What the metric does not depend on was left out.",
     ]
     with explained(file):

@@ -12,7 +12,7 @@ from typing import Any
 from ccsim.errors import CcsimError
 from ccsim.experiment.search.space import Range
 
-__all__ = ["ROUND", "Answer", "Sampler"]
+__all__ = ["ROUND", "Answer", "CandidateSampler"]
 
 ROUND = 4
 """Candidates a round: they run at once, the same number whatever the number of workers."""
@@ -22,7 +22,7 @@ Answer = tuple[dict[str, float], float | None]
 """The numbers of a candidate by key, and its metric; None: it has none."""
 
 
-class Sampler:
+class CandidateSampler:
     """Proposes candidates; told what they cost, it looks closer where that was most.
 
     ``fixed`` are instants to begin with. CcsimError if Optuna is not installed.

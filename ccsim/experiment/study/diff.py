@@ -19,7 +19,7 @@ from ccsim.experiment.study.listing import find_study_folder
 from ccsim.experiment.study.query import study_database
 from ccsim.experiment.study.tables import quoted
 
-__all__ = ["Change", "Difference", "diff"]
+__all__ = ["Change", "ResultDifference", "diff"]
 
 NONE = "–"
 ROWS = 60
@@ -60,7 +60,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ResultDifference:
     """What differs between two results, section by section."""
 
     scenario: list[Change] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Difference:
             yield (f"{title} (… and {hidden} more: --json)" if hidden else title), headers, rows
 
 
-def diff(a: str, b: str, results: Path, *, verify: bool = False) -> Difference:
+def diff(a: str, b: str, results: Path, *, verify: bool = False) -> ResultDifference:
     """Return how two runs, or two studies, differ.
 
     ResultsError if one is not found or not what was written (``verify``: large files are read
@@ -108,26 +108,26 @@ def diff(a: str, b: str, results: Path, *, verify: bool = False) -> Difference:
     return _of_runs(find_run(a, results), find_run(b, results), verify=verify)
 
 
-def _of_runs(a: Path, b: Path, *, verify: bool) -> Difference:
+def _of_runs(a: Path, b: Path, *, verify: bool) -> ResultDifference:
     """Compare two runs value by value."""
     checked = [check_run(run, verify=verify) for run in (a, b)]
     scenarios, code, metrics = ([_flat(one) for one in ones] for ones in zip(*checked, strict=True))
     facts = [{k: v for k, v in one.items() if _is_code(k)} for one in code]
-    return Difference(_changes(*scenarios), _changes(*facts), _changes(*metrics))
+    return ResultDifference(_changes(*scenarios), _changes(*facts), _changes(*metrics))
 
 
 def _is_code(name: str) -> bool:
     return name.startswith(("versions.", "code"))
 
 
-def _of_studies(a: Path, b: Path, *, verify: bool) -> Difference:
+def _of_studies(a: Path, b: Path, *, verify: bool) -> ResultDifference:
     """Compare two studies: what they ask, and the means over the runs that both have."""
     checked = [check_study(study, verify=verify) for study in (a, b)]
     plans = [plan for _, plan in checked]
     manifests = [_flat(manifest) for manifest, _ in checked]
     facts = [{k: v for k, v in one.items() if _is_code(k)} for one in manifests]
     asked = [_flat(_asked(study, plan)) for study, plan in zip((a, b), plans, strict=True)]
-    return Difference(_changes(*asked), _changes(*facts), _means(a, b, plans))
+    return ResultDifference(_changes(*asked), _changes(*facts), _means(a, b, plans))
 
 
 def _asked(study: Path, plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ccsim.experiment.study.query import study_database
 from ccsim.experiment.study.tables import quoted
 from ccsim.scenario.vocabulary import did_you_mean
 
-__all__ = ["DIFFERENCES", "Samples", "check_metric", "read_samples", "twin_metric"]
+__all__ = ["DIFFERENCES", "PointSamples", "check_metric", "read_samples", "twin_metric"]
 
 Floats = NDArray[np.float64]
 DIFFERENCES = (
@@ -36,7 +36,7 @@ value is that of all flows together."""
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class PointSamples:
     """One point: its values of what varies, and a metric's value for each seed that has one.
 
     A run's value is the mean over its swaps of what all flows have together, where there is such a
@@ -71,7 +71,7 @@ def twin_metric(metric: str) -> str:
     return names.get(metric, "")
 
 
-def read_samples(study: Path, metric: str, *, verify: bool = False) -> list[Samples]:
+def read_samples(study: Path, metric: str, *, verify: bool = False) -> list[PointSamples]:
     """Return a metric of each point of a study that has a finished run, in the design's order."""
     check_metric(metric)
     _, plan = check_study(study)
@@ -112,12 +112,14 @@ def _mean(metric: str) -> str:
     return f"avg({quoted(metric)})"
 
 
-def _samples(rows: list[tuple[Any, ...]], values: dict[str, Any], is_difference: bool) -> Samples:
+def _samples(
+    rows: list[tuple[Any, ...]], values: dict[str, Any], is_difference: bool
+) -> PointSamples:
     fine = [row for row in rows if row[2] is not None and not row[6]]
     numbers = np.array([row[2] for row in fine], dtype=np.float64)
     twins = np.array([np.nan if row[3] is None else row[3] for row in fine], dtype=np.float64)
     differences = numbers if is_difference else numbers - twins
-    return Samples(
+    return PointSamples(
         point=rows[0][0],
         values=values,
         seeds=tuple(row[1] for row in fine),

@@ -17,7 +17,7 @@ from ccsim.experiment.statistics import FEW, Interval, bca_interval
 from ccsim.experiment.study.folder import StudyFolder
 from ccsim.experiment.study.plan import Plan
 from ccsim.experiment.study.repeats import fixed_points
-from ccsim.experiment.study.samples import Samples, check_metric, read_samples
+from ccsim.experiment.study.samples import PointSamples, check_metric, read_samples
 from ccsim.experiment.study.sweep import Rounds
 from ccsim.spec.limits import MAX_SEED
 from ccsim.units import parse_probability
@@ -84,7 +84,7 @@ def until_ci(text: str, metric: str, max_seeds: int) -> Rounds:
     return rounds
 
 
-def _settled(sample: Samples, seeds: tuple[int, ...], fixed: set[int]) -> bool:
+def _settled(sample: PointSamples, seeds: tuple[int, ...], fixed: set[int]) -> bool:
     """Report whether more seeds tell no more: none makes a difference, or of enough none did."""
     if sample.point in fixed:
         return True

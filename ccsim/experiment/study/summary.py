@@ -22,7 +22,7 @@ from ccsim.experiment.integrity import check_study
 from ccsim.experiment.statistics import FEW, Interval, bca_interval
 from ccsim.experiment.study.folder import Fact, StudyFolder
 from ccsim.experiment.study.repeats import fixed_points, mark_repeats, repeat_notes, repeated
-from ccsim.experiment.study.samples import DIFFERENCES, Samples, read_samples, twin_metric
+from ccsim.experiment.study.samples import DIFFERENCES, PointSamples, read_samples, twin_metric
 from ccsim.notebook import html_table, plural
 
 __all__ = ["PointFound", "Summary", "summarise"]
@@ -157,11 +157,11 @@ def summarise(
     )
 
 
-def _p(sample: Samples) -> float:
+def _p(sample: PointSamples) -> float:
     return wilcoxon_p(sample.differences) if len(sample.differences) > 1 else math.nan
 
 
-def _point(sample: Samples, p: float, p_holm: float, detect: float | None) -> PointFound:
+def _point(sample: PointSamples, p: float, p_holm: float, detect: float | None) -> PointFound:
     compared = len(sample.differences) > 0
     needed = None
     if detect is not None and len(sample.differences) > 1:

@@ -14,7 +14,7 @@ from ccsim.sim.lateness import LateHost
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.source import Source, make_source
 from ccsim.sim.streams import stream_seed
-from ccsim.sim.workloads import Connection
+from ccsim.sim.workloads import PlannedFlow
 from ccsim.spec import Flow as FlowSpec
 from ccsim.tcp.checked import CheckedSender
 from ccsim.tcp.delack import Exchange
@@ -43,10 +43,10 @@ class Ends:
     odd_last: dict[int, int]
 
 
-def make_ends(world: World, index: int, connection: Connection, path: FlowPath) -> Ends:
+def make_ends(world: World, index: int, planned: PlannedFlow, path: FlowPath) -> Ends:
     """Return the ends of a connection, flow number ``index`` of a world, before it begins."""
-    tcp, spec = world.scenario.tcp, connection.spec
-    late_sender, late_receiver = world.late.of(connection, index)
+    tcp, spec = world.scenario.tcp, planned.spec
+    late_sender, late_receiver = world.late.of(planned, index)
     kind = CheckedSender if world.registry.has_python_objects else Sender
     sk = kind(sending_host(world.host, spec, late_sender))
     sk.random = world.random("flow", index)
@@ -58,29 +58,27 @@ def make_ends(world: World, index: int, connection: Connection, path: FlowPath) 
     receiver = Receiver(
         late_host(world.host, late_receiver), tcp.quickack_packets, delayed=tcp.delayed_ack
     )
-    source = _make_source(world.scenario.seed, connection, sk, receiver)
+    source = _make_source(world.scenario.seed, planned, sk, receiver)
     odd_last: dict[int, int] = {}
     if source is not None:
         source.pushed = receiver.pushed
         sk.runts = source.short
     else:
         odd_last = sk.runts = _limit_writing(sk, spec)
-        if connection.workload:
+        if planned.workload:
             receiver.pushed.add(sk.write_limit - 1)  # its reader empties the queue at it
     return Ends(sk, receiver, late_sender, late_receiver, source, odd_last)
 
 
-def _make_source(
-    seed: int, connection: Connection, sk: Sender, receiver: Receiver
-) -> Source | None:
+def _make_source(seed: int, planned: PlannedFlow, sk: Sender, receiver: Receiver) -> Source | None:
     """Return what writes to a flow: its application, if it has one."""
-    spec, workload = connection.spec, connection.workload
-    if connection.talk is None:
+    spec, workload = planned.spec, planned.workload
+    if planned.talk is None:
         return make_source(sk, spec)
-    drawn = stream_seed(seed, f"workload/{workload}", connection.number)
+    drawn = stream_seed(seed, f"workload/{workload}", planned.number)
     receiver.exchange = exchange = Exchange()
     peer = Peer(spec.rtt_ns, sk.back_ns, bool(spec.listener), exchange)
-    return make_talk(sk, connection.talk, drawn, connection.life_ns, peer)
+    return make_talk(sk, planned.talk, drawn, planned.life_ns, peer)
 
 
 def _limit_writing(sk: Sender, spec: FlowSpec) -> dict[int, int]:
@@ -94,10 +92,10 @@ def _limit_writing(sk: Sender, spec: FlowSpec) -> dict[int, int]:
 
 
 def make_recorder(
-    world: World, connection: Connection, ends: Ends, implementation: Callable[[], str]
+    world: World, planned: PlannedFlow, ends: Ends, implementation: Callable[[], str]
 ) -> FlowRecorder:
     """Return a recorder that keeps of a flow what the scenario asks for."""
-    spec, record, sk = connection.spec, world.scenario.record, ends.sk
+    spec, record, sk = planned.spec, world.scenario.record, ends.sk
     wanted = record.flows
     named = not isinstance(wanted, str)
     return FlowRecorder(
@@ -106,9 +104,9 @@ def make_recorder(
         lambda: sk.tcp_clock_cache,
         source=ends.source,
         sampled=wanted != "none",
-        kept=wanted == "all" or (named and (spec.name in wanted or connection.workload in wanted)),
+        kept=wanted == "all" or (named and (spec.name in wanted or planned.workload in wanted)),
         groups=world.groups,
-        workload=connection.workload,
+        workload=planned.workload,
         size_bytes=spec.size_bytes,
         spill=world.spill,
     )

@@ -18,7 +18,7 @@ cdef class Flow:
     cdef public Application application
     cdef public long long index
     cdef public bint begun, passive
-    cdef public object closed_ns, connection, followers, network, socket, world
+    cdef public object closed_ns, followers, network, planned, socket, world
 
     cpdef advance(self, long long horizon_ns)
     cpdef flush_receiver(self, long long horizon_ns)

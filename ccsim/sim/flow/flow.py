@@ -22,7 +22,7 @@ from ccsim.sim.flow.receiving import ReceivingSide, WayBack
 from ccsim.sim.flow.sending import SendingSide
 from ccsim.sim.foresight import Foreseen, confirm, foresee, may_foresee
 from ccsim.sim.traces import FlowTrace
-from ccsim.sim.workloads import Connection
+from ccsim.sim.workloads import PlannedFlow
 from ccsim.spec import Flow as FlowSpec
 from ccsim.tcp.packets import PacketColumns
 
@@ -66,19 +66,19 @@ class Flow:
     sending_class: ClassVar[type[SendingSide]] = SendingSide
     receiving_class: ClassVar[type[ReceivingSide]] = ReceivingSide
 
-    def __init__(self, world: World, index: int, connection: Connection) -> None:
-        spec = connection.spec
+    def __init__(self, world: World, index: int, planned: PlannedFlow) -> None:
+        spec = planned.spec
         self.world = world
         self.index = index
-        self.connection = connection
+        self.planned = planned
         self.path = world.path_of(spec)
         self.passive = bool(spec.listener)
         self.begun = False
         self.closed_ns: int | None = None
         self.followers = Followers()
-        ends = make_ends(world, index, connection, self.path)
+        ends = make_ends(world, index, planned, self.path)
         self.sk = ends.sk
-        self.recorder = make_recorder(world, connection, ends, self.implementation)
+        self.recorder = make_recorder(world, planned, ends, self.implementation)
         self.socket = KernelSocket(self)
         self.application = Application(
             ends.sk, ends.receiver, self.recorder, ends.source, ends.odd_last, self.close
@@ -116,7 +116,7 @@ class Flow:
     @property
     def spec(self) -> FlowSpec:
         """What the connection is by the scenario."""
-        return self.connection.spec
+        return self.planned.spec
 
     @property
     def running(self) -> bool:
@@ -280,7 +280,7 @@ class Flow:
             start_ns=self.spec.start_ns,
             end_ns=self.application.completed_ns,
             counters=self._counters(end_ns),
-            workload=self.connection.workload,
+            workload=self.planned.workload,
             established_ns=self.sending.established_ns,
         )
 

@@ -18,7 +18,7 @@ from ccsim.verify.torture.loading import load_findings
 from ccsim.verify.torture.probe import Broken, Probe
 from ccsim.verify.torture.pure_process import check_apart
 from ccsim.verify.torture.report import AlgorithmReport, Finding
-from ccsim.verify.torture.rig import Connection
+from ccsim.verify.torture.rig import TortureConnection
 from ccsim.verify.torture.trains import compare_trains
 
 __all__ = ["check_algorithm"]
@@ -81,10 +81,10 @@ def _torture(path: Path, variable: str, report: AlgorithmReport) -> None:
 
 def _run(
     name: str,
-    episode: Callable[[Probe], Connection | None],
+    episode: Callable[[Probe], TortureConnection | None],
     ops: TcpCongestionOps,
     report: AlgorithmReport,
-) -> Connection | None:
+) -> TortureConnection | None:
     """Let a freshly loaded table live through an episode; None if a rule was broken in it."""
     report.episodes += 1
     try:
@@ -117,8 +117,8 @@ def _compare_lives(path: Path, variable: str, report: AlgorithmReport) -> None:
 
 
 def _differs(
-    one: Connection,
-    other: Connection,
+    one: TortureConnection,
+    other: TortureConnection,
     ops: TcpCongestionOps,
     report: AlgorithmReport,
     rule: str,

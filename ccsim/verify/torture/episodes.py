@@ -9,7 +9,7 @@ from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, AckSample, CaEvent, CaState, Ra
 from ccsim.kernel.sock import UNLIMITED_RATE
 from ccsim.tcp.output import write_xmit
 from ccsim.verify.torture.probe import Probe, TortureSock
-from ccsim.verify.torture.rig import MS, RTT_NS, UNDER_TEST, Bench, Connection, Fate
+from ccsim.verify.torture.rig import MS, RTT_NS, UNDER_TEST, Bench, Fate, TortureConnection
 
 __all__ = ["EPISODES", "Episode", "alone", "beside"]
 
@@ -218,7 +218,7 @@ def two_sockets(probe: Probe) -> None:
     bench.close()
 
 
-def alone(probe: Probe) -> Connection:
+def alone(probe: Probe) -> TortureConnection:
     """One connection with losses, by itself: its log is what any other life must repeat."""
     bench = Bench(probe)
     connection = bench.connect(fate=lossy)
@@ -226,7 +226,7 @@ def alone(probe: Probe) -> Connection:
     return connection
 
 
-def beside(probe: Probe) -> Connection:
+def beside(probe: Probe) -> TortureConnection:
     """The same connection beside another one with another fate."""
     bench = Bench(probe)
     connection = bench.connect(fate=lossy)

@@ -18,7 +18,7 @@ from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import Receiver
 from ccsim.verify.torture.probe import Probe, TortureSock
 
-__all__ = ["MS", "RTT_NS", "UNDER_TEST", "Bench", "Connection"]
+__all__ = ["MS", "RTT_NS", "UNDER_TEST", "Bench", "TortureConnection"]
 
 MS = 1_000_000
 RTT_NS = 40 * MS
@@ -36,7 +36,7 @@ def _through(seq: int, copies: int, t_ns: int) -> int:
     return 0
 
 
-class Connection:
+class TortureConnection:
     """One connection under test; ``fate`` decides what the network does to each packet."""
 
     def __init__(self, index: int, host: Host, fate: Fate = _through) -> None:
@@ -124,13 +124,13 @@ class Bench:
         implementation = self.kernel.tcp_cong.find(UNDER_TEST)
         assert implementation is not None
         probe.adopt(implementation.ops)
-        self.connections: list[Connection] = []
+        self.connections: list[TortureConnection] = []
 
     def connect(
         self, congestion: str = UNDER_TEST, fate: Fate = _through, t_ns: int = 0
-    ) -> Connection:
+    ) -> TortureConnection:
         """Open a connection whose SYN leaves at ``t_ns``; it sends as much as it may."""
-        connection = Connection(len(self.connections), self.host, fate)
+        connection = TortureConnection(len(self.connections), self.host, fate)
         self.connections.append(connection)
         sk = connection.sk
         self.kernel.socket(sk)
@@ -144,7 +144,7 @@ class Bench:
         self.probe.after_event(sk)
         return connection
 
-    def swap(self, connection: Connection, congestion: str) -> None:
+    def swap(self, connection: TortureConnection, congestion: str) -> None:
         """Let the connection choose another algorithm at the time that it has come to."""
         sk = connection.sk
         if sk.serving == "live":
@@ -166,7 +166,7 @@ class Bench:
         whether it does.
         """
         while when is None or not when():
-            connection = min(self.connections, key=Connection.next_ns)
+            connection = min(self.connections, key=TortureConnection.next_ns)
             t = connection.next_ns()
             if t >= until_ns:
                 return False

@@ -13,7 +13,7 @@ from ccsim.experiment.metrics import counted
 from ccsim.sim.implementation_history import history
 from ccsim.sim.traces import FlowTrace, SimResult
 
-__all__ = ["Segment", "Tally", "segments_of"]
+__all__ = ["Stretch", "Tally", "stretches_of"]
 
 Column = NDArray[np.int64]
 Span = tuple[int, int]
@@ -21,10 +21,10 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Stretch:
     """What one implementation did for one flow in ``[t0_ns, t1_ns)`` of a phase.
 
-    Drops and marks count where a packet reached the queue, resends where it left: the last segment
+    Drops and marks count where a packet reached the queue, resends where it left: the last stretch
     of a flow in a phase has what the queue did with its packets after its end.
     """
 
@@ -71,10 +71,10 @@ def _within(times: Column | None, t0_ns: int, t1_ns: int) -> int:
     return int(high - low)
 
 
-def segments_of(
+def stretches_of(
     flow: FlowTrace, index: int, spans: Sequence[Span], tally: Tally
-) -> Iterator[Segment]:
-    """Yield the segments of flow number ``index`` in order: for each phase in which it lived, one
+) -> Iterator[Stretch]:
+    """Yield the stretches of flow number ``index`` in order: for each phase in which it lived, one
     for each implementation that served it there."""
     for phase, span in enumerate(spans):
         start, end = _lived(flow, span)
@@ -83,7 +83,7 @@ def segments_of(
         borders = [start, *(t_ns for t_ns, _ in history(flow) if start < t_ns < end), end]
         for k, (t0, t1) in enumerate(pairwise(borders)):
             last = k == len(borders) - 2
-            yield _segment(flow, index, phase, (t0, t1), span[1] if last else t1, tally)
+            yield _stretch(flow, index, phase, (t0, t1), span[1] if last else t1, tally)
 
 
 def _lived(flow: FlowTrace, span: Span) -> Span:
@@ -91,13 +91,13 @@ def _lived(flow: FlowTrace, span: Span) -> Span:
     return max(flow.start_ns, span[0]), end
 
 
-def _segment(
+def _stretch(
     flow: FlowTrace, index: int, phase: int, span: Span, until_ns: int, tally: Tally
-) -> Segment:
-    """Return the segment of ``span``, with the counts up to ``until_ns``."""
+) -> Stretch:
+    """Return the stretch of ``span``, with the counts up to ``until_ns``."""
     before, after = counted(flow, span[0]), counted(flow, until_ns)
     served = [name for t_ns, name in history(flow) if t_ns <= span[0]] or list(flow.implementations)
-    return Segment(
+    return Stretch(
         phase,
         *span,
         served[-1] if served else "",

@@ -14,17 +14,17 @@ cdef class Leg:
     cdef public list lost, waiting
     cdef public tuple hops, hosts
 
-cdef class Segment(Packet):
+cdef class HopPacket(Packet):
     cdef public Leg leg
     cdef public long long place, row_number, sent_ns, seq
 
 @cython.locals(
-    leg=Leg, at=cython.Py_ssize_t, length=cython.longlong, number=cython.longlong, packet=Segment,
+    leg=Leg, at=cython.Py_ssize_t, length=cython.longlong, number=cython.longlong, packet=HopPacket,
 )
-cpdef Segment segment(long long[::1] flat, Py_ssize_t k, list legs)
+cpdef HopPacket segment(long long[::1] flat, Py_ssize_t k, list legs)
 @cython.locals(flat=cython.longlong[::1], k=cython.Py_ssize_t)
 cpdef list segments(object rows, list legs)
 @cython.locals(
-    flat=cython.longlong[::1], at=cython.Py_ssize_t, packet=Segment, row=tuple,
+    flat=cython.longlong[::1], at=cython.Py_ssize_t, packet=HopPacket, row=tuple,
 )
 cpdef rows_of(list reached)

@@ -27,9 +27,9 @@ __all__ = [
     "SENT",
     "SEQ",
     "WIDTH",
+    "HopPacket",
     "Leg",
     "Rows",
-    "Segment",
     "in_order",
     "rows_of",
     "segment",
@@ -84,13 +84,13 @@ class Leg:
         self.acks: dict[int, Ack] | None = None
         self.inside = 0
         self.copies = 0
-        self.lost: list[Segment] = []
+        self.lost: list[HopPacket] = []
         self.waiting: list[Rows] = []
         self.known_ns = 0
         self.number = 0  # among the legs of a network
 
 
-class Segment(Packet):
+class HopPacket(Packet):
     """A packet on its way: ``seq`` and ``sent_ns`` are those of its row, ``place`` is which row of
     a train it is, if it is one."""
 
@@ -102,10 +102,10 @@ class Segment(Packet):
     seq: int
     sent_ns: int
 
-    def copy(self, number: int) -> Segment:
+    def copy(self, number: int) -> HopPacket:
         """Return a duplicate."""
         twin = super().copy(number)
-        assert isinstance(twin, Segment)
+        assert isinstance(twin, HopPacket)
         twin.leg, twin.row_number = self.leg, self.row_number
         twin.seq, twin.sent_ns = self.seq, self.sent_ns
         self.leg.inside += 1
@@ -113,13 +113,13 @@ class Segment(Packet):
         return twin
 
 
-def segment(flat: memoryview, k: int, legs: list[Leg]) -> Segment:
+def segment(flat: memoryview, k: int, legs: list[Leg]) -> HopPacket:
     """Return row ``k`` of rows that lie one behind the other as an object."""
     at = k * _WIDTH
     leg = legs[flat[at + _LEG]]
     length = flat[at + _LENGTH]
     number = flat[at + _NUMBER]
-    packet = Segment.__new__(Segment)  # machine code need not make numbers objects for __init__
+    packet = HopPacket.__new__(HopPacket)  # machine code need not make numbers objects for __init__
     packet.number = packet.row_number = number
     packet.len = length
     packet.truesize = length + _MEMORY
@@ -140,7 +140,7 @@ def segment(flat: memoryview, k: int, legs: list[Leg]) -> Segment:
     return packet
 
 
-def _ack_header(packet: Segment, ack: Ack | None) -> TcpAck:
+def _ack_header(packet: HopPacket, ack: Ack | None) -> TcpAck:
     """Return what a filter reads of an ACK, with packets for bytes."""
     blocks = tuple(ack[3] or ()) if ack is not None else ()
     flags = ACK if packet.seq >= 0 else ACK | SYN
@@ -148,7 +148,7 @@ def _ack_header(packet: Segment, ack: Ack | None) -> TcpAck:
     return TcpAck(flags, max(packet.seq, 0), sent_ms, packet.sent_ns, blocks, 0)
 
 
-def segments(rows: Rows, legs: list[Leg]) -> list[Segment]:
+def segments(rows: Rows, legs: list[Leg]) -> list[HopPacket]:
     """Return rows as objects."""
     flat = memoryview(np.ascontiguousarray(rows).reshape(-1))
     return [segment(flat, k, legs) for k in range(len(rows))]
@@ -164,7 +164,7 @@ def rows_of(reached: Sequence[tuple[int, Packet] | tuple[int, int, Packet]]) -> 
     at = 0
     for row in reached:
         packet = row[-1]
-        assert isinstance(packet, Segment)
+        assert isinstance(packet, HopPacket)
         flat[at] = row[-2]
         flat[at + _LEG] = packet.leg.number
         flat[at + _LENGTH] = packet.len
