@@ -41,17 +41,8 @@ __all__ = [
 ]
 
 FLOW_COLUMNS = (
-    "t_ns",
-    "snd_cwnd",
-    "ssthresh",
-    "srtt_us",
-    "in_flight",
-    "pacing_rate_bps",
-    "delivered_bytes",
-    "throughput_bps",
-    "retransmissions",
-    "marks",
-    "ca_state",
+    *("t_ns", "snd_cwnd", "ssthresh", "srtt_us", "in_flight", "pacing_rate_bps"),
+    *("delivered_bytes", "throughput_bps", "retransmissions", "marks", "ca_state"),
     "implementation",
 )
 LINK_COLUMNS = (
