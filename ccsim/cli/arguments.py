@@ -13,6 +13,7 @@ __all__ = [
     "formats",
     "instant",
     "natural",
+    "port",
     "positive",
 ]
 
@@ -86,17 +87,24 @@ def instant(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """Return a whole number from 1 on."""
-    return _at_least(1, text)
+    """Return a whole number from 1 to a million: processes, repeats, seconds."""
+    return _within(1, 1_000_000, text)
 
 
 def natural(text: str) -> int:
-    """Return a whole number from 0 on."""
-    return _at_least(0, text)
+    """Return a whole number from 0 on, such as a seed, of 63 bits at most."""
+    return _within(0, 2**63 - 1, text)
 
 
-def _at_least(least: int, text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) < least:
-        message = f"expected a whole number from {least} on, got {text!r}"
+def port(text: str) -> int:
+    """Return the number of a TCP port; 0 for a free one."""
+    return _within(0, 65_535, text)
+
+
+def _within(least: int, most: int, text: str) -> int:
+    digits = text.isascii() and text.isdecimal()
+    if not digits or len(text) > 40 or not least <= int(text) <= most:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        message = f"expected a whole number from {least} to {most}, got {shown!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)

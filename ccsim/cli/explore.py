@@ -9,7 +9,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli.arguments import add_verb
+from ccsim.cli.arguments import add_verb, port
 from ccsim.errors import CcsimError
 
 __all__ = ["add_parser"]
@@ -26,7 +26,7 @@ def add_parser(verbs: Any) -> None:
         "scenario", nargs="?", default="cubic_to_bbr", help="a file, or a shipped scenario's name"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="as for ccsim run")
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; default: a free one")
+    parser.add_argument("--port", type=port, default=0, help="of 127.0.0.1; default: a free one")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
         "--out", default="results", metavar="DIR", help="where runs are kept; default: results"
@@ -47,10 +47,10 @@ def _explore(args: argparse.Namespace) -> int:
     load_scenario(args.scenario, args.overrides)  # says at once what is wrong with it
     session = Session(find_scenario(args.scenario), args.overrides, Path(args.out))
     listener = _listen(args.port)
-    port = listener.getsockname()[1]
+    number = listener.getsockname()[1]
     token = secrets.token_urlsafe(18)
-    hosts = frozenset({f"{LOOPBACK}:{port}", f"localhost:{port}"})
-    address = f"http://{LOOPBACK}:{port}/?token={token}"
+    hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
+    address = f"http://{LOOPBACK}:{number}/?token={token}"
     print(f"explore     {address}\n            Ctrl-C ends it", flush=True)
     if not args.no_browser:
         webbrowser.open(address)
@@ -60,15 +60,15 @@ def _explore(args: argparse.Namespace) -> int:
     return 0
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(number: int) -> socket.socket:
     """Return a socket of the loopback interface that listens; CcsimError if the port is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
-    except (OSError, OverflowError) as error:
+        listener.bind((LOOPBACK, number))
+    except OSError as error:
         listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise CcsimError(f"explore: {LOOPBACK}:{port}: {reason}; --port names another") from error
+        told = f"explore: {LOOPBACK}:{number}: {error.strerror or error}; --port names another"
+        raise CcsimError(told) from error
     listener.listen()
     return listener

@@ -8,13 +8,23 @@ from ccsim.cli import main
 from tests.cli.cli_rig import Output
 
 WRONG = (
-    (["fuzz", "--seconds", "0"], "--seconds: expected a whole number from 1 on, got '0'"),
-    (["fuzz", "--seed", "-1"], "expected a whole number from 0 on, got '-1'"),
-    (["fuzz", "--seed", "٣"], "--seed: expected a whole number from 0 on, got '٣'"),
-    (["bench", "--runs", "0"], "--runs: expected a whole number from 1 on, got '0'"),
-    (["gallery", "--jobs", "two"], "--jobs: expected a whole number from 1 on, got 'two'"),
+    (["fuzz", "--seconds", "0"], "--seconds: expected a whole number from 1 to 1000000, got '0'"),
+    (["fuzz", "--seed", "-1"], "expected a whole number from 0 to 9223372036854775807, got '-1'"),
+    (["fuzz", "--seed", "٣"], "--seed: expected a whole number from 0 to 9223372036854775807, got"),
+    (["bench", "--runs", "0"], "--runs: expected a whole number from 1 to 1000000, got '0'"),
+    (["gallery", "--jobs", "two"], "--jobs: expected a whole number from 1 to 1000000, got 'two'"),
+    (["fuzz", "--seconds", "9" * 5000], f"to 1000000, got '{'9' * 40}…'"),
+    (["fuzz", "--seed", str(2**63)], "to 9223372036854775807, got '9223372036854775808'"),
+    (
+        ["explore", "--port", "65536"],
+        "--port: expected a whole number from 0 to 65535, got '65536'",
+    ),
+    (["explore", "--port", "-1"], "--port: expected a whole number from 0 to 65535, got '-1'"),
     (["gallery", "--format", "png,bmp"], "--format: expected png, pdf, svg or pgf, got 'bmp'"),
-    (["verify", "trace", ".", "--seeds", "0"], "expected a whole number from 1 on, got '0'"),
+    (
+        ["verify", "trace", ".", "--seeds", "0"],
+        "expected a whole number from 1 to 1000000, got '0'",
+    ),
 )
 
 

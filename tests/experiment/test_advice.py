@@ -346,3 +346,11 @@ def test_a_pair_that_fails_is_a_line_and_status_2(
     argv = ["advise", "reno", str(file), "--path", PATH, "--seeds", "1", "--out", str(tmp_path)]
     assert main([*argv, "--workers", "1"]) == 2
     assert "advise: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seeds", [0, 1001, 10**20])
+def test_so_many_seeds_are_told_by_the_bound(seeds: int) -> None:
+    question = asked("cubic", "bbr", PATH)
+    with pytest.raises(CcsimError, match=f"^advise: expected 1 to 1000 seeds, got {seeds}$"):
+        plan_of(question, "mine", seeds)
+    plan_of(question, "mine", 1000)

@@ -319,7 +319,7 @@ def test_numbers_below_one_are_refused(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["search", "worst-swap", str(file), option, "0"])
-    assert "expected a whole number from 1 on, got '0'" in capsys.readouterr().err
+    assert "expected a whole number from 1 to 1000000, got '0'" in capsys.readouterr().err
 
 
 def test_an_object_file_travels_with_the_scenario(file: Path, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_quick_form_is_the_study_with_what_quick_sets_under_a_name_of_its_ow
         ("quick: {seed: 1, }\n", "16:9: seed: unknown key 'seed'"),
         ("quick: {name: x}\n", "16:9: quick.name: expected a key of this study"),
         ("quick: {basis.duration: 1 s}\n", "16:9: quick.basis.duration: expected a key of this"),
-        ("quick: {seeds: 0}\n", "16:16: seeds: expected a count from 1 on"),
+        ("quick: {seeds: 0}\n", "16:16: seeds: expected a count from 1 to"),
         ("quick: {design.grid.path.rate: 3}\n", "expected a key of this study"),
     ],
 )

@@ -115,7 +115,7 @@ WRONG = [
     ("base: 3", "tiny.yaml:1:7: base: expected a shipped scenario's name"),
     ("base: cubic_to_bbx", "base: cubic_to_bbx: no file and no shipped scenario of this name; did"),
     ("keep: all", "tiny.yaml:6:7: keep: expected 'metrics' or 'traces', got \"all\""),
-    ("seeds: 0", "tiny.yaml:6:8: seeds: expected a count from 1 on, or a list, got 0"),
+    ("seeds: 0", "tiny.yaml:6:8: seeds: expected a count from 1 to 200000, or a list, got 0"),
     ("seeds: [1, 1]", "tiny.yaml:6:12: seeds.1: seed 1 is given twice"),
     ("seeds: [-1]", "tiny.yaml:6:9: seeds.0: expected a whole number from 0 on, got -1"),
     ("seeds: []", "expected at least one seed"),

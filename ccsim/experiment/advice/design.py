@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ccsim.errors import CcsimError
 from ccsim.experiment.advice.asked import Asked
 from ccsim.scenario.write import scenario_text
 from ccsim.units import NS_PER_S
@@ -18,6 +19,7 @@ __all__ = ["BLIND", "NAMED", "SEEDS", "Plan", "plan_of"]
 
 SEEDS = 12
 """Enough for a signed-rank test to tell six policies by three metrics from the default."""
+MAX_SEEDS = 1000
 BLIND = "linux"
 """The way that others are held against: a setsockopt at a blind instant, as the kernel does it."""
 POLICIES = ("cold", "keep_cwnd", "rate", "model", "safe_retreat", "pacing_ramp")
@@ -54,7 +56,10 @@ class Plan:
 
 
 def plan_of(question: Asked, name: str, seeds: int = SEEDS) -> Plan:
-    """Return the study that answers a question, to be called ``name``."""
+    """Return the study that answers a question, to be called ``name``; CcsimError for too many
+    seeds."""
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise CcsimError(f"advise: expected 1 to {MAX_SEEDS} seeds, got {seeds}")
     times = _times(question)
     ways = dict(_ways(question, times))
     document = {

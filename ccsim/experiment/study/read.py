@@ -214,7 +214,9 @@ class _Reader:
         if isinstance(given, list):
             return self.seed_list(given)
         if not _whole(given, 1, MAX_POINTS) or not _whole(first, 0, MAX_SEED - MAX_POINTS):
-            self.complain(where, f"expected a count from 1 on, or a list, got {show(given)}")
+            self.complain(
+                where, f"expected a count from 1 to {MAX_POINTS}, or a list, got {show(given)}"
+            )
             return (1,)
         return tuple(range(first, first + given))
 
