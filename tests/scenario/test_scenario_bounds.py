@@ -138,6 +138,34 @@ def test_requests_of_a_client_that_never_thinks() -> None:
     assert scenario(more=load % ("0 s", ", think: 1 ms"))
 
 
+@pytest.mark.parametrize(
+    ("arrivals", "most", "connections"),
+    [
+        ("every: 1 ms", "", 1000),
+        ("every: 999 us", "", 1002),  # 1,001 are 999,999 µs
+        ("every: 3 ms", "", 334),  # the last at 999 ms
+        ("every: 1 us", ", max: 1001", 1001),
+        ("at_once: 1001", "", 1001),
+        ("at_once: 1000", "", 1000),
+    ],
+)
+def test_connections_of_a_workload_are_counted_to_its_end_and_no_more_than_may_be(
+    arrivals: str, most: str, connections: int
+) -> None:
+    """In a run of a second each asks a hundred thousand times, or as often as makes up for it."""
+    load = (
+        "workloads: [{name: w, rtt: 0 s, arrivals: {%s}, requests: {response: 1 B, count: %d}%s}]"
+    )
+    if connections > 1000:
+        told = refused(more=load % (arrivals, 100_000, most))
+        assert f"expected at most 100000000 writes, got {100_000 * connections};" in told
+    else:
+        assert scenario(more=load % (arrivals, 100_000, most))
+        assert "writes, got" in refused(
+            more=load.replace("1 B, count: %d", "1 B") % (arrivals, most)
+        )
+
+
 def test_packets_that_the_bottleneck_carries() -> None:
     """A packet of 1500 bytes is 12,000 bits: 10^11 of them at 1 Tbit/s take 1,200 s."""
     more = "record: {interval: 1 s}"

@@ -101,6 +101,21 @@ def test_deep_nesting_is_refused() -> None:
     assert "20 levels" in refusal("a: " + "[" * 30 + "]" * 30)
 
 
+def test_twenty_levels_and_twenty_thousand_values_are_the_most() -> None:
+    """Below the mapping, which is a value, too; so are the list and each x in it."""
+    assert parse_document("a: " + "[" * 20 + "]" * 20, "s.yaml")
+    assert "20 levels" in refusal("a: " + "[" * 21 + "]" * 21)
+    assert parse_document(f"a: [{', '.join(['x'] * 19_998)}]", "s.yaml")
+    assert "20000 values" in refusal(f"a: [{', '.join(['x'] * 19_999)}]")
+
+
+def test_a_file_of_256_kib_is_the_longest_and_has_no_line_to_blame() -> None:
+    text = "a: b #"
+    assert parse_document(text + "x" * (256 * 1024 - len(text)), "s.yaml").data == {"a": "b"}
+    told = refusal(text + "x" * (256 * 1024 - len(text) + 1))
+    assert told == "s.yaml: expected at most 256 KiB of YAML, got more"
+
+
 def test_a_number_of_thousand_digits_is_refused() -> None:
     assert "expected a YAML int" in refusal("seed: " + "9" * 5000)
 

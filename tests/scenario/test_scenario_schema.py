@@ -65,6 +65,7 @@ def faults(schema: dict[str, Any], value: Any) -> Iterator[bool]:
 def mapping_faults(schema: dict[str, Any], value: dict[str, Any]) -> Iterator[bool]:
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     yield any(key not in value for key in schema.get("required", []))
+    yield not schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", 99)
     for key, item in value.items():
         if key in properties:
             yield not accepts(properties[key], item)

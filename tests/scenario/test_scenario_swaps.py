@@ -195,3 +195,26 @@ def test_a_guard_needs_the_samples_of_flows(kept: str) -> None:
         parse_scenario(f"{HEAD}  - {swap}\nrecord: {{flows: {kept}}}\n", "s.yaml")
     expected = f"a guard reads the samples of flows: expected record.flows: all, got {kept}"
     assert str(caught.value) == f"s.yaml:9:58: swaps.0.guard: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("swap", "place", "what"),
+    [
+        ("at: %s, via: staged, link: fleet, to: bbr, steps: [10 %%, 50 %%, 1], pause: 10 s",
+         "swaps.0.pause", "the last step at"),
+        ("at: %s, via: sweep, to: bbr, cohort: 2, pause: 10 s",
+         "swaps.0.pause", "the last cohort at"),
+        ("at: %s, via: sweep, to: bbr, over: 20 s",
+         "swaps.0.over", "a sweep until"),
+        ("at: %s, via: reregister, link: fleet, to: bbr, gap: 20 s",
+         "swaps.0.gap", "the name back at"),
+    ],
+)  # fmt: skip
+def test_what_takes_twenty_seconds_begins_before_the_last_twenty(
+    swap: str, place: str, what: str
+) -> None:
+    """Three steps have two pauses between them, and five flows three cohorts of two."""
+    assert scenario("{" + swap % "39999 ms" + "}")
+    (line,) = refusal("{" + swap % "40 s" + "}")
+    told = f"{place}: expected a time before the end of the run at 60 s, got {what} 60 s"
+    assert line.endswith(told)

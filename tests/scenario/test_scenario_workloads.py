@@ -251,6 +251,11 @@ def test_no_flow_is_named_like_a_workloads_connection(name: str) -> None:
         load(f"flows: [{{name: {name}}}]\nworkloads:\n  - {{name: w, {WEB}}}\n")
 
 
+def test_a_name_that_only_looks_like_a_connections_is_a_flows() -> None:
+    flows = "flows: [{name: w-x}, {name: w-}, {name: ab1}, {name: w1}]"
+    assert len(load(f"{flows}\nworkloads:\n  - {{name: w, {WEB}}}\n").flows) == 4
+
+
 def test_two_workloads_have_two_names() -> None:
     with pytest.raises(ScenarioError, match=r"workloads\.1\.name: a flow or workload is named 'w'"):
         load(f"workloads:\n  - {{name: w, {WEB}}}\n  - {{name: w, {WEB}}}\n")
