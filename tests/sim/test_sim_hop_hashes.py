@@ -5,8 +5,8 @@ from __future__ import annotations
 from zlib import crc32
 
 import pytest
-from ccsim.sim.hop_packets import hash_of, hosts_of
 
+from ccsim.sim.hop_hashes import hash_of, hosts_of
 from ccsim.spec import Flow
 
 
