@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +14,12 @@ from ccsim.cc.fixed_point import BW_SHIFT, BW_WINDOW
 from ccsim.cc.minmax import settled_until
 from ccsim.cc.pacing import paced_rate, tso_segs_goal
 from ccsim.cc.rate_train import RateTrain
-from ccsim.cc.row_loops import first_at_least
-from ccsim.cc.train import Column
-from ccsim.compiled import in_use
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.sock import Sock
 
 __all__ = ["PathTrain", "ProbingTrain"]
 
-COMPILED = in_use()
 NO_SAMPLE = 1 << 62  # takes the place of the bandwidth where the sample is not valid
-
-
-def _rows(column: Column) -> Any:
-    """Return a column as what is fastest to read one by one."""
-    return column if COMPILED else column.tolist()
 
 
 class PathTrain:
@@ -40,19 +32,19 @@ class PathTrain:
         interval = acks.interval_us
         valid = interval > 0
         bw = ((acks.delivered - acks.prior_delivered) << BW_SHIFT) // np.maximum(interval, 1)
-        self.bw = _rows(np.where(valid, bw, NO_SAMPLE))
-        self.t_us = _rows(acks.t_us)
-        self.rtt_us = _rows(acks.rtt_us)
-        self.acked = _rows(acks.acked)
-        self.prior_delivered = _rows(acks.prior_delivered)
+        self.bw = np.where(valid, bw, NO_SAMPLE).tolist()
+        self.t_us = acks.t_us.tolist()
+        self.rtt_us = acks.rtt_us.tolist()
+        self.acked = acks.acked.tolist()
+        self.prior_delivered = acks.prior_delivered.tolist()
 
     def round_start(self, ca: PathModel, row: int) -> int:
         """Return the first ACK from ``row`` on that begins a round."""
-        return first_at_least(self.prior_delivered, ca.next_rtt_delivered, row, len(self.t_us))
+        return bisect_left(self.prior_delivered, ca.next_rtt_delivered, row)
 
     def later_than(self, t_us: int, row: int) -> int:
         """Return the first ACK from ``row`` on that arrives later than ``t_us``."""
-        return first_at_least(self.t_us, t_us + 1, row, len(self.t_us))
+        return bisect_right(self.t_us, t_us, row)
 
     def take(self, ca: PathModel, row: int, stop: int, bw: int) -> int:
         """Take the ACKs from ``row`` to before ``stop``, none of which begins a round, up to the

@@ -8,16 +8,13 @@ from collections.abc import Callable
 import numpy as np
 
 from ccsim.cc.fixed_point import BW_SHIFT
-from ccsim.cc.row_loops import depart, first_at_departure, follow
 from ccsim.cc.train import AckTrain, Column
-from ccsim.compiled import in_use
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.sock import Sock
 from ccsim.units import NS_PER_S
 
 __all__ = ["RateTrain"]
 
-COMPILED = in_use()
 LEAST_IN_FLIGHT = 2  # so that no ACK of a train leaves the network empty
 
 
@@ -66,12 +63,6 @@ class RateTrain(AckTrain):
         self.gap_ns = gap = self.mss * NS_PER_S // rate
         self._depart_ns, self._seq = depart_ns, seq
         self.pieces.append((row, depart_ns, seq, gap, rate))
-        if COMPILED:
-            self._most_in_flight, self._free = depart(
-                *(self.t_ns, self.una, self.acked, self.nxt),
-                *(row, depart_ns, gap, seq, self._limit, LEAST_IN_FLIGHT),
-            )
-            return
         due = self.t_ns[row:] - (depart_ns - gap + 1)
         due //= gap
         np.maximum(due, 0, out=due)
@@ -118,23 +109,13 @@ class RateTrain(AckTrain):
     def first_filled(self, start: int, stop: int, bw: int, target: int) -> int:
         """Return the first ACK from ``start`` to before ``stop`` at which ``target`` packets or
         more will be in the network when the next may depart, at ``bw`` [packets/us << 24]."""
-        if COMPILED:
-            return self._first_at_departure(start, stop, bw, target, True)
         over = self._at_departure(start, stop, bw) >= target
         return start + int(over.argmax()) if over.any() else stop
 
     def first_drained(self, start: int, stop: int, bw: int, target: int) -> int:
         """Return, as `first_filled`, the first ACK at which it will be ``target`` or fewer."""
-        if COMPILED:
-            return self._first_at_departure(start, stop, bw, target, False)
         over = self._at_departure(start, stop, bw) <= target
         return start + int(over.argmax()) if over.any() else stop
-
-    def _first_at_departure(self, start: int, stop: int, bw: int, target: int, filled: bool) -> int:
-        return first_at_departure(
-            *(self.t_ns, self.una, self.acked, self.nxt, start, stop),
-            *(self._depart_ns, self.gap_ns, self._seq, bw, target, filled),
-        )
 
     def _at_departure(self, start: int, stop: int, bw: int) -> Column:
         """Return the packets in the network at each ACK when the next packet may depart
@@ -154,9 +135,6 @@ class RateTrain(AckTrain):
     def grow(self, sk: Sock, row: int, stop: int, target: int) -> None:
         """Let the window follow the ACKs from ``row`` to before ``stop`` up to ``target``, or down
         to it at once [packets]."""
-        if COMPILED:
-            sk.snd_cwnd = follow(self.acked, self.cwnd, row, stop, sk.snd_cwnd, target)
-            return
         if sk.snd_cwnd == target:
             self.cwnd[row:stop] = target
             return

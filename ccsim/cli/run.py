@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ccsim.cli.arguments import add_hook_timeout, add_verb, natural, positive
+from ccsim.cli.layout import table
 from ccsim.cli.output import how_done, print_json, run_text
 from ccsim.cli.progress import ProgressBar
 from ccsim.cli.screen import add_wide, screen_of
 from ccsim.errors import CcsimError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ccsim.experiment.on_linux import OnLinux
     from ccsim.experiment.stored import StoredRun
@@ -44,6 +45,11 @@ def add_parser(verbs: Any) -> None:
     run.add_argument("--no-plot", action="store_true", help="draw no picture")
     run.add_argument(
         "--paranoid", action="store_true", help="check invariants after every window and hook"
+    )
+    run.add_argument(
+        "--explain-trains",
+        action="store_true",
+        help="print which ACKs were computed at once, and why the others went one by one",
     )
     run.add_argument(
         "--on",
@@ -78,6 +84,8 @@ def run_verb(args: argparse.Namespace) -> int:
         return _run_once(args, None)
     from ccsim.experiment.on_linux import OnLinux
 
+    if args.explain_trains:
+        raise CcsimError("run: --explain-trains is about the simulator; a kernel has no trains")
     return max(_run_once(args, OnLinux(k + 1, args.retry)) for k in range(args.repeat))
 
 
@@ -92,6 +100,8 @@ def _run_once(args: argparse.Namespace, backend: OnLinux | None) -> int:
         print_json(run.metrics)
     else:
         print(run_text(run.name, run.metrics, screen_of(args), done=how_done(run.manifest)))
+        if args.explain_trains:
+            print(trains_text(run.result.trains))
         if backend is not None:
             print(lateness_text(run.manifest))
         print(f"run folder  {run.path}")
@@ -101,6 +111,12 @@ def _run_once(args: argparse.Namespace, backend: OnLinux | None) -> int:
     if run.failed:
         print(f"run failed: {run.failed}; its traces up to then: {run.path}", file=sys.stderr)
     return int(bool(run.failed))
+
+
+def trains_text(trains: Sequence[tuple[str, int, int]]) -> str:
+    """Return the table of how ACKs were taken, at once or one by one and why, and how often."""
+    cells = [[words, str(times), str(acks)] for words, times, acks in trains]
+    return table(["ACKs of the run", "times", "ACKs"], cells) + "\n"
 
 
 def lateness_text(manifest: Mapping[str, Any]) -> str:
@@ -138,4 +154,5 @@ def _run(
             plotter=plotter,
             fork=args.own_process,
             backend=backend,
+            explain_trains=args.explain_trains,
         )

@@ -49,16 +49,15 @@ __all__ = [
 
 MODULES = (
     *("ccsim.kernel.kfuncs", "ccsim.kernel.ops", "ccsim.kernel.sock"),
-    *("ccsim.cc.bbr3_bounds", "ccsim.cc.bbr3_model", "ccsim.cc.bbr_model", "ccsim.cc.bbr_train"),
+    *("ccsim.cc.bbr3_bounds", "ccsim.cc.bbr3_model", "ccsim.cc.bbr_model"),
     *("ccsim.cc.fixed_point", "ccsim.cc.hystart", "ccsim.cc.minmax", "ccsim.cc.pacing"),
     *("ccsim.cc.row_loops",),
     *("ccsim.bpf.memory",),
     *("ccsim.tcp.cwnd", "ccsim.tcp.delack", "ccsim.tcp.host", "ccsim.tcp.input"),
     *("ccsim.tcp.linux_sock", "ccsim.tcp.output", "ccsim.tcp.pacer", "ccsim.tcp.pacing"),
     *("ccsim.tcp.packets", "ccsim.tcp.rack", "ccsim.tcp.rate", "ccsim.tcp.receiver"),
-    *("ccsim.tcp.receiver_train",),
     *("ccsim.tcp.recovery_state", "ccsim.tcp.rtt", "ccsim.tcp.rtt_train", "ccsim.tcp.sack"),
-    *("ccsim.tcp.sock", "ccsim.tcp.train", "ccsim.tcp.train_loops", "ccsim.tcp.usual_sack"),
+    *("ccsim.tcp.sock", "ccsim.tcp.usual_sack"),
     *("ccsim.tcp.xmit_timer",),
     *("ccsim.linux.bottleneck", "ccsim.linux.emulator", "ccsim.linux.packets"),
     *("ccsim.net.batch",),

@@ -66,6 +66,7 @@ def run_scenario(
     plotter: PlotWorker | None = None,
     fork: bool = False,
     backend: Backend | None = None,
+    explain_trains: bool = False,
 ) -> StoredRun:
     """Run a scenario and, if it swaps, its twins; store and return all of it.
 
@@ -74,8 +75,9 @@ def run_scenario(
     drawn into the folder's ``plots``, by ``plotter`` if there is one already. ``paranoid`` checks
     invariants throughout. A hook that takes ``hook_timeout_s`` of CPU in one call fails the run.
     ``fork`` lets workers be forks of this process, if it has one thread. ``backend`` runs it
-    instead of the simulator. A run whose algorithm raised is stored, without twins, in a folder
-    that ends in ``.failed``: see `StoredRun.failed`.
+    instead of the simulator. ``explain_trains`` counts in each result's ``trains`` which ACKs went
+    as trains, and why the others did not. A run whose algorithm raised is stored, without twins, in
+    a folder that ends in ``.failed``: see `StoredRun.failed`.
 
     ResultsError if ``out`` cannot be written, InvariantError if one is violated; nothing
     half-written stays, whatever is raised.
@@ -94,6 +96,7 @@ def run_scenario(
                 hook_timeout_s=hook_timeout_s,
                 spill=spill,
                 fork=fork,
+                explain_trains=explain_trains,
             )
         _expect_code(code, identity, final)
         if failed:

@@ -48,6 +48,7 @@ def simulate_all(
     hook_timeout_s: float | None = 10.0,
     spill: Path | None = None,
     fork: bool = False,
+    explain_trains: bool = False,
 ) -> list[SimResult | None]:
     """Return the results of scenarios, in order; None for those not reached.
 
@@ -56,7 +57,8 @@ def simulate_all(
     process has soon done alone it does alone. ``progress`` receives the share done, 0 to 1, on this
     thread. ``while_waiting`` is called once if this process would wait.
     ``paranoid`` checks invariants throughout, ``hook_timeout_s`` is what one call of a hook may
-    take. ``spill`` is a folder for traces that are too long for memory; whatever has a name in it
+    take, ``explain_trains`` counts which ACKs go as trains and why others do not.
+    ``spill`` is a folder for traces that are too long for memory; whatever has a name in it
     afterwards is a dead worker's. With ``fork`` workers are forks of this process if it has only
     one thread, and so are started at once. ResultsError if ``spill`` cannot be written.
     """
@@ -68,7 +70,11 @@ def simulate_all(
         scenarios,
         progress or (lambda share: None),
         while_waiting or (lambda: None),
-        {"paranoid": paranoid, "hook_timeout_s": hook_timeout_s},
+        {
+            "paranoid": paranoid,
+            "hook_timeout_s": hook_timeout_s,
+            "explain_trains": explain_trains,
+        },
         spill,
         fork,
     )

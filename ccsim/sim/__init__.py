@@ -31,6 +31,7 @@ def simulate(
     spill: Spill | None = None,
     hook_timeout_s: float | None = 10.0,
     make_world: Callable[..., World] | None = None,
+    explain_trains: bool = False,
 ) -> SimResult:
     """Run a scenario and return what was recorded.
 
@@ -41,6 +42,7 @@ def simulate(
     the run: the result holds what was recorded up to then and says why in ``failed``. Loads
     algorithm files, which runs their code. A hook that takes ``hook_timeout_s`` of CPU in one call
     (None: any time) is ended, and the run with it. ``make_world`` makes another world than `World`.
+    ``explain_trains`` counts which ACKs go as trains, and why the others go one by one.
     """
     from ccsim.ending import no_exits
     from ccsim.kernel.loader import unloaded_after
@@ -56,6 +58,7 @@ def simulate(
             progress=progress,
             paranoid=paranoid,
             spill=spill,
+            **({"explain_trains": True} if explain_trains else {}),
         )
         with _patient_collector():
             try:

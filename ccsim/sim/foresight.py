@@ -170,19 +170,21 @@ def _take(
         taken = train.plan(rows)
         if taken <= known:
             break
-        sent_ns = train.departures()
+        sent_ns = train.planned.sent_ns
         sound = int(una.searchsorted(path.first + path.as_foreseen(sent_ns), side="right"))
         if sound < taken:
             train.undo()
             rows = sound
             continue
         instants = sending.recorder.instants(int(t[0]), int(t[taken - 1]))
-        outcome = train.take(sent_ns, instants)
+        outcome = train.take(instants)
         if outcome is None:
             break
         sending.recorder.take(sk, outcome.samples)
         sending.left(sent_ns)
         sending.acks.clear()
+        if sending.tally is not None:
+            sending.tally.add("foreseen", taken)
         return Foreseen(min(path.next_ack_ns(int(una[taken - 1])), until_ns), taken - known)
     train.undo()
     return None

@@ -358,6 +358,7 @@ class SimResult:
     crowds: tuple[Crowd, ...] = ()  # of flows that are sampled, but not kept
     completions: Completions | None = None  # of workloads
     traffic: tuple[TrafficTrace, ...] = ()
+    trains: tuple[tuple[str, int, int], ...] = ()  # if asked: by which way ACKs went, times, ACKs
     drew: tuple[str, ...] = ()  # what was drawn from the seed; empty: another gives the same
 
     def __repr__(self) -> str:

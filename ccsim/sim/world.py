@@ -42,6 +42,7 @@ from ccsim.sim.workloads import PlannedFlow, planned_flows
 from ccsim.spec import Flow as FlowSpec
 from ccsim.spec import Hosts, Scenario
 from ccsim.spill import Spill, release
+from ccsim.tcp.refusal import Tally
 
 __all__ = ["World"]
 
@@ -54,7 +55,8 @@ class World:
     """Everything that a run consists of, built from a scenario.
 
     ``paranoid`` has invariants checked throughout; ``always_paranoid`` has it for every world.
-    ``spill`` keeps the traces. ``flow_class`` is what its flows are.
+    ``spill`` keeps the traces. ``explain_trains`` has counted which ACKs go as trains, and why the
+    others do not. ``flow_class`` is what its flows are.
     """
 
     always_paranoid: ClassVar[bool] = False
@@ -69,8 +71,10 @@ class World:
         progress: Callable[[int], None] | None = None,
         paranoid: bool = False,
         spill: Spill | None = None,
+        explain_trains: bool = False,
     ) -> None:
         self.scenario = scenario
+        self.tally = Tally() if explain_trains else None
         self.spill = spill or Spill()
         self.vector = vector
         self.end_ns = scenario.duration_ns
@@ -149,6 +153,7 @@ class World:
 
     def _make_flow(self, index: int, planned: PlannedFlow) -> Flow:
         flow = self.flow_class(self, index, planned)
+        flow.sending.tally = self.tally
         self.engine.add(flow, planned.spec.start_ns)
         return flow
 
@@ -274,6 +279,7 @@ class World:
             completions=completions(self, end) if self.scenario.workloads else None,
             traffic=tuple(one.trace(end) for one in getattr(self.engine, "traffic", ())),
             drew=self._drew(),
+            trains=self.tally.rows() if self.tally is not None else (),
         )
 
     def _link_traces(self, end: int, marks: Mapping[str, Column]) -> tuple[LinkTrace, ...]:

@@ -1,9 +1,11 @@
-"""A train longer than a round: ACKs of packets that the train itself lets out.
+"""The window's regime on ACKs that are known before they are sent: of packets that the train itself
+lets out.
 
 Where the bottleneck never rests, when ACKs will arrive is known before what they acknowledge is
 sent. The windows that the algorithm sets then say when everything leaves, and from that follow the
-RTTs. `plan` computes the windows and the departures and changes nothing for good; whoever knows
-the path tells how many of the ACKs will come as foreseen, and `take` processes those.
+RTTs. `LongTrain.plan` computes the windows and the departures and changes nothing for good; whoever
+knows the path tells how many of the ACKs will come as foreseen, and `LongTrain.take` processes
+those.
 """
 
 from __future__ import annotations
@@ -16,16 +18,8 @@ from numpy.typing import NDArray
 from ccsim.cc.train import AckTrain
 from ccsim.tcp.input import MARKED
 from ccsim.tcp.sock import TcpSock
-from ccsim.tcp.train import (
-    AckColumns,
-    TrainOutcome,
-    leave_as_last_ack,
-    may_take_train,
-    next_numbers,
-    rtt_and_samples,
-    timers_keep_still,
-    unmarked,
-)
+from ccsim.tcp.train import AckColumns, Plan, TrainOutcome, carry_out, timers_keep_still, unmarked
+from ccsim.tcp.window_train import WINDOW, as_windows_allow
 
 __all__ = ["LongTrain", "may_take_long_train"]
 
@@ -35,7 +29,7 @@ Column = NDArray[np.int64]
 def may_take_long_train(sk: TcpSock) -> bool:
     """Report whether the algorithm's windows follow from the times of ACKs alone: in congestion
     avoidance, RTT samples of at least ``rtt_floor`` mean nothing to it."""
-    return may_take_train(sk) and sk.snd_cwnd >= sk.snd_ssthresh and _rtt_floor(sk) > 0
+    return sk.snd_cwnd >= sk.snd_ssthresh and WINDOW.eligible(sk) is None and _rtt_floor(sk) > 0
 
 
 def _rtt_floor(sk: TcpSock) -> int:
@@ -48,31 +42,30 @@ class LongTrain:
     """ACKs that arrive at ``t`` [ns] and acknowledge ``una`` packets; the first ``known`` of them
     answer packets that have been sent, the others, of which there must be one, do not.
 
-    Until `take` the socket is as it was. ``cwnd`` is the window after each of the ``count`` ACKs
-    that can be taken, ``nxt`` the next packet number before the first and after each of them.
+    Until `take` the socket is as it was. ``planned`` is what becomes of the ACKs that can be taken.
     """
 
-    __slots__ = ("_floor", "_saved", "count", "cwnd", "known", "nxt", "sk", "t", "una")
+    __slots__ = ("_floor", "_saved", "known", "planned", "sk", "t", "una")
+
+    planned: Plan
 
     def __init__(self, sk: TcpSock, t: Column, una: Column, known: int) -> None:
         self.sk, self.t, self.una, self.known = sk, t, una, known
-        self.count = 0
         self._floor = _rtt_floor(sk)
-        self.cwnd = self.nxt = np.empty(0, dtype=np.int64)
         ca = sk.snd_cwnd, sk.snd_cwnd_cnt, sk.snd_ssthresh, copy.copy(sk.ca)
         self._saved = ca, sk.tcp_clock_cache
 
     def plan(self, rows: int) -> int:
         """Let the algorithm take the first ``rows`` ACKs; return how many it took."""
-        sk, una = self.sk, self.una[:rows]
+        sk, t, una = self.sk, self.t[:rows], self.una[:rows]
         acked = np.empty_like(una)
         acked[0] = una[0] - sk.una
         np.subtract(una[1:], una[:-1], out=acked[1:])
         if int(acked.min()) < 1 or int(acked.max()) + 2 > sk.snd_cwnd:
             return 0
-        sk.set_clock(int(self.t[0]))
+        sk.set_clock(int(t[0]))
         acks = AckTrain(
-            self.t[:rows],
+            t,
             una,
             acked,
             self._rtts(rows),
@@ -82,10 +75,8 @@ class LongTrain:
             jiffy_ns=sk.host.jiffy_ns,
         )
         assert sk.ca_ops.train is not None
-        self.count = count = sk.ca_ops.train(sk, acks)
-        self.cwnd = acks.cwnd
-        if count:
-            self.nxt = next_numbers(sk, una[:count], acks.cwnd[:count])
+        count = sk.ca_ops.train(sk, acks)
+        self.planned = as_windows_allow(sk.nxt, t[:count], una[:count], acks.cwnd[:count])
         return count
 
     def _rtts(self, rows: int) -> Column:
@@ -98,11 +89,6 @@ class LongTrain:
         np.subtract(self.t[:known] // 1000, sent_us, out=rtts[:known])
         return rtts
 
-    def departures(self) -> Column:
-        """Return when each of the packets leaves that the ACKs let out [ns]."""
-        nxt = self.nxt
-        return self.t[: self.count].repeat(nxt[1:] - nxt[:-1])
-
     def undo(self) -> None:
         """Leave the socket as it was before `plan`."""
         sk = self.sk
@@ -110,39 +96,34 @@ class LongTrain:
         sk.ca = copy.copy(ca)
         sk.set_clock(clock_ns)
 
-    def take(self, sent_ns: Column, sample_times: list[int]) -> TrainOutcome | None:
-        """Process the ACKs of the plan, which let packets out at ``sent_ns`` [ns]; None, and
-        nothing changed, if something else than the window or a timer would interfere."""
-        sk, count = self.sk, self.count
-        ssthresh = self._saved[0][2]
-        una, nxt = self.una[:count], self.nxt
+    def take(self, sample_times: list[int]) -> TrainOutcome | None:
+        """Process the ACKs of the plan; None, and nothing changed, if something else than the
+        window or a timer would interfere."""
+        sk, plan, k = self.sk, self.planned, self.planned.taken
+        t, una = self.t[:k], self.una[:k]
         if not self._has_room() or not unmarked(sk.packets, sk.una, sk.nxt, MARKED):
             return None
-        self._stamp(sent_ns)
-        columns = AckColumns(sk, self.t[:count], una)
-        if columns.least_rtt < max(self._floor, 1) and (
-            columns.least_rtt < 1 or int(columns.ca_rtt[self.known :].min()) < self._floor
+        self._stamp(plan.sent_ns)
+        acks = AckColumns(sk, t, una)
+        if acks.least_rtt < max(self._floor, 1) and (
+            acks.least_rtt < 1 or int(acks.ca_rtt[self.known :].min()) < self._floor
         ):
             return None
-        if not timers_keep_still(sk, columns):
+        if not timers_keep_still(sk, acks):
             return None
-        samples = rtt_and_samples(sk, columns, count, self.cwnd, nxt, ssthresh, sample_times)
-        columns.fold_min(sk, count)
-        columns.send(sk, nxt)
-        leave_as_last_ack(sk, columns, count, nxt)
-        return TrainOutcome(count, sent_ns, samples)
+        return carry_out(sk, WINDOW, acks, plan, self._saved[0][2], sample_times)
 
     def _has_room(self) -> bool:
         """Report whether neither what is written nor the receiver's window limits what is sent."""
-        sk, una, nxt = self.sk, self.una[: self.count], self.nxt
-        return int(nxt[-1]) < sk.write_limit and int((nxt[1:] - una).max()) < sk.rwnd
+        sk, plan = self.sk, self.planned
+        end = sk.nxt + len(plan.sent_ns)
+        reach = np.append(plan.nxt[1:], end)  # the next packet number after each ACK
+        return end < sk.write_limit and int((reach - self.una[: plan.taken]).max()) < sk.rwnd
 
     def _stamp(self, sent_ns: Column) -> None:
         """Note when packets leave whose ACKs belong to the same train."""
-        sk = self.sk
-        packets, nxt, end = sk.packets, sk.nxt, int(self.nxt[-1])
-        if end - packets.base > packets.capacity:
-            packets.make_room(sk.una, nxt, end - nxt)
-        np.floor_divide(
-            sent_ns, 1000, out=packets.tx_us_np[nxt - packets.base : end - packets.base]
-        )
+        packets, nxt, count = self.sk.packets, self.sk.nxt, len(sent_ns)
+        if nxt + count - packets.base > packets.capacity:
+            packets.make_room(self.sk.una, nxt, count)
+        row = nxt - packets.base
+        np.floor_divide(sent_ns, 1000, out=packets.tx_us_np[row : row + count])

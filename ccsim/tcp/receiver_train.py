@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.compiled import in_use
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import Receiver
 
 __all__ = ["elicits", "plain_prefix", "receive_train"]
 
 Column = NDArray[np.int64]
-
-COMPILED = in_use()  # then packets one by one are faster than columns at once
 
 
 def plain_prefix(receiver: Receiver, times: Column, seqs: Column) -> int:
@@ -30,8 +27,6 @@ def plain_prefix(receiver: Receiver, times: Column, seqs: Column) -> int:
         return 0
     n = min(n, max(receiver.fin - receiver.rcv_nxt, 0))
     near_ns = receiver.near_ns if receiver.quick else receiver.ato_min * receiver.host.jiffy_ns
-    if COMPILED:
-        return _count_plain(times, seqs, n, receiver.rcv_nxt, near_ns)
     shift = seqs[:n] - np.arange(receiver.rcv_nxt, receiver.rcv_nxt + n)
     if shift.any():
         n = int(shift.nonzero()[0][0])
@@ -83,13 +78,7 @@ def receive_train(
     """
     n = len(times)
     close = _adapt(receiver, times)
-    if COMPILED:
-        at, numbers, echoes = np.empty((3, n), dtype=np.int64)
-        sent = _acknowledge(receiver, times, tx_ns, close, at, numbers, echoes)
-        return at[:sent], numbers[:sent], echoes[:sent]
     pending = receiver.unacked
-    if receiver.delayed and not receiver.quick:
-        return _every_second(receiver, times, tx_ns, close)
     at = elicits(receiver, n)
     sent = len(at)
     numbers = at + (receiver.rcv_nxt + 1)
@@ -102,25 +91,6 @@ def receive_train(
         echoes[0] = receiver.echo_us
     _after_train(receiver, times, tx_ns, close, echoes, int(at[-1]) if sent else -1)
     return times[at], numbers, echoes
-
-
-def _every_second(
-    receiver: Receiver, times: Column, tx_ns: Column, close: int
-) -> tuple[Column, Column, Column]:
-    """Like `receive_train` where every second packet is acknowledged, counted with the one
-    that waits."""
-    n = len(times)
-    first = 1 - receiver.unacked
-    numbers = np.arange(receiver.rcv_nxt + first + 1, receiver.rcv_nxt + n + 1, 2)
-    sent = len(numbers)
-    if first or not sent:
-        echoes = tx_ns[: 2 * sent : 2] // 1000
-    else:
-        echoes = np.empty(sent, dtype=np.int64)
-        echoes[0] = receiver.echo_us
-        np.floor_divide(tx_ns[1 : 2 * sent - 1 : 2], 1000, out=echoes[1:])
-    _after_train(receiver, times, tx_ns, close, echoes, first + 2 * sent - 2 if sent else -1)
-    return times[first::2], numbers, echoes
 
 
 def _after_train(
@@ -143,48 +113,3 @@ def _after_train(
     if receiver.unacked and waiting >= 0 and n > waiting:
         receiver.echo_us = int(tx_ns[waiting]) // 1000
         receiver.delack_ns = receiver.expiry(int(times[waiting]))
-
-
-def _count_plain(times: Column, seqs: Column, n: int, first: int, near_ns: int) -> int:
-    """Return how many of ``n`` packets are consecutive from ``first`` on and come within
-    ``near_ns`` [ns] of each other."""
-    before = times[0] if n else 0
-    for k in range(n):
-        t = times[k]
-        if seqs[k] != first + k or t - before >= near_ns:
-            return k
-        before = t
-    return n
-
-
-def _acknowledge(
-    receiver: Receiver,
-    times: Column,
-    tx_ns: Column,
-    close: int,
-    at: Column,
-    numbers: Column,
-    echoes: Column,
-) -> int:
-    """Like `receive_train`, packet by packet; put the ACKs into columns and return how
-    many they are."""
-    quick, unacked, echo_us = receiver.quick, receiver.unacked, receiver.echo_us
-    rcv_nxt, delayed = receiver.rcv_nxt, receiver.delayed
-    sent = 0
-    for k in range(len(times)):
-        if not unacked:
-            echo_us = tx_ns[k] // 1000
-        rcv_nxt += 1
-        unacked += 1
-        if unacked > 1 or quick or not delayed:
-            at[sent], numbers[sent], echoes[sent] = times[k], rcv_nxt, echo_us
-            sent += 1
-            unacked = 0
-            if quick:
-                quick -= 1
-    receiver.come_close(close, sent)
-    receiver.unacked, receiver.echo_us = unacked, echo_us
-    receiver.rcv_nxt = rcv_nxt
-    receiver.lrcv_ns = times[-1]
-    receiver.delack_ns = receiver.expiry(times[-1]) if unacked else NEVER
-    return sent

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ccsim.tcp.rtt import end_of_round, new_mdev, update_min_rtt
 from ccsim.tcp.sock import TcpSock
 
-__all__ = ["Samples", "as_folded", "fold_min_rtt", "fold_rounds", "fold_samples"]
+__all__ = ["Samples", "as_folded", "fold_min_rtt", "fold_rounds"]
 
 Column = NDArray[np.int64]
 
@@ -53,42 +53,10 @@ def fold_rounds(
 
 
 def fold_min_rtt(sk: TcpSock, t: Column, rtt: Column) -> None:
-    """Fold samples ``rtt`` [us] taken at ``t`` [ns], none below 1, into the least RTT, exactly as
-    `ccsim.tcp.rtt.update_min_rtt` one by one."""
-    done, n = 0, len(t)
-    while done < n:
-        end = int(t.searchsorted(sk.min_rtt_due_ns)) if t[-1] >= sk.min_rtt_due_ns else n
-        if end > done:
-            done += _fold_before_due(sk, t[done:end], rtt[done:end])
-        else:
-            update_min_rtt(sk, int(t[done]), int(rtt[done]))
-            done += 1
-
-
-def _fold_before_due(sk: TcpSock, t: Column, rtt: Column) -> int:
-    """Fold samples all of which come before ``min_rtt_due_ns``, as far as that stays beyond them;
-    return how many."""
-    least = int(np.minimum.reduce(rtt))
-    if least > sk.min_rtt_3_us:
-        return len(t)
-    if least <= sk.rtt_min_us:  # all begins anew with the last of them
-        row = len(rtt) - 1 - int((rtt[::-1] == least).argmax())
-        update_min_rtt(sk, int(t[row]), least)
-        return row + 1
-    for row, sample in enumerate(rtt.tolist()):
-        if sample <= sk.min_rtt_3_us:
-            update_min_rtt(sk, int(t[row]), sample)
-            if t[-1] >= sk.min_rtt_due_ns:
-                return row + 1
-    return len(t)
-
-
-def fold_samples(sk: TcpSock, rtt: Column, stops: Sequence[int] = ()) -> list[int]:
-    """Fold the samples ``rtt`` [us], none below 1, without ending a round; return ``srtt_us`` after
-    each of the samples ``stops`` (ascending rows, which may repeat)."""
-    found: list[int] = []
-    as_folded(rtt).fold(sk, 0, len(rtt), stops, found)
-    return found
+    """Fold samples ``rtt`` [us] taken at ``t`` [ns] into the least RTT, as `update_rtt` does."""
+    for t_ns, rtt_us in zip(t.tolist(), rtt.tolist(), strict=True):
+        if rtt_us <= sk.min_rtt_3_us or t_ns >= sk.min_rtt_due_ns:
+            update_min_rtt(sk, t_ns, rtt_us)
 
 
 class Samples(ABC):

@@ -261,14 +261,14 @@ MUTANTS = (
     (
         "RTTs that mean something are not looked at",
         long_train.LongTrain.take,
-        "int(columns.ca_rtt[self.known :].min()) < self._floor",
+        "int(acks.ca_rtt[self.known :].min()) < self._floor",
         "False",
         CASES["the queue that another flow has left empties"],
     ),
     (
         "long trains do not stop where the source ends",
         long_train.LongTrain._has_room,
-        "int(nxt[-1]) < sk.write_limit",
+        "end < sk.write_limit",
         "True",
         CASES["the flow's last packets come"],
     ),

@@ -26,7 +26,7 @@ from ccsim.cc import rate_train
 from ccsim.net import fifo, link, loss
 from ccsim.sim import engine
 from ccsim.sim.flow import receiving, sending
-from ccsim.tcp import paced_train, receiver_train, rtt_train, train
+from ccsim.tcp import paced_train, receiver_train, rtt_train, train, window_train
 from ccsim.verify.fuzz import equality as fuzz
 from ccsim.verify.fuzz.scenarios import RandomDraw, make_example
 from tests.planting import is_difference, plant
@@ -145,23 +145,23 @@ MUTANTS = (
     ),
     Mutant(
         "a train does not lower the minimum RTT",
-        sending.ack_train,
-        "columns.fold_min(sk, k)",
+        train._fold,
+        "fold_min_rtt(sk, acks.t[:k], acks.ca_rtt[:k])",
         "pass",
         directed="the least RTT falls when another flow leaves the queue",
     ),
     Mutant(
         "trains do not stop where the source ends",
-        train._has_room,
-        "2 * last + n + sk.snd_cwnd - una0 <= sk.write_limit",
+        window_train._has_room,
+        "2 * last + n + sk.snd_cwnd - una <= sk.write_limit",
         "True",
         seeds=(3,),
     ),
     Mutant(
         "a train of packets forgets the one that waits for its ACK",
-        receiver_train._every_second,
-        "first = 1 - receiver.unacked",
-        "first = 1",
+        receiver_train.elicits,
+        "1 - receiver.unacked",
+        "1",
         seeds=(3,),
     ),
     Mutant(
@@ -182,15 +182,15 @@ MUTANTS = (
     Mutant(
         "a rate sample counts the time of sending alone",
         paced_train._rates,
-        "columns.t_us - prior_us",
-        "columns.last_tx - packets.first_tx_us_np[rows]",
+        "acks.t_us - prior_us",
+        "acks.last_tx - packets.first_tx_us_np[rows]",
         seeds=(12,),
     ),
     Mutant(
         "paced packets are stamped with the ACK in place of what it acknowledges",
-        paced_train._stamp,
-        "columns.last_tx.take",
-        "columns.t_us.take",
+        train._stamp,
+        "acks.last_tx.take",
+        "acks.t_us.take",
         seeds=(12,),
     ),
     Mutant(
@@ -202,21 +202,21 @@ MUTANTS = (
     ),
     Mutant(
         "a paced train does not lower the minimum RTT",
-        paced_train._rtt_and_samples,
-        "columns.fold_min(sk, k)",
+        train._fold,
+        "fold_min_rtt(sk, acks.t[:k], acks.ca_rtt[:k])",
         "pass",
         directed="the least RTT of a paced flow falls",
     ),
     Mutant(
         "a sample misses the packet that leaves at its instant",
-        paced_train._rtt_and_samples,
-        "bisect_right(departures, s)",
-        "bisect_right(departures, s - 1)",
+        train._fold,
+        'searchsorted(wanted, "right")\n    flights',
+        'searchsorted(wanted, "left")\n    flights',
         directed="samples fall on departures of paced packets",
     ),
     Mutant(
         "samples that the application limited count as the path's",
-        paced_train.paced_train,
+        paced_train.PacedRegime.plan,
         "int(una[-1]), UNPLAIN)",
         "int(una[-1]), MARKED)",
         directed="an application is silent, then fills the pipe again",

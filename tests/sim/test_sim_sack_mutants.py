@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ccsim.sim.flow import receiving
-from ccsim.tcp import receiver, rtt_train, sack_train
+from ccsim.tcp import receiver, rtt_train, sack_train, train
 from tests.planting import is_difference, plant
 from tests.sim.directed import DIRECTED
 from tests.sim.sim_rig import MS
@@ -21,30 +21,30 @@ from tests.sim.test_sim_equality import check_text
 MUTANTS = (
     (
         "a train of SACKs forgets what it let out for the reduction",
-        sack_train._settle,
+        sack_train.SackRegime.settle,
         "sk.prr_out += sent",
         "pass",
         "the SACKs of a CUBIC flow's recoveries",
     ),
     (
         "a train of SACKs leaves RACK's place behind",
-        sack_train._settle,
+        sack_train.SackRegime.settle,
         "sk.rack_cursor = sk.rack_end = end",
         "sk.rack_end = end",
         "the SACKs of a Reno flow's recovery",
     ),
     (
         "a train of SACKs reckons the pacing rate with what its last ACK let out",
-        sack_train._settle,
-        "before = sk.nxt + earlier",
-        "before = sk.nxt + sent",
+        train.use_window,
+        "int(plan.nxt[-1])",
+        "sk.nxt + len(plan.sent_ns)",
         "the SACKs of a Reno flow's recovery",
     ),
     (
         "a sample within a train of SACKs sees the window of the ACK before",
-        sack_train._rtt_and_samples,
-        "cwnd = flight - (row + 1) + after",
-        "cwnd = flight - row + before",
+        sack_train.SackRegime.plan,
+        "cwnd = sent + (in_flight(sk) - 1)",
+        "cwnd = sent - sends + in_flight(sk)",
         "the SACKs of a CUBIC flow's recoveries",
     ),
     (
@@ -63,30 +63,30 @@ MUTANTS = (
     ),
     (
         "a train of SACKs is tried before all that is lost is sent again",
-        sack_train.may_take_sack_train,
+        sack_train._reduces,
         "and sk.retrans_out >= sk.lost_out",
         "",
         "the SACKs of two flows' recoveries",
     ),
     (
         "packets that SACKs let out are stamped with one delivery too few",
-        sack_train._stamp,
-        "leaves + (sk.delivered + 1)",
-        "leaves + sk.delivered",
+        sack_train.SackedColumns.__init__,
+        "sk.delivered + 1, sk.delivered + n + 1",
+        "sk.delivered, sk.delivered + n",
         "swaps amid a train of SACKs",
     ),
     (
         "packets that SACKs let out forget when what was SACKed was sent",
-        sack_train._stamp,
-        "= tx[leaves]",
-        "= sent_us",
+        train._stamp,
+        "acks.last_tx.take",
+        "acks.t_us.take",
         "swaps amid a train of SACKs",
     ),
     (
         "trains of SACKs go on where the source ends",
-        sack_train.sack_train,
-        "or seq > limit",
-        "",
+        sack_train.SackRegime.plan,
+        "sk.nxt + len(leaves) > min(sk.write_limit, sk.una + sk.rwnd)",
+        "False",
         "a source ends in a train of SACKs",
     ),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,11 @@ from ccsim.sim.recorder import COLUMNS, FlowRecorder
 from ccsim.sim.sampler import Sampler
 from ccsim.sim.world import World
 from ccsim.tcp.host import Host
+from ccsim.tcp.paced_train import PACED, PacedRegime
+from ccsim.tcp.refusal import Refusal
 from ccsim.tcp.sender import Sender
+from ccsim.tcp.thresholds import PYTHON
+from ccsim.tcp.window_train import WINDOW
 from tests.sim.sim_rig import MS, scenario_of
 
 
@@ -154,17 +160,14 @@ flows: [{name: f, congestion: bbr}]
 
 
 @pytest.mark.pure
-def test_paced_acks_go_one_by_one_for_longer_where_the_algorithm_is_compiled(
+def test_an_algorithm_that_sets_the_rate_takes_trains_of_the_pacer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flow = World(scenario_of(TEXT)).flows[0]
     flow.socket.open()
-    monkeypatch.setattr(sending, "may_take_paced_train", lambda sk: True)
-    rows = train_of([1, 2])
-    assert flow.sending._train_path(rows) == (sending.paced_train, 24)
-    hooks = type("Ops", (), {"cong_control": print, "train": None})  # no function of Python
-    monkeypatch.setattr(flow.sk, "ca_ops", hooks)
-    assert flow.sending._train_path(rows) == (sending.paced_train, 512)
+    assert flow.sending._regime(train_of([1, 2])) == (PACED, 24)
+    monkeypatch.setattr(flow.sk, "ca_ops", replace(flow.sk.ca_ops, cong_control=None))
+    assert flow.sending._regime(train_of([1, 2])) == (WINDOW, 12)
 
 
 @pytest.mark.pure
@@ -174,16 +177,19 @@ def test_a_train_too_short_to_be_taken_at_once_is_not_tried_again(
     flow = World(scenario_of(TEXT)).flows[0]
     tried: list[int] = []
 
-    def ack_train(*_: object) -> None:
+    def refuse(*_: object) -> Refusal:
         tried.append(1)
+        return Refusal.TIMER
 
-    monkeypatch.setattr(sending, "may_take_train", lambda sk: True)
-    monkeypatch.setattr(sending, "ack_train", ack_train)
+    monkeypatch.setattr(PacedRegime, "eligible", lambda regime, sk: None)
+    monkeypatch.setattr(sending, "ROWS", replace(PYTHON, paced=12))
+    monkeypatch.setattr(sending, "take_train", refuse)
+    flow.socket.open()
     rows = train_of(list(range(1000, 1040)))
-    assert not flow.sending._take_train(rows, 1011)  # 11 of them are before the horizon
+    assert flow.sending._take_train(rows, 1011) is Refusal.TOO_FEW  # 11 of them are before the horizon
     assert rows.retry == 11
     assert not tried
     rows.at = 11
-    assert not flow.sending._take_train(rows, 2000)
+    assert flow.sending._take_train(rows, 2000) is Refusal.TIMER
     assert tried
     assert rows.retry == 11 + sending.RETRY_ROWS  # 29 were enough, but it was refused

@@ -29,10 +29,10 @@ from ccsim.tcp.sack import tag_blocks
 from ccsim.tcp.sack_blocks import EceBlocks
 from ccsim.tcp.sack_train import _timer_keeps_still
 from ccsim.tcp.sock import TIMER_REO, TIMER_RTO
-from ccsim.tcp.train import ack_train, unmarked
+from ccsim.tcp.train import unmarked
 from tests.tcp.tcp_rig import MS, T0, Clocked, connected, sent
 from tests.tcp.test_tcp_recovery import in_recovery
-from tests.tcp.test_tcp_train import busy
+from tests.tcp.test_tcp_train import ack_train, busy
 
 T1 = T0 + 40 * MS
 

@@ -40,7 +40,7 @@ def test_a_train_of_several_rounds_is_its_acks(congestion: str) -> None:
     samples = [int(t[20]) + 1, int(t[90])]
     train = LongTrain(other, t, una, 20)
     assert train.plan(150) == 150
-    outcome = train.take(train.departures(), samples)
+    outcome = train.take(samples)
     assert outcome is not None
     seen = []
     for at, number in zip(t.tolist(), una.tolist(), strict=True):
@@ -59,8 +59,17 @@ def test_reno_grows_by_a_packet_a_window() -> None:
     assert (sk.snd_cwnd, sk.snd_cwnd_cnt) == (41, 0)
     train = LongTrain(sk, *acks(sk, 86), 20)
     train.plan(86)
-    assert train.cwnd[[19, 20, 40, 41, 61, 62, 83, 84]].tolist() == [41, 42, 42, 43, 43, 44, 44, 45]
-    assert len(train.departures()) == 172 + 4
+    assert train.planned.cwnd[[19, 20, 40, 41, 61, 62, 83, 84]].tolist() == [
+        41,
+        42,
+        42,
+        43,
+        43,
+        44,
+        44,
+        45,
+    ]
+    assert len(train.planned.sent_ns) == 172 + 4
 
 
 @pytest.mark.parametrize("congestion", ["reno", "cubic", "bic"])
@@ -110,7 +119,7 @@ def test_what_interferes_prevents_it(name: str, value: int) -> None:
         setattr(one, name, value)
     train = LongTrain(sk, *acks(sk, 150), 20)
     assert train.plan(150) == 150
-    assert train.take(train.departures(), []) is None
+    assert train.take([]) is None
     train.undo()
     assert state(sk) == state(other)
 
@@ -123,4 +132,4 @@ def test_an_rtt_below_the_least_prevents_it() -> None:
         t, una = acks(sk, 40)
         train = LongTrain(sk, t[0] + gap_ns * np.arange(40), una, 20)
         assert train.plan(40) == 40
-        assert (train.take(train.departures(), []) is not None) is expected
+        assert (train.take([]) is not None) is expected

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccsim.tcp import receiver_train
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import Receiver
@@ -143,8 +142,6 @@ def test_a_duplicate_puts_the_receiver_into_quick_mode() -> None:
 # --- trains ---
 
 
-@pytest.mark.pure
-@pytest.mark.parametrize("one_by_one", [False, True])
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(0, 60_000_000), min_size=1, max_size=60),
@@ -154,7 +151,6 @@ def test_a_duplicate_puts_the_receiver_into_quick_mode() -> None:
     st.data(),
 )
 def test_trains_of_packets_are_received_as_one_by_one(
-    one_by_one: bool,
     gaps: list[int],
     quick: int,
     delayed: bool,
@@ -168,31 +164,27 @@ def test_trains_of_packets_are_received_as_one_by_one(
     one.receive(times.tolist(), list(range(n)), list(range(100, 100 + n)), expected)
     got = AckRows()
     done = 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receiver_train, "COMPILED", one_by_one)  # what compiled code does
-        while done < n:
-            other.flush(int(times[done]) + 1, got)
-            seqs = np.arange(done, n)
-            most = data.draw(st.integers(1, n - done))
-            count = min(plain_prefix(other, times[done:], seqs), most)
-            tx = np.arange(100 + done, 100 + n)
-            if count and data.draw(st.booleans()):
-                at, numbers, echoes = receive_train(
-                    other, times[done : done + count], 1000 * tx[:count]
-                )
-                columns = at.tolist(), numbers.tolist(), echoes.tolist()
-                got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
-            else:
-                count = 1
-                other.receive([int(times[done])], [done], [int(tx[0])], got)
-            done += count
+    while done < n:
+        other.flush(int(times[done]) + 1, got)
+        seqs = np.arange(done, n)
+        most = data.draw(st.integers(1, n - done))
+        count = min(plain_prefix(other, times[done:], seqs), most)
+        tx = np.arange(100 + done, 100 + n)
+        if count and data.draw(st.booleans()):
+            at, numbers, echoes = receive_train(
+                other, times[done : done + count], 1000 * tx[:count]
+            )
+            columns = at.tolist(), numbers.tolist(), echoes.tolist()
+            got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
+        else:
+            count = 1
+            other.receive([int(times[done])], [done], [int(tx[0])], got)
+        done += count
     assert got == expected
     for name in ("rcv_nxt", "unacked", "quick", "delack_ns", "echo_us", "ato", "lrcv_ns"):
         assert getattr(other, name) == getattr(one, name), name
 
 
-@pytest.mark.pure
-@pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize(
     ("times_ms", "seqs", "expected"),
     [
@@ -204,11 +196,6 @@ def test_trains_of_packets_are_received_as_one_by_one(
     ],
 )
 def test_a_train_ends_where_order_or_the_timer_ends_it(
-    times_ms: list[int],
-    seqs: list[int],
-    expected: int,
-    one_by_one: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    times_ms: list[int], seqs: list[int], expected: int
 ) -> None:
-    monkeypatch.setattr(receiver_train, "COMPILED", one_by_one)
     assert plain_prefix(receiver_at(0), np.array(times_ms) * MS, np.array(seqs)) == expected

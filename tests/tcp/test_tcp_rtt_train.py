@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from ccsim.tcp import rtt_train
 from ccsim.tcp.host import Host
 from ccsim.tcp.rtt import rtt_estimator
-from ccsim.tcp.rtt_train import BLOCK, as_folded, fold_rounds, fold_samples
+from ccsim.tcp.rtt_train import BLOCK, as_folded, fold_rounds
 from ccsim.tcp.sender import Sender
-from ccsim.tcp.train_loops import COLUMNS, fold_each
 from tests.planting import found_by_assertion, plant
 
 runs = st.lists(
@@ -46,8 +45,8 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
     values: list[int], first: int | None, rto_min_us: int, asked: list[float], window: int
 ) -> None:
     stops = sorted(int(part * len(values)) for part in asked)
-    one, other, third = (Sender(Host(rto_min_us=rto_min_us)) for _ in "abc")
-    for sk in (one, other, third):
+    one, other = (Sender(Host(rto_min_us=rto_min_us)) for _ in "ab")
+    for sk in (one, other):
         rtt_estimator(sk, values[0] if first is None else first)
         sk.nxt = sk.rtt_nxt = window // 2
     una = 2 * np.arange(1, len(values) + 1)
@@ -58,11 +57,8 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
         passed.append(one.srtt_us)
     found = fold_rounds(other, una, as_folded(np.array(values)), una + window, stops)
     assert found == [passed[stop] for stop in stops]
-    columns = np.array([values] * COLUMNS)  # the RTTs are a row of them
-    assert fold_each(third, una, columns, una + window, stops) == found
     for name in ("srtt_us", "mdev_us", "mdev_max_us", "rttvar_us", "rtt_nxt"):
         assert getattr(other, name) == getattr(one, name), name
-        assert getattr(third, name) == getattr(one, name), name
 
 
 @pytest.mark.pure
@@ -109,7 +105,7 @@ def test_samples_of_two_neighbouring_values_leave_what_the_latest_three_say(
     samples, which takes 4 to 3; -1 >> 3 of a step down changes neither."""
     samples = [50, 51] * (20 * BLOCK) + [50] * (BLOCK - 3) + list(latest)
     sk = settled(8 * 50 + 7, 3)
-    fold_samples(sk, np.array(samples))
+    as_folded(np.array(samples)).fold(sk, 0, len(samples), (), [])
     assert (sk.srtt_us, sk.mdev_us) == (srtt_us, mdev_us)
 
 

@@ -15,10 +15,13 @@ from ccsim.ints import Ints
 from ccsim.kernel.ops import CaState
 from ccsim.kernel.sock import PACING_NEEDED
 from ccsim.tcp import sack_train as module
+from ccsim.tcp import train
 from ccsim.tcp.cwnd import in_flight
 from ccsim.tcp.input import on_ack
-from ccsim.tcp.sack_train import may_take_sack_train, sack_train
+from ccsim.tcp.refusal import Refusal
+from ccsim.tcp.sack_train import SackRegime
 from ccsim.tcp.sock import TIMER_REO
+from ccsim.tcp.train import take_train
 from tests.planting import found_by_assertion, plant
 from tests.tcp.tcp_rig import MS, Clocked, connected, sent
 from tests.tcp.test_tcp_train import state
@@ -47,6 +50,10 @@ def recovering(congestion: str, cwnd: int, holes: int, before: int, **host: int)
     return sk
 
 
+def may_take_sack_train(sk: Clocked) -> bool:
+    return SackRegime((0, 0), ()).eligible(sk) is None
+
+
 def near(sk: Clocked, ssthresh: int) -> None:
     """Let the reduction end at another window, as if it had been so from its beginning."""
     sk.snd_ssthresh = ssthresh
@@ -59,8 +66,8 @@ def take(sk: Clocked, times: list[int]) -> tuple[int, list[int], list[int]]:
     ends = end + 1 + np.arange(len(times))
     first = sk.nxt
     known, rest = (sk.una, start), sk.last_blocks[1:]
-    outcome = sack_train(sk, np.array(times), ends, [], known=known, rest=rest)
-    if outcome is None:
+    outcome = take_train(sk, SackRegime(known, rest), np.array(times), ends, [])
+    if isinstance(outcome, Refusal):
         return 0, [], []
     return outcome.taken, outcome.sent_ns.tolist(), list(range(first, sk.nxt))
 
@@ -73,8 +80,8 @@ def test_samples_between_the_acks_are_what_each_ack_leaves() -> None:
     start, end = other.last_blocks[0]
     known, rest = (other.una, start), other.last_blocks[1:]
     ends = np.arange(end + 1, end + 31)
-    outcome = sack_train(other, np.array(times), ends, times[:-1], known=known, rest=rest)
-    assert outcome is not None
+    outcome = take_train(other, SackRegime(known, rest), np.array(times), ends, times[:-1])
+    assert not isinstance(outcome, Refusal)
     expected = []
     for t in times[:-1]:
         one_by_one(one, [t])
@@ -136,9 +143,13 @@ def test_a_train_is_its_acks(
     [
         (module._prr_sends, "left > 1", "left > 0"),
         (module._prr_sends, "sends[reaches] = 0", "sends[reaches] = 1"),
-        (module._settle, "before = sk.nxt + earlier", "before = sk.nxt + sent"),
-        (module._stamp, "sk.delivered + 1", "sk.delivered"),
-        (module._settle, "rearm_rto(sk)", "pass"),
+        (train.use_window, "int(plan.nxt[-1])", "sk.nxt + len(plan.sent_ns)"),
+        (
+            module.SackedColumns.__init__,
+            "sk.delivered + 1, sk.delivered + n + 1",
+            "sk.delivered, sk.delivered + n",
+        ),
+        (module.SackRegime.settle, "rearm_rto(sk)", "pass"),
     ],
 )
 def test_a_train_that_differs_would_be_noticed(
@@ -235,5 +246,6 @@ def test_blocks_that_do_not_continue_the_last_are_left_to_the_acks() -> None:
     t = np.array([sk.tcp_clock_cache + 50_000])
     before = state(sk)
     for ends, known in (([end + 2], (sk.una, start)), ([end + 1], (sk.una + 1, start))):
-        assert sack_train(sk, t, np.array(ends), [], known=known, rest=tuple(rest)) is None
+        regime = SackRegime(known, tuple(rest))
+        assert take_train(sk, regime, t, np.array(ends), []) is Refusal.OUT_OF_ORDER
     assert state(sk) == before

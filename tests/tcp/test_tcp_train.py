@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,10 +11,22 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ccsim.ints import Ints
-from ccsim.tcp import train
 from ccsim.tcp.input import on_ack
-from ccsim.tcp.train import AckColumns, ack_train, may_take_train
+from ccsim.tcp.refusal import Refusal
+from ccsim.tcp.train import AckColumns, TrainOutcome, take_train
+from ccsim.tcp.window_train import WINDOW
 from tests.tcp.tcp_rig import MS, Clocked, connected
+
+
+def ack_train(sk: Clocked, t: Any, una: Any, samples: list[int]) -> TrainOutcome | None:
+    """Return what a train of plain ACKs did, None if it was refused."""
+    outcome = take_train(sk, WINDOW, t, una, samples)
+    return None if isinstance(outcome, Refusal) else outcome
+
+
+def may_take_train(sk: Clocked) -> bool:
+    return WINDOW.eligible(sk) is None
+
 
 SCRATCH = {
     "ack_sample",
@@ -62,7 +73,6 @@ def busy(congestion: str, cwnd: int, ssthresh: int | None, min_rto_us: int) -> C
 gaps = st.one_of(st.integers(1, 900_000), st.just(240_000), st.sampled_from([4 * MS, 9 * MS]))
 
 
-@pytest.mark.pure
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(
     congestion=st.sampled_from(["reno", "cubic"]),
@@ -71,7 +81,6 @@ gaps = st.one_of(st.integers(1, 900_000), st.just(240_000), st.sampled_from([4 *
     acks=st.lists(st.tuples(gaps, st.sampled_from([1, 2, 2, 2])), min_size=2, max_size=80),
     delay_ms=st.sampled_from([0, 20, 45]),
     min_rto_us=st.sampled_from([200_000, 40_000]),
-    by_rows=st.booleans(),
 )
 def test_a_train_is_its_acks(
     congestion: str,
@@ -80,15 +89,13 @@ def test_a_train_is_its_acks(
     acks: list[tuple[int, int]],
     delay_ms: int,
     min_rto_us: int,
-    by_rows: bool,
 ) -> None:
     one, other = (busy(congestion, cwnd, ssthresh, min_rto_us) for _ in "ab")
     assert state(one) == state(other)
     assume(may_take_train(other))
     t = one.tcp_clock_cache + delay_ms * MS + np.cumsum([gap for gap, _ in acks])
     una = one.una + np.cumsum([acked for _, acked in acks])
-    with patch.object(train, "COMPILED", by_rows):
-        outcome = ack_train(other, t, una, [])
+    outcome = ack_train(other, t, una, [])
     assume(outcome is not None)
     assert outcome is not None
     for at, number in zip(t[: outcome.taken].tolist(), una[: outcome.taken].tolist(), strict=True):
@@ -121,77 +128,59 @@ def test_samples_between_acks_see_the_state_after_the_last_one_before_them() -> 
     assert [sample[0] for sample in outcome.samples] == instants
 
 
-@pytest.mark.pure
 def test_an_ack_that_brings_nothing_new_is_no_train() -> None:
     sk = busy("reno", 60, None, 200_000)
     t = sk.tcp_clock_cache + np.array([MS, 2 * MS])
-    for by_rows in (False, True):
-        with patch.object(train, "COMPILED", by_rows):
-            assert ack_train(sk, t, sk.una + np.array([2, 2]), []) is None
+    assert take_train(sk, WINDOW, t, sk.una + np.array([2, 2]), []) is Refusal.NOTHING_NEW
 
 
-@pytest.mark.pure
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_what_acks_bring_is_the_same_in_slices_and_row_by_row(step: int) -> None:
-    """As many packets by each ACK are read as a slice; one that acknowledges another number makes
-    all of them be looked up."""
+def test_what_acks_bring_is_read_from_the_first_and_the_last_packet_of_each(step: int) -> None:
+    """The last of ten ACKs acknowledges one packet more than the others."""
     sk = busy("reno", 60, None, 200_000)
-    una = sk.una + step * np.arange(1, 11)
+    una = sk.una + step * np.arange(1, 11) + (np.arange(10) == 9)
     t = sk.tcp_clock_cache + 40 * MS + np.arange(10)
-    regular, odd = AckColumns(sk, t, una), AckColumns(sk, t, una + (np.arange(10) == 9))
-    with patch.object(train, "COMPILED", True):
-        looped = AckColumns(sk, t, una + (np.arange(10) == 9))
-    assert isinstance(regular.last_rows, slice)
-    assert not isinstance(odd.last_rows, slice)
+    acks = AckColumns(sk, t, una)
     stamps = sk.packets.tx_us[sk.una - sk.packets.base :].tolist()
-    last = [stamps[step * k + step - 1] for k in range(10)]
-    assert regular.last_tx.tolist() == last
-    assert odd.last_tx.tolist() == [*last[:-1], stamps[10 * step]]
+    last = [*(stamps[step * k + step - 1] for k in range(9)), stamps[10 * step]]
     now_us = int(t[0]) // 1000
-    assert regular.least_rtt == now_us - last[9]
-    assert regular.most_rtt == odd.most_rtt == now_us - stamps[0]
-    for name in ("t_us", "acked", "ca_rtt", "last_rows", "last_tx"):
-        assert getattr(looped, name).tolist() == getattr(odd, name).tolist(), name
-    for name in ("least_acked", "most_acked", "least_rtt", "most_rtt"):
-        assert getattr(looped, name) == getattr(odd, name), name
-    assert (regular.least_acked, regular.most_acked) == (step, step)
-    assert (odd.least_acked, odd.most_acked) == (step, step + 1)
+    assert acks.last_tx.tolist() == last
+    assert acks.ca_rtt.tolist() == [now_us - tx for tx in last]
+    assert acks.acked.tolist() == [*[step] * 9, step + 1]
+    assert (acks.least_rtt, acks.most_rtt) == (now_us - last[9], now_us - stamps[0])
+    assert (acks.least_acked, acks.most_acked) == (step, step + 1)
+    assert acks.delivered.tolist() == (una + (sk.delivered - sk.una)).tolist()
 
 
 def test_what_acks_bring_outlives_the_move_of_the_packets_rows() -> None:
     sk = busy("reno", 60, 10, 200_000)
-    while sk.nxt - sk.packets.base < sk.packets.capacity - 20:
-        on_ack(sk, sk.tcp_clock_cache + MS, sk.una + 2, 0)
     una = sk.una + 2 * np.arange(1, 11)
-    columns = AckColumns(sk, sk.tcp_clock_cache + 40 * MS + np.arange(10), una)
-    before, base, capacity = columns.last_tx.tolist(), sk.packets.base, sk.packets.capacity
-    columns.make_room(sk, 21)
-    assert (sk.packets.base > base, sk.packets.capacity) == (True, capacity)  # moved in place
+    acks = AckColumns(sk, sk.tcp_clock_cache + 40 * MS + np.arange(10), una)
+    before = acks.last_tx.tolist()
     sk.packets.tx_us_np[:] = 0
-    assert columns.last_tx.tolist() == before
+    assert acks.last_tx.tolist() == before
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        {"ca_state": 3},
-        {"sacked_out": 1},
-        {"lost_out": 1},
-        {"retrans_out": 1},
-        {"pacing_status": 1},
-        {"is_cwnd_limited": False},
-        {"app_limited": 7},
-        {"tlp_high": 90},
-        {"reord_seen": 1},
+        ({"ca_state": 3}, Refusal.NOT_OPEN),
+        ({"sacked_out": 1}, Refusal.HOLES),
+        ({"lost_out": 1}, Refusal.HOLES),
+        ({"retrans_out": 1}, Refusal.HOLES),
+        ({"pacing_status": 1}, Refusal.PACER),
+        ({"is_cwnd_limited": False}, Refusal.NOT_WINDOW_LIMITED),
+        ({"app_limited": 7}, Refusal.APP_LIMITED),
+        ({"tlp_high": 90}, Refusal.LOSS_PROBE),
+        ({"reord_seen": 1}, Refusal.REORDERING),
     ],
-    ids=lambda change: next(iter(change)),
 )
-def test_no_train_is_taken_out_of_plain_order(change: dict[str, int]) -> None:
+def test_no_train_is_taken_out_of_plain_order(change: dict[str, int], why: Refusal) -> None:
     sk = busy("reno", 60, None, 200_000)
     assert may_take_train(sk)
     for name, value in change.items():
         setattr(sk, name, value)
-    assert not may_take_train(sk)
+    assert WINDOW.eligible(sk) is why
 
 
 def test_an_algorithm_without_a_train_hook_goes_row_by_row() -> None:

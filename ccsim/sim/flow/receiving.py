@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.compiled import in_use
 from ccsim.ints import Ints, as_ints, in_us, kept, later, least, picked
 from ccsim.net.batch import Batch, as_column
 from ccsim.net.link import SYN_SEQ
@@ -31,14 +30,15 @@ from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.receiver import Receiver
 from ccsim.tcp.receiver_train import plain_prefix, receive_train
+from ccsim.tcp.thresholds import thresholds
 
 __all__ = ["SACK_ROWS", "TRAIN_ROWS", "ReceivingSide", "Runs", "WayBack"]
 
 Column = NDArray[np.int64]
 
-TRAIN_ROWS = 256 if in_use() else 12  # shorter trains cost more than their packets one by one
-SACK_ROWS = 256 if in_use() else 16  # of packets beyond a gap
-ROWS_ONE_BY_ONE = 1024 if in_use() else 48  # before a train is tried again
+TRAIN_ROWS = thresholds().received
+SACK_ROWS = thresholds().beyond_gap
+ROWS_ONE_BY_ONE = thresholds().one_by_one
 
 
 class WayBack(Protocol):

@@ -10,7 +10,6 @@ from ccsim.sim.sender_events cimport fire_timers, take_rows
 from ccsim.tcp.ack_rows cimport AckRows
 from ccsim.tcp.host cimport Host
 from ccsim.tcp.sock cimport TcpSock
-from ccsim.tcp.train cimport TrainOutcome, ack_train, may_take_train
 
 cdef int ALL_TAKEN, SOURCE_FIRST
 
@@ -21,7 +20,7 @@ cdef class SendingSide:
     cdef public FlowPath path
     cdef public Sampler recorder
     cdef public Application application
-    cdef public object acks, codepoints, established_ns, handshake, late
+    cdef public object acks, codepoints, established_ns, handshake, late, tally
     cdef public list chunks
     cdef public tuple waiting
     cdef public long long first_syn_ns, index, sent, syn_ns, syn_timer_ns, syn_tries
@@ -37,7 +36,8 @@ cdef class SendingSide:
     cpdef _next_rows(self)
     cpdef _take_acks(self, rows, long long horizon_ns)
     cdef _take_rows(self, rows, long long horizon_ns)
-    cdef bint _take_train(self, TrainRows rows, long long horizon_ns) except -1
+    cdef _one_by_one(self, rows, long long horizon_ns, why)
+    cdef _take_train(self, TrainRows rows, long long horizon_ns)
     cpdef left(self, object sent_ns)
     cpdef _flush(self)
     cpdef Batch collect(self, long long until_ns)

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
-from functools import partial
-from types import FunctionType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.compiled import in_use
 from ccsim.ints import Ints
 from ccsim.net.batch import Batch, Values, as_list
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ
@@ -30,24 +26,21 @@ from ccsim.sim.sender_events import ALL_TAKEN, SOURCE_FIRST, fire_timers, take_r
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.output import settle_timer
-from ccsim.tcp.paced_train import may_take_paced_train, paced_train
-from ccsim.tcp.sack_train import may_take_sack_train, sack_train
+from ccsim.tcp.paced_train import PACED
+from ccsim.tcp.refusal import Refusal, Tally
+from ccsim.tcp.sack_train import SackRegime
 from ccsim.tcp.sender import Sender
-from ccsim.tcp.sock import TcpSock
-from ccsim.tcp.train import TrainOutcome, ack_train, may_take_train
+from ccsim.tcp.thresholds import thresholds
+from ccsim.tcp.train import Regime, take_train
+from ccsim.tcp.window_train import WINDOW
 
 __all__ = ["Handshake", "SendingSide"]
 
 Column = NDArray[np.int64]
 
-TrainPath = Callable[[TcpSock, Column, Column, list[int]], TrainOutcome | None]
-
-# Shorter trains cost more than their ACKs one by one, which compiled cost a fifth.
-PLAIN_TRAIN_ROWS = 128 if in_use() else 12
-PACED_TRAIN_ROWS = 24
-PACED_HOOK_ROWS = 512  # where the algorithm is compiled too
-SACK_TRAIN_ROWS = 256 if in_use() else 16
-LEAST_TRAIN = min(PLAIN_TRAIN_ROWS, PACED_TRAIN_ROWS, SACK_TRAIN_ROWS)
+ROWS = thresholds()
+LEAST_TRAIN = min(ROWS.window, ROWS.paced, ROWS.recovery)
+LONE = Refusal.NOT_IN_COLUMNS
 RETRY_ROWS = 12  # ACKs that go one by one after a train was refused, at least
 RETRY_PARTS = 32  # of those that are left, one: a long train is not looked at again and again
 
@@ -109,6 +102,7 @@ class SendingSide:
         self.chunks: list[tuple[Values, Values]] = []
         self.waiting: tuple[list[int], list[int]] = ([], [])
         self.sent = 0
+        self.tally: Tally | None = None  # counts by which way ACKs go
         self._in_handshake = True  # its packets have not all been handed to the link
 
     # --- the handshake, and the end ---
@@ -224,27 +218,26 @@ class SendingSide:
             rows.at += 1
             self._established(t, echo_us)
             return
-        if (
-            isinstance(rows, TrainRows)
-            and rows.at >= rows.retry
-            and len(rows) - rows.at >= LEAST_TRAIN
-            and self._take_train(rows, horizon_ns)
-        ):
-            return
-        self._take_rows(rows, horizon_ns)
+        refusal = LONE
+        if isinstance(rows, TrainRows):
+            refusal = self._take_train(rows, horizon_ns)
+        if refusal is not None:
+            self._one_by_one(rows, horizon_ns, refusal)
 
-    def _train_path(self, rows: TrainRows) -> tuple[TrainPath, int] | None:
-        """Return what may take the ACKs at once, and of how many it makes sense."""
-        sk = self.sk
+    def _one_by_one(self, rows: TrainRows | AckRows, horizon_ns: int, why: Refusal) -> None:
+        """Process ACKs one by one until something else comes first, and count them if asked to."""
+        first = rows.at
+        self._take_rows(rows, horizon_ns)
+        if self.tally is not None:
+            self.tally.add(why, rows.at - first)
+
+    def _regime(self, rows: TrainRows) -> tuple[Regime, int]:
+        """Return the regime that may take the ACKs at once, and of how many it makes sense."""
         if isinstance(rows, SackTrainRows):
-            if may_take_sack_train(sk):
-                return partial(sack_train, known=rows.known, rest=rows.rest), SACK_TRAIN_ROWS
-        elif may_take_train(sk):
-            return ack_train, PLAIN_TRAIN_ROWS
-        elif may_take_paced_train(sk):
-            by_python = isinstance(sk.ca_ops.cong_control, FunctionType)
-            return paced_train, PACED_TRAIN_ROWS if by_python else PACED_HOOK_ROWS
-        return None
+            return SackRegime(rows.known, rows.rest), ROWS.recovery
+        if self.sk.ca_ops.cong_control is None:
+            return WINDOW, ROWS.window
+        return PACED, ROWS.paced
 
     def _take_rows(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:
         while True:
@@ -257,35 +250,42 @@ class SendingSide:
             elif self.application.acknowledged(rows.time(rows.at - 1)):
                 return
 
-    def _take_train(self, rows: TrainRows, horizon_ns: int) -> bool:
-        """Process ACKs before the horizon at once, if that may be and makes sense; else note which
-        are to go one by one."""
-        self._come_to(rows.time(rows.at))
-        path = self._train_path(rows)
-        if path is None:
+    def _take_train(self, rows: TrainRows, horizon_ns: int) -> Refusal | None:
+        """Process ACKs before the horizon at once; else return why not, and note which are to go
+        one by one."""
+        start = rows.at
+        if start < rows.retry:
+            return Refusal.REFUSED_BEFORE
+        if len(rows) - start < LEAST_TRAIN:
+            return Refusal.TOO_FEW
+        self._come_to(rows.time(start))
+        sk = self.sk
+        regime, least = self._regime(rows)
+        refusal = regime.eligible(sk)
+        if refusal is not None:
             if isinstance(rows, SackTrainRows):
-                rows.retry = rows.at + RETRY_ROWS
-            return False
-        start, stop = rows.at, rows.before(horizon_ns)
+                rows.retry = start + RETRY_ROWS
+            return refusal
+        stop = rows.before(horizon_ns)
         if self.application.source is not None:
             stop = before_source(rows, stop, self.application.source)
-        train, least = path
         if stop - start < least:
             rows.retry = max(stop, start + 1)
-            return False
-        sk = self.sk
+            return Refusal.TOO_FEW
         t, numbers = rows.t[start:stop], rows.numbers[start:stop]
         instants = self.recorder.instants(int(t[0]), int(t[-1]))
         self._flush()
-        outcome = train(sk, t, numbers, instants)
-        if outcome is None:
+        outcome = take_train(sk, regime, t, numbers, instants)
+        if isinstance(outcome, Refusal):
             rows.retry = start + max(RETRY_ROWS, (len(rows) - start) // RETRY_PARTS)
-            return False
+            return outcome
         self.recorder.take(sk, outcome.samples)
         self.left(outcome.sent_ns)
         rows.at = start + outcome.taken
         sk.echo_us = rows.echo(rows.at - 1)
-        return True
+        if self.tally is not None:
+            self.tally.add(regime.name, outcome.taken)
+        return None
 
     # --- event by event ---
 
@@ -314,7 +314,10 @@ class SendingSide:
         self.recorder.catch_up(sk, t_ns)
         acked = False
         while rows is not None and rows.time(rows.at) == t_ns:
-            self._take_acks(rows, t_ns + 1)
+            if self.connected:
+                self._one_by_one(rows, t_ns + 1, Refusal.FOLLOWED)
+            else:
+                self._take_acks(rows, t_ns + 1)
             rows, acked = self._next_rows(), True
         if acked:
             return True
