@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ccsim.cc.fixed_point import U32_MAX, U64_MAX, USEC_PER_MSEC, USEC_PER_SEC
 from ccsim.kernel.sock import PACING_NEEDED, PACING_NONE, Sock
+from ccsim.units import NS_PER_S
 
 __all__ = [
     "bandwidth_info",
     "bytes_per_sec",
+    "gap_at",
     "min_tso_segs",
     "pace_from_rtt",
     "paced_rate",
@@ -41,6 +43,11 @@ def paced_rate(sk: Sock, bw: int, gain: int) -> int:
     """Return `bytes_per_sec`, as far as the socket allows it [bytes/s]."""
     rate = bytes_per_sec(sk, bw, gain)
     return rate if rate < sk.max_pacing_rate else sk.max_pacing_rate
+
+
+def gap_at(mss: int, rate: int) -> int:
+    """Return the gap behind a packet of ``mss`` bytes at ``rate`` [bytes/s], in ns."""
+    return mss * NS_PER_S // rate
 
 
 def pace_from_rtt(sk: Sock, gain: int) -> None:

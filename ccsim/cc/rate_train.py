@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ccsim.cc.fixed_point import BW_SHIFT
+from ccsim.cc.pacing import gap_at
 from ccsim.cc.train import AckTrain, Column
 from ccsim.kernel.ops import RateSample
 from ccsim.kernel.sock import Sock
-from ccsim.units import NS_PER_S
 
 __all__ = ["RateTrain"]
 
@@ -60,7 +60,7 @@ class RateTrain(AckTrain):
         self._begin(0, sk.tcp_wstamp_ns, snd_nxt, sk.pacing_rate)
 
     def _begin(self, row: int, depart_ns: int, seq: int, rate: int) -> None:
-        self.gap_ns = gap = self.mss * NS_PER_S // rate
+        self.gap_ns = gap = gap_at(self.mss, rate)
         self._depart_ns, self._seq = depart_ns, seq
         self.pieces.append((row, depart_ns, seq, gap, rate))
         due = self.t_ns[row:] - (depart_ns - gap + 1)

@@ -2,9 +2,10 @@
 
 cimport cython
 from ccsim.tcp.cwnd cimport cwnd_reduction, current_ssthresh, enter_loss, enter_recovery, in_flight
+from ccsim.cc.pacing cimport gap_at
 from ccsim.ints cimport Ints, heappop
 from ccsim.tcp.packets cimport PacketColumns
-from ccsim.tcp.pacing cimport pacing_due
+from ccsim.tcp.pacing cimport departure_after, gap_ns, pacing_due
 from ccsim.tcp.rack cimport mark_lost
 from ccsim.tcp.rate cimport skb_sent
 from ccsim.tcp.sock cimport TcpSock
@@ -13,11 +14,9 @@ from ccsim.tcp.xmit_timer cimport arm, rearm_rto, schedule_loss_probe
 cdef int APP_LIMITED, CWR, EVER_RETRANS, LOST, OPEN, PACING_NONE, RECOVERY, RETRANS, SACKED, \
     SEGS_NEVER_PACED,\
     TCP_ECN_QUEUE_CWR, TIMER_LOSS_PROBE, TIMER_NONE, TIMER_REO, TIMER_RTO
-cdef long long NS_PER_S
 
 cpdef bint write_xmit(TcpSock sk, bint probe=*)
 cdef _transmit(TcpSock sk, long long end, long long left_out)
-@cython.locals(gap=cython.longlong, half=cython.longlong, late=cython.longlong)
 cpdef _transmit_paced(TcpSock sk, long long end, long long left_out)
 @cython.locals(gap=cython.longlong)
 cdef _pace(TcpSock sk, long long now_ns)

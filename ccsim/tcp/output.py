@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ccsim.cc.pacing import gap_at
 from ccsim.ints import heappop
 from ccsim.kernel.ops import CaEvent, CaState
 from ccsim.kernel.sock import PACING_NONE
@@ -16,7 +17,7 @@ from ccsim.tcp.cwnd import (
 )
 from ccsim.tcp.ecn import send_cwr
 from ccsim.tcp.host import NEVER
-from ccsim.tcp.pacing import pacing_due
+from ccsim.tcp.pacing import departure_after, gap_ns, pacing_due
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
 from ccsim.tcp.rack import mark_lost
 from ccsim.tcp.rate import skb_sent
@@ -30,7 +31,6 @@ from ccsim.tcp.sock import (
 )
 from ccsim.tcp.tso import transmit_bursts
 from ccsim.tcp.xmit_timer import arm, rearm_rto, schedule_loss_probe, set_xmit_timer, settle_timer
-from ccsim.units import NS_PER_S
 
 __all__ = [
     "cwnd_restart_after_idle",
@@ -114,9 +114,7 @@ def _transmit(sk: TcpSock, end: int, left_out: int) -> None:
 
 def _transmit_paced(sk: TcpSock, end: int, left_out: int) -> None:
     """Send new packets before ``end`` while the pacer allows; a packet's departure sets when the
-    next may leave.
-
-    Half a gap of lateness is forgiven (``tcp_update_skb_after_send``).
+    next may leave (`departure_after`).
     """
     now_ns, now_us = sk.tcp_clock_cache, sk.tcp_mstamp
     packets = sk.packets
@@ -137,13 +135,7 @@ def _transmit_paced(sk: TcpSock, end: int, left_out: int) -> None:
         packets.delivered_us[i] = sk.delivered_mstamp
         packets.first_tx_us[i] = sk.first_tx_us
         packets.flags[i] = APP_LIMITED if sk.app_limited else 0
-        rate = sk.pacing_rate
-        if segs_out >= SEGS_NEVER_PACED and rate:
-            gap = sk.mss_cache * NS_PER_S // rate  # 0 at an unlimited rate
-            half, late = gap >> 1, now_ns - stamp
-            sk.tcp_wstamp_ns = now_ns + gap - (half if half < late else late)
-        else:
-            sk.tcp_wstamp_ns = now_ns
+        sk.tcp_wstamp_ns = departure_after(stamp, now_ns, gap_ns(sk, segs_out))
         sk.out_t.append(now_ns)
         sk.out_seq.append(seq)
         segs_out += 1
@@ -156,9 +148,8 @@ def _pace(sk: TcpSock, now_ns: int) -> None:
     stamp = sk.tcp_wstamp_ns
     sk.tcp_wstamp_ns = now_ns
     if sk.pacing_status != PACING_NONE and sk.pacing_rate and sk.data_segs_out >= SEGS_NEVER_PACED:
-        gap = sk.mss_cache * NS_PER_S // sk.pacing_rate
-        sk.tcp_wstamp_ns = max(stamp, now_ns)
-        sk.tcp_wstamp_ns += gap - min(gap >> 1, sk.tcp_wstamp_ns - stamp)
+        gap = gap_at(sk.mss_cache, sk.pacing_rate)
+        sk.tcp_wstamp_ns = departure_after(stamp, max(stamp, now_ns), gap)
 
 
 def cwnd_validate(sk: TcpSock, limited: bool) -> None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ccsim.tcp.sock import TcpSock
+from ccsim.cc.pacing import gap_at
+from ccsim.kernel.sock import PACING_NONE
+from ccsim.tcp.sock import SEGS_NEVER_PACED, TcpSock
 
-__all__ = ["pacing_due", "pacing_rate", "pacing_rates", "update_pacing_rate"]
+__all__ = [
+    "departure_after",
+    "gap_ns",
+    "pacing_due",
+    "pacing_rate",
+    "pacing_rates",
+    "update_pacing_rate",
+]
 
 US_PER_S = 1_000_000
 UNIT = US_PER_S // 100 << 3  # srtt_us is kept << 3, the ratios are per cent
@@ -53,6 +62,23 @@ def update_pacing_rate(sk: TcpSock) -> None:
     """Set the pacing rate of a sender whose algorithm does not; it is enforced only while pacing is
     needed."""
     sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - sk.una, sk.srtt_us)
+
+
+def gap_ns(sk: TcpSock, segs_out: int) -> int:
+    """Return the gap that the pacer leaves behind a packet, ``segs_out`` others after the
+    connection's first [ns]; 0 if it leaves none: at an unlimited rate, and behind the first."""
+    rate = sk.pacing_rate
+    if not rate or sk.pacing_status == PACING_NONE or segs_out < SEGS_NEVER_PACED:
+        return 0
+    return gap_at(sk.mss_cache, rate)
+
+
+def departure_after(stamp_ns: int, now_ns: int, gap: int) -> int:
+    """Return when the next packet may leave after one that leaves now and was to leave at
+    ``stamp_ns``: ``gap`` later, less half of it at most for what this one is late
+    (``tcp_update_skb_after_send``)."""
+    half, late = gap >> 1, now_ns - stamp_ns
+    return now_ns + gap - (half if half < late else late)
 
 
 def pacing_due(sk: TcpSock) -> int:

@@ -1,7 +1,7 @@
 """The shorter ways through the scalar sender change nothing: taken away, the same bytes come out.
 
 plain ACK: `ccsim.tcp.input._plain_ack`; one more packet SACKed: `ccsim.tcp.usual_sack`; paced
-packets in plain order: `ccsim.tcp.pacer.send_paced`; one in Recovery: `send_one` there.
+packets in plain order: `ccsim.tcp.pacer.send_paced`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if in_use():
 from ccsim.sim import sender_events as rows
 from ccsim.sim import simulate
 from ccsim.tcp import input as tcp_input
-from ccsim.tcp import pacer, sack_blocks
+from ccsim.tcp import sack_blocks
 from ccsim.tcp import usual_sack as recovery_ack
 from ccsim.verify.fuzz.equality import difference
 from tests.planting import plant
@@ -35,7 +35,6 @@ SHORT_PATHS = [
     (tcp_input, "_plain_ack"),
     (tcp_input, "usual_sack"),
     (rows, "send_paced"),
-    (pacer, "send_one"),
 ]
 
 
@@ -57,15 +56,12 @@ seed: 4
 path: {rate: 1200 kbit/s, rtt: 20 ms, buffer: 60 packets, loss: 0.5 %, ack_loss: 60 %}
 flows: [{name: a, congestion: bbr}, {name: b, congestion: bbr, start: 1 ms}]
 """
-IN_RECOVERY = [(tcp_input, "usual_sack"), (pacer, "send_one")]
+IN_RECOVERY = [(tcp_input, "usual_sack")]
 PLANTED = [
     (recovery_ack._after_retransmission, "sk.retrans_out -= 1", "pass"),
     (recovery_ack._send, "full or nxt >= sk.write_limit or nxt >= una + sk.rwnd", "True"),
     (sack_blocks.only_new, "return end - 1", "return end - 2"),
     (recovery_ack._take_tag, "rs.prior_mstamp = packets.delivered_us[i]", "pass"),
-    (pacer.send_one, "flight < cwnd and nxt < limit", "flight + 1 < cwnd and nxt < limit"),
-    (pacer._leave, "now_ns + gap - (", "now_ns + gap + 1 - ("),
-    (pacer._next_lost, "heappop(waiting)", "waiting.pop()"),
 ]
 
 
