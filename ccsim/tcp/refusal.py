@@ -19,7 +19,7 @@ class Refusal(Enum):
     NOT_OPEN = "the congestion state is not Open"
     NOT_RECOVERY = "the congestion state is not Recovery, though the ACKs SACK"
     HOLES = "packets are SACKed, lost or retransmitted"
-    APP_LIMITED = "the application, not the window, is what limits"
+    APP_LIMITED = "the application limited what was sent, or the flow has just begun"
     LOSS_PROBE = "a tail loss probe is out"
     REORDERING = "reordering has been seen"
     ECN = "an ECN mark is to be answered"
