@@ -186,7 +186,9 @@ def test_a_train_too_short_to_be_taken_at_once_is_not_tried_again(
     monkeypatch.setattr(sending, "take_train", refuse)
     flow.socket.open()
     rows = train_of(list(range(1000, 1040)))
-    assert flow.sending._take_train(rows, 1011) is Refusal.TOO_FEW  # 11 of them are before the horizon
+    assert (
+        flow.sending._take_train(rows, 1011) is Refusal.TOO_FEW
+    )  # 11 of them are before the horizon
     assert rows.retry == 11
     assert not tried
     rows.at = 11

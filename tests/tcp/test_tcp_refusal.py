@@ -12,8 +12,8 @@ from tests.sim.sim_rig import scenario_of
 
 COST = Path(__file__).parents[2] / "docs" / "cost.md"
 
-# At 12 Mbit/s a packet takes 1 ms. The window leaves when the handshake is over, at 100 ms, and its
-# ACKs, each packet's own as the flow is young, come from 201 ms on; the next window's from 302 ms on:
+# At 12 Mbit/s a packet takes 1 ms. The window leaves when the handshake is over, at 100 ms; its
+# ACKs, one a packet as the flow is young, come from 201 ms on, those of the next from 302 ms on:
 #
 #     100 ms   window     201 .. 240 ms   40 ACKs      302 .. 341 ms   40 ACKs      390 ms   end
 TEXT = """

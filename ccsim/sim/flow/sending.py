@@ -218,7 +218,7 @@ class SendingSide:
             rows.at += 1
             self._established(t, echo_us)
             return
-        refusal = LONE
+        refusal: Refusal | None = LONE
         if isinstance(rows, TrainRows):
             refusal = self._take_train(rows, horizon_ns)
         if refusal is not None:
