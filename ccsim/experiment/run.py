@@ -87,16 +87,15 @@ def run_scenario(
     name, code = run_id(identity, scenario.seed), code_sha256(identity)
     name = name if backend is None else backend.name(name)
     final = folder_for(Path(out), scenario.name, name)
+    options = {"paranoid": paranoid, "fork": fork, "explain_trains": explain_trains}
     plotter = plotter or PlotWorker(formats, jobs or default_jobs())
     with plotter, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
             results, failed = _simulate(
                 *(scenario, twins, jobs, progress, plotter, backend),
-                paranoid=paranoid,
                 hook_timeout_s=hook_timeout_s,
                 spill=spill,
-                fork=fork,
-                explain_trains=explain_trains,
+                **options,
             )
         _expect_code(code, identity, final)
         if failed:
