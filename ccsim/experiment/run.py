@@ -75,9 +75,8 @@ def run_scenario(
     drawn into the folder's ``plots``, by ``plotter`` if there is one already. ``paranoid`` checks
     invariants throughout. A hook that takes ``hook_timeout_s`` of CPU in one call fails the run.
     ``fork`` lets workers be forks of this process, if it has one thread. ``backend`` runs it
-    instead of the simulator. ``explain_trains`` counts in each result's ``trains`` which ACKs went
-    as trains, and why the others did not. A run whose algorithm raised is stored, without twins, in
-    a folder that ends in ``.failed``: see `StoredRun.failed`.
+    instead of the simulator. ``explain_trains`` fills the results' ``trains``. A run whose
+    algorithm raised is stored, without twins, in a folder ``….failed``: see `StoredRun.failed`.
 
     ResultsError if ``out`` cannot be written, InvariantError if one is violated; nothing
     half-written stays, whatever is raised.
@@ -87,19 +86,18 @@ def run_scenario(
     name, code = run_id(identity, scenario.seed), code_sha256(identity)
     name = name if backend is None else backend.name(name)
     final = folder_for(Path(out), scenario.name, name)
-    options = {"paranoid": paranoid, "fork": fork, "explain_trains": explain_trains}
     plotter = plotter or PlotWorker(formats, jobs or default_jobs())
     with plotter, unfinished_folder(final) as folder:
         with _spill_folder(folder, final) as spill:
             results, failed = _simulate(
-                *(scenario, twins, jobs, progress, plotter, backend),
+                *(scenario, twins, jobs, progress, plotter, backend, explain_trains),
+                paranoid=paranoid,
                 hook_timeout_s=hook_timeout_s,
                 spill=spill,
-                **options,
+                fork=fork,
             )
         _expect_code(code, identity, final)
-        if failed:
-            final = final.with_name(name + FAILED_SUFFIX)
+        final = final.with_name(name + FAILED_SUFFIX) if failed else final
         with explained(final):
             run = _write(folder, scenario, results, failed, plotter)
             manifest = write_manifest(
@@ -164,6 +162,7 @@ def _simulate(
     progress: Callable[[float], None] | None,
     plotter: PlotWorker,
     backend: Backend | None,
+    explain_trains: bool,
     **options: Any,
 ) -> tuple[Results, str]:
     """Return the results of the run and its twins, and why it failed (empty: it did not)."""
@@ -180,6 +179,7 @@ def _simulate(
             jobs,
             progress,
             while_waiting=lambda: _import_early(plotter),
+            explain_trains=explain_trains,
             **options,
         )
     results: Results = dict(zip(variants, found, strict=True))
