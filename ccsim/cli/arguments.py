@@ -13,6 +13,7 @@ __all__ = [
     "formats",
     "instant",
     "natural",
+    "packet_bytes",
     "port",
     "positive",
 ]
@@ -94,6 +95,11 @@ def positive(text: str) -> int:
 def natural(text: str) -> int:
     """Return a whole number from 0 on, such as a seed, of 63 bits at most."""
     return _within(0, 2**63 - 1, text)
+
+
+def packet_bytes(text: str) -> int:
+    """Return how much of a packet is kept; 0 for all of it."""
+    return _within(0, 65_535, text)
 
 
 def port(text: str) -> int:

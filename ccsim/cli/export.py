@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccsim.cli.arguments import add_verb, instant, natural
+from ccsim.cli.arguments import add_verb, instant, packet_bytes
 from ccsim.cli.output import print_paths
 from ccsim.cli.progress import ProgressBar
 from ccsim.cli.stored import add_results, add_run, add_verify, load
 from ccsim.cli.streams import say
-from ccsim.errors import ResultsError
+from ccsim.errors import CcsimError, ResultsError
 from ccsim.words import listed
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ def add_parser(verbs: Any) -> None:
         help="pcapng: the host that captures; default: sender",
     )
     export.add_argument(
-        "--snaplen", type=natural, default=0, metavar="BYTES", help="pcapng: kept of each packet"
+        "--snaplen",
+        type=packet_bytes,
+        default=0,
+        metavar="BYTES",
+        help="pcapng: kept of each packet",
     )
     add_results(export, "runs")
     add_verify(export)
@@ -114,7 +118,7 @@ def _explained(target: Path) -> Iterator[None]:
 
 
 def _write(run: StoredRun, target: Path, args: argparse.Namespace) -> None:
-    about: dict[str, Any] = {"twin": args.twin, "wanted": _selection(args)}
+    about: dict[str, Any] = {"twin": args.twin, "wanted": _selection(args, run.result.duration_ns)}
     if args.format == "flent":
         from ccsim.exchange.flent import write_flent
 
@@ -140,9 +144,14 @@ def _write(run: StoredRun, target: Path, args: argparse.Namespace) -> None:
         say(f"{size / 1e6:.0f} MB, most of it payload; --snaplen 96 keeps the headers alone")
 
 
-def _selection(args: argparse.Namespace) -> Any:
+def _selection(args: argparse.Namespace, duration_ns: int) -> Any:
+    """Return what is wanted; CcsimError if that is nothing of the run."""
     from ccsim.exchange.capture import Selection
 
     bounds = {"from_ns": args.begin, "to_ns": args.end}
+    begin, end = args.begin or 0, duration_ns if args.end is None else args.end
+    if not begin < min(end, duration_ns):
+        span, got = f"{duration_ns / 1e9:g} s", f"from {begin / 1e9:g} s to {end / 1e9:g} s"
+        raise CcsimError(f"export: expected a span of time within the run's {span}, got {got}")
     known = {name: value for name, value in bounds.items() if value is not None}
     return Selection(flows=tuple(args.flows), side=args.side, **known)

@@ -20,6 +20,7 @@ WRONG = (
         "--port: expected a whole number from 0 to 65535, got '65536'",
     ),
     (["explore", "--port", "-1"], "--port: expected a whole number from 0 to 65535, got '-1'"),
+    (["export", "x", "--snaplen", "65536"], "a whole number from 0 to 65535, got '65536'"),
     (["gallery", "--format", "png,bmp"], "--format: expected png, pdf, svg or pgf, got 'bmp'"),
     (
         ["verify", "trace", ".", "--seeds", "0"],

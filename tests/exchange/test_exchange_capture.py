@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ccsim.cli import main
 from ccsim.errors import ResultsError
 from ccsim.exchange.capture import Selection, write_capture
 from ccsim.experiment.stored import StoredRun
@@ -224,3 +225,20 @@ twins: false
     checked = tshark(tmp_path / "x.pcapng", "tcp.checksum.status", "ip.len")
     assert {status for status, _ in checked} == {"1"}
     assert max(int(length) for _, length in checked) == 1500
+
+
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [
+        (["--from", "2 s", "--to", "2 s"], "from 2 s to 2 s"),
+        (["--from", "6 s"], "from 6 s to 6 s"),
+        (["--from", "9 s", "--to", "12 s"], "from 9 s to 12 s"),
+        (["--to", "0 s"], "from 0 s to 0 s"),
+    ],
+)
+def test_a_time_of_which_nothing_is_there_is_refused(
+    swap: StoredRun, options: list[str], got: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(swap.path), "--format", "qlog", *options]) == 2
+    told = f"export: expected a span of time within the run's 6 s, got {got}\n"
+    assert capsys.readouterr().err.endswith(told)
