@@ -16,7 +16,7 @@ from typing import Any
 from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Segment, Sight
 from ccsim.net.batch import Batch, as_list
 from ccsim.net.link import HEADER_BYTES, SYN_SEQ
-from ccsim.sim.acks import TrainRows
+from ccsim.sim.acks import AcksInColumns
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow.flow import Flow
 from ccsim.sim.flow.receiving import ReceivingSide
@@ -54,14 +54,14 @@ class _Borne:
         return iter(self.blocks or ())
 
 
-class _Arriving(deque["TrainRows | AckRows"]):
+class _Arriving(deque["AcksInColumns | AckRows"]):
     """A flow's ACKs under way to the sender; each is noted as it is put here."""
 
     def __init__(self, flow: TappedFlow) -> None:
         super().__init__()
         self._flow = flow
 
-    def append(self, rows: TrainRows | AckRows) -> None:
+    def append(self, rows: AcksInColumns | AckRows) -> None:
         """Take ACKs that have set out, and give them their own blocks."""
         assert isinstance(rows, AckRows)
         plain = AckRows((), rows.back_ns)

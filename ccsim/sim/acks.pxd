@@ -1,6 +1,6 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
-cdef class TrainRows:
+cdef class AcksInColumns:
     cdef public object numbers, t
     cdef public long long at, retry
 
@@ -10,12 +10,12 @@ cdef class TrainRows:
     cpdef long long echo(self, long long k)
     cpdef list part(self, long long start, long long stop)
 
-cdef class AckTrainRows(TrainRows):
+cdef class PlainAcks(AcksInColumns):
     cdef public object echo_us
 
     cpdef list part(self, long long start, long long stop)
 
-cdef class SackTrainRows(TrainRows):
+cdef class Sacks(AcksInColumns):
     cdef public object echo_us, rest
     cdef public tuple known
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from ccsim.tcp.ack_rows import AckRow
 from ccsim.tcp.sack_blocks import Blocks
 
-__all__ = ["AckTrainRows", "SackTrainRows", "TrainRows"]
+__all__ = ["AcksInColumns", "PlainAcks", "Sacks"]
 
 Column = NDArray[np.int64]
 
 
-class TrainRows:
+class AcksInColumns:
     """ACKs as columns: arrival at the sender [ns], and the packet number that changes from one to
     the next; ``at`` is the first not taken yet, and up to ``retry`` they are to go one by one."""
 
@@ -49,7 +49,7 @@ class TrainRows:
         raise NotImplementedError
 
 
-class AckTrainRows(TrainRows):
+class PlainAcks(AcksInColumns):
     """Plain ACKs: ``numbers`` packets acknowledged, echoed send time [us]."""
 
     __slots__ = ("echo_us",)
@@ -65,7 +65,7 @@ class AckTrainRows(TrainRows):
         return [(t, una, echo, None) for t, una, echo in zip(*columns, strict=True)]
 
 
-class SackTrainRows(TrainRows):
+class Sacks(AcksInColumns):
     """ACKs each of which SACKs one packet more: the first block ends before packet ``numbers``.
 
     ``known`` are the packets acknowledged in order and where that block starts, ``rest`` the other

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ccsim.errors import InvariantError
 from ccsim.net.link import Link
-from ccsim.sim.acks import AckTrainRows
+from ccsim.sim.acks import PlainAcks
 from ccsim.sim.flow.receiving import ReceivingSide
 from ccsim.sim.flow.sending import SendingSide
 from ccsim.tcp.host import NEVER
@@ -68,10 +68,10 @@ def may_foresee(sending: SendingSide, receiving: ReceivingSide, link: Link) -> b
     )
 
 
-def _plain_acks(sending: SendingSide) -> list[AckTrainRows] | None:
+def _plain_acks(sending: SendingSide) -> list[PlainAcks] | None:
     """Return the ACKs under way if all are plain and in columns."""
     acks = sending.acks
-    plain = [rows for rows in acks if isinstance(rows, AckTrainRows)]
+    plain = [rows for rows in acks if isinstance(rows, PlainAcks)]
     return plain if len(plain) == len(acks) else None
 
 

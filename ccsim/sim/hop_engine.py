@@ -31,7 +31,7 @@ from ccsim.net.link import ACK_BYTES, SYN_BYTES, SYN_SEQ
 from ccsim.net.network import Network
 from ccsim.net.qdisc.base import CE
 from ccsim.net.rate_process import FOREVER
-from ccsim.sim.acks import AckTrainRows
+from ccsim.sim.acks import PlainAcks
 from ccsim.sim.cross_traffic import Datagrams
 from ccsim.sim.engine import Engine
 from ccsim.sim.flow.flow import Flow
@@ -266,7 +266,7 @@ class _Ways:
         plain = not acks and len(rows) >= TRAIN_ROWS and sender.vector
         if plain and numbers[0] > self._heard and bool((numbers[1:] > numbers[:-1]).all()):
             columns = (rows[:, REACH], numbers, rows[:, SENT])
-            sender.hear_train(AckTrainRows(*map(np.ascontiguousarray, columns)))
+            sender.hear_train(PlainAcks(*map(np.ascontiguousarray, columns)))
         else:
             sender.hear(AckRows(_acks(rows, acks)))
         self._heard = max(self._heard, int(numbers.max()))

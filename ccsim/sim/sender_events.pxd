@@ -1,7 +1,7 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
 cimport cython
-from ccsim.sim.acks cimport AckTrainRows, TrainRows
+from ccsim.sim.acks cimport PlainAcks, AcksInColumns
 from ccsim.sim.sampler cimport Sampler
 from ccsim.tcp.ack_rows cimport AckRows
 from ccsim.tcp.input cimport on_ack
@@ -19,7 +19,7 @@ cpdef int take_rows(
 ) except -1
 @cython.locals(k=cython.longlong, t=cython.longlong)
 cdef int _take_columns(
-    TcpSock sk, Sampler sampler, AckTrainRows rows, const long long[::1] times,
+    TcpSock sk, Sampler sampler, PlainAcks rows, const long long[::1] times,
     const long long[::1] numbers, const long long[::1] echoes, long long stop,
     long long horizon_ns, long long watch, long long write_ns
 ) except -1

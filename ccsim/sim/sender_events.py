@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccsim.kernel.ops import CaState
-from ccsim.sim.acks import AckTrainRows, TrainRows
+from ccsim.sim.acks import AcksInColumns, PlainAcks
 from ccsim.sim.sampler import Sampler
 from ccsim.tcp.ack_rows import AckRow, AckRows
 from ccsim.tcp.input import on_ack
@@ -54,7 +54,7 @@ def _catch_up(sk: Sender, sampler: Sampler, t_ns: int, write_ns: int) -> None:
 def take_rows(
     sk: Sender,
     sampler: Sampler,
-    rows: TrainRows | AckRows,
+    rows: AcksInColumns | AckRows,
     horizon_ns: int,
     watch: int,
     write_ns: int,
@@ -75,7 +75,7 @@ def take_rows(
         return _take_cells(sk, sampler, rows, stop, horizon_ns, watch, write_ns)
     if rows.at < rows.retry < stop:
         stop = rows.retry
-    if isinstance(rows, AckTrainRows):
+    if isinstance(rows, PlainAcks):
         t, una, echo_us = memoryview(rows.t), memoryview(rows.numbers), memoryview(rows.echo_us)
         return _take_columns(sk, sampler, rows, t, una, echo_us, stop, horizon_ns, watch, write_ns)
     acks = rows.part(rows.at, stop)
@@ -85,7 +85,7 @@ def take_rows(
 def _take_columns(
     sk: Sender,
     sampler: Sampler,
-    rows: AckTrainRows,
+    rows: PlainAcks,
     times: memoryview,
     numbers: memoryview,
     echoes: memoryview,
@@ -142,7 +142,7 @@ def _take_cells(
 def _take_tuples(
     sk: Sender,
     sampler: Sampler,
-    rows: TrainRows | AckRows,
+    rows: AcksInColumns | AckRows,
     acks: list[AckRow],
     first: int,
     back_ns: int,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ccsim.sim.acks import AckTrainRows, SackTrainRows, TrainRows
+from ccsim.sim.acks import AcksInColumns, PlainAcks, Sacks
 from ccsim.sim.flow import sending
 from ccsim.sim.recorder import COLUMNS, FlowRecorder
 from ccsim.sim.sampler import Sampler
@@ -129,9 +129,9 @@ def test_a_sampler_that_cannot_pack_says_so_when_it_is_full() -> None:
 # --- trains that are left to the scalar path ---
 
 
-def train_of(times: list[int]) -> AckTrainRows:
+def train_of(times: list[int]) -> PlainAcks:
     t = np.array(times)
-    return AckTrainRows(t, np.arange(2, 2 + len(t)), t // 1000)
+    return PlainAcks(t, np.arange(2, 2 + len(t)), t // 1000)
 
 
 def test_what_arrives_at_the_horizon_does_not_arrive_before_it() -> None:
@@ -142,14 +142,14 @@ def test_what_arrives_at_the_horizon_does_not_arrive_before_it() -> None:
 def test_acks_as_rows_are_those_of_the_columns() -> None:
     t, ends = np.array([5000, 7000]), np.array([40, 41])
     assert train_of([5000, 7000]).part(0, 2) == [(5000, 2, 5, None), (7000, 3, 7, None)]
-    sacks = SackTrainRows(t, ends, (20, 30), ((22, 24),), 9)
+    sacks = Sacks(t, ends, (20, 30), ((22, 24),), 9)
     assert sacks.part(1, 2) == [(7000, 20, 9, ((30, 41), (22, 24)))]
     assert sacks.row(0) == (5000, 20, 9, ((30, 40), (22, 24)))
 
 
 def test_columns_of_no_known_kind_have_no_rows() -> None:
     with pytest.raises(NotImplementedError):
-        TrainRows(np.array([1]), np.array([1])).row(0)
+        AcksInColumns(np.array([1]), np.array([1])).row(0)
 
 
 TEXT = """

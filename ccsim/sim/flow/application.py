@@ -9,7 +9,7 @@ import numpy as np
 
 from ccsim.net.batch import Values, as_list
 from ccsim.net.link import HEADER_BYTES
-from ccsim.sim.acks import TrainRows
+from ccsim.sim.acks import AcksInColumns
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.source import Source
 from ccsim.tcp.host import NEVER
@@ -152,7 +152,7 @@ class Application:
         return {s: short[s] + HEADER_BYTES for s in as_list(seqs) if s in short} if short else {}
 
 
-def before_source(rows: TrainRows, stop: int, source: Source) -> int:
+def before_source(rows: AcksInColumns, stop: int, source: Source) -> int:
     """Return how many ACKs come before the source acts: those of the instant of a write, and those
     that do not wake it."""
     stop = min(stop, int(np.searchsorted(rows.t, source.next_ns, side="right")))

@@ -17,7 +17,7 @@ from ccsim.ints import Ints, as_ints, in_us, kept, later, least, picked
 from ccsim.net.batch import Batch, as_column
 from ccsim.net.link import SYN_SEQ
 from ccsim.sim.ack_path import AckPath
-from ccsim.sim.acks import AckTrainRows, SackTrainRows
+from ccsim.sim.acks import PlainAcks, Sacks
 from ccsim.sim.flow.codepoints import Codepoints
 from ccsim.sim.flow.path import FlowPath
 from ccsim.sim.flow.reception import Reception
@@ -213,13 +213,13 @@ class ReceivingSide:
         if self.way_back is not None:
             self.way_back.send_ack_train(at, numbers, echoes)
         else:
-            self.sender.hear_train(AckTrainRows(at + self.path.back_ns, numbers, echoes))
+            self.sender.hear_train(PlainAcks(at + self.path.back_ns, numbers, echoes))
 
     def _receive_sacked(self, times: Column, seqs: Column) -> None:
         """Take packets beyond a gap, each of which the receiver SACKs beyond the one before."""
         known, rest, echo_us = self.receiver.receive_sacked(len(seqs))
         at = times + self.path.back_ns
-        self.sender.hear_train(SackTrainRows(at, seqs + 1, known, rest, echo_us))
+        self.sender.hear_train(Sacks(at, seqs + 1, known, rest, echo_us))
 
     # --- ACKs ---
 

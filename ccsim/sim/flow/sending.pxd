@@ -2,7 +2,7 @@
 
 from ccsim.ints cimport Ints
 from ccsim.net.batch cimport Batch, as_list
-from ccsim.sim.acks cimport SackTrainRows, TrainRows
+from ccsim.sim.acks cimport Sacks, AcksInColumns
 from ccsim.sim.flow.application cimport Application
 from ccsim.sim.flow.path cimport FlowPath
 from ccsim.sim.sampler cimport Sampler
@@ -29,7 +29,7 @@ cdef class SendingSide:
     cpdef connect(self, long long t_ns)
     cdef _established(self, long long t_ns, long long echo_us)
     cpdef hear(self, AckRows acks)
-    cpdef hear_train(self, TrainRows acks)
+    cpdef hear_train(self, AcksInColumns acks)
     cpdef advance(self, long long horizon_ns)
     cdef _come_to(self, long long t_ns)
     cpdef _fire_before(self, long long t_ns)
@@ -37,7 +37,7 @@ cdef class SendingSide:
     cpdef _take_acks(self, rows, long long horizon_ns)
     cdef _take_rows(self, rows, long long horizon_ns)
     cdef _one_by_one(self, rows, long long horizon_ns, why)
-    cdef _take_train(self, TrainRows rows, long long horizon_ns)
+    cdef _take_train(self, AcksInColumns rows, long long horizon_ns)
     cpdef left(self, object sent_ns)
     cpdef _flush(self)
     cpdef Batch collect(self, long long until_ns)

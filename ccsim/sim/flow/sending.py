@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ccsim.ints import Ints
 from ccsim.net.batch import Batch, Values, as_list
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ
-from ccsim.sim.acks import SackTrainRows, TrainRows
+from ccsim.sim.acks import AcksInColumns, Sacks
 from ccsim.sim.flow.application import Application, before_source
 from ccsim.sim.flow.codepoints import Codepoints
 from ccsim.sim.flow.path import FlowPath
@@ -98,7 +98,7 @@ class SendingSide:
         self.connected = False
         self.established_ns: int | None = None
         self.closed = False
-        self.acks: deque[TrainRows | AckRows] = deque()
+        self.acks: deque[AcksInColumns | AckRows] = deque()
         self.chunks: list[tuple[Values, Values]] = []
         self.waiting: tuple[list[int], list[int]] = ([], [])
         self.sent = 0
@@ -157,7 +157,7 @@ class SendingSide:
             acks = AckRows([(t, *row[1:]) for t, row in zip(times, acks, strict=True)])
         self.acks.append(acks)
 
-    def hear_train(self, acks: TrainRows) -> None:
+    def hear_train(self, acks: AcksInColumns) -> None:
         """Let ACKs come as columns."""
         if self.closed:
             return
@@ -200,7 +200,7 @@ class SendingSide:
             recorder.catch_up(sk, write_ns)
             self.application.write(write_ns)
 
-    def _next_rows(self) -> TrainRows | AckRows | None:
+    def _next_rows(self) -> AcksInColumns | AckRows | None:
         acks = self.acks
         while acks:
             rows = acks[0]
@@ -209,7 +209,7 @@ class SendingSide:
             acks.popleft()
         return None
 
-    def _take_acks(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:
+    def _take_acks(self, rows: AcksInColumns | AckRows, horizon_ns: int) -> None:
         """Process ACKs until something else comes first: as a train if that may be, else one by
         one."""
         if not self.connected:
@@ -219,27 +219,27 @@ class SendingSide:
             self._established(t, echo_us)
             return
         refusal: Refusal | None = LONE
-        if isinstance(rows, TrainRows):
+        if isinstance(rows, AcksInColumns):
             refusal = self._take_train(rows, horizon_ns)
         if refusal is not None:
             self._one_by_one(rows, horizon_ns, refusal)
 
-    def _one_by_one(self, rows: TrainRows | AckRows, horizon_ns: int, why: Refusal) -> None:
+    def _one_by_one(self, rows: AcksInColumns | AckRows, horizon_ns: int, why: Refusal) -> None:
         """Process ACKs one by one until something else comes first, and count them if asked to."""
         first = rows.at
         self._take_rows(rows, horizon_ns)
         if self.tally is not None:
             self.tally.add(why, rows.at - first)
 
-    def _regime(self, rows: TrainRows) -> tuple[Regime, int]:
+    def _regime(self, rows: AcksInColumns) -> tuple[Regime, int]:
         """Return the regime that may take the ACKs at once, and of how many it makes sense."""
-        if isinstance(rows, SackTrainRows):
+        if isinstance(rows, Sacks):
             return SackRegime(rows.known, rows.rest), ROWS.recovery
         if self.sk.ca_ops.cong_control is None:
             return WINDOW, ROWS.window
         return PACED, ROWS.paced
 
-    def _take_rows(self, rows: TrainRows | AckRows, horizon_ns: int) -> None:
+    def _take_rows(self, rows: AcksInColumns | AckRows, horizon_ns: int) -> None:
         while True:
             watch, write_ns = self.application.watched()
             turn = take_rows(self.sk, self.recorder, rows, horizon_ns, watch, write_ns)
@@ -250,7 +250,7 @@ class SendingSide:
             elif self.application.acknowledged(rows.time(rows.at - 1)):
                 return
 
-    def _take_train(self, rows: TrainRows, horizon_ns: int) -> Refusal | None:
+    def _take_train(self, rows: AcksInColumns, horizon_ns: int) -> Refusal | None:
         """Process ACKs before the horizon at once; else return why not, and note which are to go
         one by one."""
         start = rows.at
@@ -263,7 +263,7 @@ class SendingSide:
         regime, least = self._regime(rows)
         refusal = regime.eligible(sk)
         if refusal is not None:
-            if isinstance(rows, SackTrainRows):
+            if isinstance(rows, Sacks):
                 rows.retry = start + RETRY_ROWS
             return refusal
         stop = rows.before(horizon_ns)
@@ -395,7 +395,7 @@ class SendingSide:
         return ACK_SEQ not in as_list(seqs)
 
 
-def first_time(rows: TrainRows | AckRows) -> int:
+def first_time(rows: AcksInColumns | AckRows) -> int:
     """Return when the first ACK that is not taken yet arrives [ns]."""
     if isinstance(rows, AckRows):
         return rows.time(rows.at)
