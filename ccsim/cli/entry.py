@@ -26,9 +26,9 @@ WRONG_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
-LEAN = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
-"""What spares a short run time, if the environment does not say otherwise: threads for matrices,
-of which there are none, and a search through all installed packages."""
+LEAN = {"OPENBLAS_NUM_THREADS": "1"}
+"""Set if the environment does not say otherwise: there are no large matrices, and a process that
+has threads cannot be forked."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
