@@ -6,5 +6,7 @@ from ccsim.tcp.sock cimport TcpSock
 
 @cython.locals(sample=cython.longlong, m=cython.longlong)
 cdef _fold_each(TcpSock sk, list samples)
-@cython.locals(m=cython.longlong, most=cython.longlong)
+@cython.locals(
+    m=cython.longlong, most=cython.longlong, next_mdev=cython.longlong, steps=cython.longlong
+)
 cdef tuple _steps(long long excess, long long mdev, long long count)

@@ -7,6 +7,7 @@ within one microsecond, the state becomes a function of the latest few.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -162,7 +163,7 @@ class _Runs(Samples):
                 found.append(level + (rest if count >= steps else _steps(excess, mdev, count)[0]))
                 next_asked = asked[len(found)] if len(found) < len(asked) else stop
             if steps > end - start:
-                rest, mdev_rest, most = _steps(excess, mdev, end - start)
+                rest, mdev_rest, most, _ = _steps(excess, mdev, end - start)
             srtt, mdev = level + rest, mdev_rest
             if most > mdev_max:
                 mdev_max = most
@@ -177,32 +178,27 @@ class _Runs(Samples):
 
 @lru_cache(maxsize=1 << 14)
 def _come_to_rest(excess: int, mdev: int) -> tuple[int, int, int, int]:
-    """Fold equal samples until nothing changes; return what `_steps` does, and after how many that
-    was.
+    """Fold equal samples until nothing changes.
 
     What happens depends on how far ``srtt_us`` is above the sample [us << 3], not on the sample.
     """
-    steps = most = 0
-    while True:
-        next_excess, next_mdev, _ = _steps(excess, mdev, 1)
+    return _steps(excess, mdev, sys.maxsize)
+
+
+def _steps(excess: int, mdev: int, count: int) -> tuple[int, int, int, int]:
+    """Fold ``count`` equal samples, or until nothing changes; return the excess and deviation after
+    them, the largest deviation after any, and how many that were."""
+    most = steps = 0
+    while steps < count:
         steps += 1
-        most = max(most, next_mdev)
-        if next_excess == excess and next_mdev == mdev:
-            return excess, mdev, most, steps
-        excess, mdev = next_excess, next_mdev
-
-
-def _steps(excess: int, mdev: int, count: int) -> tuple[int, int, int]:
-    """Fold ``count`` equal samples; return the excess and deviation after them, and the largest
-    deviation after any."""
-    most = 0
-    for _ in range(count):
         m = -(excess >> 3)
-        excess += m
-        mdev = new_mdev(mdev, m)
-        if mdev > most:
-            most = mdev
-    return excess, mdev, most
+        next_mdev = new_mdev(mdev, m)
+        if next_mdev > most:
+            most = next_mdev
+        if m == 0 and next_mdev == mdev:
+            break
+        excess, mdev = excess + m, next_mdev
+    return excess, mdev, most, steps
 
 
 class _Blocks(Samples):
