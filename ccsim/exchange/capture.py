@@ -15,10 +15,10 @@ from ccsim.exchange.resimulate import scenario_of, simulated_again, stored_resul
 from ccsim.exchange.segment import Sight
 from ccsim.experiment.stored import StoredRun
 from ccsim.files import written_whole
+from ccsim.sim.hosts import hosts_of_ends, tcp_of_ends
 from ccsim.sim.traces import Event
 from ccsim.sim.workloads import PlannedFlow, planned_flows
 from ccsim.spec import Flow, Scenario
-from ccsim.spec.scenario import Sysctls
 from ccsim.tcp.host import NEVER
 from ccsim.tcp.linux_sock import MAX_WINDOW_BYTES
 from ccsim.words import did_you_mean
@@ -73,7 +73,7 @@ def endpoints(scenario: Scenario, flows: Sequence[PlannedFlow]) -> list[Endpoint
     hosts: dict[str, bytes] = {}
     counts = [0, 0]
     found = []
-    mss, sysctls = scenario.tcp.mss_bytes, scenario.tcp.sysctls or Sysctls()
+    mss = scenario.tcp.mss_bytes
     for index, spec in enumerate(one.spec for one in flows):
         for role, name in enumerate(_host_names(spec)):
             if name not in hosts:
@@ -84,7 +84,8 @@ def endpoints(scenario: Scenario, flows: Sequence[PlannedFlow]) -> list[Endpoint
         ports = ports[::-1] if spec.listener else ports
         rwnd = spec.receiver.rwnd_bytes
         window = MAX_WINDOW_BYTES if rwnd is None else rwnd // mss * mss
-        options = sysctls.sack, sysctls.timestamps
+        host, _ = hosts_of_ends(*tcp_of_ends(spec, scenario), scenario.kernel.hz)
+        options = host.sack, host.timestamps
         limit = min(window, MAX_WINDOW_BYTES)
         found.append(Endpoints(sender, receiver, *ports, mss, limit, *options))
     return found

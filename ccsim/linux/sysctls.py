@@ -19,6 +19,7 @@ SYSCTLS = {
     "net.ipv4.tcp_wmem": SEND_BUFFERS,
     "net.ipv6.conf.default.disable_ipv6": "1",
 }
+ONE_TCP = "hosts on a kernel have the TCP of all; simulate what differs"
 ON = {"early_retrans": "3", "frto": "2"}  # of those of which 1 is something else
 
 
@@ -41,11 +42,17 @@ def _named(sysctls: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wrong_sysctls(scenario: Scenario) -> Iterator[str]:
-    """Yield what of pacing is no sysctl of a host, and that nothing but flows goes to a kernel."""
+    """Yield what of pacing is no sysctl of a host, and that nothing but flows goes to a kernel,
+    with one TCP."""
     if scenario.traffic:
         yield "traffic: there is no cross traffic to a kernel; simulate it"
     if scenario.tcp.sysctls is not None and scenario.tcp.sysctls.pacing == "fq":
         yield "tcp.pacing: hosts on a kernel have no fq; sockets pace themselves"
+    for number, load in enumerate(scenario.workloads):
+        if load.flow.sender_tcp or load.flow.receiver_tcp:
+            yield f"workloads.{number}.tcp: {ONE_TCP}"
     for number, flow in enumerate(scenario.flows):
+        if flow.sender_tcp or flow.receiver_tcp:
+            yield f"flows.{number}.tcp: {ONE_TCP}"
         if flow.max_pacing_rate_bps:
             yield f"flows.{number}.max_pacing_rate: it is not set on a kernel; simulate it"

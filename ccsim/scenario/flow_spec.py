@@ -9,6 +9,7 @@ from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
 from ccsim.scenario.objects import MAX_COUNT, flow_names
 from ccsim.scenario.target_spec import Congestion
+from ccsim.scenario.tcp_spec import HostTcpSpec
 from ccsim.scenario.traffic_spec import ArrivalsSpec, OnOffSpec, RequestsSpec, Sizes, Times
 from ccsim.spec.limits import INIT_NET, MAX_CONNECTIONS, is_harmless
 
@@ -75,6 +76,7 @@ class FlowSpec(Spec):
         "Negotiate ECN; without: as under tcp, or if its algorithm needs it.", None
     )
     max_pacing_rate: q.Rate | None = key("SO_MAX_PACING_RATE; without: not set.", None)
+    tcp: HostTcpSpec | None = key("What the TCP of its hosts has otherwise than all.", None)
     route: StrictStr | None = key("Its route over hops; else the first.", None)
     hosts: tuple[StrictStr, ...] = key(
         "Names of the hosts that it goes between; else it has both to itself.", ()
@@ -124,6 +126,7 @@ class WorkloadSpec(Spec):
     rtt: q.Time | None = key("Their base RTT; else the path's.", None)
     access_delay: q.Time = key("The part of their RTT between sender and queue.", "0 s")
     route: StrictStr | None = key("Their route over hops; else the first.", None)
+    tcp: HostTcpSpec | None = key("What the TCP of their hosts has otherwise than all.", None)
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> WorkloadSpec:

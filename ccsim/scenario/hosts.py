@@ -1,4 +1,5 @@
-"""The two hosts of a flow, from the scenario as written: who writes, what buffers hold."""
+"""The two hosts of a flow, from the scenario as written: who writes, what buffers hold, whose TCP
+is not that of all."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ from typing import Any
 
 from ccsim import spec
 from ccsim.scenario import flow_spec
-from ccsim.scenario.tcp_spec import TcpSpec
+from ccsim.scenario.spec import ScenarioSpec
+from ccsim.scenario.tcp_spec import HostTcpSpec, TcpSpec
 from ccsim.units import format_size
 
-__all__ = ["flow_hosts", "wrong_hosts"]
+__all__ = ["flow_hosts", "own_tcp", "wrong_hosts", "wrong_tcp"]
 
 
 def flow_hosts(entry: flow_spec.FlowSpec, tcp: TcpSpec) -> dict[str, Any]:
@@ -50,3 +52,19 @@ def wrong_hosts(entry: flow_spec.FlowSpec, tcp: TcpSpec) -> Iterator[tuple[tuple
         if size_bytes is not None and size_bytes < tcp.mss:
             least, got = format_size(tcp.mss), format_size(size_bytes)
             yield key, f"expected at least one packet of {least}, got {got}"
+
+
+def own_tcp(own: HostTcpSpec | None, written: ScenarioSpec) -> dict[str, Any]:
+    """Return the fields of a resolved flow that say what TCP its two hosts have; ``own`` is what it
+    says itself."""
+    made: dict[str, Any] = {}
+    for end in ("sender", "receiver"):
+        tcp = written.tcp.but(written.hosts.tcp_of(end), own)
+        made[f"{end}_tcp"] = None if tcp == written.tcp else tcp.resolved()
+    return made
+
+
+def wrong_tcp(own: HostTcpSpec | None, written: ScenarioSpec) -> str:
+    """Return what of the TCP of a flow's hosts does not agree; empty if all does."""
+    ends = (written.tcp.but(written.hosts.tcp_of(end), own) for end in ("sender", "receiver"))
+    return next((wrong for tcp in ends if (wrong := tcp.disagrees())), "")

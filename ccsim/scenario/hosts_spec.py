@@ -1,4 +1,5 @@
-"""How late hosts are, as people write it: a preset, or delays and stalls."""
+"""The hosts of flows as people write them: how late they are, by a preset or by delays and stalls,
+and what their TCP has otherwise than all."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, model_vali
 from ccsim import spec
 from ccsim.scenario import quantities as q
 from ccsim.scenario.keys import Spec, key
+from ccsim.scenario.tcp_spec import HostTcpSpec
 from ccsim.scenario.traffic_spec import Gap, Times, parse_points, parse_times
 from ccsim.scenario.vocabulary import did_you_mean, listed
 from ccsim.sim.stalls import LONGEST_NS
@@ -151,19 +153,28 @@ class HostSpec(Spec):
     """The hosts at one end of flows."""
 
     lateness: LatenessEntry = key("How late they are: a preset, or delay and stalls.", None)
+    tcp: HostTcpSpec | None = key("What their TCP has otherwise than under tcp.", None)
 
 
 class HostsSpec(Spec):
-    """The hosts of flows: how late they are."""
+    """The hosts of flows: how late they are, and what their TCP has otherwise than all."""
 
     lateness: LatenessEntry = key("Of all: a preset, or delay and stalls.", None)
     sender: HostSpec | None = key("Of those that send data, instead.", None)
     receiver: HostSpec | None = key("Of those that receive it, instead.", None)
 
+    def tcp_of(self, end: str) -> HostTcpSpec | None:
+        """Return what the TCP of "sender" or "receiver" has otherwise than all."""
+        host: HostSpec | None = getattr(self, end)
+        return None if host is None else host.tcp
+
+    def _lateness_of(self, host: HostSpec | None) -> spec.Lateness | None:
+        late = self.lateness if host is None or host.lateness is None else host.lateness
+        return None if late is None else late.made()
+
     def made(self) -> spec.Hosts | None:
         """Return them resolved; None if all are exact."""
-        ends = [self if end is None else end for end in (self.sender, self.receiver)]
-        sender, receiver = (None if e.lateness is None else e.lateness.made() for e in ends)
+        sender, receiver = map(self._lateness_of, (self.sender, self.receiver))
         if sender is None and receiver is None:
             return None
         return spec.Hosts(sender=sender, receiver=receiver)

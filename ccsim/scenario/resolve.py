@@ -10,7 +10,7 @@ from ccsim.errors import Problem, ScenarioError
 from ccsim.scenario import flow_spec
 from ccsim.scenario.bounds import check_bounds
 from ccsim.scenario.document import Document, Location
-from ccsim.scenario.hosts import flow_hosts, wrong_hosts
+from ccsim.scenario.hosts import flow_hosts, own_tcp, wrong_hosts, wrong_tcp
 from ccsim.scenario.objects import ObjectFile, flow_names
 from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.resolve_swaps import SwapResolver
@@ -121,7 +121,7 @@ class _Resolver:
         apart_ns = entry.start_every or 0
         names = flow_names(entry.name or f"flow-{i + 1}", entry.count)
         congestion = self.congestion(("flows", i), entry.congestion)
-        hosts = flow_hosts(entry, self.written.tcp)
+        hosts = flow_hosts(entry, self.written.tcp) | own_tcp(entry.tcp, self.written)
         rtt_ns = self.paths.rtt_of(("flows", i), entry.route, entry.rtt)
         for k, name in enumerate(names):
             yield spec.Flow(
@@ -146,6 +146,8 @@ class _Resolver:
         self.check_opening(i, entry)
         for keys, message in wrong_hosts(entry, self.written.tcp):
             self.complain(("flows", i, *keys), message)
+        if wrong := wrong_tcp(entry.tcp, self.written):
+            self.complain(("flows", i, *(("tcp",) if entry.tcp else ())), wrong)
         if entry.start_every is not None and entry.count is None:
             self.complain(("flows", i, "start_every"), "expected with a count, got no count")
         last_start_ns = entry.start + (entry.start_every or 0) * ((entry.count or 1) - 1)

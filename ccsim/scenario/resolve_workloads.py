@@ -9,6 +9,7 @@ from typing import Any
 from ccsim import spec
 from ccsim.scenario import flow_spec
 from ccsim.scenario.document import Location
+from ccsim.scenario.hosts import own_tcp, wrong_tcp
 from ccsim.scenario.resolve_path import PathResolver
 from ccsim.scenario.spec import ScenarioSpec
 from ccsim.scenario.target_spec import CongestionSpec
@@ -106,6 +107,7 @@ class _Workload:
                 rtt_ns=self.rtt_ns(),
                 route=self.paths.route_of(("workloads", self.index), self.entry.route),
                 access_delay_ns=entry.access_delay,
+                **own_tcp(entry.tcp, written),
             ),
         )
 
@@ -153,6 +155,8 @@ class _Workload:
                 self.complain(key, f"expected no {key} beside a listener: {inherits}", at_key=True)
 
     def check_path(self) -> None:
+        if wrong := wrong_tcp(self.entry.tcp, self.written):
+            self.complain("tcp" if self.entry.tcp else "name", wrong)
         if self.entry.access_delay > self.rtt_ns():
             message = f"expected a part of the RTT, {format_time(self.rtt_ns())}, got "
             self.complain("access_delay", message + format_time(self.entry.access_delay))

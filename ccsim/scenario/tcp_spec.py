@@ -1,4 +1,5 @@
-"""The hosts' TCP as people write it: windows, timers, and Linux's sysctls by their names."""
+"""The hosts' TCP as people write it, of all or of one end: windows, timers, and Linux's sysctls by
+their names."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ccsim.scenario.keys import Spec, key
 from ccsim.spec.limits import MAX_MIN_RTT_WLEN_S
 from ccsim.units import NS_PER_S, format_time, show
 
-__all__ = ["TcpSpec"]
+__all__ = ["HostTcpSpec", "TcpSpec"]
 
 
 def _switch(*on: int) -> tuple[PlainValidator, WithJsonSchema]:
@@ -42,11 +43,10 @@ EarlyRetrans = Annotated[bool, *_switch(3, 4)]
 Frto = Annotated[bool, *_switch(1, 2)]
 
 
-class TcpSpec(Spec):
-    """The hosts' TCP."""
+class HostTcpSpec(Spec):
+    """The TCP of some hosts: what is not said is as under ``tcp``."""
 
     initial_window: q.PositivePackets = key("Initial cwnd in packets (initcwnd).", 10)
-    mss: q.SegmentSize = key("Payload of a packet.", "1448 B")
     quickacks: q.PacketCount = key("Packets acknowledged one by one before delayed ACKs.", 1465)
     min_rto: q.PositiveTime = key("The shortest RTO.", "200 ms")
     delayed_ack: StrictBool = key("Acknowledge every other packet.", True)
@@ -81,12 +81,31 @@ class TcpSpec(Spec):
             raise ValueError(f"expected whole seconds, at most {MAX_MIN_RTT_WLEN_S} s, got {got}")
         return value
 
+    def disagrees(self) -> str:
+        """Return what of it does not agree; empty if all does."""
+        if self.reordering <= self.max_reordering:
+            return ""
+        expected = f"expected a reordering of at most max_reordering, {self.max_reordering}"
+        return f"{expected}, got {self.reordering}"
+
+
+class TcpSpec(HostTcpSpec):
+    """The hosts' TCP."""
+
+    mss: q.SegmentSize = key("Payload of a packet.", "1448 B")
+
     @model_validator(mode="after")
     def _reordering_fits(self) -> TcpSpec:
-        if self.reordering > self.max_reordering:
-            expected = f"expected a reordering of at most max_reordering, {self.max_reordering}"
-            raise ValueError(f"{expected}, got {self.reordering}")
+        if wrong := self.disagrees():
+            raise ValueError(wrong)
         return self
+
+    def but(self, *own: HostTcpSpec | None) -> TcpSpec:
+        """Return it with what some hosts say instead, the last of them first."""
+        said = {
+            name: getattr(one, name) for one in own if one for name in sorted(one.model_fields_set)
+        }
+        return self.model_copy(update=said)
 
     def resolved(self) -> spec.Tcp:
         """Return it resolved."""

@@ -25,7 +25,6 @@ from ccsim.sim.flow.path import FlowPath
 from ccsim.sim.hop_engine import HopEngine
 from ccsim.sim.hop_trace import hop_trace
 from ccsim.sim.hops import Hops, make_hops, needs_hops
-from ccsim.sim.hosts import host_of
 from ccsim.sim.implementation_sums import Groups
 from ccsim.sim.in_turn import advance_in_turn
 from ccsim.sim.invariants import Watchman, check_world
@@ -89,7 +88,6 @@ class World:
         check = partial(check_world, self) if paranoid else None
         self.engine = self._make_engine(lookahead_ns=lookahead_ns, progress=progress, check=check)
         self.engine.turns = self.take_turns
-        self.host = host_of(scenario)
         self.late = LateHosts(scenario.hosts or Hosts(), scenario.seed)
         record = scenario.record
         self.grouped = bool(scenario.workloads) or record.flows != "all"

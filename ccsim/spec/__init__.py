@@ -8,8 +8,9 @@ from ccsim.spec.flow import Flow, Listener, Receiver, Source
 from ccsim.spec.hosts import Hosts, Lateness, Stalls
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
 from ccsim.spec.path import Hop, HopChange, Path, Qdisc, Route, Trace
-from ccsim.spec.scenario import Record, Scenario, Sysctls, Tcp
+from ccsim.spec.scenario import Record, Scenario
 from ccsim.spec.swap import Guard, Swap, Trigger
+from ccsim.spec.tcp import Sysctls, Tcp
 from ccsim.spec.traffic import Traffic
 from ccsim.spec.workload import Arrivals, Distribution, OnOff, Requests, Workload
 

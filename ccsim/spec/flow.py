@@ -17,6 +17,7 @@ from ccsim.spec.limits import (
     Within,
 )
 from ccsim.spec.plain import SPARSE
+from ccsim.spec.tcp import Tcp
 
 __all__ = ["Flow", "Listener", "Receiver", "Source"]
 
@@ -57,7 +58,8 @@ class Flow:
     written that is not acknowledged (None: never the limit of such a bulk writer). ``ecn`` says
     whether ECN is negotiated (None: if `Tcp.ecn` does, or the algorithm it starts with needs it).
     ``max_pacing_rate_bps`` is what it sets by SO_MAX_PACING_RATE (None: nothing).
-    It goes by a ``route`` (empty: the first) from one of ``hosts`` to the other (none: to itself).
+    It goes by a ``route`` (empty: the first) from one of ``hosts`` to the other (none: to itself);
+    their TCP is ``sender_tcp`` and ``receiver_tcp`` (None: the scenario's).
     """
 
     name: Name
@@ -77,6 +79,8 @@ class Flow:
     max_pacing_rate_bps: Rate | None = field(default=None, metadata=SPARSE)
     route: str = field(default="", metadata=SPARSE)
     hosts: tuple[str, ...] = field(default=(), metadata=SPARSE)
+    sender_tcp: Tcp | None = field(default=None, metadata=SPARSE)
+    receiver_tcp: Tcp | None = field(default=None, metadata=SPARSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

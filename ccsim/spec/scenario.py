@@ -13,23 +13,16 @@ from ccsim.notebook import html_table, plural
 from ccsim.spec.flow import Flow, Listener
 from ccsim.spec.hosts import Hosts
 from ccsim.spec.kernel import KernelSpec, LinkSpec, Namespace, Sysctl
-from ccsim.spec.limits import (
-    MAX_MIN_RTT_WLEN_S,
-    MAX_MSS_BYTES,
-    MAX_SEED,
-    Name,
-    Packets,
-    PositiveNs,
-    Within,
-)
+from ccsim.spec.limits import MAX_SEED, Name, PositiveNs, Within
 from ccsim.spec.path import Hop, HopChange, Path, Route
 from ccsim.spec.plain import SPARSE, NotPlain, from_plain, to_plain
 from ccsim.spec.swap import Chosen, Swap
+from ccsim.spec.tcp import Tcp
 from ccsim.spec.traffic import Traffic
 from ccsim.spec.workload import Workload
-from ccsim.units import MAX_PACKETS, MAX_SIZE_BYTES, format_rate, format_time
+from ccsim.units import format_rate, format_time
 
-__all__ = ["Record", "Scenario", "Sysctls", "Tcp"]
+__all__ = ["Record", "Scenario"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,49 +34,6 @@ class Record:
 
     interval_ns: PositiveNs = 10_000_000
     flows: Literal["all", "none", "aggregate"] | tuple[Name, ...] = "all"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sysctls:
-    """``net.ipv4.tcp_*`` of the hosts, and how they pace: sockets that need it by themselves, or
-    all of them as behind fq.
-
-    Of what is written no more than ``notsent_lowat_bytes`` waits to be sent (0: no limit).
-    ``recovery`` has the bits of ``tcp_recovery``: 1, 2 (a static window) and 4 (no threshold of
-    duplicates).
-    """
-
-    slow_start_after_idle: bool = True
-    sack: bool = True
-    dsack: bool = True
-    timestamps: bool = True
-    early_retrans: bool = True
-    frto: bool = True
-    recovery: Literal[1, 3, 5, 7] = 1
-    min_rtt_wlen_s: Annotated[int, Within(0, MAX_MIN_RTT_WLEN_S)] = 300
-    reordering: Annotated[int, Within(1, 300)] = 3
-    max_reordering: Annotated[int, Within(1, MAX_PACKETS)] = 300
-    pacing_ss_ratio: Annotated[int, Within(1, 1000)] = 200
-    pacing_ca_ratio: Annotated[int, Within(1, 1000)] = 120
-    notsent_lowat_bytes: Annotated[int, Within(0, MAX_SIZE_BYTES)] = 0
-    pacing: Literal["internal", "fq"] = "internal"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tcp:
-    """The hosts' TCP: ``quickack_packets`` are acknowledged one by one before ACKs are delayed.
-
-    ``sysctls`` are those that are not Linux's defaults (None: all are).
-    """
-
-    initial_window: Packets = 10
-    mss_bytes: Annotated[int, Within(1, MAX_MSS_BYTES)] = 1448
-    quickack_packets: Annotated[int, Within(0, MAX_PACKETS)] = 1465
-    min_rto_ns: PositiveNs = 200_000_000
-    delayed_ack: bool = True
-    ecn: bool = False
-    tso: bool = False
-    sysctls: Sysctls | None = field(default=None, metadata=SPARSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -115,7 +65,7 @@ class Scenario:
     swaps: tuple[Swap, ...] = ()
     record: Record = Record()
     kernel: KernelSpec = field(default_factory=KernelSpec)
-    tcp: Tcp = Tcp()
+    tcp: Tcp = field(default_factory=Tcp)
     twins: bool = True
     hops: dict[str, Hop] = field(default_factory=dict, metadata=SPARSE)
     routes: dict[str, Route] = field(default_factory=dict, metadata=SPARSE)

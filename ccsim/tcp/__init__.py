@@ -27,7 +27,7 @@ Left out, here and in the network around it:
   is not. The receiver runs what its sender began with, and keeps it when the sender is swapped.
 - *Probes.* No MTU probing, no reneging, no thin-stream timeouts.
 - *Hosts* take no time unless they are late: no CPU cost, no TCP small queues; what fq would hold
-  waits in the socket. All hosts have the same sysctls, whatever the namespace of a socket.
+  waits in the socket. A host has its sysctls whatever the namespace of a socket.
 - *Path.* What lies between is not known here: ``rcv_tsval`` is the time at which an ACK
   came less the way back without queues; PAWS is not applied to ACKs that overtake one another.
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.applications import Peer, make_talk
 from ccsim.sim.flow.path import FlowPath
-from ccsim.sim.hosts import late_host, sending_host, set_pacing
+from ccsim.sim.hosts import hosts_of_ends, late_host, sending_host, set_pacing, tcp_of_ends
 from ccsim.sim.lateness import LateHost
 from ccsim.sim.recorder import FlowRecorder
 from ccsim.sim.source import Source, make_source
@@ -45,18 +45,20 @@ class Ends:
 
 def make_ends(world: World, index: int, planned: PlannedFlow, path: FlowPath) -> Ends:
     """Return the ends of a connection, flow number ``index`` of a world, before it begins."""
-    tcp, spec = world.scenario.tcp, planned.spec
+    spec = planned.spec
+    tcp, peer_tcp = tcp_of_ends(spec, world.scenario)
+    host, peer = hosts_of_ends(tcp, peer_tcp, world.scenario.kernel.hz)
     late_sender, late_receiver = world.late.of(planned, index)
     kind = CheckedSender if world.registry.has_python_objects else Sender
-    sk = kind(sending_host(world.host, spec, late_sender))
+    sk = kind(sending_host(host, spec, late_sender))
     sk.random = world.random("flow", index)
     sk.packets = NO_PACKETS
-    set_pacing(sk, spec, world.scenario)
+    set_pacing(sk, spec, tcp)
     sk.back_ns = path.back_ns
     if spec.receiver.rwnd_bytes is not None:
         sk.rwnd = spec.receiver.rwnd_bytes // tcp.mss_bytes
     receiver = Receiver(
-        late_host(world.host, late_receiver), tcp.quickack_packets, delayed=tcp.delayed_ack
+        late_host(peer, late_receiver), peer_tcp.quickack_packets, delayed=peer_tcp.delayed_ack
     )
     source = _make_source(world.scenario.seed, planned, sk, receiver)
     odd_last: dict[int, int] = {}

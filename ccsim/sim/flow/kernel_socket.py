@@ -129,7 +129,7 @@ class KernelSocket:
         if not ops.flags & TCP_CONG_NEEDS_ECN:
             return EcnEcho()
         random = flow.world.random("peer", flow.index)
-        self.peer = HookEcho(self.sk.host, random, t_ns, flow.path.rtt_ns // 1000)
+        self.peer = HookEcho(flow.receiving.receiver.host, random, t_ns, flow.path.rtt_ns // 1000)
         self.registry.open_peer(self.peer, ops)
         return self.peer
 
