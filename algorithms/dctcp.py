@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ccsim.cc.ecn_echo import TCP_ECN_OK, ExactEcho, take_mark
+from ccsim.cc.ecn_echo import TCP_ECN_AGREED, ExactEcho, take_mark
 from ccsim.cc.fixed_point import U32_MAX, require_range
 from ccsim.cc.window_laws import acknowledged_before, first_beyond, reno_train, snd_nxt_at
 from ccsim.kernel.kfuncs import (
@@ -75,7 +75,7 @@ class Dctcp(ExactEcho):
 
 def init(sk: Sock) -> None:
     """Start with ``dctcp_alpha_on_init``, or as Reno if the peer does not speak ECN."""
-    if not (sk.ecn_flags & TCP_ECN_OK or sk.sk_state in (TCP_CLOSE, TCP_LISTEN)):
+    if not (sk.ecn_flags & TCP_ECN_AGREED or sk.sk_state in (TCP_CLOSE, TCP_LISTEN)):
         sk.ca_ops = _dctcp_reno
         return
     ca = sk.ca

@@ -19,16 +19,16 @@ later round of a recovery that loses more (RFC 9331, section 4.3: as Reno would;
 start at two.
 
 Reference: draft-briscoe-iccrg-prague-congestion-control-04. Deviations: marks are echoed as by
-DCTCP's receiver, not by AccECN; alpha stays at 1, with which it starts, until slow start ends; RTTs
-are scaled from the start, not after 500 rounds; no fallback for bottlenecks with classic marking.
-Without negotiated ECN a connection is a Reno connection from ``init`` on.
+DCTCP's receiver unless the hosts agree on AccECN; alpha stays at 1, with which it starts, until
+slow start ends; RTTs are scaled from the start, not after 500 rounds; no fallback for bottlenecks
+with classic marking. Without negotiated ECN a connection is a Reno connection from ``init`` on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ccsim.cc.ecn_echo import TCP_ECN_OK, ExactEcho, take_mark
+from ccsim.cc.ecn_echo import TCP_ECN_AGREED, ExactEcho, take_mark
 from ccsim.cc.fixed_point import U32_MAX, USEC_PER_MSEC, USEC_PER_SEC, require_range
 from ccsim.cc.pacing import start_pacing
 from ccsim.kernel.kfuncs import (
@@ -211,7 +211,7 @@ def undo_cwnd(sk: Sock) -> int:
 
 def init(sk: Sock) -> None:
     """Start with the socket's window, or as Reno if the peer does not speak ECN."""
-    if not (sk.ecn_flags & TCP_ECN_OK or sk.sk_state in (TCP_CLOSE, TCP_LISTEN)):
+    if not (sk.ecn_flags & TCP_ECN_AGREED or sk.sk_state in (TCP_CLOSE, TCP_LISTEN)):
         sk.ca_ops = _prague_reno
         return
     ca = sk.ca

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ccsim.kernel.ops import CaEvent
 from ccsim.kernel.sock import Sock
 
-__all__ = ["TCP_ECN_OK", "ExactEcho", "take_mark"]
+__all__ = ["TCP_ECN_AGREED", "ExactEcho", "take_mark"]
 
-TCP_ECN_OK = 1  # sk.ecn_flags: ECN was negotiated
+TCP_ECN_AGREED = 1 | 16  # sk.ecn_flags: ECN, or Accurate ECN, was negotiated
 TCP_ECN_DEMAND_CWR = 4  # sk.ecn_flags: outgoing ACKs carry ECE
 ICSK_ACK_TIMER = 2  # sk.ack_pending: a delayed ACK waits for its timer
 ICSK_ACK_NOW = 16  # sk.ack_pending: acknowledge at once

@@ -58,8 +58,8 @@ def headers(ends: Endpoints, segment: Segment, *, ce: bool = False) -> bytes:
         *(ports if out else ports[::-1]),
         isn + segment.seq & U32,
         ack,
-        size << 2,
-        segment.flags,
+        size << 2 | segment.flags >> 8,
+        segment.flags & 0xFF,
         min(window, U16),
     ]
     pseudo = _PSEUDO.pack(source, target, TCP, size + segment.length)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ACK",
+    "AE",
     "CE",
     "CWR",
     "ECE",
@@ -16,7 +17,7 @@ __all__ = [
     "Sight",
 ]
 
-FIN, SYN, PSH, ACK, ECE, CWR = 1, 2, 8, 16, 64, 128
+FIN, SYN, PSH, ACK, ECE, CWR, AE = 1, 2, 8, 16, 64, 128, 256
 CE = 3
 
 

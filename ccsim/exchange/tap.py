@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any
 
-from ccsim.exchange.segment import ACK, CWR, ECE, FIN, PSH, SYN, Segment, Sight
+from ccsim.exchange.segment import ACK, AE, CWR, ECE, FIN, PSH, SYN, Segment, Sight
 from ccsim.net.batch import Batch, as_list
 from ccsim.net.link import HEADER_BYTES, SYN_SEQ
 from ccsim.sim.acks import AcksInColumns
@@ -21,13 +21,15 @@ from ccsim.sim.engine import Engine
 from ccsim.sim.flow.flow import Flow
 from ccsim.sim.flow.receiving import ReceivingSide
 from ccsim.sim.flow.sending import SendingSide
+from ccsim.sim.hosts import tcp_of_ends
 from ccsim.sim.traces import SimResult
 from ccsim.sim.workloads import PlannedFlow
 from ccsim.sim.world import World
 from ccsim.spec import Scenario
+from ccsim.tcp.accecn import CEP_INIT
 from ccsim.tcp.ack_rows import AckRow, AckRows
-from ccsim.tcp.ecn import TCP_ECN_OK
-from ccsim.tcp.sack_blocks import EceBlocks
+from ccsim.tcp.ecn import TCP_ECN_AGREED, TCP_ECN_MODE_ACCECN
+from ccsim.tcp.sack_blocks import AceBlocks, EceBlocks
 
 __all__ = ["Take", "TappedWorld"]
 
@@ -126,8 +128,8 @@ class TappedFlow(Flow):
     def _asks_for_ecn(self) -> int:
         """Return the flags by which the client of a flow whose server wants ECN asks for it."""
         ecn = self.spec.ecn
-        wants = self.world.scenario.tcp.ecn if ecn is None else ecn
-        return ECE | CWR if wants else 0
+        wants = tcp_of_ends(self.spec, self.world.scenario)[1].ecn if ecn is None else ecn
+        return {"accecn": AE | CWR | ECE, True: CWR | ECE}.get(wants, 0)
 
     def collect(self, until_ns: int) -> Batch | None:
         """Note what the sender has sent, and return what reaches the queue."""
@@ -232,29 +234,38 @@ class TappedFlow(Flow):
         if codepoints is None:
             return
         segment.ecn = codepoints.codepoint(t_ns, seq)
+        if codepoints.accurate:
+            segment.flags |= _ace(CEP_INIT)
         if not segment.again and codepoints.bears_cwr(seq):
             segment.flags |= CWR
 
     def _syn_flags(self, t_ns: int) -> int:
         """Return the flags of a SYN, or of a SYN-ACK; one that is sent again asks for no ECN."""
-        ecn = self.sk.ecn_flags & TCP_ECN_OK
         if self.passive:
-            return SYN | ACK | (ECE if ecn else 0)
-        return SYN | (ECE | CWR if ecn and t_ns == self.sending.first_syn_ns else 0)
+            return SYN | ACK | _answer(self.sk.ecn_flags)
+        first = t_ns == self.sending.first_syn_ns
+        return SYN | (_request(self.sk.ecn_flags) if first else 0)
 
     def _acked(self, row: AckRow) -> Segment:
         """Return an ACK of the receiver's."""
         t, una, echo_us, blocks = row
         echo_ms = self.sk.host.timestamp_ms(echo_us)
         if una == SYN_SEQ:
-            agreed = self.sk.ecn_flags & TCP_ECN_OK and echo_us == self.sending.first_syn_ns // 1000
-            flags = ACK if self.passive else SYN | ACK | (ECE if agreed else 0)
+            first = echo_us == self.sending.first_syn_ns // 1000
+            agreed = _answer(self.sk.ecn_flags) if first else 0
+            flags = ACK if self.passive else SYN | ACK | agreed
             return self._segment(False, int(self.passive), 1, 0, flags, t, echo_ms)
-        flags = ACK | (ECE if isinstance(blocks, EceBlocks) else 0)
+        flags = ACK | self._echo(blocks)
         segment = self._segment(False, 1, self._starts[una], 0, flags, t, echo_ms)
         if blocks:
             segment.blocks = tuple((self._starts[a], self._starts[b]) for a, b in blocks)
         return segment
+
+    def _echo(self, blocks: Any) -> int:
+        """Return the flags by which an ACK tells of marks: ECE, or the ACE field."""
+        if self.sk.ecn_flags & TCP_ECN_MODE_ACCECN:
+            return _ace(blocks.ace if isinstance(blocks, AceBlocks) else CEP_INIT)
+        return ECE if isinstance(blocks, EceBlocks) else 0
 
     def _segment(
         self,
@@ -271,6 +282,26 @@ class TappedFlow(Flow):
         return Segment(
             self.index, from_sender, seq, ack, length, flags, ts_val, ts_ecr, ident=ident
         )
+
+
+def _ace(count: int) -> int:
+    """Return the flags that bear three bits (RFC 9768 section 3.1)."""
+    return AE * (count >> 2 & 1) | CWR * (count >> 1 & 1) | ECE * (count & 1)
+
+
+def _request(ecn_flags: int) -> int:
+    """Return the flags of a SYN by which ECN, or Accurate ECN, is asked for."""
+    if ecn_flags & TCP_ECN_MODE_ACCECN:
+        return AE | CWR | ECE
+    return CWR | ECE if ecn_flags & TCP_ECN_AGREED else 0
+
+
+def _answer(ecn_flags: int) -> int:
+    """Return the flags by which it is agreed on; CWR alone: the SYN came without an ECN field
+    (RFC 9768 table 2)."""
+    if ecn_flags & TCP_ECN_MODE_ACCECN:
+        return CWR
+    return ECE if ecn_flags & TCP_ECN_AGREED else 0
 
 
 class TappedWorld(World):

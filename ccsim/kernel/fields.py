@@ -129,7 +129,7 @@ SOCKET = _fields(
     pacing_status | ~sk_pacing_status | enum | 0 none, 1 needed, 2 by fq
     pacing_shift | ~sk_pacing_shift | bits | a burst is pacing_rate >> pacing_shift
     gso_max_size | ~sk_gso_max_size | bytes | most in a burst
-    ecn_flags | = | flags | 1 agreed, 2 CWR is due, 4 echo ECE, 8 ECT was seen
+    ecn_flags | = | flags | 1 agreed, 2 CWR is due, 4 echo ECE, 8 ECT was seen, 16 AccECN agreed
     ack_pending | .icsk_ack.pending | flags | ACKs that a receiving end owes (ICSK_ACK_*)
     """,
     WRITABLE,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ccsim.bpf.elf_file import is_object
 from ccsim.linux.kernel_queue import qdisc_of
-from ccsim.linux.sysctls import host_sysctls, wrong_sysctls
+from ccsim.linux.sysctls import ECN, host_sysctls, wrong_sysctls
 from ccsim.linux.traffic_control import KINDS
 from ccsim.net.link import HEADER_BYTES
 from ccsim.sim.hops import needs_hops
@@ -168,13 +168,13 @@ def make_plan(scenario: Scenario) -> dict[str, Any]:
         "kernel_queue": scenario.path.qdisc_of == "kernel",
         "namespaces": [
             {
-                "sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": "1" if tcp.ecn else "2"},
+                "sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": ECN[tcp.ecn]},
                 "metrics": _sender_metrics(tcp),
                 "default": _default_of(scenario, name),
             }
             for name in namespaces
         ],
-        "receiver_sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": "1"},
+        "receiver_sysctls": {**host_sysctls(tcp), "net.ipv4.tcp_ecn": ECN[tcp.ecn or True]},
         "receiver_metrics": {} if tcp.delayed_ack else {"quickack": 1},
         "flows": flows,
         "listeners": [

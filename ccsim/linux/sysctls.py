@@ -8,7 +8,7 @@ from typing import Any
 from ccsim.spec import Scenario, Tcp
 from ccsim.spec.plain import to_plain
 
-__all__ = ["SYSCTLS", "host_sysctls", "wrong_sysctls"]
+__all__ = ["ECN", "SYSCTLS", "host_sysctls", "wrong_sysctls"]
 
 BUFFERS = "4096 33554432 67108864"
 SEND_BUFFERS = "4096 4194304 67108864"
@@ -19,6 +19,7 @@ SYSCTLS = {
     "net.ipv4.tcp_wmem": SEND_BUFFERS,
     "net.ipv6.conf.default.disable_ipv6": "1",
 }
+ECN: Mapping[bool | str, str] = {"off": "0", True: "1", False: "2", "accecn": "3"}
 ONE_TCP = "hosts on a kernel have the TCP of all; simulate what differs"
 ON = {"early_retrans": "3", "frto": "2"}  # of those of which 1 is something else
 

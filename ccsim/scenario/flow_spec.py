@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import ConfigDict, StrictBool, StrictInt, StrictStr, model_validator
 
 from ccsim.scenario import names
@@ -72,8 +74,8 @@ class FlowSpec(Spec):
     source: SourceSpec | None = key("When it writes; without: all at once.", None)
     sndbuf: q.PositiveSize | None = key("Payload that fits into its send buffer.", None)
     receiver: ReceiverSpec = key("The host that it sends to.", {})
-    ecn: StrictBool | None = key(
-        "Negotiate ECN; without: as under tcp, or if its algorithm needs it.", None
+    ecn: StrictBool | Literal["accecn"] | None = key(
+        "Negotiate ECN, or Accurate ECN; without: as under tcp, or if its algorithm needs it.", None
     )
     max_pacing_rate: q.Rate | None = key("SO_MAX_PACING_RATE; without: not set.", None)
     tcp: HostTcpSpec | None = key("What the TCP of its hosts has otherwise than all.", None)

@@ -3,6 +3,7 @@ their names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -38,6 +39,21 @@ def _switch(*on: int) -> tuple[PlainValidator, WithJsonSchema]:
     return PlainValidator(parse), WithJsonSchema(schema)
 
 
+ECN: Mapping[int, bool | str] = {0: "off", 1: True, 2: False, 3: "accecn"}
+
+
+def _parse_ecn(value: object) -> bool | str:
+    if value == "accecn":
+        return "accecn"
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value in ECN:
+        return ECN[value]
+    raise ValueError(f"expected true, false, accecn, or 0 to 3, got {show(value)}")
+
+
+_ECN = {"anyOf": [{"type": "boolean"}, {"enum": ["accecn", *ECN]}]}
+Ecn = Annotated[bool | Literal["accecn", "off"], PlainValidator(_parse_ecn), WithJsonSchema(_ECN)]
 Switch = Annotated[bool, *_switch(1)]
 EarlyRetrans = Annotated[bool, *_switch(3, 4)]
 Frto = Annotated[bool, *_switch(1, 2)]
@@ -51,7 +67,9 @@ class HostTcpSpec(Spec):
     min_rto: q.PositiveTime = key("The shortest RTO.", "200 ms")
     delayed_ack: StrictBool = key("Acknowledge every other packet.", True)
     tso: StrictBool = key("Paced data leaves in bursts (segmentation offload).", False)
-    ecn: StrictBool = key("Flows negotiate ECN (net.ipv4.tcp_ecn = 1).", False)
+    ecn: Ecn = key(
+        "ECN is asked for (1), agreed to (2), neither (0); accecn (3): Accurate ECN is.", False
+    )
     pacing: Literal["internal", "fq"] = key(
         "Who paces: sockets that need it by themselves, or fq all of them.", "internal"
     )

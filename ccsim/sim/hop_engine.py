@@ -38,12 +38,13 @@ from ccsim.sim.flow.flow import Flow
 from ccsim.sim.flow.receiving import TRAIN_ROWS, WayBack
 from ccsim.sim.hop_hashes import hash_of, hosts_of
 from ccsim.sim.hops import Hops, Route
+from ccsim.tcp.accecn import BLOCK_BYTES, OPTION_BYTES, OPTION_ROOM, SACK_BYTES, STAMPS_BYTES
 from ccsim.tcp.ack_rows import AckRow, AckRows
 
 __all__ = ["HopEngine"]
 
 Column = NDArray[np.int64]
-SACK_BYTES, BLOCK_BYTES = 4, 8  # the option with its padding, and each block of it (RFC 2018)
+FULL_ACK_BYTES = ACK_BYTES - STAMPS_BYTES + OPTION_ROOM
 
 
 class HopEngine(Engine):
@@ -227,7 +228,9 @@ class _Ways:
         times, numbers, echoes, _ = zip(*acks, strict=True)
         rows = self._rows(np.array(times, dtype=np.int64), np.array(numbers, dtype=np.int64))
         rows[:, SENT] = echoes
-        rows[:, LENGTH] = [_ack_bytes(row) for row in acks]
+        option = self._option_bytes()
+        most = FULL_ACK_BYTES + (0 if self.flow.sk.host.timestamps else STAMPS_BYTES)
+        rows[:, LENGTH] = [_ack_bytes(row, option, most) for row in acks]
         first = int(rows[0, NUMBER])
         kept = {first + k: row for k, row in enumerate(acks) if _says_more(row)}
         self.back.acks.update(kept)
@@ -237,12 +240,19 @@ class _Ways:
         """Put plain ACKs on their way."""
         rows = self._rows(times, numbers)
         rows[:, SENT] = echoes
-        rows[:, LENGTH] = ACK_BYTES
+        rows[:, LENGTH] = ACK_BYTES + self._option_bytes()
         self._set_out(rows)
+
+    def _option_bytes(self) -> int:
+        """Return the length of the AccECN option of ACKs."""
+        codepoints = self.flow.sending.codepoints
+        return OPTION_BYTES if codepoints is not None and codepoints.accurate else 0
 
     def _set_out(self, rows: Rows) -> None:
         assert self.back is not None
-        rows[:, ECN] = 0
+        codepoints = self.flow.sending.codepoints
+        capable = codepoints is not None and codepoints.accurate
+        rows[:, ECN] = codepoints.ect if codepoints is not None and capable else 0
         self.network.send(self.back, rows)
 
     def _return(self, leg: Leg, rows: Rows, known_ns: int) -> None:
@@ -287,9 +297,11 @@ def _acks(rows: Rows, sent: Mapping[int, AckRow]) -> list[AckRow]:
     ]
 
 
-def _ack_bytes(row: AckRow) -> int:
-    """Return the length of an ACK: with timestamps, and with its SACK blocks if it has some."""
+def _ack_bytes(row: AckRow, option: int, most: int) -> int:
+    """Return the length of an ACK: with timestamps, with its SACK blocks if it has some, and with
+    an option of so many bytes if ``most`` leaves room for it."""
     if row[1] == SYN_SEQ:
         return SYN_BYTES
     blocks = row[3]
-    return ACK_BYTES + (SACK_BYTES + BLOCK_BYTES * len(blocks) if blocks else 0)
+    length = ACK_BYTES + (SACK_BYTES + BLOCK_BYTES * len(blocks) if blocks else 0)
+    return length + option if length + option <= most else length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ccsim.spec.limits import (
     INIT_NET,
@@ -56,7 +56,7 @@ class Flow:
     flow's own base RTT, of which ``access_delay_ns`` lies between sender and queue. ``source`` says
     when the application writes (None: all at the start), and ``sndbuf_bytes`` how much it may have
     written that is not acknowledged (None: never the limit of such a bulk writer). ``ecn`` says
-    whether ECN is negotiated (None: if `Tcp.ecn` does, or the algorithm it starts with needs it).
+    what ECN is negotiated (None: as `Tcp.ecn` of both has it, or as the first algorithm needs).
     ``max_pacing_rate_bps`` is what it sets by SO_MAX_PACING_RATE (None: nothing).
     It goes by a ``route`` (empty: the first) from one of ``hosts`` to the other (none: to itself);
     their TCP is ``sender_tcp`` and ``receiver_tcp`` (None: the scenario's).
@@ -75,7 +75,7 @@ class Flow:
     source: Source | None = None
     sndbuf_bytes: Size | None = None
     receiver: Receiver = Receiver()
-    ecn: bool | None = None
+    ecn: bool | Literal["accecn"] | None = None
     max_pacing_rate_bps: Rate | None = field(default=None, metadata=SPARSE)
     route: str = field(default="", metadata=SPARSE)
     hosts: tuple[str, ...] = field(default=(), metadata=SPARSE)

@@ -42,6 +42,7 @@ class Sysctls:
 class Tcp:
     """The hosts' TCP: ``quickack_packets`` are acknowledged one by one before ACKs are delayed.
 
+    ``ecn`` is ``tcp_ecn``: whether it is asked for, or Accurate ECN, or not even agreed to.
     ``sysctls`` are those that are not Linux's defaults (None: all are).
     """
 
@@ -50,6 +51,6 @@ class Tcp:
     quickack_packets: Annotated[int, Within(0, MAX_PACKETS)] = 1465
     min_rto_ns: PositiveNs = 200_000_000
     delayed_ack: bool = True
-    ecn: bool = False
+    ecn: bool | Literal["accecn", "off"] = False
     tso: bool = False
     sysctls: Sysctls | None = field(default=None, metadata=SPARSE)

@@ -22,8 +22,9 @@ Left out, here and in the network around it:
 - *Handshake and close.* A SYN costs a round trip and may be lost, the ACK of the handshake and the
   answer to a SYN may not be; no Fast Open, no SYN cookies. The FIN is sent by one side; the other's
   and TIME-WAIT are not modelled, nor are resets, keepalives and user timeouts.
-- *ECN.* RFC 3168 and the DCTCP echo; not AccECN, not ECN++: SYNs, pure ACKs and, unless the
-  algorithm needs ECN, retransmissions are not ECN-capable. A queue that marks does not drop what
+- *ECN.* RFC 3168, the DCTCP echo and Accurate ECN (`ccsim.tcp.accecn` says what that lacks), not
+  ECN++: without Accurate ECN pure ACKs and, unless the algorithm needs ECN, retransmissions are not
+  ECN-capable, and SYNs never are. A queue that marks does not drop what
   is not. The receiver runs what its sender began with, and keeps it when the sender is swapped.
 - *Probes.* No MTU probing, no reneging, no thin-stream timeouts.
 - *Hosts* take no time unless they are late: no CPU cost, no TCP small queues; what fq would hold

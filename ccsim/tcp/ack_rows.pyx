@@ -4,7 +4,7 @@
 from libc.stdlib cimport free, realloc
 
 from ccsim.ints cimport Ints
-from ccsim.tcp.sack_blocks cimport Blocks, EceBlocks, made_of
+from ccsim.tcp.sack_blocks cimport AceBlocks, Blocks, EceBlocks, made_of
 
 __all__ = ["AckRow", "AckRows"]
 
@@ -51,7 +51,7 @@ cdef class AckRows:
         """Keep the blocks of the ACK that is being added."""
         cdef Blocks known
         cdef Py_ssize_t k
-        if not isinstance(blocks, Blocks):
+        if not isinstance(blocks, Blocks) or type(blocks) is AceBlocks:
             if self.others is None:
                 self.others = {}
             self.others[self.count] = blocks

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ccsim.kernel.ops import CaEvent
 from ccsim.kernel.sock import RandomSource, Sock
-from ccsim.tcp.ecn import TCP_ECN_DEMAND_CWR, TCP_ECN_OK, TCP_ECN_SEEN
+from ccsim.tcp.ecn import TCP_ECN_DEMAND_CWR, TCP_ECN_OK, TCP_ECN_SEEN, FlagEcho
 from ccsim.tcp.host import Host
 
 __all__ = ["HookEcho"]
@@ -21,7 +21,7 @@ ICSK_ACK_NOW = 16  # acknowledge at once
 QUICK_AFTER_MARK = 2  # segments acknowledged one by one after a mark
 
 
-class HookEcho(Sock):
+class HookEcho(FlagEcho, Sock):
     """The receiving end as a socket of its host, instead of `ccsim.tcp.ecn.EcnEcho`: it has sent a
     SYN-ACK and nothing else. Its owner opens it in a kernel, where its hooks find all they need.
 

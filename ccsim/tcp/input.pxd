@@ -12,7 +12,7 @@ from ccsim.tcp.rate cimport begin_sample, ce_delivered, note_ce, skb_delivered, 
 from ccsim.tcp.usual_sack cimport usual_sack
 from ccsim.tcp.rtt cimport update_rtt
 from ccsim.tcp.sack cimport SackResult, check_sack_reordering, tag_blocks
-from ccsim.tcp.sack_blocks cimport Blocks, EceBlocks, as_blocks
+from ccsim.tcp.sack_blocks cimport AceBlocks, Blocks, EceBlocks, as_blocks
 from ccsim.tcp.sock cimport TcpSock
 from ccsim.tcp.xmit_timer cimport set_xmit_timer, settle_timer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ccsim.kernel.ops import PLAIN_ACK, AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
+from ccsim.tcp.accecn import accecn_process
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
 from ccsim.tcp.output import set_xmit_timer, settle_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
@@ -31,7 +32,7 @@ from ccsim.tcp.recovery_state import (
 from ccsim.tcp.reno_sack import remove_reno_sacks
 from ccsim.tcp.rtt import update_rtt
 from ccsim.tcp.sack import check_sack_reordering, tag_blocks
-from ccsim.tcp.sack_blocks import Blocks, EceBlocks, as_blocks
+from ccsim.tcp.sack_blocks import AceBlocks, Blocks, EceBlocks, as_blocks
 from ccsim.tcp.sock import TIMER_RTO, TcpSock
 from ccsim.tcp.usual_sack import usual_sack
 
@@ -206,6 +207,8 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
         counted = sk.delivered - delivered
         if ece:
             sk.delivered_ce += counted
+        elif counted and isinstance(blocks, AceBlocks):
+            state.ece = accecn_process(sk, blocks, counted) > 0
         _tell_ack_event(sk, state)
         if sk.tlp_high >= 0:
             process_tlp_ack(sk, ack, state)
@@ -217,6 +220,8 @@ def _full_ack(sk: TcpSock, ack: int, echo_us: int, blocks: Blocks | None) -> Non
             sk.delivered_ce += delivered - counted  # without SACK, by what the ACK is taken for
             if delivered:
                 note_ce(sk)
+        elif state.ece:
+            note_ce(sk)
         take_sample(sk, rs, delivered, sk.lost - lost)
         _cong_control(sk, ack, delivered, state)
         _xmit_recovery(sk, state)

@@ -5,7 +5,7 @@ from ccsim.ints cimport Ints, as_ints, place
 from ccsim.tcp.ack_rows cimport AckRows
 from ccsim.tcp.delack cimport DelayedAck, Exchange
 from ccsim.tcp.sack_blocks cimport (
-    Blocks, EceBlocks, above, as_blocks, leading, reported, with_duplicate
+    Blocks, above, as_blocks, leading, reported, with_duplicate
 )
 
 cdef int MAX_QUICKACKS

@@ -18,7 +18,6 @@ from ccsim.tcp.ecn_hooks import HookEcho
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.sack_blocks import (
     Blocks,
-    EceBlocks,
     above,
     as_blocks,
     leading,
@@ -78,10 +77,13 @@ class Receiver(DelayedAck):
         self.ends = Ints()
         self.sacks: Blocks = as_blocks(())  # what is reported of it, the latest changed first
 
-    def see_ecn(self, seq: int, *, ect: bool, ce: bool, cwr: bool) -> None:
-        """Take the ECN marks of packet ``seq``, which is received next."""
+    def see_ecn(self, seq: int, *, ect: bool, ce: bool, cwr: bool, packets: int = 1) -> None:
+        """Take the ECN marks of packet ``seq``, which is received next; of so many merged ones from
+        it on."""
         if self.ecn is None:
             return
+        if ce:
+            self.ecn.saw_ce(packets)
         if cwr:
             self.ecn.accept_cwr()
         if seq >= self.rcv_nxt and not self._holds(seq, place(self.starts, seq)):
@@ -118,7 +120,7 @@ class Receiver(DelayedAck):
         DCTCP reports what came before a change of marks (``__tcp_send_ack``)."""
         blocks: Blocks | None = leading(self.sacks, self.blocks_max) or None
         if self.ecn is not None and self.ecn.ece:
-            blocks = EceBlocks(blocks or ())
+            blocks = self.ecn.bear(blocks or ())
         acks.add(t, number, self.echo_us, blocks)
 
     def flush(self, before_ns: int, acks: AckRows) -> None:
@@ -274,7 +276,7 @@ class Receiver(DelayedAck):
         elif self.sacks and self.host.sack:
             blocks = leading(self.sacks, self.blocks_max)
         if self.ecn is not None and self.ecn.ece:
-            blocks = EceBlocks(blocks or ())
+            blocks = self.ecn.bear(blocks or ())
         acks.add(t, self.rcv_nxt, self.echo_us, blocks)
         if self.quick and scheduled:
             self.count_quick()

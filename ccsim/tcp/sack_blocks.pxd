@@ -12,6 +12,10 @@ cdef class EceBlocks(Blocks):
     pass
 
 
+cdef class AceBlocks(EceBlocks):
+    cdef public long long ace, ceb
+
+
 cdef Blocks made_of(const long long *edges, Py_ssize_t count, bint ece)
 cpdef Blocks as_blocks(object values)
 cpdef Blocks leading(Blocks blocks, Py_ssize_t most)

@@ -12,6 +12,7 @@ from ccsim.ints import Ints
 
 __all__ = [
     "BLOCKS_KEPT",
+    "AceBlocks",
     "Blocks",
     "EceBlocks",
     "above",
@@ -34,6 +35,24 @@ class EceBlocks(tuple[tuple[int, int], ...]):
     """The SACK blocks, maybe none, of an ACK that bears the ECE flag."""
 
     __slots__ = ()
+
+
+class AceBlocks(EceBlocks):
+    """The SACK blocks, maybe none, of an ACK with Accurate ECN (RFC 9768): ``ace`` is the ACE field
+    and ``ceb`` the option's counter of bytes that came with CE, -1 if the option has no room."""
+
+    ace: int
+    ceb: int
+
+    @classmethod
+    def of(cls, blocks: Iterable[tuple[int, int]], ace: int, ceb: int) -> AceBlocks:
+        """Return blocks with both counters."""
+        made = cls(blocks)
+        made.ace, made.ceb = ace, ceb
+        return made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return AceBlocks.of, (tuple(self), self.ace, self.ceb)
 
 
 def as_blocks(values: Iterable[tuple[int, int]]) -> Blocks:

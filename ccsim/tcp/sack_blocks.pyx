@@ -6,6 +6,7 @@ from libc.string cimport memcpy
 
 __all__ = [
     "BLOCKS_KEPT",
+    "AceBlocks",
     "Blocks",
     "EceBlocks",
     "above",
@@ -64,6 +65,21 @@ cdef class Blocks:
 
 cdef class EceBlocks(Blocks):
     """The SACK blocks, maybe none, of an ACK that bears the ECE flag."""
+
+
+cdef class AceBlocks(EceBlocks):
+    """The SACK blocks, maybe none, of an ACK with Accurate ECN (RFC 9768): ``ace`` is the ACE field
+    and ``ceb`` the option's counter of bytes that came with CE, -1 if the option has no room."""
+
+    @classmethod
+    def of(cls, blocks, long long ace, long long ceb):
+        """Return blocks with both counters."""
+        cdef AceBlocks made = AceBlocks(blocks)
+        made.ace, made.ceb = ace, ceb
+        return made
+
+    def __reduce__(self):
+        return AceBlocks.of, (self.pairs(), self.ace, self.ceb)
 
 
 cdef Blocks made_of(const long long *edges, Py_ssize_t count, bint ece):

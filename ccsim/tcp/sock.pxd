@@ -17,7 +17,7 @@ cdef class TcpSock(LinuxSock):
     cdef public Blocks last_blocks
     cdef public object on_event
     cdef public bint nospace, timer_resend, timer_settled
-    cdef public long long cwr_seq, min_rtt_2_tick, min_rtt_2_us, min_rtt_3_tick, min_rtt_3_us
+    cdef public long long cwr_seq, delivered_ceb, min_rtt_2_tick, min_rtt_2_us, min_rtt_3_tick, min_rtt_3_us
     cdef public long long min_rtt_due_ns, min_rtt_tick, pacing_ns, rack_cursor, sack_high
     cdef public long long sample_end
     cdef public long long timer_delay_jiffies, timer_delay_us, timer_ns, timer_ran_tick

@@ -46,6 +46,7 @@ class TcpSock(LinuxSock):
         "counters",
         "cwr_seq",
         "cwr_seqs",
+        "delivered_ceb",
         "last_blocks",
         "min_rtt_2_tick",
         "min_rtt_2_us",
@@ -119,6 +120,7 @@ class TcpSock(LinuxSock):
     def _init_scoreboard(self) -> None:
         self.cwr_seq = -1  # the new packet that bore the CWR flag last
         self.cwr_seqs: list[int] = []  # all that did, until the flow hands them to the link
+        self.delivered_ceb = 0  # bytes that came with CE, by the AccECN option
         self.ce_changes: list[tuple[int, int]] = []  # (delivered, delivered_ce), see `rate.note_ce`
         self.sack_high = 0  # one past the highest SACKed packet
         self.last_blocks: Blocks = as_blocks(())  # of the ACK before

@@ -35,7 +35,7 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
         sk.ca_state != RECOVERY
         or ack != sk.una
         or ack >= sk.high
-        or type(blocks) is EceBlocks
+        or isinstance(blocks, EceBlocks)
         or sk.tlp_high >= 0
         or sk.undo_retrans == 0
         or sk.rack_dsack_seen

@@ -23,9 +23,9 @@ def parsed(more: str, flow: str = "congestion: reno", path: str = TEN) -> Scenar
 
 
 def world(
-    more: str = "", flow: str = "congestion: reno", path: str = TEN, **options: bool
+    more: str = "", flow: str = "congestion: reno", path: str = TEN, *, vector: bool = True
 ) -> World:
-    made = World(parsed(more, flow, path), **options)
+    made = World(parsed(more, flow, path), vector=vector)
     made.run()
     return made
 

@@ -16,11 +16,13 @@ class Codepoints:
     """The ECN field and CWR of the packets of a connection that has agreed on ECN.
 
     New data is ECN-capable, and retransmissions are if the algorithm that they are sent under needs
-    ECN (RFC 3168 section 6.1.5 forbids it to others). SYNs and pure ACKs are never ECN-capable.
+    ECN (RFC 3168 section 6.1.5 forbids it to others) or it is Accurate ECN (``accurate``), under
+    which ACKs are too. SYNs never are.
     """
 
-    def __init__(self, sk: Sender) -> None:
+    def __init__(self, sk: Sender, *, accurate: bool) -> None:
         self.sk = sk
+        self.accurate = accurate
         self.ect = ECT_0  # the codepoint of packets that are ECN-capable
         self._ect_again = False
         # Of that many of the packets `sent` next both were still so: an implementation went then.
@@ -58,7 +60,7 @@ class Codepoints:
         data = self.sk.kernel_data
         if uncollected:
             self._before.append((uncollected, self.ect, self._ect_again))
-        self._ect_again = data.ecn_xmit
+        self._ect_again = data.ecn_xmit or self.accurate
         self.ect = ECT_1 if data.ect_1 else ECT_0
 
     def codepoint(self, sent_ns: int, seq: int) -> int:

@@ -11,7 +11,9 @@ from ccsim.kernel import TCP_CONGESTION, KernelError
 from ccsim.kernel.errors import ENOENT
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN, TcpCongestionOps
 from ccsim.sim.flow.codepoints import Codepoints
-from ccsim.tcp.ecn import TCP_ECN_OK, EcnEcho
+from ccsim.sim.hosts import tcp_of_ends
+from ccsim.tcp.accecn import AccurateEcho, AccurateHookEcho
+from ccsim.tcp.ecn import TCP_ECN_AGREED, TCP_ECN_MODE_ACCECN, EcnEcho, agreed_on
 from ccsim.tcp.ecn_hooks import HookEcho
 
 if TYPE_CHECKING:
@@ -76,19 +78,26 @@ class KernelSocket:
             flow.world.log("fallback", flow, self.sk.tcp_clock_cache, detail)
 
     def syn_sent(self) -> None:
-        """Let the SYN ask for ECN if the flow wants it, or else if its host does or the algorithm
-        that it has now needs it (``tcp_ecn_send_syn``); one that is chosen later begins at once."""
+        """Note what the SYN and its answer agree on: the ECN that the flow says, or else what both
+        hosts do or the algorithm needs that it has now; one that is chosen later begins at once."""
         ops = self.first_ops = self.registry.first_ops(self.sk, self.spec)
-        by_default = self.flow.world.scenario.tcp.ecn or bool(ops.flags & TCP_CONG_NEEDS_ECN)
-        if by_default if self.spec.ecn is None else self.spec.ecn:
-            self.sk.ecn_flags = TCP_ECN_OK
+        self.sk.ecn_flags = self._ecn(needed=bool(ops.flags & TCP_CONG_NEEDS_ECN))
         if not self.flow.passive:
             self.registry.kernel.syn_sent(self.sk)
+
+    def _ecn(self, *, needed: bool) -> int:
+        wish = self.spec.ecn
+        if wish is not None:
+            return agreed_on(wish, wish or "off", needed=False)
+        client, server = tcp_of_ends(self.spec, self.flow.world.scenario)
+        if self.flow.passive:
+            client, server = server, client
+        return agreed_on(client.ecn, server.ecn, needed=needed)
 
     def establish(self, t_ns: int) -> None:
         """Let the kernel establish the connection: the implementation's ``init`` runs."""
         registry, sk, flow = self.registry, self.sk, self.flow
-        if sk.ecn_flags & TCP_ECN_OK:
+        if sk.ecn_flags & TCP_ECN_AGREED:
             self._agree_on_ecn(t_ns)
         sk.snd_cwnd = sk.host.initial_window  # whatever a hook or policy set it to before
         if not flow.passive:
@@ -117,19 +126,22 @@ class KernelSocket:
         (``tcp_ecn_clear_syn``, RFC 3168 section 6.1.1.1)."""
         flow, sk = self.flow, self.sk
         if not (flow.sending.first_syn_answered or flow.passive):
-            sk.ecn_flags &= ~TCP_ECN_OK
+            sk.ecn_flags &= ~TCP_ECN_AGREED
             return
-        flow.sending.codepoints = codepoints = Codepoints(sk)
+        accurate = sk.ecn_flags & TCP_ECN_MODE_ACCECN != 0
+        flow.sending.codepoints = codepoints = Codepoints(sk, accurate=accurate)
         flow.receiving.use_ecn(self._echo(t_ns), codepoints)
 
     def _echo(self, t_ns: int) -> EcnEcho | HookEcho:
         """Return what echoes marks: the receiving end's own algorithm if it needs ECN."""
         flow, ops = self.flow, self.first_ops
+        host, accurate = flow.receiving.receiver.host, self.sk.ecn_flags & TCP_ECN_MODE_ACCECN
         assert ops is not None
         if not ops.flags & TCP_CONG_NEEDS_ECN:
-            return EcnEcho()
+            return AccurateEcho(host) if accurate else EcnEcho()
+        made = AccurateHookEcho if accurate else HookEcho
         random = flow.world.random("peer", flow.index)
-        self.peer = HookEcho(flow.receiving.receiver.host, random, t_ns, flow.path.rtt_ns // 1000)
+        self.peer = made(host, random, t_ns, flow.path.rtt_ns // 1000)
         self.registry.open_peer(self.peer, ops)
         return self.peer
 

@@ -208,7 +208,7 @@ class Reception:
         receiver.flush(t + 1, acks)
         if self.codepoints is not None:
             self._set_scene(t, seq, len(held), acks)
-            receiver.see_ecn(seq, ect=True, ce=ce, cwr=False)
+            receiver.see_ecn(seq, ect=True, ce=ce, cwr=False, packets=len(held))
         receiver.receive_merged(t, seq, len(held), sent_us, acks)
 
     def flush(self, before_ns: int, acks: AckRows) -> None:
