@@ -51,12 +51,12 @@ def as_ints(values: NDArray[np.int64] | Iterable[int]) -> Ints:
 
 
 def filled(count: int, value: int) -> Ints:
-    """Return a column of so many elements that are all the same."""
+    """Return a column of that many equal elements."""
     return Ints([value] * count)
 
 
 def later(times: Ints, by_ns: int) -> Ints:
-    """Return times that come so much later."""
+    """Return times that much later."""
     return Ints([t + by_ns for t in times])
 
 
@@ -66,7 +66,7 @@ def in_us(times: Ints, after_ns: int) -> Ints:
 
 
 def least(values: Ints) -> int:
-    """Return the least of some integers, of which there is one at least."""
+    """Return the least of at least one integer."""
     return min(values)
 
 

@@ -13,7 +13,7 @@ NOTEBOOK_DPI = 110
 """Of pictures that are shown beside tables."""
 
 ROWS = 60
-"""So many rows are shown."""
+"""How many rows are shown."""
 
 
 def html_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -197,7 +197,7 @@ def release(*arrays: NDArray[Any]) -> None:
 
 
 def _reserve(file: IO[bytes], size: int) -> None:
-    """Make a file so long, its space taken: a full disk must show here, not when it is filled."""
+    """Give a file its length and its space: a full disk must show here, not when it is filled."""
     try:
         os.posix_fallocate(file.fileno(), 0, size)
     except (AttributeError, OSError) as error:

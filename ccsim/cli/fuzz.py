@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def fuzz_verb(args: argparse.Namespace) -> int:
-    """Fuzz for so long; return 1 if a difference was found."""
+    """Fuzz for a time; return 1 if a difference was found."""
     import time
 
     from ccsim.scenario import parse_scenario

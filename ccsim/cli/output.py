@@ -16,7 +16,7 @@ from ccsim.cli.workloads import COMPLETIONS_DROP, comparison_table, workload_tab
 __all__ = ["comparison_text", "how_done", "print_json", "print_paths", "printable", "run_text"]
 
 ROWS = 40
-"""So many rows of flows are printed."""
+"""How many rows of flows are printed."""
 
 Row = Mapping[str, Any]
 Format = Callable[[Any], str]

@@ -26,7 +26,7 @@ def add_parser(verbs: Any) -> None:
     record.add_argument("scenario", metavar="SCENARIO", help="a YAML file or a shipped one's name")
     record.add_argument("overrides", metavar="key=value", nargs="*", help="as for ccsim run")
     record.add_argument("--seed", type=int, metavar="N", help="instead of the scenario's")
-    record.add_argument("--repeat", type=positive, default=1, metavar="N", help="so many times")
+    record.add_argument("--repeat", type=positive, default=1, metavar="N", help="how often")
     record.add_argument(
         "--out", default="results/recordings", metavar="DIR", help="default: results/recordings"
     )

@@ -58,7 +58,7 @@ def add_parser(verbs: Any) -> None:
         help="what runs it: the simulator, or this machine's own kernel in real time",
     )
     run.add_argument(
-        "--repeat", type=positive, default=1, metavar="N", help="with --on linux: so many times"
+        "--repeat", type=positive, default=1, metavar="N", help="with --on linux: how often"
     )
     run.add_argument(
         "--retry",

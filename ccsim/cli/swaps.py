@@ -12,7 +12,7 @@ from ccsim.experiment.swap_figures import OWN, WINDOW, Figure, jump, told_of
 __all__ = ["swap_text"]
 
 FLOWS_BESIDE = 6
-"""So many flows fit beside one another; the others are in metrics.json."""
+"""How many flows fit side by side; the others are in metrics.json."""
 
 Row = Mapping[str, Any]
 Number = Callable[..., str]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser"]
 
 EVERY_S = 60.0
-"""Where no terminal shows the bar, a line is written so often."""
+"""How often a line is written where no terminal shows the bar."""
 
 
 def add_parser(verbs: Any) -> None:

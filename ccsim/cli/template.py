@@ -110,7 +110,7 @@ def cong_avoid(sk: Sock, ack: int, acked: int) -> None:
 #   set_state(sk, new_state)       before ca_state changes: Open, Disorder, CWR, Recovery, Loss
 #   cwnd_event(sk, event)          an idle sender restarts, a reduction is complete, …
 #   in_ack_event(sk, flags)        each ACK, before it is decided what it means
-#   cong_control(sk, ack, flag, rs)  in place of cong_avoid and the host's window reductions
+#   cong_control(sk, ack, flag, rs)  instead of cong_avoid and the host's window reductions
 #   release(sk)                    the connection ends, or is swapped to another algorithm
 
 NAME = TcpCongestionOps(

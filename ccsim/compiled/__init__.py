@@ -9,7 +9,7 @@ cache. It lies under a name made of the content of those files, so it is never u
 sources than its own.
 
 So are the shipped algorithms, each under a name made of its content: one that was edited since is
-loaded as it is, and so is every file of the user's.
+loaded as it is, and so is every file of a user.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def compiled_folder(package: Path = PACKAGE) -> Path:
 def packaged_folder(package: Path = PACKAGE) -> Path:
     """Return where a wheel carries what was made of these sources. OSError if they cannot be read.
 
-    It is as safe as the package itself: whoever may write there may write the sources.
+    It is as safe as the package itself: write access there is write access to the sources.
     """
     return package / PACKAGED / build_name(package)
 

@@ -36,7 +36,7 @@ __all__ = ["Take", "TappedWorld"]
 Take = Callable[[Sight], None]
 """Takes sights in order of time, then flow; at one instant a host receives before it sends."""
 
-KEPT_NS = 60_000_000_000  # so long a packet may be under way over hops, copies of it too
+KEPT_NS = 60_000_000_000  # the longest that a packet may be under way over hops, copies of it too
 ACK_IN, DATA_OUT, DATA_IN, ACK_OUT = range(4)
 
 
@@ -83,7 +83,7 @@ class _TappedSending(SendingSide):
 
     @property
     def flow(self) -> TappedFlow:
-        """The flow of which it is a side."""
+        """The flow that it is a side of."""
         assert isinstance(self.handshake, TappedFlow)
         return self.handshake
 
@@ -247,7 +247,7 @@ class TappedFlow(Flow):
         return SYN | (_request(self.sk.ecn_flags) if first else 0)
 
     def _acked(self, row: AckRow) -> Segment:
-        """Return an ACK of the receiver's."""
+        """Return an ACK of the receiver."""
         t, una, echo_us, blocks = row
         echo_ms = self.sk.host.timestamp_ms(echo_us)
         if una == SYN_SEQ:

@@ -32,7 +32,7 @@ WHOLE_BYTES = 4 << 20
 """A file up to this size is hashed whole by every reader: some 3 ms."""
 BLOCK_BYTES = 1 << 16
 BLOCKS = 33
-"""So many blocks of a larger one are: the first, the last, the middle one, evenly spaced."""
+"""How many blocks of a larger one are: the first, the last, the middle one, evenly spaced."""
 
 _NUMBER = (int, float)
 _HASHES = {"sha256": {str: str}}

@@ -26,7 +26,7 @@ FEW = 6
 """Below this n a bootstrap interval is too narrow as a rule, and no exact signed-rank test can
 reach p < 0.05 (2 / 2**5 = 0.0625)."""
 _CELLS = 4_000_000
-"""So many resampled values are in memory at once."""
+"""How many resampled values are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)

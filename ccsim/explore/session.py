@@ -1,4 +1,4 @@
-"""What the page asks for: simulations, pictures, stored runs. One at a time, whoever asks."""
+"""What the page asks for: simulations, pictures, stored runs. One at a time."""
 
 from __future__ import annotations
 

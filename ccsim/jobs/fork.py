@@ -18,7 +18,7 @@ _THREADS = Path("/proc/self/task")
 
 
 def may_fork() -> bool:
-    """Report whether this process has one thread, whoever started it: a fork copies no other, but
+    """Report whether this process has one thread, whatever started it: a fork copies no other, but
     the locks that they hold. False where nobody can tell, as anywhere but on Linux."""
     try:
         return sys.platform == "linux" and len(os.listdir(_THREADS)) == 1
@@ -49,7 +49,7 @@ class Fork:
             _live(main, asked, answer, [ask, answers, *_ends()])
         os.close(asked)
         os.close(answer)
-        with suppress(OSError):  # the child does it too: whoever is first
+        with suppress(OSError):  # the child does it too, and one of them is first
             os.setpgid(self.pid, self.pid)
         self.stdin = os.fdopen(ask, "wb")
         self.stdout = os.fdopen(answers, "rb")

@@ -54,7 +54,7 @@ def hand_over(result: SimResult, spill: Spill) -> bytes:
     """Return bytes from which `take_over` rebuilds the result.
 
     If its columns are longer than ``spill`` holds in memory, they go to a file in its folder, which
-    whoever takes them over removes. ResultsError if it cannot be written.
+    the one that takes them over removes. ResultsError if it cannot be written.
     """
     tables = _columns(result)
     columns = [column for table in tables.values() for column in table.values()]

@@ -42,7 +42,7 @@ class PlotWorker:
 
     Its process begins at once if there is anything to draw and more than one job may run; where it
     cannot be had, or ends too early, this process draws. ``with`` ends it. With ``fork`` it is a
-    fork of this process, if that has only one thread: for who does nothing but run a scenario.
+    fork of this process, if that has only one thread and does nothing but run a scenario.
     """
 
     def __init__(self, formats: Sequence[str], jobs: int, *, fork: bool = False) -> None:

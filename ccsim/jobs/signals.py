@@ -18,7 +18,7 @@ HELD = (signal.SIGINT, signal.SIGTERM)
 @contextmanager
 def signals_held() -> Iterator[Callable[[], None]]:
     """Note the first SIGINT or SIGTERM; it acts when the function that is given is called, or at
-    the end of the block. A second one acts at once: whoever sends it has waited long enough.
+    the end of the block. A second one acts at once: its sender has waited long enough.
 
     Only handlers written in Python are held. Elsewhere than on the main thread, which gets the
     signals, nothing is.

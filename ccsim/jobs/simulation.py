@@ -11,7 +11,7 @@ from ccsim.errors import AlgorithmError, ResultsError
 from ccsim.jobs.stuck import Watch, can_watch
 from ccsim.jobs.worker import Progress, Worker, WorkerDied, serve
 
-if TYPE_CHECKING:  # whoever starts a worker first of all must not wait for NumPy
+if TYPE_CHECKING:  # starting a worker first of all must not wait for NumPy
     from ccsim.sim.traces import SimResult
     from ccsim.spec import Scenario
     from ccsim.spill import Spill

@@ -27,11 +27,11 @@ __all__ = ["BEAT", "Pulse", "Watch", "can_watch"]
 BEAT = b"b"
 """Begins the message of a worker that is back in Python, with the descriptor of its stack."""
 BEAT_S = 0.02
-"""So much processor time lies between two of them."""
+"""The processor time between two of them."""
 LOOKS = 8
-"""So often a watch looks within the time that a hook has."""
+"""How often a watch looks within the time that a hook has."""
 DUMP_S = 2.0
-"""So long a process may take to write its stack; it need not come back to Python for it."""
+"""How long a process may take to write its stack; it need not return to Python for that."""
 FRAME = re.compile(rb'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 Place = tuple[str, int, str]  # file, line, hook
 

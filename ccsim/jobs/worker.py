@@ -119,8 +119,8 @@ class Worker:
         return WorkerDied(f"worker {self._process.pid}: {error or 'ended'}")
 
     def kill(self) -> None:
-        """End the process and its children, whatever they do; whoever waits for an answer gets
-        WorkerDied."""
+        """End the process and its children, whatever they do; a caller that waits for an answer
+        gets WorkerDied."""
         with suppress(ProcessLookupError):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)

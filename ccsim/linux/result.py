@@ -227,7 +227,7 @@ def _completions(
 
 
 class _Ideal:
-    """How long so much would take alone at line rate, as `ccsim.sim.completions` has it [ns]."""
+    """How long that much would take alone at line rate, as `ccsim.sim.completions` has it [ns]."""
 
     def __init__(self, scenario: Scenario, spec: Flow) -> None:
         self.rate = scenario.path.rate_bps

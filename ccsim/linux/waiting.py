@@ -1,8 +1,8 @@
 """Waiting for packets and for instants on a machine that wakes a process late.
 
-How late it wakes is observed all the time. The process asks to be woken so much earlier and spends
-the rest looking for packets, so that it is ready at the instant itself; and of a packet that wakes
-it it assumes that it came so much earlier.
+How late it wakes is measured all the time. The process asks to be woken that much earlier and
+spends the rest looking for packets, so that it is ready at the instant itself; a packet that wakes
+it is taken to have come that much earlier.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 __all__ = ["Waiter"]
 
 SPIN_SHARE = 4  # at most one part in that many of all time is spent on looking
-CREDIT_NS = 2_000_000  # and so much more at first
+CREDIT_NS = 2_000_000  # and that much more at first
 GREATEST_NS = 200_000  # what is later than this says nothing of how late the machine is as a rule
 NAP_NS = 300_000
 STEP = 16  # of what is observed, a sixteenth moves the estimate

@@ -36,7 +36,7 @@ STEPS = len(SHARES)
 
 # All in points (1/72 in).
 CELL_WIDTH, CELL_HEIGHT = 60.0, 23.0  # at least: a cell grows with what is written in it
-FINE = 7  # so many values on both axes with numbers make contours, their cells no texts
+FINE = 7  # with this many values on both axes contours are drawn and cells have no texts
 FINE_WIDTH, FINE_HEIGHT = 20.0, 15.0
 LABELS, LABELS_MAX, GAP = 34.0, 110.0, 16.0
 EDGE, TITLE, LEGEND = 8.0, 18.0, 24.0

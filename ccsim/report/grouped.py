@@ -20,7 +20,7 @@ from ccsim.sim.traces import FlowTrace, SimResult
 __all__ = ["group_lines"]
 
 GRID = 2_000
-"""So many instants are looked at: each costs a sort over all flows."""
+"""How many instants are looked at: each costs a sort over all flows."""
 
 
 def group_lines(result: SimResult, view: View, entry: Callable[..., int]) -> Iterator[Line]:

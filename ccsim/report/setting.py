@@ -51,7 +51,7 @@ def _who(scenario: Row, connections: Mapping[str, int]) -> str:
 
 
 def _rtts(scenario: Row) -> str:
-    """Return ``a base RTT of 20 ms``; of several each with who has it, or their range."""
+    """Return ``a base RTT of 20 ms``; of several, each with its flows, or their range."""
     own = [(flow["name"], flow.get("rtt_ns")) for flow in scenario["flows"]]
     own += [(one["name"], one["flow"].get("rtt_ns")) for one in scenario.get("workloads") or ()]
     base = scenario["path"]["rtt_ns"]

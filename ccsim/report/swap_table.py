@@ -15,7 +15,7 @@ __all__ = ["swap_tables"]
 
 Row = Mapping[str, Any]
 BESIDE = 7
-"""So many columns stand beside one another on a page."""
+"""The most columns that fit side by side on a page."""
 MAX_ROWS = 400
 
 

@@ -58,7 +58,7 @@ class TrafficSpec(Spec):
     poisson: q.Rate | None = key("At a rate in the mean, at random.", None)
     on_off: OnOffTimes | None = key("With a rate: now and then.", None)
     packets: PacketList | None = key("A trace: time and size of each packet.", None)
-    probe: q.PositiveTime | None = key("One packet so often, which is answered: its RTT.", None)
+    probe: q.PositiveTime | None = key("The time between packets that are answered: RTTs.", None)
     start: q.Time = key("When it begins.", "0 s")
     stop: q.PositiveTime | None = key("When it ends.", None)
     rtt: q.Time | None = key("Its own base RTT; else the path's.", None)

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class SourceSpec(Spec):
-    """An application that writes now and then: at a rate, or so much every so often."""
+    """An application that writes now and then: at a rate, or a given amount at intervals."""
 
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["rate"]}, {"required": ["write", "every"]}]}
@@ -33,7 +33,7 @@ class SourceSpec(Spec):
 
     rate: q.Rate | None = key('Payload written on average, such as "20 Mbit/s".', None)
     write: q.PositiveSize | None = key("Bytes of each write; with a rate: one full packet.", None)
-    every: q.PositiveTime | None = key("The time between writes, in place of a rate.", None)
+    every: q.PositiveTime | None = key("The time between writes, instead of a rate.", None)
 
     @model_validator(mode="after")
     def _one_pace(self) -> SourceSpec:
@@ -50,7 +50,7 @@ class ReceiverSpec(Spec):
     rwnd: q.PositiveSize | None = key(
         "Receive window that it advertises, fixed; else it never is the limit.", None
     )
-    gro: q.MergedPackets = key("Merge so many packets on arrival, which get one ACK.", 1)
+    gro: q.MergedPackets = key("Merge this many packets on arrival; they get one ACK.", 1)
     gro_time: q.Time = key("How long the first of them waits for the others.", "1 ms")
 
 
@@ -83,7 +83,7 @@ class FlowSpec(Spec):
     hosts: tuple[StrictStr, ...] = key(
         "Names of the hosts that it goes between; else it has both to itself.", ()
     )
-    count: StrictInt | None = key("Make so many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
+    count: StrictInt | None = key("Make this many: name-1, name-2, …", None, ge=1, le=MAX_COUNT)
     start_every: q.Time | None = key("With a count: the time between starts.", None)
 
     @model_validator(mode="after")
@@ -124,7 +124,7 @@ class WorkloadSpec(Spec):
     netns: names.NamespaceRef | None = key("The network namespace of their sockets.", None)
     start: q.Time = key("When arrivals begin.", "0 s")
     until: q.PositiveTime | None = key("When arrivals end; else with the run.", None)
-    max: StrictInt | None = key("At most so many.", None, ge=1, le=MAX_CONNECTIONS)
+    max: StrictInt | None = key("At most this many.", None, ge=1, le=MAX_CONNECTIONS)
     rtt: q.Time | None = key("Their base RTT; else the path's.", None)
     access_delay: q.Time = key("The part of their RTT between sender and queue.", "0 s")
     route: StrictStr | None = key("Their route over hops; else the first.", None)

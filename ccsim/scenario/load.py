@@ -78,9 +78,9 @@ def _load(file: Path, given: str, overrides: Sequence[str]) -> Scenario:
 def _blamed(
     error: ScenarioError, file: Path, given: str, overrides: Sequence[str]
 ) -> Iterator[Problem]:
-    """Yield the problems; one of the file that is none without an override is told of that.
+    """Yield the problems; one that is none without an override says so.
 
-    Whoever shortens a run should not read that the shipped file is wrong where it swaps too late.
+    A user who shortens a run should not read that the shipped file is wrong as it swaps too late.
     """
     without = {
         text: _problems(file, given, [o for o in overrides if o != text]) for text in overrides

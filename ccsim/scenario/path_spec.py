@@ -139,9 +139,9 @@ class ChangeSpec(Spec):
     rtt: q.Time | None = key("The path's base RTT from then on.", None)
     buffer: q.BufferSize | None = key("Its queue's limit.", None)
     qdisc: Parameters | None = key("Parameters of its qdisc, such as {target: 15 ms}.", None)
-    outage: q.PositiveTime | None = key("It is silent for so long.", None)
+    outage: q.PositiveTime | None = key("It is silent for this long.", None)
     walk: WalkSpec | None = key("Its rate wanders from then on.", None)
-    lasts: q.PositiveTime | None = key("A rate or delay only holds for so long.", None)
+    lasts: q.PositiveTime | None = key("A rate or delay holds only for this long.", None)
     every: q.PositiveTime | None = key("It happens again and again, so far apart.", None)
 
     @model_validator(mode="after")

@@ -64,7 +64,7 @@ class SwapResolver:
         return f"expected a time before the end of the run at {format_time(self.written.duration)}"
 
     def times(self, i: int, entry: swap_spec.SwapSpec) -> range:
-        """Return when it acts: once, or from ``at`` every so often until ``until`` or the end."""
+        """Return when it acts: once, or from ``at`` on at intervals until ``until`` or the end."""
         start, every = entry.start, entry.every
         if every is None:
             return range(start, start + 1)
@@ -181,7 +181,7 @@ class SwapResolver:
         entry: swap_spec.SetsockoptSpec | swap_spec.SweepSpec | swap_spec.StagedSpec,
         at_ns: int,
     ) -> tuple[str, ...]:
-        """Return the flows that a swap reaches; "all" means those that run, so far as is known."""
+        """Return the flows that a swap reaches; "all" means those that run, as far as is known."""
         if entry.flows is None:
             return ()
         if entry.when is not None:

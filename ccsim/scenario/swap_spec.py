@@ -32,9 +32,9 @@ class WhenSpec(Spec):
 
     flow: names.FlowRef = key("The flow that is watched.")
     state: names.TriggerState | None = key("A state of TCP, the application or BBR.", None)
-    cwnd_above: q.PositivePackets | None = key("cwnd above so many packets.", None)
+    cwnd_above: q.PositivePackets | None = key("cwnd above this many packets.", None)
     loss: StrictInt | None = key("The k-th loss event: fast recovery or timeout.", None, ge=1)
-    acked: q.PositiveSize | None = key("So much payload acknowledged in order.", None)
+    acked: q.PositiveSize | None = key("This much payload acknowledged in order.", None)
     after: q.Time = key("When it is first looked for.", "0 s")
     delay: q.PositiveTime | None = key(
         "How long after it the swap acts, where it reaches beyond that flow's socket; else the "
@@ -72,7 +72,7 @@ class _SwapSpec(Spec):
     at: q.Time | None = key('When, such as "20 s".', None)
     every: q.PositiveTime | None = key("With at: again after each such time.", None)
     until: q.Time | None = key("With every: not later than this; else the end.", None)
-    when: WhenSpec | None = key("A trigger, in place of a time.", None)
+    when: WhenSpec | None = key("A trigger, instead of a time.", None)
 
     @property
     def start(self) -> int:
@@ -134,7 +134,7 @@ class SweepSpec(_SwapSpec):
     flows: names.FlowRefs = key("The flows to sweep.", "all")
     to: Target = key("The registered name to swap to.")
     over: q.Time | None = key("The time over which it is staggered.", None)
-    cohort: q.CohortSize | None = key("So many flows at a time, or such a share.", None)
+    cohort: q.CohortSize | None = key("How many flows at a time, or which share of them.", None)
     pause: q.PositiveTime | None = key("With a cohort: the time between two.", None)
     state: names.State = key("What the new implementation starts from.", "linux")
 

@@ -154,12 +154,12 @@ class ArrivalsSpec(Spec):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    poisson: Gap | None = key('At random, so many in the mean, such as "20 /s".', None)
+    poisson: Gap | None = key('At random, this many on average, such as "20 /s".', None)
     load: q.Probability | None = key(
         "At random, so many that their sizes make this share of the bottleneck's rate.", None
     )
     every: q.PositiveTime | None = key("One after another, so far apart.", None)
-    at_once: StrictInt | None = key("So many at the start.", None, ge=1, le=MAX_CONNECTIONS)
+    at_once: StrictInt | None = key("This many at the start.", None, ge=1, le=MAX_CONNECTIONS)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ArrivalsSpec:

@@ -65,8 +65,8 @@ TRIGGER_STATES: Mapping[str, str] = {
 
 GUARD_METRICS: Mapping[str, str] = {
     "goodput": "payload acknowledged in order: trips when it falls by the threshold",
-    "retransmissions": "share of packets sent again: trips when it rises by so many points",
-    "drops": "share of packets dropped: trips when it rises by so many points",
+    "retransmissions": "share of packets sent again: trips when it rises by that many points",
+    "drops": "share of packets dropped: trips when it rises by that many points",
     "rtt_p99": "99th percentile of the smoothed RTT: trips when it rises by the threshold",
     "stall": "longest time without progress of a flow: trips when it is longer by the threshold",
 }

@@ -143,7 +143,7 @@ def _check_socket(flow: Flow, holders: Iterable[Implementation]) -> None:
 
 
 def _holders(kernel: Kernel) -> Counter[Implementation]:
-    """Count who holds each implementation: sockets, namespaces, and for maps registrations."""
+    """Count the holders of each implementation: sockets, namespaces, and for maps registrations."""
     registered = kernel.tcp_cong.implementations()
     held = Counter(dict.fromkeys(registered, 0))
     held.update(kernel.implementation_of(sk) for sk in kernel.sockets())

@@ -268,8 +268,8 @@ class FlowRecorder(Sampler):
         **known: Any,
     ) -> FlowTrace:
         """Return the samples, put into ``columns`` (one for each of `TRACED`) and ``metered`` (one
-        for each of `METER_COLUMNS`), which must have room for just as many; ``source`` is who wrote
-        packets that are not full, ``marked_ns`` when packets were marked. The recorder holds no
+        for each of `METER_COLUMNS`), which must have room for just as many; ``source`` wrote
+        the packets that are not full, ``marked_ns`` when packets were marked. The recorder holds no
         samples afterwards."""
         stop, before = 0, 0
         for table in self.packed.blocks():

@@ -103,7 +103,7 @@ class Source:
             self.flush(t_ns)
 
     def flush(self, t_ns: int) -> None:
-        """Move what is owed to the buffer so far as it has room."""
+        """Move what is owed to the buffer as far as it has room."""
         while self._fill(t_ns) and self.owed_bytes and self.sk.host.notsent_lowat_bytes:
             pass  # what has left meanwhile makes room for more
         self.sk.nospace = self.owed_bytes > 0

@@ -25,9 +25,9 @@ __all__ = ["HOOK_TIMEOUT_S", "hooks_watched"]
 
 HOOK_TIMEOUT_S = 10.0
 LOOKS = 8
-"""So often the watchdog looks within the time that a hook has."""
+"""How often the watchdog looks within the time that a hook has."""
 PATIENCE = 3
-"""So often a hook may catch what ends it; then the process ends."""
+"""How often a hook may catch what ends it before the process ends."""
 
 
 class _Watchdog:

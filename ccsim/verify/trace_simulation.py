@@ -26,7 +26,7 @@ HOST_LEAST_US = HOST_US - 2 * HOST_MEAN_US  # and at the least, 18 to 27 µs
 MACHINE = "machine"  # both hosts and the path are on one, which stalls as a whole
 MOST_US = 1_000_000.0  # that a stall lasts
 FINE_NS = 100_000  # how closely the moment of a swap is found
-AFTER_NS = 2_000_000_000  # by so much it may be later here than in the recording
+AFTER_NS = 2_000_000_000  # how much later it may be here than in the recording
 
 
 def scenario_of(

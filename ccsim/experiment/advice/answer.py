@@ -57,7 +57,7 @@ MORE = {
 ALL = {**METRICS, **MORE}
 OF_FLEETS = ("old_lives_s", "fallbacks")
 OF_NEIGHBOURS = ("neighbours_loss", "own_deficit_s")
-"""What is told beside neighbours alone; in a fleet who is not moved yet would count as one."""
+"""Shown only beside neighbours; in a fleet a flow that is not moved yet would count as one."""
 
 
 @dataclass(frozen=True, slots=True)

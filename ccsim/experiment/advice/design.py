@@ -33,9 +33,9 @@ PACKET_BITS = 1514 * 8
 FLEET = "asked"
 """The name that the fleet's connections choose."""
 GAP_S = 0.1
-"""For so long a name is missing while it is registered anew; one connection comes then."""
+"""How long a name is missing while it is registered anew; one connection opens meanwhile."""
 PACKETS = 100_000
-"""About so many packets a run, where the path's RTT allows."""
+"""About how many packets a run has, where the path's RTT allows."""
 CONNECTIONS = 3
 SHORT = 8
 """Connections that live throughout, and short ones that begin in the time of the window."""

@@ -34,7 +34,7 @@ CONNECT_S = 30
 CLOSE_S = 5
 TICK_S = 0.5
 AHEAD = 2
-"""So many simulations are sent for each thread of the cluster: one runs, one waits."""
+"""How many simulations are sent for each thread of the cluster: one runs, one waits."""
 ABSENT_S = 600.0
 """How long to wait for a cluster that has no worker."""
 

@@ -23,7 +23,7 @@ __all__ = ["Change", "ResultDifference", "diff"]
 
 NONE = "–"
 ROWS = 60
-"""So many rows of a section are printed."""
+"""How many rows of a section are printed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ PARTS = "parts"
 TWINS = ".twins"
 RUNS = "runs"
 MANY = 512
-"""So many small parts are made one."""
+"""How many small parts are merged into one."""
 ORPHANS_S = 60.0
 """How long to wait for the workers of a killed sweep: each ends with its simulation at the latest,
 and within moments as a rule."""
 _AT_ONCE = 1000
-"""So many metrics documents are in memory at once."""
+"""How many metrics documents are in memory at once."""
 
 Result = Mapping[str, Any]
 """What a run came to: ``status``, ``error``, ``metrics`` (a document of JSON, or None)."""

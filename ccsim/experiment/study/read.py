@@ -205,7 +205,7 @@ class _Reader:
     # --- seeds --------------------------------------------------------------------------------
 
     def seeds(self) -> tuple[int, ...]:
-        """Return the seeds: so many from 1 on, so many from a first one on, or a list."""
+        """Return the seeds: a number of them from 1 on, or from a first one on, or a list."""
         given = self.document.get("seeds")
         given = 1 if given is None else given
         first, where = 1, ("seeds",)

@@ -17,7 +17,7 @@ from ccsim.experiment.study.plan import PlannedRun
 __all__ = ["Job", "Schedule"]
 
 ATTEMPTS = 8
-"""A simulation whose worker has died so often is given up."""
+"""A simulation is given up after its worker has died this often."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -33,7 +33,7 @@ STOPPED = (
     "truth a little less often than their 95 %."
 )
 POINTS = 60
-"""So many points are printed."""
+"""How many points are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ def _few_notes(points: Sequence[PointFound], exhausted: set[int]) -> Iterator[st
 
 
 def _power_notes(points: Sequence[PointFound]) -> Iterator[str]:
-    """Yield why no p is small, if so few seeds and so many tests allow none that is."""
+    """Yield why no p is small, if there are too few seeds for this many tests."""
     tested = [point for point in points if not math.isnan(point.p)]
     pairs = max((point.difference.n for point in tested if point.difference), default=0)
     if pairs < FEW:

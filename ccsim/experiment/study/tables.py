@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["copy_table", "fill_table", "insert_rows", "quoted", "write_tables"]
 
 ROWS = 5000
-"""So many rows are held as Python values at once."""
+"""How many rows are held as Python values at once."""
 _ARRAYS = {"BIGINT": np.int64, "DOUBLE": np.float64, "BOOLEAN": np.bool_}
 Row = Mapping[str, Any]
 

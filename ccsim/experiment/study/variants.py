@@ -14,7 +14,7 @@ from ccsim.units import format_rate, format_size, format_time
 __all__ = ["differences"]
 
 SHOWN = 4
-"""So many values of a run are told, and how many more there are."""
+"""How many values of a run are shown; of the others, only their number."""
 RESOLVED = "resolved.json"
 _PARAMETERS = {"to": "to_params", "congestion": "congestion_params", "map": "params"}
 _UNITS = {"_ns": format_time, "_bps": format_rate, "_bytes": format_size}

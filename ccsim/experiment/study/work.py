@@ -133,7 +133,7 @@ def _apart() -> Apart:
 
 
 def durably(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whoever is killed and when.
+    """Write a file so that it is there whole or not at all, whichever process is killed and when.
 
     OSError if that is not possible; then nothing stays behind.
     """

@@ -68,7 +68,7 @@ class Application:
         return min(wake, end) if source.done else wake, source.next_ns
 
     def _data_end(self) -> int:
-        """Return how many packets bear data, so far as they are written."""
+        """Return how many of the packets written so far bear data."""
         return min(self.sk.write_limit, self.recorder.bare_fin)
 
     def acknowledged(self, t_ns: int) -> bool:

@@ -59,7 +59,7 @@ class SendingSide:
     """A sender, and the ACKs under way to it.
 
     ``vector`` allows the closed forms. A ``passive`` one is opened by its receiver: the first
-    packet is a SYN-ACK, and no ACK of the sender's follows the handshake. ``late`` is what a late
+    packet is a SYN-ACK, and the sender sends no ACK after the handshake. ``late`` is what a late
     host makes of ACKs.
 
     ``chunks`` are the times and numbers of the packets sent in this window, before those that the

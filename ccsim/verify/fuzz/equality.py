@@ -188,7 +188,7 @@ def _join(path: str, part: str) -> str:
 def shrink(
     example: Example, fails: Callable[[Example], object], *, seconds: float = 20.0
 ) -> Example:
-    """Return a smaller example for which ``fails`` still holds, after at most so long.
+    """Return a smaller example for which ``fails`` still holds, within a time.
 
     Steps are tried in turn, and whichever keeps the failure stays: half the time, fewer flows and
     swaps, plainer settings.

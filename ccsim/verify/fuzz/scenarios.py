@@ -48,7 +48,7 @@ LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.2)
 class Example:
     """A scenario, and lookaheads [ns] that must not change its result.
 
-    ``scenario`` has the keys of a resolved one so far as they are drawn: `complete` fills in the
+    ``scenario`` has the keys of a resolved one as far as they are drawn: `complete` fills in the
     rest, and `to_yaml` writes it down.
     """
 

@@ -31,7 +31,7 @@ class Socket:
     listening: bool = False
     nonblocking: bool = False
     bound: bool = False
-    fastopen_queue: int = 0  # so many connections may be half open
+    fastopen_queue: int = 0  # how many connections may be half open
     told: bool = False  # a call has said that the connection is open
     left: int | None = None  # of a blocked call: bytes that go once the connection is open
     watched: dict[int, int] = field(default_factory=dict)  # of epoll: events by descriptor,

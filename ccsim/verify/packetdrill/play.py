@@ -36,7 +36,7 @@ __all__ = ["AGREES", "CANNOT", "DIFFERS", "WRONG", "Verdict", "play_file", "play
 
 AGREES, DIFFERS, CANNOT, WRONG = "agrees", "differs", "cannot be expressed", "is no script"
 EVENT_NS = 20_000  # what an event takes in life: no two happen at the same instant
-PATIENCE_NS = 2_000_000_000  # so much longer than said an expected packet is waited for
+PATIENCE_NS = 2_000_000_000  # how much longer than said an expected packet is waited for
 LARGEST_BYTES = 1 << 20
 HZ = (1_000, 250)
 

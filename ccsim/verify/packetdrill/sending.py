@@ -19,7 +19,7 @@ from ccsim.verify.packetdrill.sndbuf import SendBuffer
 
 __all__ = ["Departure", "Outbox"]
 
-GSO_BYTES = 65_535 - 320  # an skb holds so much at most, less the room for headers
+GSO_BYTES = 65_535 - 320  # the most an skb holds, less the room for headers
 MSS_DEFAULT = 536
 LOSS = int(CaState.LOSS)
 INIT_CWND = 10
@@ -274,7 +274,7 @@ class Outbox:
 
     def _fit_window(self, acked: int = 0) -> None:
         """Tell the sender how many packets fit into the peer's window, from the first that is not
-        acknowledged; ``acked``: so many are about to be."""
+        acknowledged; ``acked``: that many are about to be."""
         queue, sk = self.queue, self.sk
         edge = self.una + self.window
         fit = queue.acknowledged(edge)

@@ -37,7 +37,7 @@ class SendBuffer:
         self.events = 0
 
     def expand(self, mss: int, segments: int) -> None:
-        """Let it hold twice a window of so many segments."""
+        """Let it hold twice a window of that many segments."""
         if self.locked:
             return
         each = mss + HEADERS + SHARED
