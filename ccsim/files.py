@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "entries",
     "from_json",
     "json_lines",
     "open_here",
@@ -34,6 +35,14 @@ def open_here(path: Path, flags: int, mode: int = 0o666) -> int:
     OSError (ELOOP) for a link: in a folder that others may write to it could name any file.
     """
     return os.open(path, flags | NOFOLLOW, mode)
+
+
+def entries(place: Path) -> list[Path]:
+    """Return what is in a folder, in order; nothing if it is none, or somebody has deleted it."""
+    try:
+        return sorted(place.iterdir())
+    except OSError:
+        return []
 
 
 def read_bounded(path: str | Path, most: int) -> bytes:

@@ -20,6 +20,7 @@ from ccsim.experiment.parquet import (
     read_result,
 )
 from ccsim.experiment.store import FAILED_SUFFIX, TWIN_FOLDERS
+from ccsim.files import entries
 from ccsim.notebook import NOTEBOOK_DPI, html_picture, html_table, plural
 from ccsim.sim.traces import Event, FlowTrace, LinkTrace, SimResult, SwapRecord
 from ccsim.words import did_you_mean
@@ -254,18 +255,27 @@ def find_run(text: str, results: Path) -> Path:
 def runs_of(scenario: str, results: Path) -> list[Path]:
     """Return the folders of the runs of a scenario, given by its name or folder, newest first."""
     found = [run for run in _runs(results) if scenario in (run.parent.name, str(run.parent))]
-    return sorted(found, key=lambda run: (run / MANIFEST).stat().st_mtime_ns, reverse=True)
+    return sorted(found, key=_written_ns, reverse=True)
+
+
+def _written_ns(run: Path) -> int:
+    """Return when a run was stored; 0 if it has been deleted since it was found."""
+    try:
+        return (run / MANIFEST).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def stored_names(results: Path) -> list[str]:
     """Return what runs and studies can be called: their folders' names, and run ids."""
-    names = {path.parent.name for path in results.glob(f"*/{MANIFEST}")}
+    names = {path.name for path in entries(results) if (path / MANIFEST).is_file()}
     runs = _runs(results)
     return sorted(names | {run.parent.name for run in runs}) + sorted(run.name for run in runs)
 
 
 def _runs(results: Path) -> list[Path]:
-    return [path.parent for path in results.glob(f"*/*/{MANIFEST}") if path.parent.name[0] != "."]
+    inside = (path for folder in entries(results) for path in entries(folder))
+    return [path for path in inside if path.name[0] != "." and (path / MANIFEST).is_file()]
 
 
 def export(run: StoredRun, format: str = "csv", out: str | Path | None = None) -> list[Path]:

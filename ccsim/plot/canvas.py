@@ -56,15 +56,28 @@ class RunFigure(Figure):
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
         """Write the figure as `Figure.savefig` does, fonts embedded as TrueType; as PGF
-        without LaTeX."""
-        with styled(), _fonts_without_layout(kwargs.get("format")):
-            if kwargs.get("format") != "pgf":
-                super().savefig(*args, **kwargs)
-                return
-            from ccsim.plot.pgf import write_pgf
+        without LaTeX. A file is written at once: what a full disk says of a part of it the writers
+        of some formats lose."""
+        target = args[0] if args else None
+        kind = kwargs.get("format")
+        if isinstance(target, str | Path) and (kind or Path(target).suffix):
+            kind = kind or Path(target).suffix[1:]
+            Path(target).write_bytes(self._as_file(kind, *args[1:], **{**kwargs, "format": kind}))
+            return
+        with styled(), _fonts_without_layout(kind):
+            super().savefig(*args, **kwargs)
 
-            with Path(args[0]).open("w", encoding="utf-8") as out:
-                write_pgf(self, out, text_size)
+    def _as_file(self, kind: str, *args: Any, **kwargs: Any) -> bytes:
+        with styled(), _fonts_without_layout(kind):
+            if kind == "pgf":
+                from ccsim.plot.pgf import write_pgf
+
+                text = io.StringIO()
+                write_pgf(self, text, text_size)
+                return text.getvalue().encode()
+            image = io.BytesIO()
+            super().savefig(image, *args, **kwargs)
+            return image.getvalue()
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()

@@ -17,6 +17,7 @@ PANELS = (
 )
 TWINS = ("auto", "none", "a", "b", "both")
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0}
+MAX_TITLE = 200  # characters; in print a picture has room for some forty
 LEAST, MOST = 120.0, 2880.0  # sides of a picture that can be drawn [pt]
 
 
@@ -84,6 +85,8 @@ def plot_options(
     "1col", "2col" or a size as `size_of` takes it, ``title`` a text or "none", ``twins`` one of
     `TWINS`, ``detail`` "auto", "none" or an instant.
     """
+    if title is not None and len(title) > MAX_TITLE:
+        raise ValueError(f"plot: title: expected at most {MAX_TITLE} characters, got {len(title)}")
     if twins not in TWINS:
         raise ValueError(f"plot: twins: expected one of {', '.join(TWINS)}, got {twins!r}")
     return PlotOptions(

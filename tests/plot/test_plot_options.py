@@ -50,6 +50,7 @@ def test_panels_are_names_with_commas_or_a_list_each_once() -> None:
         ({"start": "19"}, "19"),
         ({"end": "soon"}, "soon"),
         ({"detail": "later"}, "later"),
+        ({"title": "x" * 201}, "plot: title: expected at most 200 characters, got 201"),
     ],
 )
 def test_what_there_is_not_is_named(asked: dict[str, str], said: str) -> None:

@@ -251,3 +251,26 @@ def test_the_long_form_names_each_run_in_full_but_for_its_error(results: Path) -
     names = {name for (name,) in found.rows}
     assert {"study", "point", "seed", "run_id", "status", "flow", "metric", "value"} <= names
     assert "error" not in names
+
+
+def test_what_is_deleted_while_runs_are_listed_is_not_there(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where another process renames or deletes a run between two looks."""
+    before = [entry.path for entry in listing(results)]
+    stat = Path.stat
+
+    def gone(self: Path, **options: bool) -> object:
+        if self.suffix == ".parquet" and before[0] in str(self):
+            raise FileNotFoundError(self)
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", gone)
+    kept = [entry.path for entry in listing(results)]
+    assert before[0] not in kept
+    assert set(kept) < set(before)
+
+
+def test_a_folder_that_is_none_has_no_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert listing(tmp_path / "file") == listing(tmp_path / "absent") == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from ccsim.errors import ResultsError
 from ccsim.experiment.study.folder import MANIFEST, PLAN, is_held
 from ccsim.experiment.study.variants import differences
+from ccsim.files import entries
 
 __all__ = ["Entry", "entry_of", "find_study_folder", "listing", "own_files", "study_folder"]
 
@@ -54,9 +56,10 @@ class Entry:
 
 def listing(results: Path) -> list[Entry]:
     """Return the runs and studies below a folder, by name, the newest first of one name."""
-    manifests = [*results.glob(f"*/{MANIFEST}"), *results.glob(f"*/*/{MANIFEST}")]
-    entries = [entry for path in manifests for entry in _entries(path)]
-    ordered = sorted(entries, key=lambda entry: (entry.name, entry.kind, entry.age_s))
+    folders = entries(results)
+    folders += [path for folder in folders for path in entries(folder)]
+    found = [entry for folder in folders for entry in _entries(folder / MANIFEST)]
+    ordered = sorted(found, key=lambda entry: (entry.name, entry.kind, entry.age_s))
     return list(_told_apart(ordered))
 
 
@@ -109,6 +112,12 @@ def _kind(manifest: dict[str, Any]) -> str:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
+    """Yield what is known of the folder of a manifest; nothing of one that is being deleted."""
+    with suppress(FileNotFoundError):
+        yield from _known(path)
+
+
+def _known(path: Path) -> Iterator[Entry]:
     manifest, folder = _manifest(path), path.parent
     kind = _kind(manifest)
     if not kind or folder.name.startswith("."):
