@@ -11,6 +11,7 @@ from typing import Any
 from ccsim.exchange.errors import ImportedFileError
 from ccsim.exchange.measured import Imported
 from ccsim.exchange.samples import SampleReader, number
+from ccsim.files import from_json
 
 __all__ = ["imported_iperf3"]
 
@@ -47,11 +48,11 @@ def _document(path: Path) -> Mapping[str, Any]:
             str(path), "", f"expected up to {MOST_BYTES} bytes of JSON, got more"
         )
     try:
-        found = json.loads(path.read_bytes())
+        found = from_json(path.read_bytes())
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ImportedFileError(str(path), place, f"expected JSON: {error.msg}") from None
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+    except ValueError as error:
         raise ImportedFileError(str(path), "", f"expected JSON: {error}") from None
     if not isinstance(found, dict):
         raise ImportedFileError(str(path), "", f"expected an object, got {type(found).__name__}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ccsim.errors import CcsimError, RecordingError
+from ccsim.files import from_json
 from ccsim.units import NS_PER_US
 from ccsim.verify.episode_script import Script, parse_script
 
@@ -98,7 +98,7 @@ def load_episode(path: Path) -> Episode:
 
 
 def _load(path: Path) -> Episode:
-    meta = json.loads(path.read_text(encoding="utf-8"))
+    meta = from_json(path.read_text(encoding="utf-8"))
     script = parse_script(meta["script"], place=str(path))
     packets = _rows(path.with_name(path.stem + ".pkts.csv.gz"))
     info = _rows(path.with_name(path.stem + ".info.csv.gz"))

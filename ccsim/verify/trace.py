@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsim.errors import RecordingError
+from ccsim.files import from_json
 from ccsim.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from ccsim.verify.episode import episode_files
 
@@ -101,7 +101,7 @@ def trace_files(paths: Iterable[str]) -> Iterator[Path]:
 def load_trace(path: Path) -> Trace:
     """Read NAME.json and the columns beside it; RecordingError if one cannot be read."""
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = from_json(path.read_text(encoding="utf-8"))
         rows = _rows(path.with_name(path.stem + ".snd.csv.gz"))
         drops = _rows(path.with_name(path.stem + ".drops.csv.gz"))
         if not meta["flows"]:

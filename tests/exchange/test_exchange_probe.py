@@ -176,7 +176,7 @@ def test_iperf3_is_read(tmp_path: Path) -> None:
         ),
         ('{"intervals": [{"streams": [{"end": [], "bits_per_second": 1}]}]}', "intervals.0.end"),
         ('{"intervals": []}', "expected intervals with streams, got none"),
-        ('{"a": ' + "[" * 100_000, "expected JSON"),
+        ('{"a": ' + "[" * 100_000, "expected JSON: it is nested too deeply"),
     ],
 )
 def test_json_that_is_wrong_is_told_with_its_place(
