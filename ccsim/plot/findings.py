@@ -216,6 +216,25 @@ def _swap_cost(tables: Tables) -> RunFigure:
     return _map_figure(cells, panels, 5.6)
 
 
+def _swap_ecn(tables: Tables) -> RunFigure:
+    panels = [
+        Panel("deficit_mb", "what the flow loses in 5 s [MB]", digits=1),
+        Panel("neighbour_deficit_mb", "what a CUBIC neighbour loses in 5 s [MB]", digits=1),
+        Panel("queue_excess_ms", "RTT excess [ms]", digits=1),
+        Panel("extra_drops", "extra drops [packets]"),
+    ]
+    return _map_figure(_cells(tables, "old, new"), panels, 5.9)
+
+
+def _l4s(tables: Tables) -> RunFigure:
+    panels = [
+        Panel("ratio", "Prague's goodput over CUBIC's"),
+        Panel("prague_excess_ms", "Prague's RTT less the path's [ms]"),
+        Panel("cubic_excess_ms", "CUBIC's RTT less the path's [ms]"),
+    ]
+    return _dot_figure(_cells(tables, "line, rtt"), panels, "rtt", "line", 3.2)
+
+
 def _swap_policy(tables: Tables) -> RunFigure:
     cells = _cells(tables, "pair, policy")
     panels = [
@@ -288,6 +307,9 @@ def _swap_decides(tables: Tables) -> RunFigure:
 
 FIGURES: dict[str, Callable[[Tables], RunFigure]] = {
     "swap_cost": _swap_cost,
+    "swap_ecn_step": _swap_ecn,
+    "swap_ecn_l4s": _swap_ecn,
+    "l4s": _l4s,
     "swap_policy": _swap_policy,
     "swap_aqm": _swap_aqm,
     "swap_fleet": _swap_fleet,
