@@ -142,6 +142,7 @@ def test_a_duplicate_puts_the_receiver_into_quick_mode() -> None:
 # --- trains ---
 
 
+@pytest.mark.pure
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(0, 60_000_000), min_size=1, max_size=60),

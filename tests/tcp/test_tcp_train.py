@@ -141,7 +141,7 @@ def test_what_acks_bring_is_read_from_the_first_and_the_last_packet_of_each(step
     una = sk.una + step * np.arange(1, 11) + (np.arange(10) == 9)
     t = sk.tcp_clock_cache + 40 * MS + np.arange(10)
     acks = AckColumns(sk, t, una)
-    stamps = sk.packets.tx_us[sk.una - sk.packets.base :].tolist()
+    stamps = sk.packets.tx_us_np[sk.una - sk.packets.base :].tolist()
     last = [*(stamps[step * k + step - 1] for k in range(9)), stamps[10 * step]]
     now_us = int(t[0]) // 1000
     assert acks.last_tx.tolist() == last
