@@ -1,4 +1,4 @@
-"""The verb that compiles the scalar path, and takes that back."""
+"""The verb ``compile``: builds machine code of the scalar path, and removes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that opens a local page on which one turns a scenario's knobs and looks."""
+"""The verb ``explore``: a local page to turn a scenario's knobs and see what happens."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """SIGINT and SIGTERM end a command in order, whenever they come.
 
-What a handler raises may strike where Python prints and drops it, as in a finalizer, or where a
-module of C makes another error of it, as DuckDB does ("Query interrupted"). Neither is an end.
+An exception that a handler raises may land where Python prints and drops it, as in a finalizer, or
+where a C module turns it into another error, as DuckDB does ("Query interrupted"). Neither ends the
+command.
 """
 
 from __future__ import annotations

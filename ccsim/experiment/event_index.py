@@ -1,4 +1,4 @@
-"""When what happened to whom: a run's events grouped once, so that each look-up is a bisection."""
+"""A run's events, grouped once by kind and flow, so that each look-up is a bisection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a swap, in which order: figures of its window, then those from each flow's own
+"""The figures reported of a swap, in order: those of its window, then those from each flow's own
 swap on."""
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A local page on which one looks: a scenario's knobs, its traces, and what its swaps cost."""
+"""A local page to look around: a scenario's knobs, its traces, and what its swaps cost."""

@@ -1,6 +1,5 @@
 """A process that looks on while this one executes algorithm files, and ends it where a hook hangs
-in code that does not come back to Python: for a session, whose state no worker has. Linux alone.
-"""
+in code that does not come back to Python: for a session, whose state no worker has. Linux only."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Signals that act where they may: a handler that raises may strike anywhere, even between a lock
-taken and the block that gives it back, and DuckDB swallows what is raised while it works."""
+"""Signals that act only where they may: a handler that raises may strike anywhere, even between
+taking a lock and the block that releases it, and DuckDB swallows exceptions while it works."""
 
 from __future__ import annotations
 

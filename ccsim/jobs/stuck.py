@@ -1,9 +1,9 @@
 """Hooks that hang in code which does not come back to Python, as an endless loop of C.
 
-Nothing in its own process can end such a call. So a worker says now and then that it is back in
-Python, and who waits for its answer counts the processor time that it takes without a word. If it
-is what one call of a hook may take, and the stack that `faulthandler` writes is in the same line of
-an algorithm file twice, the hook is named and the process ended. Linux alone.
+Nothing in the same process can end such a call. So a worker says now and then that it is back in
+Python, and the process that waits for its answer counts the processor time between these signs.
+Once that is what one call of a hook may take, and `faulthandler` twice finds the stack in the same
+line of an algorithm file, the hook is named and the process ended. Linux only.
 """
 
 from __future__ import annotations

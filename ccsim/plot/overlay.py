@@ -1,4 +1,4 @@
-"""A recording and its simulation in one picture, below one another what both measured."""
+"""A recording and its simulation in one picture: what both measured, panel below panel."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 `\\usepackage{pgf}`.
 
 matplotlib's own writer asks LaTeX how wide each text is. Here each text is anchored where it is
-aligned, so that nobody has to know; and no text is taken for commands.
+aligned, so nothing has to be measured; and no text is taken for commands.
 """
 
 from __future__ import annotations

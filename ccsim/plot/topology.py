@@ -1,4 +1,4 @@
-"""Which hops a scenario has and by which of them its flows go, as boxes in columns and as text."""
+"""The hops of a scenario and the routes of its flows, as boxes in columns and as text."""
 
 from __future__ import annotations
 

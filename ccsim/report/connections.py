@@ -1,5 +1,5 @@
-"""Connections that come and go, in the page's lines: by implementation what they carried, how many
-there were, their mean RTT, and how much slower than alone each was done."""
+"""Connections that come and go, in the page's lines: by implementation, what they carried, how many
+there were, their mean RTT, and how much slower than alone they were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves of a study as HTML: one SVG a metric, whose points say all of it when pointed at."""
+"""Curves of a study as HTML: one SVG a metric, whose points show every figure when pointed at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heat maps as HTML: tables whose cells are coloured and say all of it when pointed at."""
+"""Heat maps as HTML: tables whose coloured cells show every figure when pointed at."""
 
 from __future__ import annotations
 

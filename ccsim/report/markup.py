@@ -1,4 +1,4 @@
-"""HTML as values: whatever is no `Markup` is text and is escaped where it is put in."""
+"""HTML as values: whatever is not `Markup` is text and is escaped when it is put in."""
 
 from __future__ import annotations
 

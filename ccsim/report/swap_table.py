@@ -1,5 +1,5 @@
-"""What each swap cost as a table: as in the terminal a column for all flows and for each of a few,
-of many a row each."""
+"""What each swap cost as a table: as in the terminal, a column for all flows and one for each flow
+if they are few, else a row."""
 
 from __future__ import annotations
 

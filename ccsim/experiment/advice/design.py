@@ -1,6 +1,6 @@
 """The quick study: one connection for what to start from and when, a small fleet for how.
 
-Every way is run with the same seeds, which draw when connections start (so at which place of its
+Every way is run with the same seeds, which draw when connections start (and so where in its
 sawtooth or cycle the old implementation is) and how late the hosts are.
 """
 

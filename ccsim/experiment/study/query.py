@@ -1,7 +1,7 @@
 """SQL over the tables of a study or a run: read-only, and shut off from everything else.
 
 The tables are copied into a database in memory, which then loses its access to files and networks;
-only a SELECT is carried out. So a query can neither change results nor read what is no result.
+only a SELECT is carried out. So a query can neither change results nor read anything but results.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""In which order a study's simulations start: twins before the runs that need them, each once.
+"""The order in which a study's simulations start: twins before the runs that need them, each once.
 
 Runs that share twins, directly or through one another, go together, so that few twins lie on the
-disk at a time. A run that may repeat another one of another seed is held until that one is done and
-has told whether it drew anything from its seed. The order changes no result.
+disk at a time. A run that may repeat that of another seed is held until that one is done and it is
+known whether it drew anything from its seed. The order changes no result.
 """
 
 from __future__ import annotations

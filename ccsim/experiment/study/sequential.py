@@ -1,12 +1,12 @@
 """More seeds where they are needed: until a metric's interval is narrow enough at each point.
 
-Optional stopping: an interval that decided itself when to stop covers the truth a little less
-often than its 95 %, most so when it stops early; a rule on width (Chow, Robbins 1965) is far
-milder than one on significance, which this module has none of, and it is valid as the target
-shrinks. So a point begins with at least 6 seeds, never stops because of a p-value, and report the
-intervals of a study that was run this way with how it was run: the command line is in its manifest.
+Optional stopping: an interval that decided itself when to stop covers the truth a little less often
+than its 95 %, most so when it stops early; a rule on width (Chow, Robbins 1965) is far milder than
+one on significance, which this module has none of, and it is valid as the target shrinks. So a
+point begins with at least 6 seeds and never stops because of a p-value. Report the intervals of
+such a study together with its command line, which is in the manifest.
 
-Rounds are decided on whole rounds alone, so workers and kills change nothing.
+Decisions are made after whole rounds only, so workers and kills change nothing.
 """
 
 from __future__ import annotations
