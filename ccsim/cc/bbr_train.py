@@ -1,4 +1,4 @@
-"""The path model over a train of ACKs: taken at once between the decisions of who uses it."""
+"""The path model over a train of ACKs: taken at once between its user's decisions."""
 
 from __future__ import annotations
 

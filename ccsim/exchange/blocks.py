@@ -1,5 +1,5 @@
-"""Reading captures, pcapng (draft-ietf-opsawg-pcapng) and pcap (draft-ietf-opsawg-pcap), as data of
-strangers: every length is checked before it is believed, and one frame at a time is held."""
+"""Reading captures, pcapng (draft-ietf-opsawg-pcapng) and pcap (draft-ietf-opsawg-pcap), as
+untrusted data: every length is checked before it is believed, and one frame at a time is held."""
 
 from __future__ import annotations
 

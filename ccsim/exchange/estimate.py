@@ -1,6 +1,6 @@
 """What path a capture was taken on: rate, base RTT, buffer, loss, as the senders' packets tell.
 
-The one bottleneck is thought of as ccsim's path is: a line behind a queue. Its rate is what is
+The one bottleneck is modelled as ccsim's path is: a line behind a queue. Its rate is what is
 delivered while packets wait for it; the base RTT is the least round trip less what the packet takes
 on the line; the buffer is the wait just when packets were lost; losses that fall where the queue
 was short are random.

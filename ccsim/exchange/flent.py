@@ -1,4 +1,4 @@
-"""A run as a data file of flent's (version 4 of its format): streams up, and a ping beside them.
+"""A run as a flent data file (version 4 of the format): streams up, and a ping beside them.
 
 It is the test ``tcp_nup`` with a stream for each flow that is recorded, so that flent has plots for
 it; cwnd, RTT and pacing rate are values of the streams, as flent keeps what ``ss`` says.

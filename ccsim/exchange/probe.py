@@ -1,5 +1,5 @@
-"""Samples of sockets as probes print them: the kernel's ``tcp_probe`` (tracepoint, or the module of
-former days) and CSV with a header, as scripts of bpftrace write it."""
+"""Samples of sockets as probes print them: the kernel's ``tcp_probe`` (tracepoint, or the former
+module) and CSV with a header, as scripts of bpftrace write it."""
 
 from __future__ import annotations
 

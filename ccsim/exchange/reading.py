@@ -1,4 +1,4 @@
-"""Files that other programs have written, whichever of those it is."""
+"""Files that other programs have written, of whichever format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples of connections as a file tells them one after the other, and what they make."""
+"""Samples of connections as a file gives them one after the other, and what they become."""
 
 from __future__ import annotations
 

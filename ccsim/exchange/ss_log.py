@@ -1,4 +1,4 @@
-"""Logs of ``ss -ti``, again and again, with the time before or after each output."""
+"""Logs of repeated ``ss -ti``, with the time before or after each output."""
 
 from __future__ import annotations
 

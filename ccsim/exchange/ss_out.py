@@ -1,9 +1,9 @@
-"""A run as ``ss -tin`` would have told of its sending hosts, again and again.
+"""A run as repeated ``ss -tin`` on its sending hosts would have shown it.
 
 Windows, rates and names are the run's samples; round trips, bytes and segments are counted from its
-packets, which are simulated again. After each output stands ``Time:`` with seconds, as flent's
-script has it. What is lost is told less what of it has been sent again (``lost``), or the other way
-round (``retrans``), so that ``unacked - sacked - lost + retrans`` is what is in flight.
+packets, which are simulated again. ``Time:`` with seconds follows each output, as in flent's
+script. What is lost is told less what of it has been sent again (``lost``), or the other way round
+(``retrans``), so that ``unacked - sacked - lost + retrans`` is what is in flight.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lines of text files of strangers, none of which is longer than makes sense."""
+"""Lines of untrusted text files, none longer than makes sense."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The emulated path in virtual time: a packet's way is decided by the instant it arrived, so that
 however late the process wakes up, lateness never accumulates.
 
-The queue is `ccsim.net.fifo`, the very one of the simulator: finish = max(arrival, finish before) +
-bits / rate. What is here is its use packet by packet, and what surrounds it: delays, losses, marks.
+The queue is `ccsim.net.fifo`, the simulator's own: finish = max(arrival, finish before) + bits /
+rate. What is here is its use packet by packet, and what surrounds it: delays, losses, marks.
 """
 
 from __future__ import annotations

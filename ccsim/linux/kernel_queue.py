@@ -1,5 +1,5 @@
-"""A path whose queue is the kernel's own: packets are forwarded through a network namespace, a
-router's, and read behind its queueing discipline.
+"""A path whose queue is the kernel's own: packets are forwarded through a network namespace that is
+a router, and read behind its queueing discipline.
 
 The line behind it is ours again, so that what a token bucket lets go together leaves one after the
 other. Queue and drops are what the kernel counts; which packets it has dropped shows by those of

@@ -1,4 +1,5 @@
-"""Packets as bytes (RFC 791, RFC 9293): whose they are, and their mark; the delays of a flow's."""
+"""Packets as bytes (RFC 791, RFC 9293): whose they are, and their mark; and the delays of a
+flow."""
 
 from __future__ import annotations
 

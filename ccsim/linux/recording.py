@@ -1,5 +1,5 @@
-"""A run on a kernel as a recording: the files that `ccsim.verify.trace` reads, so that a run of
-one's own kernel is a referee like those that the project has."""
+"""A run on a kernel as a recording: the files that `ccsim.verify.trace` reads, so that a run on
+one's own kernel is a referee like the project's recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sysctls of the hosts of a run on a kernel, and what of their TCP no sysctl says."""
+"""The sysctls of the hosts of a run on a kernel, and the TCP settings that have no sysctl."""
 
 from __future__ import annotations
 

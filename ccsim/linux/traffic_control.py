@@ -2,7 +2,7 @@
 ``include/uapi/linux/pkt_sched.h``).
 
 A token bucket is the line, and the discipline that is wanted stands below it. The bucket holds a
-few packets, so that the kernel's waking late costs no rate; who reads the device behind it lets
+few packets, so that a kernel that wakes late costs no rate; the reader of the device behind it lets
 packets go one after the other again.
 """
 

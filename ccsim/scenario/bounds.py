@@ -1,5 +1,5 @@
-"""How much a scenario may ask for: what could not end, or not fit into memory, is refused before it
-begins. `docs/bounds.md` is this table for readers.
+"""How much a scenario may ask for: a run that could not end, or would not fit into memory, is
+refused. `docs/bounds.md` is this table for readers.
 
 The numbers are far above what anybody waits for: some hours and some ten GB of results.
 """

@@ -1,5 +1,5 @@
-"""The two hosts of a flow, from the scenario as written: who writes, what buffers hold, whose TCP
-is not that of all."""
+"""The two hosts of a flow, from the scenario as written: who writes, what buffers hold, and whose
+TCP settings are their own."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The hosts of flows as people write them: how late they are, by a preset or by delays and stalls,
-and what their TCP has otherwise than all."""
+and which TCP settings are their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Swaps as written to those that run: times, repetitions, triggers, whom they reach."""
+"""Swaps as written to those that run: times, repetitions, triggers, and the flows that they
+reach."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What metrics are worked out from, beside the traces, on its way from a worker: samples every
-10 ms, exact counts at borders, and sums. It is not stored: what was worked out is."""
+"""What metrics are worked out from besides the traces, as a worker sends it: samples every 10 ms,
+exact counts at borders, and sums. It is not stored; the metrics are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When what workloads carry was through: one row for each connection of given size and each
+"""When the transfers of workloads completed: one row for each connection of given size and each
 response."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Cross traffic: datagrams that go over hops beside the flows, whatever becomes of them, and probes
-that are answered.
+"""Cross traffic: datagrams that cross hops beside the flows and heed no feedback, and probes that
+are answered.
 
 When they leave is known from the start, so no window is shorter for them.
 """

@@ -8,9 +8,9 @@ at the earliest, leaves it after everything that is queued, and its ACK comes ba
 
 So each flow can compute all of [T, H) on its own; then the link takes what was sent, and the window
 is over. Whatever acts on others at once — a swap, an application that stops — is an *instant*: the
-horizon never passes one. A flow's start is none: its first packet is sent at a time known long
+horizon never passes one. A flow's start is not one: its first packet is sent at a time known long
 before. A flow takes part in the windows from the one that holds its start to the one in which it
-closes, so that a thousand connections that come and go cost what those cost that are there.
+closes, so a thousand connections that come and go cost no more than those that are open.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Flows that share something: they act in the order of time, not one after the other.
 
 The programs of compiled objects share variables and maps among all connections. A window is
-computed flow by flow, which nobody else can tell; these would meet each other's values at the wrong
-times, and where windows are cut would decide which.
+computed flow by flow, which others cannot notice. These would see each other's values at the wrong
+times, and which ones would depend on where windows are cut.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What an application writes to one connection, and when: writes at instants of its own, through a
 send buffer that may be full.
 
-A source acts inside its sender's share of a window, between ACKs and timers; it is no concern of
-the engine's.
+A source acts inside its sender's share of a window, between ACKs and timers; the engine knows
+nothing of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stalls of a host, drawn second by second, so that a time tells by itself whether it falls into
 one.
 
-Where they are told by quantiles of lateness, write S(x) for the share of what falls due that is
+Where they are given by quantiles of lateness, write S(x) for the share of what falls due that is
 late by more than x. Stalls of length D that begin at random, a rate r of them longer than x, make
 S(x) the integral of r from x on, so r(x) = -S'(x). Between the 99th and the 99.9th percentile S is
 a power of x; from there r falls to nothing at the maximum.

@@ -1,9 +1,9 @@
-"""A watchdog over hooks: one call that has taken too much time of the processor is ended and named.
+"""A watchdog over hooks: a call that takes too much processor time is ended and named.
 
 Nothing is called around a hook. A timer looks now and then at what the thread is executing: the
 same frame of an algorithm file, look after look, is a hook that has not returned. Waiting costs no
-time of the processor, so a debugger may stop in a hook. Code that does not come back to Python, as
-an endless loop of C, is left to `ccsim.jobs.stuck`.
+processor time, so a debugger may stop in a hook. Code that does not come back to Python, as an
+endless loop of C, is left to `ccsim.jobs.stuck`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Workloads: the connections of a scenario that come and go, made from their random streams.
 
 Each workload has streams of its own for gaps, sizes and lifetimes, so that twins meet the same
-connections, and no workload's change another's.
+connections, and no workload changes another's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A receiving host that looks at packets one by one: ECN marks, and packets merged on arrival.
 
-Flows without either have none of this and receive whole windows at once; with it, stretches with no
-mark and nothing to merge still do.
+Flows without either have none of this and receive whole windows at once; with them, stretches with
+no mark and nothing to merge still do.
 """
 
 from __future__ import annotations

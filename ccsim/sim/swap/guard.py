@@ -1,7 +1,7 @@
 """Guards: what a staged roll-out looks at to learn whether it does harm.
 
 A metric over the flows moved so far, in the last window, is held against the same metric of the
-same flows in the window before the roll-out began. Counted are flows that live all through both.
+same flows in the window before the roll-out began. Only flows that live through both windows count.
 All of it is worked out from samples every 10 ms, whatever the scenario records, and from drops,
 before the instant of the check: whole numbers, the same however the run is cut.
 """
