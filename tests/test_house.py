@@ -156,3 +156,14 @@ def plain():
 async def later(): ...
 '''
     assert list(silent(ast.parse(source).body)) == ["bare", "later"]
+
+
+def test_in_one_room_no_two_public_classes_share_a_name() -> None:
+    """A room is a folder of the package; a name that two of its classes bore would say nothing."""
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in FILES:
+        room = name(path).split("/")[1]
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[room, node.name].append(name(path))
+    assert {key: found for key, found in places.items() if len(found) > 1} == {}

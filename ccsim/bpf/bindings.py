@@ -19,7 +19,7 @@ from ccsim.kernel.fields import ACK_SAMPLE, RATE_SAMPLE, SOCKET, Field
 
 __all__ = [
     "AREA",
-    "Member",
+    "BoundMember",
     "Piece",
     "SampleRegion",
     "SockRegion",
@@ -48,7 +48,7 @@ _EXACT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BoundMember:
     """How a member is read and written, as Python over the socket ``s`` or the sample ``m``.
 
     ``read`` yields the member's unsigned number; ``write``, with ``{v}`` for the value, is an
@@ -75,25 +75,25 @@ def _fields_of(struct: str) -> dict[str, Field]:
     return {short_name(field.linux): field for field in kept.values()}
 
 
-def _member(struct: str, name: str, bits: int) -> Member:
+def _member(struct: str, name: str, bits: int) -> BoundMember:
     """Return the binding of a member of that many bits."""
     field = _fields_of(struct).get(name)
     mask = (1 << bits) - 1
     if field is None:
-        return Member(name, f"(s.member({name!r}) & {mask})")
+        return BoundMember(name, f"(s.member({name!r}) & {mask})")
     source = f"{'s' if struct == 'tcp_sock' else 'm'}.{field.name}"
     read = source if name in _EXACT else f"({source} & {mask})"
-    return Member(name, read, f"{source} = {{v}}" if field.writable else "", field.name)
+    return BoundMember(name, read, f"{source} = {{v}}" if field.writable else "", field.name)
 
 
 @cache
-def members_of(struct: str) -> dict[str, Member]:
+def members_of(struct: str) -> dict[str, BoundMember]:
     """Return the members of ``tcp_sock``, ``ack_sample`` or ``rate_sample`` by name."""
     return {member.name: member for _, member in _placed(struct)}
 
 
 @cache
-def _placed(struct: str) -> tuple[tuple[Leaf, Member], ...]:
+def _placed(struct: str) -> tuple[tuple[Leaf, BoundMember], ...]:
     """Return the members of a structure with their places, in order."""
     return tuple(
         (leaf, _member(struct, name, leaf.bit_size))
@@ -107,7 +107,7 @@ class Piece:
     """What an access and a member have in common: ``bits`` of the member from its bit ``start``,
     which are the access's from bit ``place`` on."""
 
-    member: Member
+    member: BoundMember
     width: int  # bits of the member
     start: int
     place: int

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from ccsim.bpf import instructions as isa
 
-__all__ = ["Block", "Graph", "build_graph", "successors"]
+__all__ = ["BasicBlock", "Graph", "build_graph", "successors"]
 
 
 @dataclass(slots=True)
-class Block:
+class BasicBlock:
     """Instructions without a jump but the last: slots from ``start`` up to ``end``.
 
     ``following`` are the first slots of the blocks that come next, the jump's target first.
@@ -33,7 +33,7 @@ class Block:
 class Graph:
     """The blocks of a function by their first slots; ``order`` is reverse postorder."""
 
-    blocks: dict[int, Block]
+    blocks: dict[int, BasicBlock]
     order: list[int]
     reducible: bool
 
@@ -71,7 +71,7 @@ def build_graph(
 
 def _blocks(
     program: Sequence[isa.Instruction], entry: int, decided: Mapping[int, int]
-) -> dict[int, Block]:
+) -> dict[int, BasicBlock]:
     """Cut what can be reached at the targets of jumps."""
     reached: dict[int, tuple[int, ...]] = {}
     leaders, waiting = {entry}, [entry]
@@ -94,11 +94,11 @@ def _blocks(
             if len(following) != 1 or following[0] in leaders:
                 break
             at = following[0]
-        blocks[start] = Block(start, at + 1, following)
+        blocks[start] = BasicBlock(start, at + 1, following)
     return blocks
 
 
-def _reverse_postorder(blocks: dict[int, Block], entry: int) -> list[int]:
+def _reverse_postorder(blocks: dict[int, BasicBlock], entry: int) -> list[int]:
     """Return the blocks so that each comes before what it leads to, but for loops."""
     order: list[int] = []
     seen = {entry}
@@ -116,7 +116,7 @@ def _reverse_postorder(blocks: dict[int, Block], entry: int) -> list[int]:
     return order[::-1]
 
 
-def _dominate(blocks: dict[int, Block], order: list[int]) -> None:
+def _dominate(blocks: dict[int, BasicBlock], order: list[int]) -> None:
     """Find immediate dominators (K. D. Cooper, T. J. Harvey, K. Kennedy: "A simple, fast dominance
     algorithm")."""
     blocks[order[0]].parent = order[0]
@@ -134,7 +134,7 @@ def _dominate(blocks: dict[int, Block], order: list[int]) -> None:
         blocks[blocks[start].parent].children.append(start)
 
 
-def _common(blocks: dict[int, Block], a: int, b: int) -> int:
+def _common(blocks: dict[int, BasicBlock], a: int, b: int) -> int:
     while a != b:
         while blocks[a].number > blocks[b].number:
             a = blocks[a].parent
@@ -143,7 +143,7 @@ def _common(blocks: dict[int, Block], a: int, b: int) -> int:
     return a
 
 
-def _classify(blocks: dict[int, Block], order: list[int]) -> bool:
+def _classify(blocks: dict[int, BasicBlock], order: list[int]) -> bool:
     """Mark loops and merges; report whether each loop is entered at its head alone."""
     reducible = True
     for start in order:

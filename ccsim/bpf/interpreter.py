@@ -53,7 +53,7 @@ Step = Callable[[Invocation, Registers], int | None]
 """One instruction at work on the registers; a jump returns the slot that comes next."""
 
 
-class Block(NamedTuple):
+class StepBlock(NamedTuple):
     """Steps that follow each other up to a jump, the slot of each, and of the last."""
 
     steps: list[Step]
@@ -73,7 +73,7 @@ class _Program:
         self.constants: list[int] = []
         self._numbers: dict[int, int] = {}
         self.steps = [_step(self, at, it) for at, it in enumerate(code.instructions)]
-        self.blocks: dict[int, Block] = {}
+        self.blocks: dict[int, StepBlock] = {}
         self.has_frames = any(10 in (it.src, it.dst) for it in code.instructions)
 
     def second(self, it: isa.Instruction, *, by_register: bool) -> int:
@@ -86,7 +86,7 @@ class _Program:
             self.constants.append(value)
         return self._numbers[value]
 
-    def block(self, start: int) -> Block:
+    def block(self, start: int) -> StepBlock:
         """Make the steps from a slot on, up to a jump."""
         steps, slots, at = [], [], start
         while at < len(self.steps):
@@ -99,7 +99,7 @@ class _Program:
         else:
             steps.append(_behind_the_end)
             slots.append(at)
-        self.blocks[start] = Block(steps, slots, slots[-1])
+        self.blocks[start] = StepBlock(steps, slots, slots[-1])
         return self.blocks[start]
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ccsim.bpf import instructions as isa
-from ccsim.bpf.graph import Block, Graph
+from ccsim.bpf.graph import BasicBlock, Graph
 from ccsim.bpf.interpreter import wide_constant
 from ccsim.bpf.memory import FRAMES, MAP_VALUES, STACK_BYTES, U32, U64
 from ccsim.bpf.operations import calculation, comparison
 
 __all__ = [
     "ANY",
-    "State",
+    "KnownState",
     "Value",
     "analyse",
     "constant",
@@ -73,7 +73,7 @@ def _merge(a: Value | None, b: Value | None) -> Value | None:
 
 
 @dataclass(slots=True)
-class State:
+class KnownState:
     """Registers, and what was spilled to the stack, by address; whether the socket may have been
     moved to another implementation meanwhile."""
 
@@ -81,11 +81,11 @@ class State:
     stack: dict[int, Value] = field(default_factory=dict)
     moved: bool = False
 
-    def copy(self) -> State:
+    def copy(self) -> KnownState:
         """Return a state of its own."""
-        return State(list(self.registers), dict(self.stack), self.moved)
+        return KnownState(list(self.registers), dict(self.stack), self.moved)
 
-    def merge(self, other: State) -> bool:
+    def merge(self, other: KnownState) -> bool:
         """Keep what holds in both; report whether that is less than before."""
         registers = [_merge(a, b) for a, b in zip(self.registers, other.registers, strict=True)]
         stack = {
@@ -99,7 +99,7 @@ class State:
         return changed
 
 
-Call = Callable[[State, int, isa.Instruction], Value]
+Call = Callable[[KnownState, int, isa.Instruction], Value]
 
 
 def analyse(
@@ -108,14 +108,14 @@ def analyse(
     arguments: Sequence[Value | None],
     depth: int,
     call: Call,
-    load: Callable[[State, int, int, Value], Value],
-) -> dict[int, State]:
+    load: Callable[[KnownState, int, int, Value], Value],
+) -> dict[int, KnownState]:
     """Return what is known at the beginning of each block.
 
     ``call`` tells what a call returns, ``load`` what an access yields, given its size and address.
     """
     frame = constant(FRAMES + (depth << 32) + STACK_BYTES)
-    first = State([None, *arguments, *(None,) * (9 - len(arguments)), frame])
+    first = KnownState([None, *arguments, *(None,) * (9 - len(arguments)), frame])
     states = {graph.order[0]: first}
     waiting = {graph.order[0]}
     while waiting:
@@ -137,7 +137,9 @@ def analyse(
     return states
 
 
-def decide(program: Sequence[isa.Instruction], block: Block, state: State) -> tuple[int, ...]:
+def decide(
+    program: Sequence[isa.Instruction], block: BasicBlock, state: KnownState
+) -> tuple[int, ...]:
     """Return the blocks that can follow, which is one where both sides of a jump are known."""
     at = block.end - 1
     it = program[at]
@@ -152,10 +154,10 @@ def decide(program: Sequence[isa.Instruction], block: Block, state: State) -> tu
 
 def transfer(
     program: Sequence[isa.Instruction],
-    state: State,
+    state: KnownState,
     at: int,
     call: Call,
-    load: Callable[[State, int, int, Value], Value],
+    load: Callable[[KnownState, int, int, Value], Value],
 ) -> None:
     """Apply what one instruction does to what is known."""
     it = program[at]
@@ -178,7 +180,7 @@ def second(it: isa.Instruction, registers: Sequence[Value | None]) -> Value:
     return registers[it.src] or ANY if it.by_register else constant(it.imm)
 
 
-def _loaded(state: State, it: isa.Instruction, load: Callable[..., Value]) -> Value:
+def _loaded(state: KnownState, it: isa.Instruction, load: Callable[..., Value]) -> Value:
     address = add(state.registers[it.src] or ANY, it.offset)
     if it.mode == isa.MEM:
         if it.size == 8 and address.known is not None and address.known in state.stack:
@@ -187,7 +189,7 @@ def _loaded(state: State, it: isa.Instruction, load: Callable[..., Value]) -> Va
     return ANY
 
 
-def _stored(state: State, it: isa.Instruction) -> None:
+def _stored(state: KnownState, it: isa.Instruction) -> None:
     """Note what is spilled; forget what is overwritten."""
     address = add(state.registers[it.dst] or ANY, it.offset)
     if it.mode == isa.ATOMIC:

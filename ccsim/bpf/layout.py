@@ -20,7 +20,7 @@ from ccsim.bpf.translate import Function, Translation, Untranslatable
 from ccsim.bpf.writer import BlockWriter, frame_atoms
 
 if TYPE_CHECKING:
-    from ccsim.bpf.graph import Block
+    from ccsim.bpf.graph import BasicBlock
 
 __all__ = ["source_of"]
 
@@ -268,7 +268,7 @@ class FunctionWriter:
         choice, falls = _choice(condition, taken, taken_falls, other, other_falls)
         return lines + choice, falls
 
-    def _lower(self, block: Block) -> tuple[Lines, Expression | None]:
+    def _lower(self, block: BasicBlock) -> tuple[Lines, Expression | None]:
         self.writer.uses = self.uses[block.start]
         self.writer.dead = self.dead
         self.writer.live_out = self.live_out[block.start]

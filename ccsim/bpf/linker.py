@@ -22,7 +22,7 @@ from ccsim.bpf.externs import Extern
 from ccsim.bpf.instructions import SLOT, Instruction, InstructionError
 from ccsim.kernel.errors import E2BIG, EOPNOTSUPP, ERANGE
 
-__all__ = ["Code", "Function", "Linker", "functions_of"]
+__all__ = ["LinkedCode", "Linker", "SectionFunction", "functions_of"]
 
 POISON = 195896080  # 0xbad2310: the call that libbpf puts in the place of what must not run
 MAX_SLOTS = 1_000_000
@@ -31,7 +31,7 @@ _SIZE_CODES = {size: code for code, size in isa.SIZES.items()}
 
 
 @dataclass(frozen=True)
-class Function:
+class SectionFunction:
     """A function of the object as it stands in its section; ``start`` counts slots."""
 
     name: str
@@ -46,7 +46,7 @@ class Function:
 
 
 @dataclass
-class Code:
+class LinkedCode:
     """A program made whole. Everything is by slot; ``poison`` says why a slot must not run.
 
     starts: slot at which each function begins, by its name; kernel_functions: what CALL with
@@ -60,12 +60,12 @@ class Code:
     kernel_functions: list[str] = field(default_factory=list)
 
 
-def functions_of(elf: ElfFile) -> dict[tuple[int, int], Function]:
+def functions_of(elf: ElfFile) -> dict[tuple[int, int], SectionFunction]:
     """Return the functions of all sections of code, by (section, start).
 
     Raises BpfObjectError (stage open) for one that leaves its section.
     """
-    found: dict[tuple[int, int], Function] = {}
+    found: dict[tuple[int, int], SectionFunction] = {}
     for symbol in elf.symbols:
         if symbol.type != STT_FUNC or not 0 < symbol.section < len(elf.sections):
             continue
@@ -92,7 +92,7 @@ def functions_of(elf: ElfFile) -> dict[tuple[int, int], Function]:
         except InstructionError as error:
             raise MalformedError(f"program '{symbol.name}': {error}") from error
         start = symbol.value // SLOT
-        found[section.index, start] = Function(symbol.name, section, start, code)
+        found[section.index, start] = SectionFunction(symbol.name, section, start, code)
     return dict(sorted(found.items()))
 
 
@@ -105,7 +105,7 @@ class Linker:
         btf: Btf,
         ext: BtfExt,
         kernel: Btf,
-        functions: Mapping[tuple[int, int], Function],
+        functions: Mapping[tuple[int, int], SectionFunction],
     ) -> None:
         self._elf, self._btf, self._ext, self._kernel = elf, btf, ext, kernel
         self._functions = functions
@@ -119,13 +119,13 @@ class Linker:
         self._text = next((s.index for s in elf.sections if s.name == ".text"), 0)
         self._answers: dict[tuple[int, str, int], Answer] = {}
 
-    def link(self, main: Function) -> Code:
+    def link(self, main: SectionFunction) -> LinkedCode:
         """Return a program made whole. Raises BpfObjectError for what libbpf cannot relocate."""
-        code = Code()
+        code = LinkedCode()
         self._append(code, main)
         return code
 
-    def _append(self, code: Code, main: Function) -> None:
+    def _append(self, code: LinkedCode, main: SectionFunction) -> None:
         """Append a function, then what it calls, depth first as libbpf does."""
         pending = [self._place(code, main)]
         while pending:
@@ -148,7 +148,9 @@ class Linker:
             imm = start - (base + slot) - 1 if kind == "call" else start
             code.instructions[base + slot] = replace(it, imm=imm)
 
-    def _place(self, code: Code, function: Function) -> tuple[Function, int, int]:
+    def _place(
+        self, code: LinkedCode, function: SectionFunction
+    ) -> tuple[SectionFunction, int, int]:
         base = len(code.instructions)
         if base + len(function.code) > MAX_SLOTS:
             raise BpfObjectError(
@@ -165,7 +167,9 @@ class Linker:
         self._relocate(code, function, base)
         return function, base, 0
 
-    def _callee(self, function: Function, slot: int, it: Instruction, kind: str) -> Function:
+    def _callee(
+        self, function: SectionFunction, slot: int, it: Instruction, kind: str
+    ) -> SectionFunction:
         """Return the subprogram that an instruction refers to (``bpf_object__reloc_code``)."""
         relocation = self._of(function.section).get((function.start + slot) * SLOT)
         section = self._text
@@ -193,7 +197,7 @@ class Linker:
             self._relocations[section.index] = {row.offset: row for row in rows}
         return self._relocations[section.index]
 
-    def _relocate(self, code: Code, function: Function, base: int) -> None:
+    def _relocate(self, code: LinkedCode, function: SectionFunction, base: int) -> None:
         rows = self._of(function.section)
         for slot in range(len(function.code)):
             row = rows.get((function.start + slot) * SLOT)
@@ -201,7 +205,7 @@ class Linker:
                 self._relocate_one(code, function, base, slot, self._elf.symbols[row.symbol])
 
     def _relocate_one(
-        self, code: Code, function: Function, base: int, slot: int, symbol: Symbol
+        self, code: LinkedCode, function: SectionFunction, base: int, slot: int, symbol: Symbol
     ) -> None:
         """Put what a symbol stands for into one instruction (``bpf_program__record_reloc``)."""
         at = base + slot
@@ -235,7 +239,9 @@ class Linker:
             return False
         return self._elf.sections[symbol.section].executable
 
-    def _kernel_call(self, code: Code, function: Function, at: int, symbol: Symbol) -> Instruction:
+    def _kernel_call(
+        self, code: LinkedCode, function: SectionFunction, at: int, symbol: Symbol
+    ) -> Instruction:
         extern = self.externs.get(symbol.name)
         if extern is None or not extern.function:
             raise _unrelocated(function, at, f"call of '{symbol.name}', which is no function")
@@ -248,7 +254,7 @@ class Linker:
         return Instruction(isa.CALL_OPCODE, src=isa.CALL_KFUNC, imm=number)
 
     def _extern_address(
-        self, function: Function, slot: int, it: Instruction, symbol: Symbol
+        self, function: SectionFunction, slot: int, it: Instruction, symbol: Symbol
     ) -> Instruction:
         extern = self.externs.get(symbol.name)
         number, variables = self.kconfig
@@ -260,7 +266,7 @@ class Linker:
         found = self.resolved.get(extern.name, 0)
         return replace(it, src=isa.PSEUDO_BTF_ID if found else isa.PSEUDO_NONE, imm=found)
 
-    def _relocate_core(self, code: Code, function: Function, base: int) -> None:
+    def _relocate_core(self, code: LinkedCode, function: SectionFunction, base: int) -> None:
         """Answer the CO-RE relocations of one function."""
         name = function.section.name
         if name not in self._core:
@@ -284,7 +290,7 @@ class Linker:
             self._answers[key] = resolve(self._btf, row, self._kernel)
         return self._answers[key]
 
-    def _patch(self, code: Code, at: int, answer: Answer, number: int) -> None:
+    def _patch(self, code: LinkedCode, at: int, answer: Answer, number: int) -> None:
         """Put one answer into its instruction (``bpf_core_patch_insn``)."""
         it = code.instructions[at]
         value = answer.value
@@ -327,7 +333,7 @@ def _resized(it: Instruction, answer: Answer) -> Instruction:
     return replace(it, opcode=it.opcode & ~0x18 | _SIZE_CODES[answer.size])
 
 
-def _unrelocated(function: Function, slot: int, message: str) -> BpfObjectError:
+def _unrelocated(function: SectionFunction, slot: int, message: str) -> BpfObjectError:
     return BpfObjectError(
         OPEN, LIBBPF_ERRNO_RELOC, f"prog '{function.name}': insn #{slot}: {message}"
     )

@@ -19,7 +19,7 @@ from ccsim.bpf.errors import LOAD, OPEN, BpfObjectError, MalformedError
 from ccsim.bpf.externs import collect_externs, kconfig_map, resolve_function
 from ccsim.bpf.instructions import Instruction
 from ccsim.bpf.kernel_btf import Target, kernel_btf
-from ccsim.bpf.linker import Code, Function, Linker, functions_of
+from ccsim.bpf.linker import LinkedCode, Linker, SectionFunction, functions_of
 from ccsim.bpf.mapspec import MapSpec, check_map, defined_maps, variable_maps
 from ccsim.bpf.tables import RawTable, Table, bind_table, check_member, raw_tables
 from ccsim.bpf.values import decode_value, encode_value
@@ -100,7 +100,7 @@ class Linked:
     maps: list[MapSpec]
     tables: dict[str, Table]
     members: dict[str, str]
-    codes: dict[str, Code]
+    codes: dict[str, LinkedCode]
 
 
 def open_object(source: bytes | str | Path, name: str = "") -> OpenObject:
@@ -173,7 +173,7 @@ class OpenObject:
                         "struct_ops BPF program",
                     )
 
-    def programs(self) -> Iterator[Function]:
+    def programs(self) -> Iterator[SectionFunction]:
         """Yield the programs, in the order of the file; subprograms are none."""
         for function in self.functions.values():
             if function.section.name != ".text":
@@ -294,7 +294,7 @@ class OpenObject:
                     )
         return found
 
-    def _loads(self, function: Function, members: dict[str, str]) -> bool:
+    def _loads(self, function: SectionFunction, members: dict[str, str]) -> bool:
         """Return whether a program is loaded: not one that only optional tables refer to."""
         if _kind(function) != "struct_ops":
             return not function.section.name.startswith("?")
@@ -303,12 +303,14 @@ class OpenObject:
         referred = any(function.name in raw.programs.values() for raw in self.tables.values())
         return not referred and not function.section.name.startswith("?")
 
-    def _link(self, linker: Linker, function: Function) -> Code:
+    def _link(self, linker: Linker, function: SectionFunction) -> LinkedCode:
         if _kind(function) == "struct_ops":
             return linker.link(function)
-        return Code(function.code)  # of another type: neither relocated nor run
+        return LinkedCode(function.code)  # of another type: neither relocated nor run
 
-    def _program(self, function: Function, code: Code, members: dict[str, str]) -> Program:
+    def _program(
+        self, function: SectionFunction, code: LinkedCode, members: dict[str, str]
+    ) -> Program:
         """Check one program as the kernel does when it is loaded."""
         name, section, member = function.name, function.section.name, members.get(function.name)
         if _kind(function) not in ("struct_ops", *_OTHER_TYPES):
@@ -344,6 +346,6 @@ class OpenObject:
         )
 
 
-def _kind(function: Function) -> str:
+def _kind(function: SectionFunction) -> str:
     """Return the type of a program: the first word of its section's name."""
     return function.section.name.lstrip("?").split("/")[0].split(".")[0]

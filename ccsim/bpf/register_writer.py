@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ccsim.bpf.area import Atom
-from ccsim.bpf.known import State, Value, transfer
+from ccsim.bpf.known import KnownState, Value, transfer
 from ccsim.bpf.lowering import Expression, literal
 from ccsim.bpf.translate import Function, Translation
 
@@ -49,7 +49,7 @@ class RegisterWriter:
         self.counting = counting
         self.area = area
         self.frame = frame
-        self.state = State([None] * 11)
+        self.state = KnownState([None] * 11)
         self.uses = Uses()
         self.dead: set[int] = set()
         self.live_out: frozenset[int] = frozenset()

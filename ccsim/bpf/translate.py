@@ -19,7 +19,7 @@ from ccsim.bpf.bindings import area_offset, pieces
 from ccsim.bpf.graph import Graph, build_graph
 from ccsim.bpf.known import (
     ANY,
-    State,
+    KnownState,
     Value,
     analyse,
     constant,
@@ -86,7 +86,7 @@ class Function:
     depth: int
     arguments: tuple[Value | None, ...]
     graph: Graph
-    states: dict[int, State] = field(default_factory=dict)
+    states: dict[int, KnownState] = field(default_factory=dict)
     calls: dict[int, Function] = field(default_factory=dict)  # by the slot of the call
     exposed: set[int] = field(default_factory=set)  # bytes of the frame that others may see
     frame_cuts: set[tuple[int, int]] = field(default_factory=set)
@@ -210,7 +210,7 @@ class Translation:
                 return Place("map", offset, index)
         return None
 
-    def loaded(self, state: State, size: int, offset: int, address: Value) -> Value:
+    def loaded(self, state: KnownState, size: int, offset: int, address: Value) -> Value:
         """Return what is known of a number that is read."""
         if address.known is None:
             return scalar(size * 8)
@@ -245,7 +245,7 @@ class Translation:
             return constant(ACK_SAMPLE if self.member == "pkts_acked" else RATE_SAMPLE)
         return scalar(min(wide or 64, size * 8))
 
-    def called(self, function: Function, state: State, at: int, it: isa.Instruction) -> Value:
+    def called(self, function: Function, state: KnownState, at: int, it: isa.Instruction) -> Value:
         """Take note of a call; return what is known of its result."""
         registers = state.registers
         if it.src == isa.CALL_LOCAL:
@@ -281,7 +281,7 @@ class Translation:
             return None if value is None else Value(64, None, value.region)
         return value if value.region else ANY
 
-    def _forget_stack(self, state: State) -> None:
+    def _forget_stack(self, state: KnownState) -> None:
         """Forget what is kept in parts of the stack whose address is known to a callee."""
         given = [v.known for v in state.registers[1:6] if v is not None and v.known is not None]
         frames = [a for a in given if FRAMES <= a < FRAMES + (MAX_FRAMES << 32)]
@@ -295,7 +295,7 @@ class Translation:
             lowest = min(frames)
             state.stack = {a: v for a, v in state.stack.items() if a + 8 <= lowest}
 
-    def _note_callback(self, function: Function, state: State, it: isa.Instruction) -> None:
+    def _note_callback(self, function: Function, state: KnownState, it: isa.Instruction) -> None:
         registers = state.registers
         target = registers[2]
         if target is None or target.known is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ccsim.bpf import instructions as isa
 from ccsim.bpf.area import Atom
 from ccsim.bpf.kernel_functions import MODULE_FUNCTIONS
-from ccsim.bpf.known import ANY, State
+from ccsim.bpf.known import ANY, KnownState
 from ccsim.bpf.lowering import Expression, comparison, cut, literal
 from ccsim.bpf.maps import ArrayMap
 from ccsim.bpf.memory import (
@@ -25,7 +25,7 @@ from ccsim.bpf.register_writer import Uses
 from ccsim.bpf.translate import LOOKUP, READS_MEMORY, SETSOCKOPT, Function, Translation
 
 if TYPE_CHECKING:
-    from ccsim.bpf.graph import Block
+    from ccsim.bpf.graph import BasicBlock
 
 __all__ = ["BlockWriter", "frame_atoms", "scan"]
 
@@ -45,7 +45,7 @@ class BlockWriter(MemoryWriter):
 
     # --- a block ---
 
-    def lower(self, block: Block, state: State) -> tuple[list[str], Expression | None]:
+    def lower(self, block: BasicBlock, state: KnownState) -> tuple[list[str], Expression | None]:
         """Return the lines of a block, and the condition on which its first successor follows."""
         self.state = state.copy()
         self.lines, self.pending = [], {}

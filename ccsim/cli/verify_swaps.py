@@ -15,7 +15,7 @@ from ccsim.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from ccsim.experiment.estimates import Estimate
-    from ccsim.experiment.recorded_swaps import Agreement, Cell
+    from ccsim.experiment.recorded_swaps import Agreement, RecordedCell
     from ccsim.plot.agreement import AgreementPoint
 
 __all__ = ["add_parser", "agreement_text"]
@@ -106,7 +106,7 @@ def _plot(found: Agreement, out: Path) -> Path:
         return draw_agreement(panels, out)
 
 
-def _point(cell: Cell) -> AgreementPoint:
+def _point(cell: RecordedCell) -> AgreementPoint:
     from ccsim.plot.agreement import AgreementPoint
 
     scale = 1e-6 if cell.metric == "deficit_peak_bytes" else 1.0
@@ -144,7 +144,7 @@ def _cell_lines(found: Agreement) -> Iterator[str]:
         yield "".join(f"{text:<{COLUMN}}" for text in (f"  {cell.metric}", *texts)).rstrip()
 
 
-def _marked(cell: Cell, hosts: str) -> str:
+def _marked(cell: RecordedCell, hosts: str) -> str:
     return ("! " if cell.apart(hosts) else "") + _text(cell.simulated[hosts])
 
 

@@ -30,7 +30,7 @@ from ccsim.verify.recorded_run import recorded_result
 from ccsim.verify.trace import Trace
 from ccsim.verify.trace_simulation import simulate_trace
 
-__all__ = ["HOSTS", "Agreement", "Case", "Cell", "compare_swaps", "twins_of"]
+__all__ = ["HOSTS", "Agreement", "Case", "RecordedCell", "compare_swaps", "twins_of"]
 
 HOSTS = ("exact", "late")
 """How the hosts of a simulation are: as exact as clocks, or as late as in the recording."""
@@ -51,7 +51,7 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class RecordedCell:
     """One metric of all swaps of one pair on one path: means and intervals over these."""
 
     series: str
@@ -73,7 +73,7 @@ class Agreement:
     cases: tuple[Case, ...]
 
     @cached_property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[RecordedCell, ...]:
         """A cell for each path, pair and metric that is known, in order of the recordings."""
         groups: dict[tuple[str, str, str], list[Case]] = {}
         for case in self.cases:
@@ -83,7 +83,7 @@ class Agreement:
         ]
         return tuple(cell for cell in found if cell.kernel.value is not None)
 
-    def apart(self, hosts: str) -> tuple[Cell, ...]:
+    def apart(self, hosts: str) -> tuple[RecordedCell, ...]:
         """Return the cells in which kernel and simulation part."""
         return tuple(cell for cell in self.cells if cell.apart(hosts))
 
@@ -101,11 +101,11 @@ class Agreement:
         )
 
 
-def _cell(key: tuple[str, str, str], metric: str, cases: Sequence[Case]) -> Cell:
+def _cell(key: tuple[str, str, str], metric: str, cases: Sequence[Case]) -> RecordedCell:
     simulated = {
         hosts: _estimate([case.simulated[hosts][metric] for case in cases]) for hosts in HOSTS
     }
-    return Cell(*key, metric, _estimate([case.kernel[metric] for case in cases]), simulated)
+    return RecordedCell(*key, metric, _estimate([case.kernel[metric] for case in cases]), simulated)
 
 
 def _estimate(values: Sequence[float]) -> Estimate:

@@ -21,7 +21,7 @@ from ccsim.bpf.btf_index import IndexedBtf
 from ccsim.bpf.btf_write import for_kernel, write_btf
 from ccsim.bpf.instructions import Instruction
 from ccsim.bpf.kernel_btf import Target
-from ccsim.bpf.linker import Code
+from ccsim.bpf.linker import LinkedCode
 from ccsim.bpf.mapspec import MapSpec
 from ccsim.bpf.object import open_object
 from ccsim.bpf.values import decode_value
@@ -128,7 +128,7 @@ class KernelObject:
         except bpf_calls.BpfCallError as error:
             raise self._refused("its types (BTF)", error) from error
 
-    def _load(self, name: str, code: Code, member: int) -> int:
+    def _load(self, name: str, code: LinkedCode, member: int) -> int:
         operations = self.kernel.find(OPERATIONS, kinds.STRUCT)
         content = isa.encode([self._real(it, k, code) for k, it in enumerate(code.instructions)])
         functions = [(at, self.btf.find(it, kinds.FUNC)) for it, at in code.starts.items()]
@@ -169,7 +169,7 @@ class KernelObject:
             bpf_calls.freeze_map(made)
         return made
 
-    def _real(self, it: Instruction, slot: int, code: Code) -> Instruction:
+    def _real(self, it: Instruction, slot: int, code: LinkedCode) -> Instruction:
         """Return an instruction with the kernel's descriptors and numbers instead of ours."""
         if it.opcode == isa.LD_IMM64 and it.src == isa.PSEUDO_MAP_FD:
             return _with_imm(it, self.descriptors[it.imm])

@@ -26,7 +26,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Panel:
+class FindingsPanel:
     """A metric of a table of cells and its label; ``only`` restricts to cells, ``digits`` and
     ``scale`` say how a number is written."""
 
@@ -60,7 +60,7 @@ def _cells(tables: Tables, level: str) -> list[Row]:
     return [row for row in tables["cells"] if row["level"] == level]
 
 
-def _panel_rows(cells: Sequence[Row], panel: Panel) -> list[Row]:
+def _panel_rows(cells: Sequence[Row], panel: FindingsPanel) -> list[Row]:
     only = {"metric": panel.metric, **(panel.only or {})}
     return [row for row in cells if all(row[key] == value for key, value in only.items())]
 
@@ -68,7 +68,7 @@ def _panel_rows(cells: Sequence[Row], panel: Panel) -> list[Row]:
 # --- maps -----------------------------------------------------------------------------------------
 
 
-def _map_figure(cells: Sequence[Row], panels: Sequence[Panel], height: float) -> RunFigure:
+def _map_figure(cells: Sequence[Row], panels: Sequence[FindingsPanel], height: float) -> RunFigure:
     """Return maps old × new: the mean in each cell, coloured by size, bold where p < 0.05."""
     from ccsim.plot.canvas import RunFigure
 
@@ -80,7 +80,7 @@ def _map_figure(cells: Sequence[Row], panels: Sequence[Panel], height: float) ->
     return figure
 
 
-def _draw_map(axis: Axes, panel: Panel, rows: Sequence[Row]) -> None:
+def _draw_map(axis: Axes, panel: FindingsPanel, rows: Sequence[Row]) -> None:
     names = list(dict.fromkeys(row["old"] for row in rows))
     top = max((abs(row["mean"]) for row in rows if row["mean"] is not None), default=1.0) or 1.0
     for row in rows:
@@ -102,7 +102,7 @@ def _draw_map(axis: Axes, panel: Panel, rows: Sequence[Row]) -> None:
     axis.set_xlabel("to")
 
 
-def _write(axis: Axes, at: tuple[float, float], panel: Panel, row: Row) -> None:
+def _write(axis: Axes, at: tuple[float, float], panel: FindingsPanel, row: Row) -> None:
     p = row["p_holm"]
     weight = "bold" if p is not None and p < LEVEL else "normal"
     text = _number(row["mean"] * panel.scale, panel.digits)
@@ -118,7 +118,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def _dot_figure(
-    cells: Sequence[Row], panels: Sequence[Panel], rows: str, series: str, height: float
+    cells: Sequence[Row], panels: Sequence[FindingsPanel], rows: str, series: str, height: float
 ) -> RunFigure:
     """Return dots with their 95 % intervals: a panel a metric, a line of dots for each row, a
     colour and marker for each series."""
@@ -150,7 +150,7 @@ def _dot(axis: Axes, row: Row, scale: float, y: float, series: int) -> None:
     axis.errorbar(mean, y, xerr=arms, elinewidth=0.8, **dots(series))
 
 
-def _dress(axis: Axes, panel: Panel, names: Sequence[str]) -> None:
+def _dress(axis: Axes, panel: FindingsPanel, names: Sequence[str]) -> None:
     axis.axvline(0, color=GREY, linewidth=0.6, zorder=0)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
@@ -164,7 +164,7 @@ def _dress(axis: Axes, panel: Panel, names: Sequence[str]) -> None:
 # --- shares ---------------------------------------------------------------------------------------
 
 
-def _share_figure(rows: Sequence[Row], panels: Sequence[Panel]) -> RunFigure:
+def _share_figure(rows: Sequence[Row], panels: Sequence[FindingsPanel]) -> RunFigure:
     """Return bars: of each factor the first-order and the total index, with their intervals."""
     from ccsim.plot.canvas import RunFigure
 
@@ -206,10 +206,10 @@ def _swap_cost(tables: Tables) -> RunFigure:
     cells = _cells(tables, "beside, old, new")
     alone, beside = {"beside": "nobody"}, {"beside": "cubic"}
     panels = [
-        Panel("extra_drops", "extra drops, alone [packets]", alone),
-        Panel("peak_mb", "greatest deficit, alone [MB]", alone, digits=2),
-        Panel("queue_excess_ms", "RTT excess, alone [ms]", alone),
-        Panel(
+        FindingsPanel("extra_drops", "extra drops, alone [packets]", alone),
+        FindingsPanel("peak_mb", "greatest deficit, alone [MB]", alone, digits=2),
+        FindingsPanel("queue_excess_ms", "RTT excess, alone [ms]", alone),
+        FindingsPanel(
             "neighbour_deficit_mb", "what a CUBIC neighbour loses in 10 s [MB]", beside, digits=1
         ),
     ]
@@ -218,19 +218,19 @@ def _swap_cost(tables: Tables) -> RunFigure:
 
 def _swap_ecn(tables: Tables) -> RunFigure:
     panels = [
-        Panel("deficit_mb", "what the flow loses in 5 s [MB]", digits=1),
-        Panel("neighbour_deficit_mb", "what a CUBIC neighbour loses in 5 s [MB]", digits=1),
-        Panel("queue_excess_ms", "RTT excess [ms]", digits=1),
-        Panel("extra_drops", "extra drops [packets]"),
+        FindingsPanel("deficit_mb", "what the flow loses in 5 s [MB]", digits=1),
+        FindingsPanel("neighbour_deficit_mb", "what a CUBIC neighbour loses in 5 s [MB]", digits=1),
+        FindingsPanel("queue_excess_ms", "RTT excess [ms]", digits=1),
+        FindingsPanel("extra_drops", "extra drops [packets]"),
     ]
     return _map_figure(_cells(tables, "old, new"), panels, 5.9)
 
 
 def _l4s(tables: Tables) -> RunFigure:
     panels = [
-        Panel("ratio", "Prague's goodput over CUBIC's"),
-        Panel("prague_excess_ms", "Prague's RTT less the path's [ms]"),
-        Panel("cubic_excess_ms", "CUBIC's RTT less the path's [ms]"),
+        FindingsPanel("ratio", "Prague's goodput over CUBIC's"),
+        FindingsPanel("prague_excess_ms", "Prague's RTT less the path's [ms]"),
+        FindingsPanel("cubic_excess_ms", "CUBIC's RTT less the path's [ms]"),
     ]
     return _dot_figure(_cells(tables, "line, rtt"), panels, "rtt", "line", 3.2)
 
@@ -238,9 +238,9 @@ def _l4s(tables: Tables) -> RunFigure:
 def _swap_policy(tables: Tables) -> RunFigure:
     cells = _cells(tables, "pair, policy")
     panels = [
-        Panel("extra_drops", "extra drops [packets]"),
-        Panel("deficit_s", "deficit [s]"),
-        Panel("queue_excess_ms", "RTT excess [ms]"),
+        FindingsPanel("extra_drops", "extra drops [packets]"),
+        FindingsPanel("deficit_s", "deficit [s]"),
+        FindingsPanel("queue_excess_ms", "RTT excess [ms]"),
     ]
     return _dot_figure(cells, panels, "policy", "pair", 3.6)
 
@@ -248,9 +248,9 @@ def _swap_policy(tables: Tables) -> RunFigure:
 def _swap_aqm(tables: Tables) -> RunFigure:
     cells = _cells(tables, "queue, pair")
     panels = [
-        Panel("neighbour_deficit_mb", "what the neighbour loses in 10 s [MB]"),
-        Panel("extra_drops", "extra drops [packets]"),
-        Panel("queue_excess_ms", "RTT excess [ms]"),
+        FindingsPanel("neighbour_deficit_mb", "what the neighbour loses in 10 s [MB]"),
+        FindingsPanel("extra_drops", "extra drops [packets]"),
+        FindingsPanel("queue_excess_ms", "RTT excess [ms]"),
     ]
     return _dot_figure(cells, panels, "queue", "pair", 3.2)
 
@@ -258,9 +258,9 @@ def _swap_aqm(tables: Tables) -> RunFigure:
 def _swap_fleet(tables: Tables) -> RunFigure:
     cells = _cells(tables, "way, pair")
     panels = [
-        Panel("old_gone_s", "old one gone after [s]"),
-        Panel("web_mean_more_ms", "a transfer's mean time,\nmore than without [ms]"),
-        Panel("web_p99_more_ms", "its 99th percentile,\nmore than without [ms]"),
+        FindingsPanel("old_gone_s", "old one gone after [s]"),
+        FindingsPanel("web_mean_more_ms", "a transfer's mean time,\nmore than without [ms]"),
+        FindingsPanel("web_p99_more_ms", "its 99th percentile,\nmore than without [ms]"),
     ]
     return _dot_figure(cells, panels, "way", "pair", 2.8)
 
@@ -268,9 +268,9 @@ def _swap_fleet(tables: Tables) -> RunFigure:
 def _swap_moment(tables: Tables) -> RunFigure:
     cells = _cells(tables, "pair, moment")
     panels = [
-        Panel("extra_drops", "extra drops [packets]"),
-        Panel("worst_ratio", "worst 200 ms in the 2 s after,\nshare of the 2 s before"),
-        Panel("deficit_s", "deficit in 10 s [s]"),
+        FindingsPanel("extra_drops", "extra drops [packets]"),
+        FindingsPanel("worst_ratio", "worst 200 ms in the 2 s after,\nshare of the 2 s before"),
+        FindingsPanel("deficit_s", "deficit in 10 s [s]"),
     ]
     return _dot_figure(cells, panels, "moment", "pair", 2.6)
 
@@ -279,9 +279,9 @@ def _swap_periodic(tables: Tables) -> RunFigure:
     controls = ("never", "from the start")
     cells = [row for row in _cells(tables, "turns, pair") if row["turns"] not in controls]
     panels = [
-        Panel("drops_more", "drops more than if swaps\ncost nothing [packets]"),
-        Panel("rtos", "timeouts of both flows"),
-        Panel("bulk_less_mb", "the flow's bytes less than\nif they cost nothing [MB]"),
+        FindingsPanel("drops_more", "drops more than if swaps\ncost nothing [packets]"),
+        FindingsPanel("rtos", "timeouts of both flows"),
+        FindingsPanel("bulk_less_mb", "the flow's bytes less than\nif they cost nothing [MB]"),
     ]
     return _dot_figure(cells, panels, "turns", "pair", 2.6)
 
@@ -289,18 +289,18 @@ def _swap_periodic(tables: Tables) -> RunFigure:
 def _swap_parameter(tables: Tables) -> RunFigure:
     cells = _cells(tables, "change, state")
     panels = [
-        Panel("extra_drops", "extra drops [packets]"),
-        Panel("peak_mb", "greatest deficit [MB]"),
-        Panel("worst_ratio", "worst 200 ms in the 2 s after,\nshare of the 2 s before"),
+        FindingsPanel("extra_drops", "extra drops [packets]"),
+        FindingsPanel("peak_mb", "greatest deficit [MB]"),
+        FindingsPanel("worst_ratio", "worst 200 ms in the 2 s after,\nshare of the 2 s before"),
     ]
     return _dot_figure(cells, panels, "change", "state", 3.4)
 
 
 def _swap_decides(tables: Tables) -> RunFigure:
     panels = [
-        Panel("extra_drops", "extra drops"),
-        Panel("deficit_mb", "deficit in bytes"),
-        Panel("queue_excess_ms", "RTT excess"),
+        FindingsPanel("extra_drops", "extra drops"),
+        FindingsPanel("deficit_mb", "deficit in bytes"),
+        FindingsPanel("queue_excess_ms", "RTT excess"),
     ]
     return _share_figure(tables["variance"], panels)
 

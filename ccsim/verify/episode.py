@@ -14,7 +14,7 @@ from typing import Any
 from ccsim.errors import CcsimError, RecordingError
 from ccsim.files import from_json
 from ccsim.units import NS_PER_US
-from ccsim.verify.episode_script import Script, parse_script
+from ccsim.verify.episode_script import EpisodeScript, parse_script
 
 __all__ = ["Episode", "Transmission", "episode_files", "load_episode"]
 
@@ -40,7 +40,7 @@ class Episode:
 
     name: str
     meta: dict[str, Any]
-    script: Script
+    script: EpisodeScript
     transmissions: tuple[Transmission, ...]
     states: tuple[tuple[str, int, int, int, int], ...]
     acks: tuple[tuple[int, int], ...]  # of each ACK emitted: time [ns], bytes acknowledged
@@ -143,7 +143,7 @@ def _states(info: list[dict[str, str]]) -> Iterator[tuple[str, int, int, int, in
 
 
 def _actual_writes(
-    script: Script, info: list[dict[str, str]], established_ns: int
+    script: EpisodeScript, info: list[dict[str, str]], established_ns: int
 ) -> tuple[tuple[int, int], ...]:
     """Return when the application really wrote: what was due before the connection stood, it wrote
     together."""

@@ -21,7 +21,7 @@ from itertools import product
 from ccsim.errors import CcsimError
 from ccsim.units import NS_PER_S, NS_PER_US
 
-__all__ = ["Action", "Script", "ScriptError", "Span", "parse_script"]
+__all__ = ["Action", "EpisodeScript", "ScriptError", "Span", "parse_script"]
 
 NUMBERS_END = 1_000_001  # of packets that an action may name; no recording has a tenth of them
 
@@ -51,7 +51,7 @@ class Span:
 
 
 @dataclass
-class Script:
+class EpisodeScript:
     """A parsed script: actions by number of data packet, of ACK and of (packet, transmission)."""
 
     data: dict[int, list[Action]] = field(default_factory=dict)
@@ -67,9 +67,9 @@ class Script:
     swaps_in: list[tuple[int, int, str]] = field(default_factory=list)  # (ca_state, n, name)
 
 
-def parse_script(lines: Iterable[str], place: str = "script") -> Script:
+def parse_script(lines: Iterable[str], place: str = "script") -> EpisodeScript:
     """Parse the lines of a script; ScriptError for one that means nothing."""
-    script = Script()
+    script = EpisodeScript()
     for number, line in enumerate(lines, 1):
         words = line.split()
         if not words:
@@ -85,7 +85,7 @@ def parse_script(lines: Iterable[str], place: str = "script") -> Script:
     return script
 
 
-def _take(script: Script, words: list[str]) -> None:
+def _take(script: EpisodeScript, words: list[str]) -> None:
     verb, rest = words[0], words[1:]
     if verb in ("D", "A"):
         actions = script.data if verb == "D" else script.acks
@@ -108,7 +108,7 @@ def _take(script: Script, words: list[str]) -> None:
         _take_timed(script, verb, _ns(rest[0]), rest[1])
 
 
-def _take_timed(script: Script, verb: str, t_ns: int, value: str) -> None:
+def _take_timed(script: EpisodeScript, verb: str, t_ns: int, value: str) -> None:
     if verb == "write":
         script.writes.append((t_ns, int(value)))
     elif verb == "ratechange":

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from ccsim.units import NS_PER_S
-from ccsim.verify.episode_script import Action, Script, Span
+from ccsim.verify.episode_script import Action, EpisodeScript, Span
 
 __all__ = ["ScriptedPath"]
 
@@ -18,7 +18,7 @@ class ScriptedPath:
     in service included; ``delay_ns`` is the delay of each direction.
     """
 
-    def __init__(self, script: Script, rate_bps: int, limit: int, delay_ns: int) -> None:
+    def __init__(self, script: EpisodeScript, rate_bps: int, limit: int, delay_ns: int) -> None:
         self.script = script
         self.rates = [(0, rate_bps), *script.rates]
         self.limit = limit

@@ -14,7 +14,7 @@ from ccsim.cli import main
 from ccsim.errors import CcsimError, ResultsError
 from ccsim.experiment.search import Found, Search, SearchError, instants, search_worst_swap
 from ccsim.experiment.search.objective import Objective, metric_of
-from ccsim.experiment.search.space import Range, parse_range
+from ccsim.experiment.search.space import SearchRange, parse_range
 from ccsim.scenario import Scenario, load_scenario
 from ccsim.sim.traces import SimResult
 from tests.experiment import synthetic
@@ -196,7 +196,7 @@ def test_a_search_without_any_answer_says_why(file: Path, tmp_path: Path) -> Non
     [
         ({"metric": "speed"}, "expected a metric such as deficit_s"),
         ({"trials": 0}, "expected 1 trial or more, got 0"),
-        ({"also": (Range("swaps.0.at", 1, 2),)}, "expected each key once"),
+        ({"also": (SearchRange("swaps.0.at", 1, 2),)}, "expected each key once"),
     ],
 )
 def test_a_search_that_cannot_be_made_is_refused(

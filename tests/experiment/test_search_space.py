@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.experiment.search import Range, SearchError, instants, parse_range
+from ccsim.experiment.search import SearchError, SearchRange, instants, parse_range
 from ccsim.scenario import Scenario, parse_scenario
 
 
@@ -20,14 +20,14 @@ def scenario(duration: str = "60 s", flow: str = "", at: str = "20 s") -> Scenar
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("path.buffer=0.5..2 BDP", Range("path.buffer", 0.5, 2, "BDP")),
-        ("path.buffer=0.5..2BDP", Range("path.buffer", 0.5, 2, "BDP")),
-        ("path.rtt=10ms..80ms", Range("path.rtt", 10, 80, "ms")),
-        ("path.loss=0..1 %", Range("path.loss", 0, 1, "%")),
-        ("flows.0.count=1..8", Range("flows.0.count", 1, 8, "", whole=True)),
+        ("path.buffer=0.5..2 BDP", SearchRange("path.buffer", 0.5, 2, "BDP")),
+        ("path.buffer=0.5..2BDP", SearchRange("path.buffer", 0.5, 2, "BDP")),
+        ("path.rtt=10ms..80ms", SearchRange("path.rtt", 10, 80, "ms")),
+        ("path.loss=0..1 %", SearchRange("path.loss", 0, 1, "%")),
+        ("flows.0.count=1..8", SearchRange("flows.0.count", 1, 8, "", whole=True)),
     ],
 )
-def test_a_range_has_a_key_two_ends_and_a_unit(text: str, expected: Range) -> None:
+def test_a_range_has_a_key_two_ends_and_a_unit(text: str, expected: SearchRange) -> None:
     assert parse_range(text) == expected
 
 
@@ -44,7 +44,7 @@ def test_values_are_written_as_a_scenario_has_them() -> None:
     assert parse_range("a=1..90000 kbit/s").value(12345.6) == "12350 kbit/s"
     assert parse_range("a=1..8").value(3) == 3
     assert parse_range("a=0.1..0.9").value(0.25) == 0.25
-    assert Range("at", 1, 90_000, "ms", whole=True).value(12_345) == "12.345 s"
+    assert SearchRange("at", 1, 90_000, "ms", whole=True).value(12_345) == "12.345 s"
 
 
 def test_a_range_over_orders_of_magnitude_is_searched_by_them() -> None:
@@ -54,7 +54,7 @@ def test_a_range_over_orders_of_magnitude_is_searched_by_them() -> None:
 
 
 def test_instants_leave_the_window_of_ten_seconds() -> None:
-    assert instants(scenario(), 0) == Range("swaps.0.at", 1, 50_000, "ms", whole=True)
+    assert instants(scenario(), 0) == SearchRange("swaps.0.at", 1, 50_000, "ms", whole=True)
 
 
 def test_instants_lie_within_the_life_of_the_flow() -> None:

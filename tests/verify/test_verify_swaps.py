@@ -16,7 +16,7 @@ from ccsim.cli import main
 from ccsim.errors import RecordingError
 from ccsim.experiment.agreement import RESOLUTION, part, rank_correlation
 from ccsim.experiment.estimates import Estimate
-from ccsim.experiment.recorded_swaps import Agreement, Cell, compare_swaps, twins_of
+from ccsim.experiment.recorded_swaps import Agreement, RecordedCell, compare_swaps, twins_of
 from ccsim.experiment.statistics import student_interval
 from ccsim.plot.agreement import draw_agreement
 from ccsim.verify.recorded_run import recorded_result
@@ -36,7 +36,7 @@ def found(traces: dict[str, Trace]) -> Agreement:
     return compare_swaps(list(traces.values()), jobs=1)
 
 
-def cell(found: Agreement, metric: str) -> Cell:
+def cell(found: Agreement, metric: str) -> RecordedCell:
     (one,) = [cell for cell in found.cells if cell.metric == metric]
     return one
 

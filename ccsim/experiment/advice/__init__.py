@@ -2,14 +2,14 @@
 
 from ccsim.experiment.advice.answer import METRICS, Advice, Question, SwapWay, answered
 from ccsim.experiment.advice.asked import Asked, asked
-from ccsim.experiment.advice.design import Plan, plan_of
+from ccsim.experiment.advice.design import AdvicePlan, plan_of
 from ccsim.experiment.advice.run import advise
 
 __all__ = [
     "METRICS",
     "Advice",
+    "AdvicePlan",
     "Asked",
-    "Plan",
     "Question",
     "SwapWay",
     "advise",

@@ -19,14 +19,14 @@ from ccsim.experiment.advice.design import NAMED
 from ccsim.experiment.comparisons import LEVEL, holm, least_p, pairs_to_tell, wilcoxon_p
 from ccsim.experiment.statistics import Interval, bca_interval
 
-__all__ = ["METRICS", "Advice", "Metric", "Question", "SwapWay", "answered"]
+__all__ = ["METRICS", "Advice", "AdviceMetric", "Question", "SwapWay", "answered"]
 
 Values = Mapping[int, float]
 """One number for each seed that has one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class AdviceMetric:
     """A figure of a swap: its column among a study's runs, what it is, decimals, what to multiply
     it by, and the least difference that is worth a word."""
 
@@ -38,20 +38,20 @@ class Metric:
 
 
 METRICS = {
-    "deficit_s": Metric("total_deficit_s", "goodput deficit (s)", 3, least=0.01),
-    "extra_drops": Metric("total_extra_drops", "extra drops (packets)", 1, least=1),
-    "extra_rtt_p99_ms": Metric("total_extra_rtt_p99_ms", "extra p99 RTT (ms)", 2, least=1),
-    "neighbours_loss": Metric("neighbours_harm", "neighbours' loss (%)", 1, 100, least=0.01),
+    "deficit_s": AdviceMetric("total_deficit_s", "goodput deficit (s)", 3, least=0.01),
+    "extra_drops": AdviceMetric("total_extra_drops", "extra drops (packets)", 1, least=1),
+    "extra_rtt_p99_ms": AdviceMetric("total_extra_rtt_p99_ms", "extra p99 RTT (ms)", 2, least=1),
+    "neighbours_loss": AdviceMetric("neighbours_harm", "neighbours' loss (%)", 1, 100, least=0.01),
 }
 """By these ways are compared; more is worse. Of all connections together, but for the last, which
 needs neighbours that no way moves."""
 MORE = {
-    "deficit_bytes": Metric("total_deficit_bytes", "goodput deficit (MB)", 3, 1e-6),
-    "own_deficit_s": Metric("deficit_s", "the flow's own deficit (s)", 3),
-    "queue_excess_ms": Metric("queue_excess_ms", "extra queueing in the 2 s after (ms)", 2),
-    "longest_stall_s": Metric("total_longest_stall_s", "longest stall (s)", 3),
-    "old_lives_s": Metric("last_old_closed_s", "the old one lives (s)", 2),
-    "fallbacks": Metric("fallbacks", "found no name (connections)", 1),
+    "deficit_bytes": AdviceMetric("total_deficit_bytes", "goodput deficit (MB)", 3, 1e-6),
+    "own_deficit_s": AdviceMetric("deficit_s", "the flow's own deficit (s)", 3),
+    "queue_excess_ms": AdviceMetric("queue_excess_ms", "extra queueing in the 2 s after (ms)", 2),
+    "longest_stall_s": AdviceMetric("total_longest_stall_s", "longest stall (s)", 3),
+    "old_lives_s": AdviceMetric("last_old_closed_s", "the old one lives (s)", 2),
+    "fallbacks": AdviceMetric("fallbacks", "found no name (connections)", 1),
 }
 """These are told, too."""
 ALL = {**METRICS, **MORE}

@@ -15,7 +15,7 @@ from ccsim.experiment.advice.asked import Asked
 from ccsim.scenario.write import scenario_text
 from ccsim.units import NS_PER_S
 
-__all__ = ["BLIND", "NAMED", "SEEDS", "Plan", "plan_of"]
+__all__ = ["BLIND", "NAMED", "SEEDS", "AdvicePlan", "plan_of"]
 
 SEEDS = 12
 """Enough for a signed-rank test to tell six policies by three metrics from the default."""
@@ -42,7 +42,7 @@ SHORT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AdvicePlan:
     """The study as a document, and its times [s]: when the swap is due, how long it is watched."""
 
     name: str
@@ -55,7 +55,7 @@ class Plan:
         return scenario_text(self.document, ["What `ccsim advise` asks: see docs/advice.md."])
 
 
-def plan_of(question: Asked, name: str, seeds: int = SEEDS) -> Plan:
+def plan_of(question: Asked, name: str, seeds: int = SEEDS) -> AdvicePlan:
     """Return the study that answers a question, to be called ``name``; CcsimError for too many
     seeds."""
     if not 1 <= seeds <= MAX_SEEDS:
@@ -76,7 +76,7 @@ def plan_of(question: Asked, name: str, seeds: int = SEEDS) -> Plan:
         "jitter": {"flows.0.start": ["0 s", _seconds(times.start_s)]},
         "seeds": seeds,
     }
-    return Plan(name, document, times.at_s, times.window_s)
+    return AdvicePlan(name, document, times.at_s, times.window_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from ccsim.errors import CcsimError
 from ccsim.experiment.advice.answer import ALL, Advice, Rows, answered
 from ccsim.experiment.advice.asked import Asked
-from ccsim.experiment.advice.design import BLIND, SEEDS, Plan, plan_of
+from ccsim.experiment.advice.design import BLIND, SEEDS, AdvicePlan, plan_of
 from ccsim.experiment.study.query import query
 from ccsim.experiment.study.read import Study, read_study
 from ccsim.experiment.study.sweep import run_study
@@ -64,7 +64,7 @@ def _name(question: Asked) -> str:
     return f"advise-{question.old.name}-{question.new.name}"[:55] + f"-{digits}"
 
 
-def _study(plan: Plan) -> Study:
+def _study(plan: AdvicePlan) -> Study:
     """Return the plan as a study, read as if a user had written it."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{plan.name}.yaml"

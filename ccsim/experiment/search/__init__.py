@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from ccsim.experiment.search.driver import Found, Search, search_worst_swap
 from ccsim.experiment.search.objective import METRICS
-from ccsim.experiment.search.space import Range, SearchError, instants, parse_range
+from ccsim.experiment.search.space import SearchError, SearchRange, instants, parse_range
 
 __all__ = [
     "METRICS",
     "Found",
-    "Range",
     "Search",
     "SearchError",
+    "SearchRange",
     "instants",
     "parse_range",
     "search_worst_swap",

@@ -20,7 +20,7 @@ from ccsim.experiment.search.candidates import Candidates, Data, smaller
 from ccsim.experiment.search.journal import Journal
 from ccsim.experiment.search.objective import METRICS, Objective
 from ccsim.experiment.search.sampler import ROUND, Answer, CandidateSampler
-from ccsim.experiment.search.space import Range, SearchError
+from ccsim.experiment.search.space import SearchError, SearchRange
 from ccsim.experiment.store import explained, folder_for
 from ccsim.files import write_whole
 from ccsim.scenario import Scenario
@@ -59,7 +59,7 @@ class Search:
     """What is searched for, where, and how long."""
 
     scenario: Scenario
-    ranges: tuple[Range, ...]
+    ranges: tuple[SearchRange, ...]
     swap: int = 0
     metric: str = "deficit_s"
     trials: int = 40
@@ -223,7 +223,7 @@ def _write(
     return file
 
 
-def _searched(one: Range, numbers: dict[str, float]) -> str:
+def _searched(one: SearchRange, numbers: dict[str, float]) -> str:
     low, high, found = (one.value(number) for number in (one.low, one.high, numbers[one.key]))
     return f"{one.key} from {low} to {high}, found {found}"
 

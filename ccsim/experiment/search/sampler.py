@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ccsim.errors import CcsimError
-from ccsim.experiment.search.space import Range
+from ccsim.experiment.search.space import SearchRange
 
 __all__ = ["ROUND", "Answer", "CandidateSampler"]
 
@@ -28,7 +28,7 @@ class CandidateSampler:
     ``fixed`` are instants to begin with. CcsimError if Optuna is not installed.
     """
 
-    def __init__(self, ranges: Sequence[Range], seed: int, fixed: Sequence[float]) -> None:
+    def __init__(self, ranges: Sequence[SearchRange], seed: int, fixed: Sequence[float]) -> None:
         self.optuna = _import()
         self.ranges = ranges
         self.seed = seed
@@ -78,13 +78,13 @@ class CandidateSampler:
                 self.study.tell(trial, value)
         self.asked = []
 
-    def _suggest(self, trial: Any, one: Range) -> None:
+    def _suggest(self, trial: Any, one: SearchRange) -> None:
         if one.whole:
             trial.suggest_int(one.key, int(one.low), int(one.high))
         else:
             trial.suggest_float(one.key, one.low, one.high, log=one.log)
 
-    def _distribution(self, one: Range) -> Any:
+    def _distribution(self, one: SearchRange) -> Any:
         kinds = self.optuna.distributions
         if one.whole:
             return kinds.IntDistribution(int(one.low), int(one.high))

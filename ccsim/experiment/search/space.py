@@ -10,7 +10,7 @@ from ccsim.errors import CcsimError
 from ccsim.scenario import Scenario
 from ccsim.units import format_time, parse_time_ns, show
 
-__all__ = ["MS", "Range", "SearchError", "instants", "parse_range"]
+__all__ = ["MS", "SearchError", "SearchRange", "instants", "parse_range"]
 
 MS = 1_000_000
 WINDOW_NS = 10_000_000_000
@@ -23,7 +23,7 @@ class SearchError(CcsimError, ValueError):
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """One key and the numbers that its value may have, in ``unit``; ``whole``: whole ones alone."""
 
     key: str
@@ -47,7 +47,7 @@ class Range:
         return f"{text} {self.unit}" if self.unit else float(text)
 
 
-def parse_range(text: str) -> Range:
+def parse_range(text: str) -> SearchRange:
     """Return the range in ``path.buffer=0.5..2BDP``; SearchError for anything else."""
     expected = f'expected key=LOW..HIGH such as "path.buffer=0.5..2 BDP", got {show(text)}'
     key, equals, ends = text.partition("=")
@@ -60,7 +60,7 @@ def parse_range(text: str) -> Range:
         raise SearchError(f"search: {key.strip()}: expected one unit for both ends, got {ends!r}")
     unit = units.pop() if units else ""
     whole = not unit and "." not in low["number"] + high["number"]
-    found = Range(key.strip(), float(low["number"]), float(high["number"]), unit, whole)
+    found = SearchRange(key.strip(), float(low["number"]), float(high["number"]), unit, whole)
     if not found.low < found.high:
         raise SearchError(
             f"search: {found.key}: expected a low end below the high one, got {ends!r}"
@@ -68,7 +68,7 @@ def parse_range(text: str) -> Range:
     return found
 
 
-def instants(scenario: Scenario, swap: int, between: str = "") -> Range:
+def instants(scenario: Scenario, swap: int, between: str = "") -> SearchRange:
     """Return the instants at which a swap may be, in whole milliseconds.
 
     ``between`` is ``5 s..30 s``; without it, from the start of the last flow that it reaches until
@@ -83,7 +83,7 @@ def instants(scenario: Scenario, swap: int, between: str = "") -> Range:
         span = f"{format_time(low * MS)}..{format_time(high * MS)}"
         run = format_time(scenario.duration_ns)
         raise SearchError(f"search: expected instants inside the run of {run}, got {span}")
-    return Range(f"swaps.{swap}.at", low, high, "ms", whole=True)
+    return SearchRange(f"swaps.{swap}.at", low, high, "ms", whole=True)
 
 
 def _parsed(between: str) -> tuple[int, int]:

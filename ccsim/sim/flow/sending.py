@@ -360,7 +360,7 @@ class SendingSide:
         times: Values = []
         seqs: Values = []
         if self.chunks:
-            times, seqs = self.chunks[0] if len(self.chunks) == 1 else joined(self.chunks)
+            times, seqs = self.chunks[0] if len(self.chunks) == 1 else concatenated(self.chunks)
             self.chunks = []
             self.sent += len(times)
             if self.codepoints is not None:
@@ -402,7 +402,7 @@ def first_time(rows: AcksInColumns | AckRows) -> int:
     return rows.time(rows.at)
 
 
-def joined(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
+def concatenated(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
     """Return times and packet numbers of several chunks, in order, as one."""
     if all(isinstance(times, list) for times, _ in chunks):
         return [t for times, _ in chunks for t in times], [
