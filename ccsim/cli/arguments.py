@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ __all__ = [
     "add_verb",
     "formats",
     "instant",
+    "magnitude",
     "natural",
     "packet_bytes",
     "port",
@@ -95,6 +97,17 @@ def positive(text: str) -> int:
 def natural(text: str) -> int:
     """Return a whole number from 0 on, such as a seed, of 63 bits at most."""
     return _within(0, 2**63 - 1, text)
+
+
+def magnitude(text: str) -> float:
+    """Return a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
 
 
 def packet_bytes(text: str) -> int:

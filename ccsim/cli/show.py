@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ccsim.cli.arguments import add_verb
+from ccsim.cli.arguments import add_verb, magnitude
 from ccsim.cli.layout import table
 from ccsim.cli.output import how_done, print_json, run_text
 from ccsim.cli.screen import Screen, add_form, add_wide, screen_of
@@ -32,7 +32,10 @@ def add_parser(verbs: Any) -> None:
     )
     show.add_argument("--metric", default="deficit_s", help="of a study; default: deficit_s")
     show.add_argument(
-        "--detect", type=float, metavar="X", help="of a study: how many seeds a difference X takes"
+        "--detect",
+        type=magnitude,
+        metavar="X",
+        help="of a study: how many seeds a difference X takes",
     )
     add_run(show)
     add_results(show, "runs")

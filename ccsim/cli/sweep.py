@@ -139,7 +139,7 @@ def _pool_of(args: argparse.Namespace) -> Any:
         return None
     from ccsim.experiment.study.cluster import cluster_pool, slurm_pool
 
-    return cluster_pool(args.cluster) if args.cluster else slurm_pool(Path(args.slurm))
+    return slurm_pool(Path(args.slurm)) if args.slurm is not None else cluster_pool(args.cluster)
 
 
 def _print_outcome(name: str, outcome: Outcome, as_json: bool, backend: str) -> None:

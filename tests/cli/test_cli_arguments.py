@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ccsim.cli import main
@@ -21,6 +23,11 @@ WRONG = (
     ),
     (["explore", "--port", "-1"], "--port: expected a whole number from 0 to 65535, got '-1'"),
     (["export", "x", "--snaplen", "65536"], "a whole number from 0 to 65535, got '65536'"),
+    (["show", "x", "--detect", "nan"], "--detect: expected a number above 0, got 'nan'"),
+    (["show", "x", "--detect", "1e400"], "expected a number above 0, got '1e400'"),
+    (["show", "x", "--detect=-1"], "expected a number above 0, got '-1'"),
+    (["show", "x", "--detect", "0"], "expected a number above 0, got '0'"),
+    (["show", "x", "--detect", "x"], "expected a number above 0, got 'x'"),
     (["gallery", "--format", "png,bmp"], "--format: expected png, pdf, svg or pgf, got 'bmp'"),
     (
         ["verify", "trace", ".", "--seeds", "0"],
@@ -37,3 +44,13 @@ def test_a_wrong_option_ends_with_2_and_says_what_was_expected(
         main(arguments)
     assert left.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["", " "])
+def test_an_empty_address_is_no_scheduler(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "swap_matrix", "--cluster", address]) == 2
+    told = f"cluster: expected an address such as tcp://host:8786, got {address!r}\n"
+    assert capsys.readouterr().err.endswith(told)

@@ -176,8 +176,11 @@ class ClusterPool:
 def cluster_pool(address: str) -> PoolOf:
     """Return a maker of pools on the scheduler at an address such as ``tcp://host:8786``.
 
-    CcsimError says how to install dask.distributed where it is missing.
+    CcsimError for an empty one, of which dask would make processes of this machine, and says how
+    to install dask.distributed where it is missing.
     """
+    if not address.strip():
+        raise CcsimError(f"cluster: expected an address such as tcp://host:8786, got {address!r}")
     distributed = _installed("distributed", "--cluster")
     _silence()
 
