@@ -38,7 +38,7 @@ def open_here(path: Path, flags: int, mode: int = 0o666) -> int:
 
 
 def entries(place: Path) -> list[Path]:
-    """Return what is in a folder, in order; nothing if it is none, or somebody has deleted it."""
+    """Return what is in a folder, in order; nothing if it is none, or has been deleted."""
     try:
         return sorted(place.iterdir())
     except OSError:
@@ -48,7 +48,7 @@ def entries(place: Path) -> list[Path]:
 def read_bounded(path: str | Path, most: int) -> bytes:
     """Return what a file holds, of more than ``most`` bytes one more: a device may have no end.
 
-    A pipe is read to its end; one that nobody writes to is empty, and not waited for. OSError;
+    A pipe is read to its end; one without a writer is empty, and not waited for. OSError;
     ValueError for a NUL in the name.
     """
     parts, left = [], most + 1
@@ -134,7 +134,7 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
     aside = target.with_name(f".tmp-{os.getpid()}-{target.name}")
     try:
         with suppress(FileNotFoundError):
-            aside.unlink()  # of a process of that number, or somebody's link
+            aside.unlink()  # of a process of that number, or a link put there
         write(aside)
         aside.replace(target)
     finally:

@@ -32,7 +32,7 @@ def _module() -> str:
 
 
 def mind_signals() -> None:
-    """Let SIGINT and SIGTERM end the process at once, unless somebody minds them already."""
+    """Let SIGINT and SIGTERM end the process at once, unless they are handled already."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _end)

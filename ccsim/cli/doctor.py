@@ -102,7 +102,7 @@ def _kernel() -> list[tuple[str, str]]:
 
 
 def _disk(results: Path) -> list[tuple[str, str]]:
-    """Return what lies on the disk, and what of it nobody needs any more."""
+    """Return what lies on the disk, and what of it is needed no more."""
     from ccsim.experiment.store import left_behind
 
     names = [folder for folder in _folders(results) if not folder.name.startswith(".")]

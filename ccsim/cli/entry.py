@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _told(error: Exception) -> int:
-    """Say what is nobody's input: the machine's limits in a line, a defect with all there is."""
+    """Report what is not a fault of the input: the machine's limits in a line, a defect in full."""
     if isinstance(error, MemoryError):
         say("ccsim: out of memory; a shorter run or fewer samples (record.interval) need less")
     elif isinstance(error, OSError):

@@ -73,7 +73,7 @@ def _print(text: str, folder: str, screen: Screen) -> None:
 
 
 def _show_topology(args: argparse.Namespace) -> int:
-    """Print which hops there are, and who goes by which."""
+    """Print the hops, and the flows that go by each."""
     from ccsim.plot.topology import topology_of, topology_text
     from ccsim.scenario import load_scenario
 

@@ -27,7 +27,7 @@ def signals_minded() -> Iterator[None]:
     """Let SIGINT and SIGTERM end the command in an orderly way, so that what is half-written goes,
     whatever is being imported when they come."""
     before = {}
-    if threading.current_thread() is threading.main_thread():  # else they belong to somebody else
+    if threading.current_thread() is threading.main_thread():  # else they belong to another thread
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, _end)
     hook, sys.unraisablehook = sys.unraisablehook, _come_again
@@ -75,7 +75,7 @@ def _send_again(number: int) -> None:
 
 
 def _come_again(lost: sys.UnraisableHookArgs) -> None:
-    """Send a signal again whose exception nobody hears of; tell other exceptions as usual."""
+    """Send a signal again if its exception was lost; report other exceptions as usual."""
     if issubclass(lost.exc_type, KeyboardInterrupt | Terminated):
         _send_again(signal.SIGTERM if lost.exc_type is Terminated else signal.SIGINT)
     else:

@@ -52,6 +52,6 @@ def say(text: str) -> None:
 
 
 def abandon_output() -> None:
-    """Let what is still to be written to standard output go nowhere: nobody can have it."""
+    """Let what is still to be written to standard output go nowhere: there is no reader."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

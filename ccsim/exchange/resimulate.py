@@ -1,4 +1,4 @@
-"""A stored run simulated a second time, for the packets that nobody has stored."""
+"""A stored run simulated a second time, for its packets, which are not stored."""
 
 from __future__ import annotations
 

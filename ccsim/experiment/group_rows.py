@@ -20,7 +20,7 @@ Span = tuple[int, int]
 
 
 def group_rows(result: SimResult, spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """Return, for each implementation and phase in which it served somebody, how many connections
+    """Return, for each implementation and phase in which it served any, how many connections
     there were, what they got together, what of theirs was lost, resent and marked, and their mean
     smoothed RTT: that of every connection every 10 ms, all weighing the same."""
     tally = Tally(result)

@@ -165,7 +165,7 @@ def _make_folder(final: Path) -> Path:
     for number in itertools.count():
         folder = final.with_name(f"{_UNFINISHED}{final.name}-{owner}-{number}")
         final.parent.mkdir(parents=True, exist_ok=True)
-        # somebody has this name, or has just removed the empty folder above it
+        # this name is taken, or the empty folder above it has just been removed
         with suppress(FileExistsError, FileNotFoundError):
             folder.mkdir()
             break

@@ -19,7 +19,7 @@ _THREADS = Path("/proc/self/task")
 
 def may_fork() -> bool:
     """Report whether this process has one thread, whatever started it: a fork copies no other, but
-    the locks that they hold. False where nobody can tell, as anywhere but on Linux."""
+    the locks that they hold. False where that cannot be told, as anywhere but on Linux."""
     try:
         return sys.platform == "linux" and len(os.listdir(_THREADS)) == 1
     except OSError:

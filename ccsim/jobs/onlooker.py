@@ -63,7 +63,7 @@ class Onlooker:
 
     def _say(self, kind: bytes, number: int, more: bytes = b"") -> None:
         if self._worker is not None:
-            with suppress(OSError):  # it has ended, and nobody looks on
+            with suppress(OSError):  # it has ended and looks on no longer
                 os.write(self._worker.requests, _HEAD.pack(kind, number) + more)
 
 

@@ -111,7 +111,7 @@ def _algorithm_files(scenario: Scenario) -> list[str]:
 
 
 def _watch(pid: int, scenario: Scenario, hook_timeout_s: float | None) -> Watch | None:
-    """Return who looks on, if somebody must."""
+    """Return the onlooker, if one is needed."""
     if hook_timeout_s is None or not needs_watch(scenario, hook_timeout_s):
         return None
     return Watch(pid, _algorithm_files(scenario), hook_timeout_s)

@@ -54,7 +54,7 @@ class PathSample:
 
 
 def _unheard(policy: str, phase: str, detail: dict[str, int]) -> None:
-    """Take what a policy tells when nobody listens."""
+    """Ignore what a policy tells: there is no listener."""
 
 
 class StatePolicy:

@@ -246,7 +246,7 @@ class Registry:
             gone.destroy()
 
     def register(self, link: str, target: Target) -> None:
-        """Register a map under a link's name; KernelError EEXIST if somebody has it."""
+        """Register a map under a link's name; KernelError EEXIST if it is taken."""
         self.links[link] = self._open(target, link).attach_struct_ops()
         self._behind[link] = target
 

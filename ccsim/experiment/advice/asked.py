@@ -69,7 +69,7 @@ def _scenario(algorithms: Sequence[Algorithm], around: Surroundings) -> Scenario
     }
     try:
         return load_scenario(keys)
-    except ScenarioError as error:  # it speaks of keys that nobody wrote
+    except ScenarioError as error:  # it speaks of keys that the user did not write
         raise CcsimError("\n".join(_in_words(one) for one in error.problems)) from None
 
 

@@ -52,7 +52,7 @@ Result = Mapping[str, Any]
 class Fact:
     """What a finished run came to: what it drew from its seed, and a digest of its metrics.
 
-    ``drew`` is None where nobody noted it.
+    ``drew`` is None where it was not noted.
     """
 
     drew: str | None
@@ -117,7 +117,7 @@ class StudyFolder:
         time.sleep(0.05)
 
     def _sweep_up(self) -> None:
-        """Remove what killed writers left aside; with the lock held nobody is writing."""
+        """Remove what killed writers left aside; with the lock held no process is writing."""
         for place in (self.path, self.path / PARTS, self.path / TWINS):
             for left in place.glob(".tmp-*"):
                 with suppress(OSError):
@@ -213,7 +213,7 @@ class StudyFolder:
         ]
         final = self.path / PARTS / f"{name}.parquet"
         aside = final.with_name(f".tmp-{final.name}")
-        aside.unlink(missing_ok=True)  # somebody's link would be followed
+        aside.unlink(missing_ok=True)  # a link put there would be followed
         with self._database() as db:
             db.register("columns", {k: np.array(v, dtype=object) for k, v in columns.items()})
             db.execute(_WRITE, {"file": str(aside)})
@@ -290,7 +290,7 @@ class StudyFolder:
 
 
 def drawn(result: Result) -> list[str] | None:
-    """Return what a run and its twins drew from the seed; None where nobody noted it."""
+    """Return what a run and its twins drew from the seed; None where it was not noted."""
     found: list[str] | None = (result["metrics"] or {}).get("random")
     return found
 

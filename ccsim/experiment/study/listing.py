@@ -147,7 +147,7 @@ def own_files(folder: Path) -> Iterator[Path]:
 
 
 def _status(folder: Path, manifest: dict[str, Any]) -> str:
-    """Return the status; a study that says it runs while nobody holds it was killed."""
+    """Return the status; a study that says it runs while no process holds it was killed."""
     status = str(manifest.get("status", "unknown"))
     if status == "running" and not is_held(folder):
         return "interrupted"

@@ -31,7 +31,7 @@ class Job:
 
 
 class Schedule:
-    """What is still to simulate. Not safe for threads by itself.
+    """What is still to simulate. Not thread-safe by itself.
 
     ``leads`` names for some runs the one that each is held for; ``dropped`` are those of which that
     one showed that they repeat it.
@@ -67,7 +67,7 @@ class Schedule:
         return heapq.heappop(self._ready) if self._ready else None
 
     def done(self, job: Job, drew: bool = True) -> list[str]:
-        """Note that a job is done; return the twins that nobody needs any more.
+        """Note that a job is done; return the twins that are needed no more.
 
         ``drew``: whether a run, or a twin of it, drew anything from its seed. If not, what was held
         for it is dropped.
@@ -141,7 +141,7 @@ def _twins(run: PlannedRun) -> set[str]:
 
 
 def _jobs(runs: Iterable[PlannedRun], has_twin: Callable[[str], bool]) -> Iterable[Job]:
-    """Yield each run behind those of its twins that nobody has simulated yet."""
+    """Yield each run behind those of its twins that are not simulated yet."""
     number, seen = 0, set()
     for run in runs:
         for kind, twin in (("a", run.twin_a), ("b", run.twin_b)):

@@ -37,7 +37,7 @@ def write_tables(folder: StudyFolder) -> list[Path]:
         for table in TABLES:
             final = folder.path / f"{table}.parquet"
             aside = final.with_name(f".tmp-{final.name}-{os.getpid()}")
-            aside.unlink(missing_ok=True)  # somebody's link would be followed
+            aside.unlink(missing_ok=True)  # a link put there would be followed
             fill_table(db, table, folder, plan)
             copy_table(db, table, aside)
             db.execute(f"DROP TABLE {table}")

@@ -182,8 +182,8 @@ class Flow:
         self.receiving.deliver(batch)
 
     def may_foresee(self, link: Link) -> bool:
-        """Report whether `foresee` may be tried: nobody follows, and nothing else is in the way;
-        what the algorithm raises ends the run."""
+        """Report whether `foresee` may be tried: no followers, and nothing in the way; what the
+        algorithm raises ends the run."""
         if self.followers.present:
             return False
         return self._guarded(lambda: may_foresee(self.sending, self.receiving, link))

@@ -1,4 +1,4 @@
-"""Those who follow a flow event by event: a trigger that waits, a state policy in its phase.
+"""The followers of a flow, event by event: a trigger that waits, a state policy in its phase.
 
 While it has followers a flow takes the scalar path, one instant's ACKs or timer at a time, and each
 follower is told after each. That is a cut like any other, so following changes no byte of a run.
@@ -30,16 +30,16 @@ class Followers:
         self.present: list[Follower] = []
 
     def add(self, follower: Follower) -> None:
-        """Tell somebody of every event from now on."""
+        """Tell a follower of every event from now on."""
         self.present.append(follower)
 
     def remove(self, follower: Follower) -> None:
-        """Tell somebody no longer, who may have left already."""
+        """Tell a follower no longer; it may have left already."""
         if follower in self.present:
             self.present.remove(follower)
 
     def advance(self, sending: SendingSide, horizon_ns: int) -> None:
-        """Let happen what happens before the horizon, event by event, while somebody follows."""
+        """Let happen what happens before the horizon, event by event, while there are followers."""
         while self.present and (t := sending.next_event_ns()) < horizon_ns:
             if sending.one_event(t):
                 self._tell(t)
@@ -50,7 +50,7 @@ class Followers:
                 self.remove(follower)
 
     def closed(self) -> None:
-        """Let nobody follow any longer: the flow has closed."""
+        """Let all followers go: the flow has closed."""
         followers, self.present = self.present, []
         for follower in followers:
             follower.closed()
