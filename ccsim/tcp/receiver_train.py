@@ -86,11 +86,11 @@ def receive_train(
     if sent:
         first[0] = 0
         first[1:] = at[:-1] + 1
-    echoes = tx_ns[first] // 1000
+    echoes = tx_ns.take(first) // 1000
     if sent and pending:
         echoes[0] = receiver.echo_us
     _after_train(receiver, times, tx_ns, close, echoes, int(at[-1]) if sent else -1)
-    return times[at], numbers, echoes
+    return times.take(at), numbers, echoes
 
 
 def _after_train(

@@ -93,10 +93,10 @@ class AckColumns:
         self.most_acked = int(np.maximum.reduce(acked))
         self.delivered = una + (sk.delivered - before)
         self.last_rows = rows = una - (packets.base + 1)
-        self.last_tx = packets.tx_us_np[rows]
+        self.last_tx = packets.tx_us_np.take(rows)
         first_tx = np.empty(n, dtype=np.int64)
         first_tx[0] = packets.tx_us_np[before - packets.base]
-        first_tx[1:] = packets.tx_us_np[rows[:-1] + 1]
+        packets.tx_us_np.take(rows[:-1] + 1, out=first_tx[1:], mode="clip")
         self.measure(first_tx)
 
     def measure(self, first_tx: Column) -> None:

@@ -87,7 +87,7 @@ def as_windows_allow(nxt: int, t: Column, una: Column, cwnd: Column) -> Plan:
     np.add(una, cwnd, out=reach[1:])
     np.maximum.accumulate(reach, out=reach)
     rows = np.arange(len(una)).repeat(reach[1:] - reach[:-1])
-    return Plan(cwnd, reach[:-1], rows, t[rows])
+    return Plan(cwnd, reach[:-1], rows, t.take(rows))
 
 
 def _has_room(sk: TcpSock, last: int, n: int) -> bool:
