@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,27 @@ from ccsim.kernel.ops import TCP_INFINITE_SSTHRESH
 from ccsim.plot.curves import carried_bytes, last_sample_ns
 from ccsim.plot.hops import marks_per_s, probability
 from ccsim.plot.picture import Limit
+from ccsim.plot.probes import probes_of
 from ccsim.plot.reduce import bin_delivered
+from ccsim.plot.style import shorten
 from ccsim.plot.units import Unit
 from ccsim.plot.view import View, limits
 from ccsim.report.packed_columns import pack_times, pack_values, packed_series
 from ccsim.sim.traces import FlowTrace, SimResult
 
-__all__ = ["Line", "bin_ns", "capacity_lines", "flow_lines", "hop_lines", "link_lines", "panels_of"]
+__all__ = [
+    "Line",
+    "bin_ns",
+    "capacity_lines",
+    "flow_lines",
+    "hop_lines",
+    "link_lines",
+    "panels_of",
+    "probe_lines",
+]
 
 Floats = NDArray[np.float64]
-HOP_PANELS = ("sojourn", "marks", "probability")
+HOP_PANELS = ("sojourn", "marks", "probability", "probes")
 PANELS = ("throughput", "cwnd", "rtt", "connections", "slowdown", "queue", *HOP_PANELS)
 DIGITS = 1_000
 """Rates keep that many parts of the panel's unit (kbit/s of Mbit/s), times whole microseconds."""
@@ -107,17 +118,33 @@ def link_lines(
             yield Line("queue", own, f"{look} thin", dash, needs, link.t_ns, link.queue_packets)
 
 
+def _thin(number: int) -> tuple[str, str]:
+    """Return the look and the dashes of a thin line, another for each of six."""
+    return ("ink thin", "grey thin")[number % 2], ("", "4 2", "1.5 1.5")[number // 2 % 3]
+
+
 def hop_lines(result: SimResult, view: View) -> Iterator[Line]:
     """Yield what was sampled of hops beside their queues, and their marks."""
     several = len(result.links) > 1
     for number, link in enumerate(link for link in result.links if link.gauges):
-        look = ("ink thin", "grey thin")[number % 2], ("", "4 2", "1.5 1.5")[number // 2 % 3], ()
+        look = *_thin(number), ()
         suffix = f" of {link.name}" if several else ""
         yield Line("sojourn", f"sojourn{suffix}", *look, link.t_ns, dict(link.gauges)["sojourn_us"])
         if len(link.mark_t_ns):
             yield Line("marks", f"marks{suffix}", *look, *marks_per_s(link, view))
         if (chance := probability(link)) is not None:
             yield Line("probability", f"probability{suffix}", *look, link.t_ns, chance)
+
+
+def probe_lines(result: SimResult, add: Callable[..., int]) -> Iterator[Line]:
+    """Yield the RTT of each probe at the time at which it left, and ``add`` its legend entry."""
+    for number, (probe, _) in enumerate(probes_of(result)):
+        look, dash = _thin(number)
+        name = f"probe {shorten(probe.name)}"
+        rows = np.array(probe.rtts_ns, dtype=np.int64).reshape(-1, 2)
+        if len(rows):
+            entry = add(name, look, dash=dash)
+            yield Line("probes", name, look, dash, (entry,), rows[:, 0], rows[:, 1] / 1e3)
 
 
 def capacity_lines(view: View) -> Iterator[Line]:
@@ -143,7 +170,7 @@ def panels_of(
     ``notes`` replace what is said of a panel's lines.
     """
     counts, ratios = Unit("connections", 1.0), Unit("times as long as alone", 1.0)
-    each = (view.rtt, Unit("marks/s", 1.0), Unit("%", 1.0))
+    each = (view.rtt, Unit("marks/s", 1.0), Unit("%", 1.0), view.rtt)
     sizes = (view.rate, view.packets, view.rtt, counts, ratios, view.queue_unit, *each)
     units = dict(zip(PANELS, sizes, strict=True))
     panels = []
@@ -208,6 +235,7 @@ def _heads(view: View) -> dict[str, dict[str, Any]]:
         "sojourn": {"title": "Sojourn time", "limits": [], "note": "of what left the queue last"},
         "marks": {"title": "ECN marks", "limits": [], "kind": "rate", "bin": view.bin_ns / 1e9},
         "probability": {"title": "Probability", "limits": [], "note": "of a drop or mark"},
+        "probes": {"title": "Round-trip time of probes", "limits": [], "note": "when each left"},
     }
 
 

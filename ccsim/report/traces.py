@@ -30,6 +30,7 @@ from ccsim.report.trace_lines import (
     hop_lines,
     link_lines,
     panels_of,
+    probe_lines,
 )
 from ccsim.sim.traces import SimResult, SwapRecord
 
@@ -73,6 +74,7 @@ def traces_of(run: PlottableRun) -> dict[str, Any]:
     else:
         lines = list((_grouped if many else _one_by_one)(run, view, legend))
     lines = [*capacity_lines(view), *lines, *hop_lines(run.result, view)]
+    lines += probe_lines(run.result, legend.add)
     rugs = list(_rugs(run.result, legend))
     points = max(POINTS // max(sum(line.weight for line in lines), 1), 400)
     return {

@@ -18,8 +18,11 @@ from ccsim.errors import ResultsError
 from ccsim.experiment.stored import StoredRun
 from ccsim.report import run_page, write_report
 from ccsim.report.markup import script_json
+from ccsim.report.packed_columns import pack_times
 from ccsim.report.traces import traces_of
+from ccsim.sim.traces import TrafficTrace
 from tests.plot import plot_runs as rig
+from tests.report.test_report_packed_columns import unpack
 
 SCENARIO = """
 name: tiny
@@ -227,3 +230,22 @@ def test_a_file_that_cannot_be_written_is_refused_and_nothing_is_left(
 def test_a_run_that_is_not_there_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "no-such-run", "--results", "nowhere"]) == 2
     assert "no-such-run: expected a run's folder" in capsys.readouterr().err
+
+
+def test_the_rtts_of_probes_have_a_panel_of_their_own() -> None:
+    """Three came back: 20, 35.5 and 120 ms after they left at 0, 0.1 and 0.3 s."""
+    rtts = ((0, 20_000_000), (100_000_000, 35_500_000), (300_000_000, 120_000_000))
+    counts = dict.fromkeys(("packets_sent", "packets_arrived", "bytes_arrived"), 3)
+    probe = TrafficTrace("ping", "probe", packets_dropped=0, delays_ns=(), rtts_ns=rtts, **counts)
+    silent = replace(probe, name="lost", rtts_ns=())
+    udp = replace(probe, name="udp", kind="constant", rtts_ns=())
+    result = replace(rig.one_flow(5).result, traffic=(udp, probe, silent))
+    data = traces_of(rig.Run(result, rig.scenario()))
+    panel = next(one for one in data["panels"] if one["id"] == "probes")
+    (line,) = panel["series"]
+    assert panel["unit"] == "ms"
+    assert data["legend"][line["needs"][0]]["label"] == line["name"] == "probe ping"
+    assert line["t"] == pack_times([0, 100_000_000, 300_000_000])
+    assert unpack(line["values"], line["size"]) == pytest.approx([20, 35.5, 120])
+    without = traces_of(rig.one_flow(5))["panels"]
+    assert not [one for one in without if one["id"] == "probes"]
