@@ -168,7 +168,7 @@ def test_adaptive_red_holds_its_average(flows: int, least: float, most: float) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rtt", [5, 20, 50])
+@pytest.mark.parametrize("rtt", [5, 20, 50, 100])
 def test_prague_and_cubic_share_a_line_within_a_factor_of_two(rtt: int) -> None:
     text = f"duration: 20 s\npath: {{rate: 40 Mbit/s, rtt: {rtt} ms, qdisc: dualpi2}}\n"
     flows = run(text + "flows: [{name: p, congestion: prague}, {name: c, congestion: cubic}]").flows
@@ -180,17 +180,12 @@ def test_prague_and_cubic_share_a_line_within_a_factor_of_two(rtt: int) -> None:
 # another to another (Piece of CAKE, arXiv 1804.07617); bits of 1514-byte packets ---
 
 
-@pytest.mark.parametrize(
-    ("mode", "shares"),
-    [
-        ("triple-isolate", [1.25] * 4 + [5.0]),
-        ("dual-srchost", [1.25] * 4 + [5.0]),
-        ("dual-dsthost", [1.25] * 4 + [5.0]),
-        ("flows", [2.0] * 5),
-        ("flowblind", [1.67] * 4 + [3.32]),
-    ],
-)
-def test_cake_isolates_hosts(mode: str, shares: list[float]) -> None:
+SHAPED_BPS = 10_000_000
+BY_HOST = [1.25] * 4 + [5.0]
+
+
+def shared_mbit_per_s(mode: str, destinations: tuple[int, int]) -> list[float]:
+    """Return what CAKE lets pass of each stream; the hosts' numbers stand for their addresses."""
     from ccsim.net.qdisc.kinds import create
 
     qdisc = create("cake", {"bandwidth": "10 Mbit/s", "flow_mode": mode}, BOOT_NS, Draws(1))
@@ -202,12 +197,35 @@ def test_cake_isolates_hosts(mode: str, shares: list[float]) -> None:
         for k in range(32 * S // gap):
             packet = Packet(k, 1514, flow=flow, hash=(flow + 1) * 0x9E37_79B9 & 0xFFFF_FFFF)
             packet.truesize = 2304
-            packet.srchost = packet.dsthost = 77 if flow < 4 else 99
+            packet.srchost, packet.dsthost = (77, 99)[flow // 4], destinations[flow // 4]
             rows.append((k * gap + int(random.integers(gap)), packet))
     hop.take(sorted(rows, key=lambda row: row[0]))
     left = [packet.flow for at, _, packet in hop.run(32 * S) if at >= 2 * S]
-    found = [left.count(flow) * 1514 * 8 / 30e6 for flow in range(5)]
-    assert found == pytest.approx(shares, rel=0.03)
+    return [left.count(flow) * 1514 * 8 / 30e6 for flow in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "shares"),
+    [
+        ("triple-isolate", BY_HOST),
+        ("dual-srchost", BY_HOST),
+        ("dual-dsthost", BY_HOST),
+        ("flows", [2.0] * 5),
+        ("flowblind", [1.67] * 4 + [3.32]),
+    ],
+)
+def test_cake_isolates_hosts(mode: str, shares: list[float]) -> None:
+    found = shared_mbit_per_s(mode, (77, 99))
+    assert found == pytest.approx(shares, rel=0.02)
+    assert sum(found) == pytest.approx(SHAPED_BPS / 1e6, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shares"), [("triple-isolate", [2.0] * 5), ("dual-srchost", BY_HOST)]
+)
+def test_towards_one_host_triple_isolation_shares_by_flow(mode: str, shares: list[float]) -> None:
+    """The load of a host is the larger of those as source and as destination: five everywhere."""
+    assert shared_mbit_per_s(mode, (55, 55)) == pytest.approx(shares, rel=0.02)
 
 
 # --- a token bucket passes no more than burst + rate * d in any d seconds ---
