@@ -46,7 +46,7 @@ def load(
 
 def load_run(name: str | Path, results: str | Path = "results", *, verify: bool = False) -> Run:
     """Return a stored run: by its folder, or below ``results`` by its run id (or how that begins)
-    or its scenario's name, of whose runs the newest is meant.
+    or by its scenario's name, which means the newest run.
 
     ResultsError if none or several fit, or if it is not what was written; ``verify`` checks large
     files whole, not a sample of them.
@@ -88,8 +88,8 @@ def run(
 ) -> Run:
     """Run a scenario and, if it swaps, its twins; return the stored run.
 
-    AlgorithmError never: a run whose algorithm raised is returned with its traces up to then, see
-    `Run.failed`. ResultsError if ``out`` cannot be written. For the rest see
+    A run whose algorithm raised is returned with its traces up to then (`Run.failed`); it is no
+    AlgorithmError. ResultsError if ``out`` cannot be written. For the rest see
     `ccsim.experiment.run_scenario`.
     """
     if not isinstance(scenario, Scenario):
@@ -112,8 +112,8 @@ def sweep(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> StoredStudy:
-    """Run what is missing of a study, and return it as stored: a file, the name of a shipped one,
-    or its keys as a dict.
+    """Run what is missing of a study, given as a file, the name of a shipped one, or its keys as a
+    dict, and return it as stored.
 
     ``workers`` processes simulate (None: one a core), which changes no result. ScenarioError lists
     what is wrong with the study or a scenario of it; ResultsError if ``out`` cannot be written.
