@@ -246,7 +246,7 @@ class SwapWindow:
         return [one.index for one in swaps if one.t_ns == self.span[0] and took_effect(one)]
 
     def _parts(self, sides: Sequence[_Side]) -> Iterator[tuple[dict[str, Any], list[_Figures]]]:
-        """Yield what is told of by itself, and what it did in the run and in the twin: flows with
+        """Yield what is reported by itself, and what it did in the run and in the twin: flows with
         samples, then workloads, then what is left."""
         flows = [
             (index, flow)

@@ -205,7 +205,7 @@ class World:
 
     def border(self, t_ns: int) -> None:
         """Let every flow that lives note its exact counts before ``t_ns``, an instant that has come
-        for all of them: a trigger that acts on its own flow at once is none."""
+        for all of them, which that of a trigger that acts on its own flow at once has not."""
         for flow in self.flows:
             if flow.begun and flow.closed_ns is None:
                 flow.recorder.border(flow.sk, t_ns)

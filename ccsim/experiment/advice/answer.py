@@ -154,7 +154,7 @@ def answered(texts: tuple[str, str, str], rows: Rows, seeds: int, about: Any) ->
 
 
 def _unknown(rows: Mapping[int, Mapping[str, float | None]]) -> list[str]:
-    """Return what says nothing without neighbours, if there are none."""
+    """Return the metrics that say nothing without neighbours, if there are none."""
     return [] if _values(rows, OF_NEIGHBOURS[0]) else list(OF_NEIGHBOURS)
 
 

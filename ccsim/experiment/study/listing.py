@@ -80,7 +80,7 @@ def _told_apart(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def find_study_folder(text: str, results: Path) -> Path | None:
-    """Return the folder of a study named by its path or its name; None if it is none."""
+    """Return the folder of a study named by its path or its name; None if there is none."""
     for path in (Path(text), results / text):
         if text and _kind(_manifest(path / MANIFEST)) == "study":
             return path

@@ -39,7 +39,7 @@ def leads_of(runs: Iterable[PlannedRun]) -> dict[str, str]:
 
 def mark_repeats(plan: Mapping[str, Any], facts: Mapping[str, Fact]) -> dict[str, Any]:
     """Return a plan as JSON has it, in which each run that repeats another one of its point says
-    so: ``same_as`` is the id of that run, and ``alike`` is there if it drew something, for nothing.
+    so: ``same_as`` is the id of that run; ``alike`` says that it drew something, without effect.
     """
     runs = [{k: v for k, v in run.items() if k not in ("same_as", "alike")} for run in plan["runs"]]
     points: dict[int, list[Row]] = {}
