@@ -72,7 +72,7 @@ MODULES = (
 )
 NATIVE = (
     *("ccsim.bpf.members", "ccsim.bpf.machine", "ccsim.ints", "ccsim.tcp.ack_rows"),
-    *("ccsim.tcp.sack_blocks",),
+    *("ccsim.tcp.hooks", "ccsim.tcp.sack_blocks"),
 )
 """Written for machine code (``.pyx``): without it, what they define is done by other modules."""
 SHARED = "ccsim._cython"

@@ -1,4 +1,6 @@
-"""Dataclasses, written out for Cython: a class with integers of C cannot be decorated.
+"""What Cython is given in place of a module's source: dataclasses written out, as a class with
+integers of C cannot be decorated, and fields that a sender makes a property of, which are read by
+a method, so that no object is made of them.
 
 A class ``@dataclass(slots=True)`` that the ``.pxd`` file beside its module declares as a ``cdef
 class`` becomes one whose methods call `ccsim.compiled.records`. Every line keeps its number.
@@ -13,6 +15,8 @@ __all__ = ["write_out"]
 
 _TYPED = re.compile(r"^cdef class (\w+).*?:\n((?:    .*\n|\n)+)", re.MULTILINE)
 _PUBLIC = re.compile(r"cdef public (?:unsigned )?(?:long long|\w+) (.*)")
+_FOLLOWS = re.compile(r"\bsk\.(tcp_jiffies32|packets_out)\b(?!\s*=[^=])")
+_READ = {"tcp_jiffies32": "sk._ticks()", "packets_out": "sk._out()"}
 _IMPORT = "from ccsim.compiled import records as _records"
 Field = tuple[str, str, str]  # name, type, default
 _METHODS = (
@@ -25,7 +29,7 @@ _METHODS = (
 
 def write_out(source: str, types: str) -> str:
     """Return a module's source with its dataclasses written out that ``types``, the ``.pxd``
-    file, declares.
+    file, declares, and what `ccsim.tcp.linux_sock` makes properties of read by methods.
 
     ValueError if such a class holds anything but a docstring and fields with defaults, or other
     fields than its type file.
@@ -36,7 +40,7 @@ def write_out(source: str, types: str) -> str:
         if isinstance(node, ast.ClassDef) and node.name in typed and _is_written_out(node):
             attributes = ", ".join(_PUBLIC.findall(typed[node.name])).split(", ")
             _write_class_out(lines, node, set(attributes) - {""})
-    return "\n".join(lines)
+    return _FOLLOWS.sub(lambda found: _READ[found[1]], "\n".join(lines))
 
 
 def _is_written_out(node: ast.ClassDef) -> bool:

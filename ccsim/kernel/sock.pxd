@@ -24,3 +24,6 @@ cdef class Sock:
     cdef public long long tcp_clock_cache, tcp_mstamp, tcp_wstamp_ns, timer_kind, total_retrans
     cdef public long long undo_retrans
     cdef public unsigned long long max_pacing_rate, pacing_rate  # ~0UL: unlimited
+
+    cpdef long long _ticks(self) except? -1
+    cpdef long long _out(self) except? -1

@@ -227,6 +227,14 @@ class Sock:
         self.lsndtime = self.tcp_jiffies32 = self.rcv_tstamp = self.snd_cwnd_stamp = 0
         self.rcv_tsval = self.rcv_tsecr = 0
 
+    def _ticks(self) -> int:
+        """Return ``tcp_jiffies32``: how machine code reads it (`ccsim.compiled.write_out`)."""
+        return self.tcp_jiffies32
+
+    def _out(self) -> int:
+        """Return ``packets_out``: how machine code reads it."""
+        return self.packets_out
+
     def member(self, name: str) -> int:
         """Return a member of ``struct tcp_sock`` that is no field of the simulator's: ports and the
         peer's address, which are made up and gone once the socket is closed; 0 for another."""

@@ -4,6 +4,7 @@ cimport cython
 from ccsim.kernel.ops cimport AckSample, RateSample, TcpCongestionOps
 from ccsim.tcp.recovery_state cimport AckState, fastretrans_alert, process_tlp_ack
 from ccsim.tcp.cwnd cimport cwnd_reduction, in_flight
+from ccsim.tcp.hooks cimport Hooks, hooks_of
 from ccsim.tcp.output cimport write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.pacing cimport pacing_due, pacing_rate, update_pacing_rate
@@ -24,7 +25,7 @@ cdef Blocks NO_BLOCKS
 
 @cython.locals(sacks=Blocks)
 cpdef on_ack(TcpSock sk, long long t_ns, long long ack, long long echo_us, object blocks=*)
-@cython.locals(ops=TcpCongestionOps)
+@cython.locals(ops=TcpCongestionOps, hooks=Hooks, delayed=cython.bint)
 cdef bint _plain_ack(TcpSock sk, long long ack)
 cdef _plain_rate_sample(
     TcpSock sk, long long last, long long delivered, long long now_us, long long acked
@@ -38,5 +39,6 @@ cdef bint _spurious_retransmission(TcpSock sk, long long mark, long long tx_us, 
 cdef _take_rtt(TcpSock sk, long long seq_rtt_us, long long ca_rtt_us, bint acked, AckState state)
 cdef _tell_ack_event(TcpSock sk, AckState state)
 cdef _tell_pkts_acked(TcpSock sk, long long acked)
+@cython.locals(hooks=Hooks)
 cdef _cong_control(TcpSock sk, long long ack, long long delivered, AckState state)
 cdef _xmit_recovery(TcpSock sk, AckState state)

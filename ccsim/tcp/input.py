@@ -7,6 +7,7 @@ from ccsim.kernel.ops import PLAIN_ACK, AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.accecn import accecn_process
 from ccsim.tcp.cwnd import cwnd_reduction, in_flight
+from ccsim.tcp.hooks import hooks_of
 from ccsim.tcp.output import set_xmit_timer, settle_timer, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.pacing import pacing_due, pacing_rate, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
@@ -90,7 +91,7 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
     now_us = sk.tcp_mstamp
     tx_us = packets.tx_us[last]
     acked = ack - una
-    ops = sk.ca_ops
+    ops, hooks = sk.ca_ops, hooks_of(sk)
     rs = sk.rate_sample
     rs.prior_in_flight = sk.nxt - una
     sk.una = ack
@@ -110,11 +111,11 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         sample.pkts_acked = acked
         sample.rtt_us = ca_rtt_us
         sample.in_flight = sk.mss_cache * (delivered - prior_delivered)
-        ops.pkts_acked(sk, sample)
+        hooks.pkts_acked(sk, sample)
     if sk.reord_seen or sk.rack_reo_wnd_steps > 1:
         rack_update_reo_wnd(sk)
     if ops.in_ack_event is not None:
-        ops.in_ack_event(sk, WIN_UPDATE)
+        hooks.in_ack_event(sk, WIN_UPDATE)
     if sk.app_limited and delivered > sk.app_limited:
         sk.app_limited = 0
     sk.delivered_mstamp = now_us
@@ -127,10 +128,9 @@ def _plain_ack(sk: TcpSock, ack: int) -> bool:
         if delayed:
             rs.is_ack_delayed = True
             flag |= MAYBE_DELAYED
-        ops.cong_control(sk, byte, flag, rs)
+        hooks.cong_control(sk, byte, flag, rs)
     else:
-        assert ops.cong_avoid is not None
-        ops.cong_avoid(sk, ack * sk.mss_cache, acked)
+        hooks.cong_avoid(sk, ack * sk.mss_cache, acked)
         sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
         sk.pacing_rate = pacing_rate(sk, sk.snd_cwnd, sk.nxt - ack, sk.srtt_us)
     nxt = sk.nxt
@@ -338,37 +338,34 @@ def _take_rtt(sk: TcpSock, seq_rtt_us: int, ca_rtt_us: int, acked: bool, state: 
 
 def _tell_ack_event(sk: TcpSock, state: AckState) -> None:
     """Tell the algorithm what kind of ACK it is (``tcp_in_ack_event``)."""
-    hook = sk.ca_ops.in_ack_event
-    if hook is not None:
+    if sk.ca_ops.in_ack_event is not None:
         event = WIN_UPDATE if state.flags & UNA_ADVANCED else 0
         if state.flags & SLOWPATH:
             event |= CA_ACK_SLOWPATH | (CA_ACK_ECE if state.ece else 0)
-        hook(sk, event)
+        hooks_of(sk).in_ack_event(sk, event)
 
 
 def _tell_pkts_acked(sk: TcpSock, acked: int) -> None:
-    hook = sk.ca_ops.pkts_acked
-    if hook is not None:
+    if sk.ca_ops.pkts_acked is not None:
         sample = sk.ack_sample
         sample.pkts_acked = acked
         sample.rtt_us = sk.rate_sample.rtt_us
         sample.in_flight = sk.mss_cache * (sk.delivered - sk.rate_sample.prior_delivered)
-        hook(sk, sample)
+        hooks_of(sk).pkts_acked(sk, sample)
 
 
 def _cong_control(sk: TcpSock, ack: int, delivered: int, state: AckState) -> None:
     """Let the algorithm, or PRR, set the window (``tcp_cong_control``)."""
-    ops = sk.ca_ops
+    ops, hooks = sk.ca_ops, hooks_of(sk)
     if ops.cong_control is not None:
-        ops.cong_control(sk, ack * sk.mss_cache, state.info(), sk.rate_sample)
+        hooks.cong_control(sk, ack * sk.mss_cache, state.info(), sk.rate_sample)
         return
     if sk.ca_state in (CWR, RECOVERY):
         cwnd_reduction(sk, delivered, sk.rate_sample.losses, bool(state.flags & UNA_ADVANCED))
     elif state.flags & ACKED or (
         sk.reordering > sk.host.reordering and state.sack is not None and state.sack.data_sacked
     ):
-        assert ops.cong_avoid is not None
-        ops.cong_avoid(sk, ack * sk.mss_cache, delivered)
+        hooks.cong_avoid(sk, ack * sk.mss_cache, delivered)
         sk.snd_cwnd_stamp_ns = sk.tcp_clock_cache
     update_pacing_rate(sk)
 

@@ -10,4 +10,6 @@ cdef class LinuxSock(Sock):
     cdef public long long jiffies0_ns, jiffy_ns, lsnd_ns, nxt, rack_end, rtt_nxt, rwnd
     cdef public long long snd_cwnd_stamp_ns, tlp_high, una, undo_from, write_limit
 
-    cpdef long long _tick(self, long long t_ns)
+    cpdef long long _ticks(self) except? -1
+    cpdef long long _out(self) except? -1
+    cdef long long _tick(self, long long t_ns) except? -1

@@ -70,6 +70,12 @@ class LinuxSock(Sock):
     def _init_following(self) -> None:
         """Nothing is to be set: they follow."""
 
+    def _ticks(self) -> int:
+        return (self.tcp_clock_cache + self.jiffies0_ns) // self.jiffy_ns
+
+    def _out(self) -> int:
+        return self.nxt - self.una
+
     def _tick(self, t_ns: int) -> int:
         return (t_ns + self.jiffies0_ns) // self.jiffy_ns
 
@@ -159,7 +165,7 @@ class LinuxSock(Sock):
     @property
     def tcp_jiffies32(self) -> int:
         """The tick of the event being processed."""
-        return self._tick(self.tcp_clock_cache)
+        return (self.tcp_clock_cache + self.jiffies0_ns) // self.jiffy_ns
 
     @property
     def lsndtime(self) -> int:

@@ -67,8 +67,10 @@ def write_xmit(sk: TcpSock, probe: bool = False) -> bool:
             sk.packets.make_room(sk.una, first, end - first)
         if sk.pacing_status == PACING_NONE:
             _transmit(sk, end, left_out)
+        elif sk.host.tso:
+            transmit_bursts(sk, end, left_out)
         else:
-            (transmit_bursts if sk.host.tso else _transmit_paced)(sk, end, left_out)
+            _transmit_paced(sk, end, left_out)
     nxt = sk.nxt
     limited = nxt - left_out - sk.una >= sk.snd_cwnd
     if nxt > first:

@@ -16,6 +16,7 @@ cdef class TcpSock(LinuxSock):
     cdef public Ints out_seq, out_t, rack_resent, rack_resent_us, rtx_queue
     cdef public Blocks last_blocks
     cdef public object on_event
+    cdef object hooks  # `ccsim.tcp.hooks.Hooks` of the algorithm at the latest ACK
     cdef public bint nospace, timer_resend, timer_settled
     cdef public long long cwr_seq, delivered_ceb, min_rtt_2_tick, min_rtt_2_us, min_rtt_3_tick, min_rtt_3_us
     cdef public long long min_rtt_due_ns, min_rtt_tick, pacing_ns, rack_cursor, sack_high

@@ -3,6 +3,7 @@
 cimport cython
 from ccsim.kernel.ops cimport AckSample, RateSample
 from ccsim.tcp.cwnd cimport cwnd_reduction
+from ccsim.tcp.hooks cimport Hooks, hooks_of
 from ccsim.tcp.output cimport cwnd_validate, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.packets cimport PacketColumns
 from ccsim.tcp.pacing cimport pacing_due, update_pacing_rate
@@ -17,6 +18,7 @@ cdef int APP_LIMITED, EVER_RETRANS, LOST, LOST_RETRANS, ORIG_SACK_ACKED, PACING_
 cdef int RETRANS, SACKED, SACKS_ONE, SET_XMIT_TIMER, SLOWPATH
 cdef long long NO_ANSWER
 
+@cython.locals(hooks=Hooks)
 cpdef bint usual_sack(TcpSock sk, long long ack, Blocks blocks)
 cdef long long _only_new(TcpSock sk, long long ack, Blocks blocks)
 cdef long long _take_tag(TcpSock sk, long long seq)

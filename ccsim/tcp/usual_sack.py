@@ -9,6 +9,7 @@ from __future__ import annotations
 from ccsim.kernel.ops import AckFlag, AckInfo, CaState
 from ccsim.kernel.sock import PACING_NONE
 from ccsim.tcp.cwnd import cwnd_reduction
+from ccsim.tcp.hooks import hooks_of
 from ccsim.tcp.output import cwnd_validate, rearm_rto, write_xmit, xmit_retransmit_queue
 from ccsim.tcp.pacing import pacing_due, update_pacing_rate
 from ccsim.tcp.packets import APP_LIMITED, EVER_RETRANS, LOST, RETRANS, SACKED
@@ -49,13 +50,13 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
     sk.rate_sample.prior_in_flight = sk.nxt - ack - sk.sacked_out - sk.lost_out + sk.retrans_out
     tx_us = _take_tag(sk, seq)
     sk.last_blocks = blocks
-    ops = sk.ca_ops
+    ops, hooks = sk.ca_ops, hooks_of(sk)
     if ops.pkts_acked is not None:
         _tell_pkts_acked(sk)
     if not sk.rack_reo_wnd_persist:
         sk.rack_reo_wnd_steps = 1
     if ops.in_ack_event is not None:
-        ops.in_ack_event(sk, SLOWPATH)
+        hooks.in_ack_event(sk, SLOWPATH)
     info, retrans_out = SACKS_ONE, sk.retrans_out
     if tx_us != NO_ANSWER and seq < sk.high:
         info |= ORIG_SACK_ACKED
@@ -66,7 +67,7 @@ def usual_sack(sk: TcpSock, ack: int, blocks: Blocks) -> bool:
         info |= LOST_RETRANS
     take_sample(sk, sk.rate_sample, 1, sk.lost - lost)
     if ops.cong_control is not None:
-        ops.cong_control(sk, ack * sk.mss_cache, info, sk.rate_sample)
+        hooks.cong_control(sk, ack * sk.mss_cache, info, sk.rate_sample)
     else:
         cwnd_reduction(sk, 1, sk.rate_sample.losses, una_advanced=False)
         update_pacing_rate(sk)
@@ -145,9 +146,7 @@ def _tell_pkts_acked(sk: TcpSock) -> None:
     sample.pkts_acked = 0
     sample.rtt_us = rs.rtt_us
     sample.in_flight = sk.mss_cache * (sk.delivered - rs.prior_delivered)
-    hook = sk.ca_ops.pkts_acked
-    assert hook is not None
-    hook(sk, sample)
+    hooks_of(sk).pkts_acked(sk, sample)
 
 
 def _send(sk: TcpSock) -> None:

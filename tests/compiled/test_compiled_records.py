@@ -103,6 +103,15 @@ def test_what_no_type_file_names_stays_as_it_is() -> None:
     assert write_out(SOURCE, TYPES).count("@dataclass(frozen=True)") == 1
 
 
+def test_what_follows_other_fields_is_read_by_a_method_and_set_as_it_is() -> None:
+    source = (
+        "late = sk.tcp_jiffies32 - sk.lsndtime\nsk.packets_out = 3\nif sk.packets_out == 3: pass\n"
+    )
+    assert write_out(source, "") == (
+        "late = sk._ticks() - sk.lsndtime\nsk.packets_out = 3\nif sk._out() == 3: pass\n"
+    )
+
+
 def test_fields_defaults_repr_and_copies_are_the_dataclass_s(pair: tuple[Any, Any]) -> None:
     for module in pair:
         one = module.Derived(2, d=9)
