@@ -51,7 +51,7 @@ class Fifo:
 
     def service_ns(self, size_bytes: int) -> int:
         """Return the shortest service time of a packet of that size [ns]."""
-        return size_bytes * 8 * NS_PER_S // self.rate_bps
+        return size_bytes * BITS_NS // self.rate_bps
 
     def back_to_back(self, n: int, size: int) -> Column:
         """Return when the next ``n`` packets of that size [bytes] leave if each of them finds the

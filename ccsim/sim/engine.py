@@ -170,22 +170,36 @@ class Engine:
         yield env.timeout(0)  # what is due at the very beginning comes before the first window
         while env.now < self.end_ns:
             now = int(env.now)
-            horizon = self._leap(now, self.horizon(now))
-            if self._foreseen is None:
-                flush_all(self.live, horizon)
-            self._begin(horizon)
+            horizon = self._open(now)
             if env.peek() <= now:
                 yield env.timeout(0)  # what is due now comes before the window
-            if self.turns is not None:
-                self.turns(horizon)
-            advance_all(self.live, horizon)
-            self._carry(horizon)
-            self.windows += 1
-            if self._check is not None:
-                self._check()
-            if self._progress is not None and self.windows % PROGRESS_WINDOWS == 0:
-                self._progress(now)
-            yield env.timeout(horizon - now)
+            self._compute(now, horizon)
+            if env.peek() <= horizon:
+                yield env.timeout(horizon - now)
+            else:
+                env._now = horizon  # nothing else is due till then, so nobody need be woken
+
+    def _open(self, t_ns: int) -> int:
+        """Return the end of the window that begins at ``t_ns`` [ns], with the receivers' share of
+        it done and the flows begun that start in it."""
+        horizon = self._leap(t_ns, self.horizon(t_ns))
+        if self._foreseen is None:
+            flush_all(self.live, horizon)
+        if self._to_come:
+            self._begin(horizon)
+        return horizon
+
+    def _compute(self, t_ns: int, horizon_ns: int) -> None:
+        """Compute the window from ``t_ns`` to the horizon."""
+        if self.turns is not None:
+            self.turns(horizon_ns)
+        advance_all(self.live, horizon_ns)
+        self._carry(horizon_ns)
+        self.windows += 1
+        if self._check is not None:
+            self._check()
+        if self._progress is not None and self.windows % PROGRESS_WINDOWS == 0:
+            self._progress(t_ns)
 
     def _leap(self, t_ns: int, horizon_ns: int) -> int:
         """Let a flow that is alone go beyond the horizon, if it can foresee what becomes of its
