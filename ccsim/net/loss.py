@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsim.ints import Ints, as_ints
+
 __all__ = ["BernoulliLoss"]
 
 GOLDEN = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
-DRAWS_AHEAD = 256  # made together where packets are drawn one by one
+DRAWS_AHEAD = 1024  # made together where packets are drawn one by one
 
 
 class BernoulliLoss:
@@ -22,7 +24,7 @@ class BernoulliLoss:
     def __init__(self, probability: float, seed: int) -> None:
         self.threshold = int(probability * (1 << 53))
         self._reached = seed & MASK  # the stream's state behind the numbers that are ahead
-        self._ahead: list[int] = []  # numbers of 53 bits
+        self._ahead = Ints()  # numbers of 53 bits
         self._at = 0  # how many of them have been drawn
 
     @property
@@ -33,15 +35,16 @@ class BernoulliLoss:
     def draw(self) -> bool:
         """Report whether the next packet is lost."""
         if self._at == len(self._ahead):
-            self._ahead, self._at = self._generate(DRAWS_AHEAD).tolist(), 0
+            self._ahead, self._at = as_ints(self._generate(DRAWS_AHEAD)), 0
+        number = self._ahead.cells[self._at]
         self._at += 1
-        return self._ahead[self._at - 1] < self.threshold
+        return number < self.threshold
 
     def draws(self, n: int) -> list[bool]:
         """Return the next ``n`` draws, of packets that are looked at one by one."""
         if len(self._ahead) - self._at < n:
-            self._ahead = self._ahead[self._at :] + self._generate(max(n, DRAWS_AHEAD)).tolist()
-            self._at = 0
+            more = self._generate(max(n, DRAWS_AHEAD))
+            self._ahead, self._at = as_ints(self._ahead[self._at :] + more.tolist()), 0
         start, self._at = self._at, self._at + n
         threshold = self.threshold
         return [number < threshold for number in self._ahead[start : self._at]]
