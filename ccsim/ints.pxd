@@ -15,6 +15,7 @@ cdef class Ints:
 
 cdef Ints make_ints(Py_ssize_t count)
 cpdef Ints as_ints(object values)
+cpdef Ints fresh(Ints like)
 cpdef Ints filled(Py_ssize_t count, long long value)
 cpdef Ints later(Ints times, long long by_ns)
 cpdef Ints in_us(Ints times, long long after_ns)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    *("Ints", "as_ints", "count_until", "filled", "heappop", "heappush", "in_us"),
+    *("Ints", "as_ints", "count_until", "filled", "fresh", "heappop", "heappush", "in_us"),
     *("joined_ints", "kept", "later", "least", "part", "picked", "place", "scattered"),
 ]
 
@@ -48,6 +48,11 @@ def as_ints(values: NDArray[np.int64] | Iterable[int]) -> Ints:
     if isinstance(values, Ints):
         return values
     return Ints(values.tolist() if isinstance(values, np.ndarray) else values)
+
+
+def fresh(like: Ints) -> Ints:
+    """Return an empty column, with room for as many integers as another holds."""
+    return Ints()
 
 
 def filled(count: int, value: int) -> Ints:

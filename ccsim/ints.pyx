@@ -1,6 +1,7 @@
 # cython: overflowcheck=False, boundscheck=False, wraparound=False, cdivision=False
 """Columns of integers in machine code: what `ccsim.ints` defines, with 64 bits an element."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
@@ -8,7 +9,7 @@ from libc.string cimport memcpy, memmove
 import numpy as np
 
 __all__ = [
-    *("Ints", "as_ints", "count_until", "filled", "heappop", "heappush", "in_us"),
+    *("Ints", "as_ints", "count_until", "filled", "fresh", "heappop", "heappush", "in_us"),
     *("joined_ints", "kept", "later", "least", "part", "picked", "place", "scattered"),
 ]
 
@@ -18,6 +19,7 @@ cdef long long NOTHING = 0  # what a column without memory shows
 cdef char *FORMAT = b"q"
 
 
+@cython.freelist(1024)
 cdef class Ints:
     """A column of 64-bit integers; `append` lets it grow.
 
@@ -172,6 +174,14 @@ cpdef Ints as_ints(object values):
     cdef Ints made = make_ints(column.shape[0])
     if made.count:
         memcpy(made.cells, &column[0], made.count * sizeof(long long))
+    return made
+
+
+cpdef Ints fresh(Ints like):
+    """Return an empty column, with room for as many integers as another holds."""
+    cdef Ints made = Ints.__new__(Ints)
+    if like.count:
+        made.grow(like.count)
     return made
 
 

@@ -8,7 +8,6 @@ over in order of time once no later window can add to it, so memory is bounded b
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any
@@ -56,7 +55,7 @@ class _Borne:
         return iter(self.blocks or ())
 
 
-class _Arriving(deque["AcksInColumns | AckRows"]):
+class _Arriving(list["AcksInColumns | AckRows"]):
     """A flow's ACKs under way to the sender; each is noted as it is put here."""
 
     def __init__(self, flow: TappedFlow) -> None:

@@ -204,7 +204,7 @@ def confirm(sending: SendingSide, foreseen: Foreseen) -> None:
             _, una, sk.echo_us, _ = rows.row(rows.at + part - 1)
             rows.at += part
         if rows.at == len(rows):
-            acks.popleft()
+            acks.pop(0)
         left -= part
     rows_left = acks[0] if acks else None
     late = rows_left is None or rows_left.time(rows_left.at) >= foreseen.horizon_ns

@@ -12,14 +12,14 @@ cdef class Sampler:
 
     cdef _make_room(self, TcpSock sk)
     @cython.locals(k=cython.longlong)
-    cpdef write(
+    cdef write(
         self, TcpSock sk, long long t_ns, long long cwnd, long long ssthresh, long long srtt_us,
         long long flight, long long rate_bps, long long una, long long delivered
     )
     @cython.locals(rate=cython.longlong)
     cpdef catch_up(self, TcpSock sk, long long before_ns)
     @cython.locals(recorded=cython.longlong, metered=cython.longlong)
-    cpdef long long after(self, long long t_ns) except? -1
+    cdef long long after(self, long long t_ns) except? -1
     cpdef take(self, TcpSock sk, list samples)
 
 cdef long long _bits(object rate) except? -1

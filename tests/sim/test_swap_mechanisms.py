@@ -270,7 +270,8 @@ def verdict(metric: str, threshold: int, rows: list[tuple[int, ...]] = ROWS) -> 
     recorder.packed.add(np.array(rows[:3]))
     sk = Sender(Host())
     for *sample, sk.total_retrans, sk.ca_state, _ in rows[3:]:
-        recorder.write(sk, *sample)
+        t, cwnd, ssthresh, srtt, flight, rate, una, delivered = sample
+        recorder.take(sk, [(t, cwnd, ssthresh, srtt << 3, flight, rate, una, delivered)])
     flow = SimpleNamespace(recorder=recorder, index=0, sk=SimpleNamespace(mss_cache=1000))
     log = [(5 * MS, 0, 0), (50 * MS, 0, 0), (60 * MS, 1, 0), (80 * MS, 0, 0)]
     world: Any = SimpleNamespace(drops_since=lambda t_ns: log)

@@ -18,9 +18,10 @@ cdef class ReceivingSide:
     cdef public long long run_end_ns, delivered, arriving, dropped
     cdef public object ack_path, late, reception, way_back
 
+    @cython.locals(handshake=cython.bint)
     cpdef deliver(self, Batch batch)
     @cython.locals(n=cython.Py_ssize_t, late=cython.Py_ssize_t, times=Ints, acks=AckRows, rows=Ints)
-    cpdef _deliver_rows(self, Ints departures, Ints seqs, Ints arrivals, bint handshake)
+    cdef _deliver_rows(self, Ints departures, Ints seqs, Ints arrivals, bint handshake)
     cpdef flush(self, long long horizon_ns)
     cpdef flush_before(self, long long t_ns)
     cpdef send_acks(self, AckRows acks)

@@ -105,10 +105,16 @@ class ReceivingSide:
             self.reception.deliver(batch)
             return
         departures = batch.departures
-        handshake = SYN_SEQ in batch.odd
-        if not isinstance(departures, np.ndarray) or len(departures) < TRAIN_ROWS or handshake:
-            rows = as_ints(departures), as_ints(batch.seqs), as_ints(batch.arrivals)
-            self._deliver_rows(rows[0], rows[1], rows[2], handshake)
+        handshake = len(batch.odd) > 0 and SYN_SEQ in batch.odd
+        if (
+            isinstance(departures, Ints)
+            or not isinstance(departures, np.ndarray)
+            or len(departures) < TRAIN_ROWS
+            or handshake
+        ):
+            self._deliver_rows(
+                as_ints(departures), as_ints(batch.seqs), as_ints(batch.arrivals), handshake
+            )
             return
         arrivals = departures + self.path.out_ns
         sent = as_column(batch.arrivals)
@@ -143,7 +149,8 @@ class ReceivingSide:
         path = self.path
         times = later(departures, path.out_ns)
         late = 0
-        if len(times) and times[-1] >= self.run_end_ns:
+        n = len(times)
+        if n and times.cells[n - 1] >= self.run_end_ns:
             late = len(times) - bisect_left(times, self.run_end_ns)
         self.arriving += late
         self.delivered += len(times) - late

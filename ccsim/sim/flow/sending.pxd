@@ -1,6 +1,8 @@
 """C types for `ccsim compile`: they belong to the Python file beside this one."""
 
-from ccsim.ints cimport Ints
+cimport cython
+
+from ccsim.ints cimport fresh
 from ccsim.net.batch cimport Batch, as_list
 from ccsim.sim.acks cimport Sacks, AcksInColumns
 from ccsim.sim.flow.application cimport Application
@@ -33,6 +35,7 @@ cdef class SendingSide:
     cpdef advance(self, long long horizon_ns)
     cdef _come_to(self, long long t_ns)
     cpdef _fire_before(self, long long t_ns)
+    @cython.locals(one_by_one=AckRows)
     cpdef _next_rows(self)
     cpdef _take_acks(self, rows, long long horizon_ns)
     cdef _take_rows(self, rows, long long horizon_ns)
@@ -44,4 +47,5 @@ cdef class SendingSide:
     cdef dict _odd_sizes(self, object seqs)
 
 
+@cython.locals(one_by_one=AckRows, in_columns=AcksInColumns)
 cdef long long first_time(rows) except? -1

@@ -7,13 +7,12 @@ is collected for the link.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsim.ints import Ints
+from ccsim.ints import fresh
 from ccsim.net.batch import Batch, Values, as_list
 from ccsim.net.link import ACK_BYTES, ACK_SEQ, SYN_BYTES, SYN_SEQ
 from ccsim.sim.acks import AcksInColumns, Sacks
@@ -98,7 +97,7 @@ class SendingSide:
         self.connected = False
         self.established_ns: int | None = None
         self.closed = False
-        self.acks: deque[AcksInColumns | AckRows] = deque()
+        self.acks: list[AcksInColumns | AckRows] = []
         self.chunks: list[tuple[Values, Values]] = []
         self.waiting: tuple[list[int], list[int]] = ([], [])
         self.sent = 0
@@ -204,9 +203,13 @@ class SendingSide:
         acks = self.acks
         while acks:
             rows = acks[0]
-            if rows.at < len(rows):
+            if isinstance(rows, AckRows):
+                one_by_one: AckRows = rows
+                if one_by_one.at < len(one_by_one):
+                    return rows
+            elif rows.at < len(rows):
                 return rows
-            acks.popleft()
+            del acks[0]
         return None
 
     def _take_acks(self, rows: AcksInColumns | AckRows, horizon_ns: int) -> None:
@@ -341,7 +344,7 @@ class SendingSide:
         sk = self.sk
         if sk.out_t:
             self.chunks.append((sk.out_t, sk.out_seq))
-            sk.out_t, sk.out_seq = Ints(), Ints()
+            sk.out_t, sk.out_seq = fresh(sk.out_t), fresh(sk.out_seq)
 
     def note_algorithm(self) -> None:
         """Let what leaves from now on bear what the implementation has packets bear."""
@@ -398,8 +401,10 @@ class SendingSide:
 def first_time(rows: AcksInColumns | AckRows) -> int:
     """Return when the first ACK that is not taken yet arrives [ns]."""
     if isinstance(rows, AckRows):
-        return rows.time(rows.at)
-    return rows.time(rows.at)
+        one_by_one: AckRows = rows
+        return one_by_one.time(one_by_one.at)
+    in_columns: AcksInColumns = rows
+    return in_columns.time(in_columns.at)
 
 
 def concatenated(chunks: list[tuple[Values, Values]]) -> tuple[Values, Values]:
