@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccsim.ints import Ints
 from ccsim.tcp.ack_rows import AckRows
 from ccsim.tcp.host import NEVER, Host
 from ccsim.tcp.receiver import Receiver
@@ -200,3 +201,35 @@ def test_a_train_ends_where_order_or_the_timer_ends_it(
     times_ms: list[int], seqs: list[int], expected: int
 ) -> None:
     assert plain_prefix(receiver_at(0), np.array(times_ms) * MS, np.array(seqs)) == expected
+
+
+@pytest.mark.parametrize(
+    "trait",
+    [
+        {"starts": [3], "ends": [4]},  # a hole
+        {"pingpong": 1},
+        {"delack_ns": MS},  # the timer fires before, or with, the first
+        {"fin": 0},
+    ],
+    ids=str,
+)
+def test_where_a_packet_is_not_like_the_one_before_none_is_taken(trait: dict[str, object]) -> None:
+    """Of three packets in order, 1 ms apart, which are taken whole otherwise."""
+    times, seqs = np.array([1, 2, 3]) * MS, np.array([0, 1, 2])
+    receiver = receiver_at(0)
+    for name, value in trait.items():
+        setattr(receiver, name, Ints(value) if isinstance(value, list) else value)
+    assert plain_prefix(receiver, times, seqs) == 0
+    assert plain_prefix(receiver_at(0), times, seqs) == 3
+    assert plain_prefix(receiver_at(0), times[:0], seqs[:0]) == 0
+
+
+def test_a_train_ends_before_the_last_packet_and_one_that_the_reader_answers() -> None:
+    times, seqs = np.array([1, 2, 3]) * MS, np.array([0, 1, 2])
+    receiver = receiver_at(0)
+    receiver.fin = 2
+    assert plain_prefix(receiver, times, seqs) == 2
+    receiver.delack_ns = MS + 1
+    assert plain_prefix(receiver, times, seqs) == 2
+    receiver.pushed = {1}
+    assert plain_prefix(receiver, times, seqs) == 1
