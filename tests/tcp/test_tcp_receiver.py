@@ -177,7 +177,8 @@ def test_trains_of_packets_are_received_as_one_by_one(
                 other, times[done : done + count], 1000 * tx[:count]
             )
             columns = at.tolist(), numbers.tolist(), echoes.tolist()
-            got += [(t, number, echo, None) for t, number, echo in zip(*columns, strict=True)]
+            rows = zip(*columns, strict=True)
+            got.extend((t, number, echo, None) for t, number, echo in rows)
         else:
             count = 1
             other.receive([int(times[done])], [done], [int(tx[0])], got)
