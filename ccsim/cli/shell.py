@@ -18,7 +18,7 @@ from ccsim.kernel.bpf import BPF_F_LINK
 from ccsim.kernel.errors import EBADF, EEXIST, ENOENT, ENOTCONN, KernelError
 from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
-from ccsim.kernel.libbpf import Link, Map, Object
+from ccsim.kernel.libbpf import BpfLink, Map, Object
 from ccsim.kernel.ops import TCP_CONG_NEEDS_ECN
 from ccsim.kernel.sock import TCP_SYN_SENT
 from ccsim.kernel.tcp_cong import NetNamespace
@@ -50,7 +50,7 @@ class Shell:
         self.find_file = find_file
         self.objects: dict[str, Object] = {}
         self.compiled: dict[str, LiveObject] = {}
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, BpfLink] = {}
         self.sockets: dict[str, ShellSock] = {}
         self.files: set[str] = set()
         self.done = False
@@ -113,7 +113,7 @@ class Shell:
         """Return the names of the maps of all objects."""
         return [name for obj in self.objects.values() for name in obj.maps]
 
-    def link(self, name: str) -> Link:
+    def link(self, name: str) -> BpfLink:
         """Return a link by its name."""
         if name not in self.links:
             near = did_you_mean(name, self.links)
@@ -229,7 +229,7 @@ class Shell:
 
     def get(self, path: str, link: str) -> None:
         """open a pinned link anew"""
-        self.links[link] = Link.open(self.kernel, path)
+        self.links[link] = BpfLink.open(self.kernel, path)
 
     def register(self, map: str) -> None:
         """write a map's element; without BPF_F_LINK that registers its name"""

@@ -13,7 +13,7 @@ from ccsim.kernel.tcp_cong import TCP_LISTEN
 if TYPE_CHECKING:
     from ccsim.cli.shell_socket import ShellSock
     from ccsim.kernel.kernel import Kernel
-    from ccsim.kernel.libbpf import Link
+    from ccsim.kernel.libbpf import BpfLink
 
 __all__ = ["BPFTOOL", "fds", "links", "maps", "sockets", "table"]
 
@@ -50,7 +50,7 @@ def maps(kernel: Kernel) -> str:
     return table(["id", "map", "kind", "state", "refcnt", "name"], rows)
 
 
-def links(kernel: Kernel, named: Mapping[str, Link] | None = None) -> str:
+def links(kernel: Kernel, named: Mapping[str, BpfLink] | None = None) -> str:
     """One line a link: its map and how many descriptors and pins hold it."""
     handles = {obj.id: fd for fd, obj in kernel.fds.items() if obj.kind == "link"}
     names = {link.fd: name for name, link in (named or {}).items() if not link.dead}

@@ -8,7 +8,7 @@ from ccsim.kernel.bpf import BPF_F_LINK, BPF_STRUCT_OPS, BpfCmd, MapType, ProgTy
 from ccsim.kernel.errors import ENOTSUPP, KernelError, errno_name
 from ccsim.kernel.kernel import Kernel
 from ccsim.kernel.kfuncs import TCP_CONGESTION
-from ccsim.kernel.libbpf import Link, Map, Object
+from ccsim.kernel.libbpf import BpfLink, Map, Object
 from ccsim.kernel.loader import ObjectFileError, load_tables
 from ccsim.kernel.maps import StructOpsMap, StructOpsValue
 from ccsim.kernel.ops import TcpCongestionOps
@@ -30,10 +30,10 @@ __all__ = [
     "TCP_CONGESTION",
     "TCP_RENO",
     "BpfCmd",
+    "BpfLink",
     "Implementation",
     "Kernel",
     "KernelError",
-    "Link",
     "Map",
     "MapType",
     "NetNamespace",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ccsim.kernel.ops import TcpCongestionOps
 from ccsim.kernel.profiles import BPF_F_REPLACE
 
-__all__ = ["Link", "Map", "Object", "TableError"]
+__all__ = ["BpfLink", "Map", "Object", "TableError"]
 
 
 class TableError(KernelError):
@@ -61,7 +61,7 @@ class Map:
             raise KernelError(EBUSY, f"{self.name}: the map is loaded, its flags are fixed")
         self.map_flags = flags
 
-    def attach_struct_ops(self) -> Link:
+    def attach_struct_ops(self) -> BpfLink:
         """Write the element and, with BPF_F_LINK, create a link (``bpf_map__attach_struct_ops``).
 
         Without BPF_F_LINK the element registers by itself, and the link returned stands in for the
@@ -70,13 +70,13 @@ class Map:
         kernel = self._loaded("attach")
         if not self.map_flags & BPF_F_LINK:
             self.update_elem()
-            return Link(kernel, self, self.fd, real=False)
+            return BpfLink(kernel, self, self.fd, real=False)
         self.prepare()
         with self.placed():
             fd = kernel.bpf(
                 BpfCmd.LINK_CREATE, {"map_fd": self.fd, "attach_type": BPF_STRUCT_OPS, "flags": 0}
             )
-        return Link(kernel, self, fd)
+        return BpfLink(kernel, self, fd)
 
     def prepare(self) -> None:
         """Write the element; that it was written before is fine where a value never changes
@@ -156,7 +156,7 @@ class Map:
             self.fd = -1
 
 
-class Link:
+class BpfLink:
     """A link (``struct bpf_link``), or with ``real`` False the stand-in for a map without
     BPF_F_LINK.
 
@@ -173,7 +173,7 @@ class Link:
         self.pin_path: str | None = None
 
     @classmethod
-    def open(cls, kernel: Kernel, path: str) -> Link:
+    def open(cls, kernel: Kernel, path: str) -> BpfLink:
         """Open a pinned link anew (``bpf_link__open``)."""
         link = cls(kernel, None, kernel.bpf(BpfCmd.OBJ_GET, {"pathname": path}))
         link.pin_path = path

@@ -15,10 +15,10 @@ from ccsim.catalog import algorithm_files, algorithms_dir, labelled
 from ccsim.errors import AlgorithmError
 from ccsim.kernel import (
     TCP_CONGESTION,
+    BpfLink,
     Implementation,
     Kernel,
     KernelError,
-    Link,
     Map,
     NetNamespace,
     Object,
@@ -83,7 +83,7 @@ class Registry:
         )
         self._profile = spec.profile
         self._peers: Kernel | None = None  # of all receiving hosts
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, BpfLink] = {}
         self.maps: dict[str, Map] = {}
         self._variants: dict[str, str] = {}
         self._labels: dict[int, str] = {}

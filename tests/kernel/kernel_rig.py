@@ -14,9 +14,9 @@ from ccsim.kernel import (
     TCP_CONGESTION,
     TCP_RENO,
     BpfCmd,
+    BpfLink,
     Kernel,
     KernelError,
-    Link,
     Map,
     Object,
     Sock,
@@ -67,7 +67,7 @@ class Rig:
         obj.load(self.kernel)
         return obj.maps[key]
 
-    def linked(self, key: str, name: str = "cc") -> tuple[Map, Link]:
+    def linked(self, key: str, name: str = "cc") -> tuple[Map, BpfLink]:
         """Load a map and link it."""
         map = self.map(key, name)
         return map, map.attach_struct_ops()

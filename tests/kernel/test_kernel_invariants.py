@@ -13,8 +13,8 @@ from ccsim.kernel import (
     BPF_F_REPLACE,
     TCP_CONGESTION,
     BpfCmd,
+    BpfLink,
     KernelError,
-    Link,
     Map,
     Sock,
     StructOpsMap,
@@ -36,7 +36,7 @@ class KernelMachine(RuleBasedStateMachine):
         self.kernel = self.rig.kernel
         self.kernel.set_default("cubic")  # makes it unrestricted: the known leak stays out
         self.maps: list[Map] = []
-        self.links: list[Link] = []
+        self.links: list[BpfLink] = []
         self.socks: list[Sock] = []
 
     def attempt(self, operation: Any, *args: Any) -> Any:
@@ -78,7 +78,7 @@ class KernelMachine(RuleBasedStateMachine):
         map = self.maps[i % len(self.maps)]
         fd = self.attempt(self.kernel.bpf, BpfCmd.LINK_CREATE, {"map_fd": map.fd})
         if fd is not None:
-            self.links.append(Link(self.kernel, map, fd))
+            self.links.append(BpfLink(self.kernel, map, fd))
 
     @rule(name=st.sampled_from(NAMES))
     def load_and_attach(self, name: str) -> None:

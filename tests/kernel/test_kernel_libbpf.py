@@ -11,7 +11,7 @@ from ccsim.kernel import (
     TCP_CONGESTION,
     TCP_RENO,
     BpfCmd,
-    Link,
+    BpfLink,
     Map,
     Object,
     ObjectFileError,
@@ -234,7 +234,7 @@ def test_a_pinned_link_outlives_its_handle_and_can_be_opened_again():
         link.pin("other")
     link.destroy()
     assert rig.view(map) == ("READY", 1)
-    again = Link.open(rig.kernel, "/sys/fs/bpf/cc_link")
+    again = BpfLink.open(rig.kernel, "/sys/fs/bpf/cc_link")
     again.update_map(rig.map("b"))
     again.unpin()
     with raises("EINVAL", "not pinned"):
@@ -266,7 +266,7 @@ def test_a_path_is_pinned_once_and_an_absent_one_is_an_error():
     with raises("ENOENT"):
         rig.kernel.unlink("y")
     with raises("ENOENT"):
-        Link.open(rig.kernel, "y")
+        BpfLink.open(rig.kernel, "y")
 
 
 def test_programs_live_as_long_as_a_map_has_them():

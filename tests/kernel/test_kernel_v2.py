@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from ccsim.kernel import BPF_F_LINK, BPF_F_REPLACE, BpfCmd, Link, Map, MapType, StructOpsValue
+from ccsim.kernel import BPF_F_LINK, BPF_F_REPLACE, BpfCmd, BpfLink, Map, MapType, StructOpsValue
 from ccsim.kernel.profiles import V2State
 from tests.kernel.kernel_rig import Rig, raises, snapshot
 
@@ -17,7 +17,7 @@ LINK_STATES = ("INIT", "UNREG", "INUSE", "TOBEUNREG+socket", "TOBEUNREG+grace", 
 LEGACY_STATES = ("INIT", "INUSE", "TOBEFREE+socket", "TOBEFREE+grace")
 
 
-def in_state(rig: Rig, state: str, *, link: bool) -> tuple[Map, Link | None]:
+def in_state(rig: Rig, state: str, *, link: bool) -> tuple[Map, BpfLink | None]:
     """Bring a map named cc into a state by commands; only TOBEFREE with a link has to be forced."""
     map = rig.map("m", link=link)
     if state == "INIT":
@@ -122,7 +122,7 @@ COMMANDS = (
 )
 
 
-def carry_out(rig: Rig, command: str, map: Map, link: Link | None) -> None:
+def carry_out(rig: Rig, command: str, map: Map, link: BpfLink | None) -> None:
     if command.startswith("update"):
         flags = int(command[-1] == "1")
         rig.bpf(BpfCmd.MAP_UPDATE_ELEM, map_fd=map.fd, value=map.kern_vdata, key=0, flags=flags)

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from ccsim.kernel import BpfCmd, Link, Map
+from ccsim.kernel import BpfCmd, BpfLink, Map
 from ccsim.kernel.bpf import TCP_CONGESTION_OPS
 from ccsim.kernel.profiles import V2_TRANSITIONS, V2Profile, V2State
 from tests.kernel.kernel_rig import Rig, raises
@@ -73,7 +73,7 @@ def test_going_back_to_a_used_map_needs_its_element_deleted_first():
     with raises("EINVAL", "freed the link handle"):
         link.update_map(first)
     assert link.dead
-    again = Link(rig.kernel, second, link.fd)  # the kernel's link is as it was
+    again = BpfLink(rig.kernel, second, link.fd)  # the kernel's link is as it was
     first.delete_elem()
     again.update_map(first)
     assert rig.view(first) == ("INUSE", 1)

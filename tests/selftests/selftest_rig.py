@@ -13,7 +13,7 @@ from typing import Any
 
 import simpy
 
-from ccsim.kernel import Kernel, Link, Map, Object
+from ccsim.kernel import BpfLink, Kernel, Map, Object
 from ccsim.scenario import parse_scenario
 from ccsim.sim.traces import FlowTrace, SimResult
 from ccsim.sim.world import World
@@ -62,7 +62,7 @@ def kernel_of(world: World) -> Kernel:
     return world.registry.kernel
 
 
-def link_of(world: World, name: str = "tcp_ca_update") -> Link:
+def link_of(world: World, name: str = "tcp_ca_update") -> BpfLink:
     """Return a link of the scenario."""
     return world.registry.links[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccsim.kernel import TCP_CONGESTION, KernelError, Link, Sock
+from ccsim.kernel import TCP_CONGESTION, BpfLink, KernelError, Sock
 from ccsim.kernel.errors import EEXIST, ENOENT
 from tests.selftests.selftest_rig import act_at, bss, kernel_of, link_of, trace, world
 
@@ -36,7 +36,7 @@ def test_a_map_can_be_linked_anew_after_its_link_was_destroyed() -> None:
     act_at(run, 1.0, lambda: again.append(attach()))
     run.run()
     assert in_between == [ENOENT]  # the name is gone, while the first transfer runs on
-    assert isinstance(again[0], Link)
+    assert isinstance(again[0], BpfLink)
     result = run.result()
     assert trace(result, "first").implementations == ("ca_update_1",)
     assert trace(result, "second").implementations == ("ca_update_1",)
