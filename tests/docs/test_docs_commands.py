@@ -164,4 +164,9 @@ def test_every_block_of_yaml_is_part_of_a_scenario_or_study_that_is_valid(
 
 def test_alternatives_in_a_block_are_told_apart() -> None:
     found = list(parts(ROOT / "docs" / "hosts.md"))
-    assert [sorted(keys) for keys in found] == [["hosts"], ["hosts"], ["flows", "tcp"]]
+    assert [sorted(keys) for keys in found] == [
+        ["hosts"],
+        ["hosts"],
+        ["flows", "tcp"],
+        ["flows", "hosts", "tcp"],
+    ]

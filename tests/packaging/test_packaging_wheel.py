@@ -50,7 +50,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
 
 @pytest.mark.parametrize(
     ("folder", "endings"),
-    [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml", ".c", ".h", ".o"))],
+    [("algorithms", (".py", ".pxd")), ("scenarios", (".yaml", ".c", ".h", ".o", ".py"))],
 )
 def test_it_carries_every_shipped_file_of_the_folder(
     names: list[str], folder: str, endings: tuple[str, ...]

@@ -288,7 +288,7 @@ MUTANTS = (
     ),
     (
         "the delayed ACK is sent of a packet that another follows",
-        engine.Engine._run,
+        engine.Engine._open,
         "if self._foreseen is None:",
         "if True:",
         ALONE,

@@ -206,7 +206,6 @@ def test_a_run_and_a_study_are_not_compared(results: Path) -> None:
         (["show", "tiny"], 0, "tiny (complete): deficit_s, difference to the A-twin over seeds"),
         (["show", "tiny", "--metric", "rtos", "--json"], 0, '"metric": "rtos"'),
         (["show", "tiny", "--detect", "0.1"], 0, "seeds needed"),
-        (["show", "tiny", "--detect", "0"], 2, ""),
         (["show", "tiny", "--metric", "speed"], 2, ""),
         (["query", "nothing", "select 1"], 2, ""),
     ],
@@ -219,6 +218,14 @@ def test_verbs_print_and_exit_as_they_should(
     out, err = capsys.readouterr()
     assert text in out
     assert bool(err) == (status == 2)
+
+
+@pytest.mark.parametrize("least", ["0", "-1", "nan", "much"])
+def test_what_is_to_be_detected_is_a_number_above_0(least: str, capsys: Output) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["show", "tiny", f"--detect={least}"])
+    assert caught.value.code == 2
+    assert f"expected a number above 0, got '{least}'" in capsys.readouterr().err
 
 
 def test_sweep_checks_without_running(tmp_path: Path, capsys: Output) -> None:
