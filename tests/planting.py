@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
@@ -27,9 +28,10 @@ INVARIANTS = ("AssertionError", "InvariantError")
 def plant(monkeypatch: pytest.MonkeyPatch, function: Any, old: str, new: str) -> None:
     """Replace a piece of a function's source, wherever the function is known in ccsim.
 
-    A planted bug must be planted: the piece must occur exactly once.
+    A planted bug must be planted: the piece must occur exactly once. A function that machine code
+    does not show is given by its place, ``module:name``.
     """
-    function = inspect.unwrap(function)
+    function = inspect.unwrap(resolve_name(function) if isinstance(function, str) else function)
     where = f"<planted in {function.__qualname__}>"
     source = replaced(textwrap.dedent(inspect.getsource(function)), old, new, where)
     namespace: dict[str, Any] = {}

@@ -23,10 +23,12 @@ def test_runs_end_where_a_number_is_missing_or_comes_late() -> None:
     assert [runs.end(k) for k in range(7)] == [3, 3, 3, 4, 5, 7, 7]
 
 
+@pytest.mark.pure
 def test_the_first_packet_of_a_long_run_goes_by_itself() -> None:
     assert Runs(numbers((5, 5 + LONG))).short_until(0, 48) == 1
 
 
+@pytest.mark.pure
 def test_short_runs_go_together_up_to_the_next_long_one() -> None:
     runs = Runs(numbers((0, 3), (4, 6), (7, 7 + LONG), (100, 102)))
     assert runs.short_until(0, 48) == 5

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ccsim.net.fifo import Fifo
-from ccsim.sim import engine, foresight
+from ccsim.sim import foresight
 from ccsim.sim.world import World
 from ccsim.tcp import long_train, receiver_train
 from ccsim.tcp.host import Host
@@ -274,21 +274,21 @@ MUTANTS = (
     ),
     (
         "a swap comes in the middle",
-        engine.Engine._leap,
+        "ccsim.sim.engine:Engine._leap",
         "until = min(until, self._instants[0])",
         "pass",
         CASES["swaps come, one at the instant of an ACK"],
     ),
     (
         "another flow starts in the middle",
-        engine.Engine._leap,
+        "ccsim.sim.engine:Engine._leap",
         "until = min(until, self._to_come[0][0])",
         "pass",
         CASES["another flow starts"],
     ),
     (
         "the delayed ACK is sent of a packet that another follows",
-        engine.Engine._open,
+        "ccsim.sim.engine:Engine._open",
         "if self._foreseen is None:",
         "if True:",
         ALONE,

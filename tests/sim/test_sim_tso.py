@@ -48,6 +48,7 @@ def departures(tso: bool, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return times
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(("tso", "packets"), [(True, 4), (False, 1)])
 def test_a_paced_flow_comes_in_bursts_of_a_millisecond(
     tso: bool, packets: int, monkeypatch: pytest.MonkeyPatch

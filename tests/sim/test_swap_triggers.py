@@ -209,6 +209,7 @@ class Forgetful(dict[int, int]):
         pass
 
 
+@pytest.mark.pure
 def test_a_reaction_that_a_window_has_gone_past_would_be_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

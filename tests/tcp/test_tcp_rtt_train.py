@@ -67,8 +67,8 @@ def test_a_train_of_samples_leaves_what_the_estimator_leaves(
     [
         (rtt_train._Runs.fold, "if steps > end - start", "if False"),
         (rtt_train._Runs.fold, "if count >= steps", "if count >= 4"),
-        (rtt_train._steps, "m == 0 and", ""),
-        (rtt_train._steps, "and next_mdev == mdev", ""),
+        ("ccsim.tcp.rtt_train:_steps", "m == 0 and", ""),
+        ("ccsim.tcp.rtt_train:_steps", "and next_mdev == mdev", ""),
         (rtt_train._Blocks._skip, "high[block] <= r + 1", "high[block] <= r + 2"),
     ],
 )
