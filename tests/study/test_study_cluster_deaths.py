@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from ccsim.errors import CcsimError
-from ccsim.experiment.study.cluster import cluster_pool
+from ccsim.experiment.study.cluster import ClusterPool, cluster_pool
 from ccsim.experiment.study.read import read_study
+from ccsim.experiment.study.schedule import Schedule
 from ccsim.experiment.study.sweep import run_study
 from tests.study.cluster_rig import Cluster
 from tests.study.study_rig import TINY, command, digests, done, log, planned, write
 
 pytest.importorskip("distributed")
+ClosedClientError = import_module("distributed.client").ClosedClientError
 LONGER = TINY.replace("600 ms", "6 s").replace("300 ms", "3 s").replace("seeds: 2", "seeds: 3")
 LONGER = LONGER.replace("250 ms, 350 ms", "2500 ms, 3500 ms")
 
@@ -72,6 +76,31 @@ def test_a_scheduler_that_goes_away_is_one_line_and_what_is_done_stays(
     again = run_study(study, out=tmp_path / "here", workers=2)
     assert digests(there) == digests(again.path)
     assert not [line for line in log(there) if line["event"] == "error"]
+
+
+class Closed:
+    """A client that has given up on its scheduler, as dask's are some seconds after that died."""
+
+    status = "closed"
+
+    def cancel(self, *args: object, **options: object) -> None:
+        raise ClosedClientError("Client is closed. Can't send its message.")
+
+    submit = cancel
+
+
+def test_a_client_that_has_closed_is_told_as_a_scheduler_that_went_away() -> None:
+    schedule = Schedule([], lambda twin: False)
+    schedule.left = 1
+    replies = ClusterPool(Closed()).replies(schedule, lambda job: {}, lambda job: None)
+    with pytest.raises(CcsimError, match=r"went away \(the client is closed\)"):
+        next(replies)
+
+
+def test_a_client_that_closes_while_work_is_handed_out_is_told_alike() -> None:
+    pool = ClusterPool(Closed())
+    with pytest.raises(CcsimError, match=r"^cluster: the scheduler went away"):
+        pool._send({}, deque())
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class ClusterPool:
                 yield job, self._reply(future, message)
                 self._forget(schedule)
         finally:
-            with suppress(OSError, RuntimeError):  # the scheduler has gone
+            with suppress(*_gone()):
                 self.client.cancel(list(under_way), force=True)
 
     def _threads(self) -> int:
@@ -116,7 +116,7 @@ class ClusterPool:
             if self.client.status == "running":
                 return sum(self.client.nthreads().values())
             reason = f"the client is {self.client.status}"
-        except (OSError, RuntimeError) as error:
+        except _gone() as error:
             reason = str(error)
         text = f"the scheduler went away ({reason}); what is done stays: start the sweep again"
         raise CcsimError(f"cluster: {text}")
@@ -127,9 +127,10 @@ class ClusterPool:
         try:
             twins = [self._twin(message.get(key, "")) for key in ("twin_a", "twin_b")]
             future = self.client.submit(remote, message, *twins, pure=False, retries=3)
-        except OSError as error:
+        except _gone() as error:
             if isinstance(error, FileNotFoundError):  # of a twin, not of the network
                 raise
+            self._threads()  # or else the scheduler has gone
             self._let_go(message)
             return None
         future.add_done_callback(arrived.append)
@@ -173,6 +174,12 @@ class ClusterPool:
         return reply
 
 
+def _gone() -> tuple[type[Exception], ...]:
+    """Return what a client raises whose scheduler has gone, or whose worker has."""
+    client = import_module("distributed.client")
+    return OSError, RuntimeError, getattr(client, "ClosedClientError", RuntimeError)
+
+
 def cluster_pool(address: str) -> PoolOf:
     """Return a maker of pools on the scheduler at an address such as ``tcp://host:8786``.
 
@@ -194,7 +201,7 @@ def cluster_pool(address: str) -> PoolOf:
         try:
             yield ClusterPool(client)
         finally:
-            with suppress(OSError, RuntimeError, TimeoutError):  # the scheduler has gone
+            with suppress(*_gone()):
                 client.close(timeout=CLOSE_S)
 
     return make
