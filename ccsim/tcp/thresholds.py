@@ -26,7 +26,7 @@ class Thresholds:
 
 
 PYTHON = Thresholds(12, 24, 16, received=12, beyond_gap=16, one_by_one=48)
-MACHINE_CODE = Thresholds(128, NEVER, NEVER, received=256, beyond_gap=NEVER, one_by_one=1024)
+MACHINE_CODE = Thresholds(256, NEVER, NEVER, received=448, beyond_gap=NEVER, one_by_one=1024)
 
 
 def thresholds() -> Thresholds:
