@@ -87,7 +87,8 @@ def _draw_map(axis: Axes, panel: FindingsPanel, rows: Sequence[Row]) -> None:
         if row["mean"] is None:
             continue
         x, y = names.index(row["new"]), names.index(row["old"])
-        colour = shade_colour(shade(row["mean"], top))
+        shown = round(row["mean"] * panel.scale, panel.digits) / panel.scale  # what says 0 is white
+        colour = shade_colour(shade(shown, top))
         axis.fill_between([x, x + 1], y, y + 1, color=colour, linewidth=0)
         _write(axis, (x + 0.5, y + 0.5), panel, row)
     axis.set(xlim=(0, len(names)), ylim=(len(names), 0))

@@ -193,7 +193,7 @@ def _take(
 def confirm(sending: SendingSide, foreseen: Foreseen) -> None:
     """Let go of the ACKs that were taken before they were sent.
 
-    RuntimeError if those that the receiver has sent are others: a mistake of ours.
+    InvariantError if those that the receiver has sent are others: a mistake of ours.
     """
     left, acks = foreseen.rows, sending.acks
     sk, una = sending.sk, -1

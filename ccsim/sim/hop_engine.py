@@ -251,8 +251,7 @@ class _Ways:
     def _set_out(self, rows: Rows) -> None:
         assert self.back is not None
         codepoints = self.flow.sending.codepoints
-        capable = codepoints is not None and codepoints.accurate
-        rows[:, ECN] = codepoints.ect if codepoints is not None and capable else 0
+        rows[:, ECN] = codepoints.ect if codepoints is not None and codepoints.accurate else 0
         self.network.send(self.back, rows)
 
     def _return(self, leg: Leg, rows: Rows, known_ns: int) -> None:
@@ -299,7 +298,7 @@ def _acks(rows: Rows, sent: Mapping[int, AckRow]) -> list[AckRow]:
 
 def _ack_bytes(row: AckRow, option: int, most: int) -> int:
     """Return the length of an ACK: with timestamps, with its SACK blocks if it has some, and with
-    an option of so many bytes if ``most`` leaves room for it."""
+    an ``option`` [bytes] if ``most`` leaves room for it."""
     if row[1] == SYN_SEQ:
         return SYN_BYTES
     blocks = row[3]

@@ -136,7 +136,7 @@ def _more_ce(sk: TcpSock, blocks: AceBlocks, packets: int) -> int:
     ):
         if packets * mss <= bytes_:
             return most
-        wraps = -(-bytes_ * packets // (packets * mss)) & ~ACE_MASK
+        wraps = -(-bytes_ // mss) & ~ACE_MASK
         return min(most, delta + wraps)
     if bytes_ > delta * mss:
         return most

@@ -66,7 +66,9 @@ class WindowRegime:
         hook = sk.ca_ops.train
         assert hook is not None
         k = hook(sk, train)
-        return (acks, as_windows_allow(sk.nxt, t[:k], una[:k], train.cwnd[:k])) if k else DECLINED
+        if not k:
+            return Refusal.DECLINED
+        return acks, as_windows_allow(sk.nxt, t[:k], una[:k], train.cwnd[:k])
 
     def settle(self, sk: TcpSock, acks: AckColumns, plan: Plan) -> None:
         """Leave what is this regime's own as the last ACK taken leaves it."""
@@ -75,7 +77,6 @@ class WindowRegime:
         schedule_loss_probe(sk, advancing_rto=sk.nxt == int(plan.nxt[-1]))
 
 
-DECLINED = Refusal.DECLINED
 WINDOW = WindowRegime()
 
 

@@ -61,6 +61,20 @@ def test_a_figure_is_drawn_from_cells_and_is_the_same_each_time(study: str, tmp_
     assert first.stat().st_size > 10_000
 
 
+def test_what_a_map_writes_as_nothing_has_no_colour(tmp_path: Path) -> None:
+    """The panels show two digits at most: 0.004 is nothing in each, 0.006 is not in one."""
+    drawn = []
+    for mean in (0.0, 0.004, -0.004, 0.006):
+        made = tables(
+            "swap_cost", [("nobody", "a", "b"), ("nobody", "b", "a"), ("cubic", "a", "b")]
+        )
+        for row in made["cells"]:
+            row["mean"] = mean if row["mean"] == 1.5 else row["mean"]
+        drawn.append(draw_finding("swap_cost", made, tmp_path)[0].read_bytes())
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert drawn[3] != drawn[0]
+
+
 def test_shares_of_variance_are_bars(tmp_path: Path) -> None:
     numbers = {"n": 4, "first": 0.3, "first_low": 0.2, "first_high": 0.4, "total": 0.5}
     rows = [
