@@ -234,3 +234,27 @@ def test_a_train_ends_before_the_last_packet_and_one_that_the_reader_answers() -
     assert plain_prefix(receiver, times, seqs) == 2
     receiver.pushed = {1}
     assert plain_prefix(receiver, times, seqs) == 1
+
+
+def train_of(receiver: Receiver, *times_ms: int) -> Receiver:
+    """Let a receiver take packets from the first on as a train, each sent 10 ms before."""
+    times = np.array(times_ms) * MS
+    assert plain_prefix(receiver, times, np.arange(len(times))) == len(times)
+    receive_train(receiver, times, times - 10 * MS)
+    return receiver
+
+
+def test_the_timeout_adapts_to_a_pause_within_a_train() -> None:
+    """Ticks are 4 ms, the timeout 10 of them: a pause of 7, more than half of that, makes it
+    10 / 2 + 7, and the packet after it 12 / 2 + 5."""
+    assert train_of(Receiver(Host(), 0), 0, 4, 32).ato == 12
+    assert train_of(Receiver(Host(), 0), 0, 4, 32, 36).ato == 11
+
+
+def test_a_train_that_uses_up_the_quick_acks_takes_the_timeout_back() -> None:
+    """At 12 ticks a packet that comes close makes it 11; the last quick ACK makes it 10, the
+    least (``tcp_dec_quickack_mode``)."""
+    for quick, ato in ((2, 10), (3, 11)):
+        receiver = Receiver(Host(), quick)
+        receiver.ato = 12
+        assert train_of(receiver, 0, 4).ato == ato
